@@ -1,0 +1,140 @@
+"""Everything that evalkit raises on purpose, and the exit code that each means.
+
+    EvalkitError
+    ├── Regression          1   the gate found a regression
+    ├── AskedWrong          2   what was asked for is wrong or cannot be found
+    │   ├── UsageError          a flag, or flags that contradict each other
+    │   ├── ConfigError         a YAML file: unknown key, wrong type, syntax
+    │   ├── UnknownTask         no such task, group or tag
+    │   ├── UnknownModel        no such alias, hub id or path
+    │   ├── UnknownRun          no such run, or two that match
+    │   ├── DataNotFound        a data set that is neither in the mirror nor on the hub
+    │   └── NotComparable       two runs that measured different things
+    ├── CannotTell          3   the gate needs more documents
+    ├── CouldNotDo          4   asked rightly, could not be done
+    │   ├── OutputError         a folder that cannot be written, a full disk
+    │   ├── CheckpointError     missing or broken model files
+    │   ├── RunFolderError      a run folder that is broken or half-written
+    │   ├── EngineError         the engine refused, died or ran out of memory
+    │   ├── ScoringError        a metric, a filter or a document that raised
+    │   ├── SandboxError        no sandbox holds here, or its coverage is too low
+    │   └── JudgeError          a judge below its coverage
+    └── Interrupted       130   Ctrl-C or SIGTERM; the same command resumes
+
+A message says what was asked, what was found, and what to type.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "AskedWrong",
+    "CannotTell",
+    "CheckpointError",
+    "ConfigError",
+    "CouldNotDo",
+    "DataNotFound",
+    "EngineError",
+    "EvalkitError",
+    "Interrupted",
+    "JudgeError",
+    "NotComparable",
+    "OutputError",
+    "Regression",
+    "RunFolderError",
+    "SandboxError",
+    "ScoringError",
+    "UnknownModel",
+    "UnknownRun",
+    "UnknownTask",
+    "UsageError",
+    "nearest",
+]
+
+
+class EvalkitError(Exception):
+    exit_code = 4
+
+
+class Regression(EvalkitError):
+    exit_code = 1
+
+
+class AskedWrong(EvalkitError):
+    exit_code = 2
+
+
+class UsageError(AskedWrong):
+    pass
+
+
+class ConfigError(AskedWrong):
+    pass
+
+
+class UnknownTask(AskedWrong):
+    pass
+
+
+class UnknownModel(AskedWrong):
+    pass
+
+
+class UnknownRun(AskedWrong):
+    pass
+
+
+class DataNotFound(AskedWrong):
+    pass
+
+
+class NotComparable(AskedWrong):
+    pass
+
+
+class CannotTell(EvalkitError):
+    exit_code = 3
+
+
+class CouldNotDo(EvalkitError):
+    exit_code = 4
+
+
+class OutputError(CouldNotDo):
+    pass
+
+
+class CheckpointError(CouldNotDo):
+    pass
+
+
+class RunFolderError(CouldNotDo):
+    pass
+
+
+class EngineError(CouldNotDo):
+    pass
+
+
+class ScoringError(CouldNotDo):
+    pass
+
+
+class SandboxError(CouldNotDo):
+    pass
+
+
+class JudgeError(CouldNotDo):
+    pass
+
+
+class Interrupted(EvalkitError):
+    exit_code = 130
+
+
+def nearest(asked: str, known: Iterable[str], n: int = 3) -> str:
+    """'; did you mean a, b?', or nothing where nothing is near."""
+    close = difflib.get_close_matches(asked, list(known), n=n, cutoff=0.6)
+    return f"; did you mean {', '.join(close)}?" if close else ""

@@ -1,0 +1,243 @@
+"""The small frozen things that cross from one room to the next.
+
+    Request        what a document asks of a model, in text            registry → tokens
+    TokenRequest   the same in token ids, cut to the window            tokens → journal, planning
+    Score, Generate  ordered work for an engine                        planning → engine
+    Scored, Generated, Failed  what came back, one per request id      engine → journal, runner
+    Row            one document under one filter, with its figures     scoring → results
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+__all__ = [
+    "Adapter",
+    "Answer",
+    "Failed",
+    "Figure",
+    "Finish",
+    "Generate",
+    "GenerateRequest",
+    "Generated",
+    "Message",
+    "ModelSpec",
+    "Prompt",
+    "Request",
+    "Row",
+    "Sampling",
+    "Score",
+    "ScoreRequest",
+    "Scored",
+    "TokenIds",
+    "TokenRequest",
+    "Usage",
+    "Work",
+]
+
+TokenIds: TypeAlias = "array[int]"
+"""Token ids as `array("i")`: four bytes each, and `.tobytes()` is what gets hashed."""
+
+Finish = Literal["stop", "length", "unfinished", "error"]
+"""Why a generation ended. `unfinished`: a reasoning trace cut off before its end marker."""
+
+
+# ── what is asked ────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    name: str
+    path: str
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """A model as the user named it and as it was found."""
+
+    typed: str
+    """What stood on the command line: alias, hub id, path or `nano`."""
+    source: str
+    """What the loader opens: a local path or a hub id."""
+    alias: str | None = None
+    revision: str | None = None
+    tokenizer: str | None = None
+    kind: Literal["base", "instruct", "chat"] | None = None
+    dtype: str = "auto"
+    trust_remote_code: bool = False
+    args: Mapping[str, Any] = field(default_factory=dict)
+    """What is left of --model-args, handed to the engine as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    role: str
+    content: str
+
+
+Prompt: TypeAlias = "str | tuple[Message, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to generate. Temperature 0 is greedy, whatever the other knobs say."""
+
+    max_tokens: int
+    stop: tuple[str, ...] = ()
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    seed: int | None = None
+    extra: tuple[tuple[str, Any], ...] = ()
+    """Engine-specific knobs from --gen-kwargs, sorted by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One thing a document asks. Several make one document."""
+
+    kind: Literal["score", "generate", "rolling"]
+    context: Prompt
+    continuation: str = ""
+    gen_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    repeats: int = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoreRequest:
+    """The log-probability of `continuation` after `context`, both already cut to the window."""
+
+    id: int
+    context: TokenIds
+    continuation: TokenIds
+    adapter: str | None = None
+    cut_tokens: int = 0
+    """How many tokens of the context fell off its left edge."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GenerateRequest:
+    id: int
+    prompt: TokenIds
+    """Empty where the engine takes text only (an API)."""
+    sampling: Sampling
+    sample: int = 0
+    """Which of several samples of this prompt; part of what determines the answer."""
+    text: Prompt = ""
+    adapter: str | None = None
+    cut_tokens: int = 0
+
+
+TokenRequest: TypeAlias = "ScoreRequest | GenerateRequest"
+
+
+# ── ordered work ─────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Score:
+    """One context and all of its continuations; `ids[i]` asks for `continuations[i]`."""
+
+    ids: tuple[int, ...]
+    context: TokenIds
+    continuations: tuple[TokenIds, ...]
+    adapter: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Generate:
+    """One prompt and the samples wanted of it; `ids[i]` asks for sample number `samples[i]`."""
+
+    ids: tuple[int, ...]
+    prompt: TokenIds
+    sampling: Sampling
+    samples: tuple[int, ...] = (0,)
+    text: Prompt = ""
+    adapter: str | None = None
+
+
+Work: TypeAlias = "Score | Generate"
+
+
+# ── what came back ───────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    id: int
+    logprob: float
+    is_greedy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    id: int
+    text: str
+    finish: Finish
+    tokens: int
+    """Tokens generated, reasoning included."""
+    reasoning: str | None = None
+    """What stood before the end-of-thinking marker, where the model has one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The engine refused this request; the others go on."""
+
+    id: int
+    reason: str
+
+
+Answer: TypeAlias = "Scored | Generated | Failed"
+
+
+@dataclass(slots=True)
+class Usage:
+    """Tokens that an engine really worked on. Engines add to it while they run."""
+
+    prompt: int = 0
+    """Prompt tokens of all work handed in."""
+    computed: int = 0
+    """Prompt tokens that went through the model."""
+    cached: int = 0
+    """Prompt tokens whose KV came from a cache."""
+    generated: int = 0
+
+
+# ── figures ──────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number that may be unknown, and then says why. Never 0 for unknown."""
+
+    value: float | None
+    stderr: float | None = None
+    ci95: tuple[float, float] | None = None
+    higher_is_better: bool = True
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One (document, filter). `sample` is lm-eval's logged sample; the rest is ours."""
+
+    task: str
+    doc_id: int
+    doc_hash: str
+    prompt_hash: str | None
+    filter: str
+    sample: Mapping[str, Any]
+    """The line of samples/<task>.jsonl: lm-eval's keys, then ours (finish, cut_tokens, unparsed, error …)."""
+    metrics: Mapping[str, Any]
+    """Raw per-document values, as lm-eval's aggregation takes them."""
+    stratum: str | None = None
+    cluster: str | None = None
+    flags: tuple[str, ...] = ()
+    """Of: cut, unfinished, unparsed, error, missing."""
