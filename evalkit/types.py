@@ -25,6 +25,7 @@ __all__ = [
     "Generated",
     "Message",
     "ModelSpec",
+    "Program",
     "Prompt",
     "Request",
     "Row",
@@ -35,6 +36,8 @@ __all__ = [
     "TokenIds",
     "TokenRequest",
     "Usage",
+    "Verdict",
+    "VerdictName",
     "Work",
 ]
 
@@ -208,6 +211,32 @@ class Usage:
     cached: int = 0
     """Prompt tokens whose KV came from a cache."""
     generated: int = 0
+
+
+# ── code ─────────────────────────────────────────────────────────────────────
+
+VerdictName = Literal["passed", "failed", "timed_out", "memory", "sandbox_error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Untrusted source and the trusted tests that judge it."""
+
+    source: str
+    """The whole candidate: prompt and completion put together."""
+    tests: str
+    """Trusted. Defines `check(candidate)` where there is an entry point, else plain asserts."""
+    entry_point: str | None = None
+    prelude: str = ""
+    """Trusted code that the tests need beside them: the prompt's imports and helper functions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    verdict: VerdictName
+    reason: str
+    """assertion, exception, syntax, exit, no such function … with what was raised; empty when passed."""
+    seconds: float
 
 
 # ── figures ──────────────────────────────────────────────────────────────────
