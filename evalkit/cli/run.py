@@ -1,0 +1,154 @@
+"""evalkit run"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from evalkit.cli.options import Verb, debug_option, file_option, output_path_option, write_to
+
+__all__ = ["command"]
+
+
+def _read_config(ctx: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
+    """Make the file's keys the defaults: a flag or its variable still wins."""
+    if value is None:
+        return None
+    from evalkit.config import read_file
+
+    known = [p.name for p in ctx.command.params if p.name and p.name not in ("config", "help", "debug")]
+    ctx.default_map = {**(ctx.default_map or {}), **read_file(value, known)}
+    return value
+
+
+def engine_options(function: Any) -> Any:
+    """What decides how a model is loaded and asked."""
+    for option in reversed(
+        [
+            click.option(
+                "--model",
+                "-m",
+                "-M",
+                multiple=True,
+                metavar="MODEL",
+                help="An alias (evalkit models), a hub id, a path or nano; several with commas.",
+            ),
+            click.option(
+                "--model-args",
+                "-a",
+                multiple=True,
+                metavar="K=V,…",
+                help="Engine arguments: dtype=bfloat16, revision=…, max_model_len=…",
+            ),
+            click.option(
+                "--engine",
+                default="auto",
+                show_default=True,
+                metavar="ENGINE",
+                help="auto, vllm, hf, openai or replay.",
+            ),
+            click.option(
+                "--adapter",
+                multiple=True,
+                metavar="[NAME=]PATH",
+                help="A LoRA adapter; repeat for several. The base runs too.",
+            ),
+            click.option("--no-base", is_flag=True, help="Leave the base out; run its adapters only."),
+            click.option("--device", metavar="DEVICE", help="cpu, cuda, cuda:1 … (hf only); found by itself."),
+            click.option(
+                "--batch-size", "-b", default="auto", show_default=True, metavar="N", help="auto, or at most N at once."
+            ),
+            click.option(
+                "--trust-remote-code", is_flag=True, help="Let this model's repository run its own Python. Recorded."
+            ),
+        ]
+    ):
+        function = option(function)
+    return function
+
+
+@click.command("run", cls=Verb)
+@click.option(
+    "--config",
+    "-C",
+    type=click.Path(path_type=Path, dir_okay=False),
+    is_eager=True,
+    expose_value=False,
+    callback=_read_config,
+    metavar="FILE.yaml",
+    help="A YAML file with the same keys as these flags.",
+)
+@engine_options
+@click.option("--tasks", "-t", multiple=True, metavar="A,B", help="Tasks, groups or globs (evalkit tasks list).")
+@click.option(
+    "--num-fewshot",
+    "-f",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Examples in the prompt; each task has its usual number.",
+)
+@click.option(
+    "--limit", "-L", metavar="N", help="Only the first N documents of each task, or a share below 1. Stamped LIMITED."
+)
+@click.option(
+    "--apply-chat-template",
+    is_flag=False,
+    flag_value="true",
+    metavar="[NAME]",
+    help="Render prompts with the model's chat template.",
+)
+@click.option(
+    "--fewshot-as-multiturn",
+    is_flag=False,
+    flag_value="true",
+    metavar="[true|false]",
+    help="Examples as turns; implied by --apply-chat-template.",
+)
+@click.option("--system-instruction", metavar="TEXT", help="A system prompt.")
+@click.option("--gen-kwargs", multiple=True, metavar="K=V,…", help="Generation settings over the tasks' own.")
+@click.option("--seed", metavar="N[,N,N,N]", help="One seed, or lm-eval's four.  [default: 0,1234,1234,1234]")
+@click.option("--include-path", multiple=True, metavar="DIR", help="A folder of your own tasks in lm-eval's YAML.")
+@click.option("--allow-task-code", is_flag=True, help="Let task files in --include-path run their own Python.")
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="An offline mirror of the data sets.",
+)
+@click.option(
+    "--sandbox",
+    default="auto",
+    show_default=True,
+    metavar="TIER",
+    help="How generated code is held: auto, namespaces, landlock or unsafe-none.",
+)
+@output_path_option
+@click.option("--name", metavar="NAME", help="The run's id; by default the time and four hex digits.")
+@click.option(
+    "--log-samples", "-s", is_flag=True, hidden=True, help="Accepted for lm-eval's sake: samples are always kept."
+)
+@file_option("json", "the results")
+@file_option("markdown", "the table")
+@click.option("--quiet", "-q", is_flag=True, help="No progress, only the result.")
+@debug_option
+def command(quiet: bool, log_samples: bool, json: str | None, markdown: str | None, **flags: Any) -> None:
+    """Evaluate a model on tasks and keep everything under --output-path.
+
+    \b
+    evalkit run --model nano --tasks mini
+    evalkit run --model mistral-7b-instruct --tasks mmlu,gsm8k --apply-chat-template
+    """
+    from evalkit.config import RunConfig
+    from evalkit.report.progress import Progress
+    from evalkit.report.run import as_json, as_markdown, show
+    from evalkit.runner import run
+
+    config = RunConfig.build(**flags)
+    with Progress.open(quiet=quiet) as progress:
+        finished = run(config, progress)
+    show(finished)
+    write_to(json, as_json(finished))
+    write_to(markdown, as_markdown(finished))
+    raise SystemExit(max((outcome.exit_code for outcome in finished), default=0))

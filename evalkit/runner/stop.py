@@ -1,0 +1,85 @@
+"""Stopping when asked: Ctrl-C finishes what is in flight, a second one or SIGTERM does not wait.
+
+A signal handler of Python's runs only between bytecodes, and a forward pass can last longer than a scheduler waits.
+So SIGTERM also wakes a thread that keeps what had finished and leaves, should the main thread not come back in time.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any
+
+from evalkit.errors import Interrupted
+
+__all__ = ["Stop"]
+
+PATIENCE = 3.0
+"""Seconds after SIGTERM until the thread leaves without the main thread. Schedulers kill after about five."""
+
+
+class Stop:
+    """While entered, signals set `requested` (send no more) and `now` (do not wait for what is in flight)."""
+
+    def __init__(self, rescue: Callable[[], None] = lambda: None) -> None:
+        self.requested = False
+        self.now = False
+        self.reason = ""
+        self._rescue = rescue
+        self._previous: dict[int, Any] = {}
+        self._old_wakeup = -1
+        self._pipe: tuple[int, int] | None = None
+        self._done = threading.Event()
+
+    def __enter__(self) -> Stop:
+        if threading.current_thread() is not threading.main_thread():
+            return self
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._previous[number] = signal.signal(number, self._on_signal)
+        read, write = os.pipe()
+        os.set_blocking(write, False)
+        self._pipe = (read, write)
+        self._old_wakeup = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+        threading.Thread(target=self._watch, args=(read,), name="evalkit-stop", daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._done.set()
+        if self._pipe is not None:
+            signal.set_wakeup_fd(self._old_wakeup)
+            os.close(self._pipe[1])
+            self._pipe = None
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def raise_if_requested(self) -> None:
+        if self.requested:
+            raise Interrupted(f"{self.reason}; what had finished is kept, and the same command goes on from there")
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self.now = self.requested or number == signal.SIGTERM
+        self.requested = True
+        self.reason = "terminated" if number == signal.SIGTERM else "interrupted"
+
+    def _watch(self, read: int) -> None:
+        seen = 0
+        while True:
+            received = os.read(read, 1)
+            if not received:
+                os.close(read)
+                return
+            if received[0] not in (signal.SIGINT, signal.SIGTERM):
+                continue
+            seen += 1
+            if received[0] == signal.SIGTERM or seen > 1:
+                threading.Thread(target=self._leave, daemon=True).start()
+
+    def _leave(self) -> None:
+        if not self._done.wait(PATIENCE):
+            self._rescue()
+            os._exit(Interrupted.exit_code)

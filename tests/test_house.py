@@ -1,0 +1,106 @@
+"""The house rules: which room may import which, and what start-up may cost."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "evalkit"
+
+GROUND = {"errors", "types"}
+READS_RESULTS = {"stats", "policy", "results"}
+ABOVE_REGISTRY = GROUND | {"stats", "config", "policy", "catalog", "tokens", "checkpoint"}
+ARROWS: dict[str, set[str]] = {
+    "errors": set(),
+    "types": set(),
+    "stats": GROUND,
+    "config": GROUND,
+    "policy": GROUND,
+    "catalog": GROUND,
+    "checkpoint": GROUND,
+    "tokens": GROUND | {"checkpoint"},
+    "registry": ABOVE_REGISTRY,
+    "planning": {"types"},
+    "engines": GROUND | {"tokens", "checkpoint", "planning"},
+    "journal": GROUND,
+    "sandbox": GROUND,
+    "scoring": GROUND | {"sandbox", "stats"},
+    "checks": GROUND | {"sandbox"},
+    "judging": GROUND | {"stats", "engines", "journal", "results", "config", "catalog"},
+    "results": GROUND,
+    "compare": GROUND | READS_RESULTS,
+    "gate": GROUND | READS_RESULTS | {"compare"},
+    "leaderboard": GROUND | READS_RESULTS | {"catalog"},
+    "report": GROUND | READS_RESULTS | {"compare", "gate", "leaderboard"},
+    "runner": ABOVE_REGISTRY
+    | {"registry", "planning", "engines", "journal", "sandbox", "scoring", "checks", "judging", "results"},
+}
+FREE = {"cli", "__init__", "__main__"}
+HEAVY = ("torch", "vllm", "transformers", "datasets", "lm_eval", "openai", "peft", "evaluate")
+
+
+def modules() -> list[Path]:
+    return sorted(path for path in PACKAGE.rglob("*.py") if "_models" not in path.parts and "_data" not in path.parts)
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(tree: ast.AST) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module)
+            if node.module == "evalkit":
+                found |= {f"evalkit.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_follow_the_arrows(path: Path) -> None:
+    here = room(path)
+    if here in FREE:
+        return
+    assert here in ARROWS, f"{here} is a new room: say in this test what it may import"
+    ours = {name.split(".")[1] for name in imports(ast.parse(path.read_text())) if name.startswith("evalkit.")}
+    assert ours - {here, "__version__"} <= ARROWS[here]
+
+
+def test_no_relative_imports_hide_an_arrow() -> None:
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text())):
+            assert not (isinstance(node, ast.ImportFrom) and node.level), f"{path}: import by full name"
+
+
+def test_one_file_is_the_seam_to_lm_eval() -> None:
+    users = [p for p in modules() if any(n.split(".")[0] == "lm_eval" for n in imports(ast.parse(p.read_text())))]
+    assert [p.parent.name for p in users] == ["registry"], f"lm_eval is imported by {users}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_heavy_libraries_are_imported_inside_functions(path: Path) -> None:
+    top = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = {name.split(".")[0] for node in top for name in imports(node)}
+    assert not names & set(HEAVY)
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["run", "--help"], ["gate", "--help"]], ids=" ".join)
+def test_help_starts_light(argv: list[str]) -> None:
+    probe = (
+        "import sys\n"
+        "from evalkit.cli import main\n"
+        f"try: main({argv!r})\n"
+        "except SystemExit as stop: assert not stop.code, stop.code\n"
+        f"heavy = sorted(set(sys.modules) & {set(HEAVY) | {'pandas', 'scipy', 'pyarrow', 'numpy'}!r})\n"
+        "print('HEAVY', heavy)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert "Usage: " in done.stdout
+    assert done.stdout.splitlines()[-1] == "HEAVY []"
