@@ -1,6 +1,6 @@
 """What the user asked of a run, read from flags or a YAML file and checked before anything is loaded.
 
-The keys of `--config FILE.yaml` are the flags without their dashes. A flag beats its `EVALKIT_` variable, which beats the file.
+The keys of `--config FILE.yaml` are the flags without their dashes. A flag beats its `EVALKIT_` variable, and that the file.
 """
 
 from __future__ import annotations
