@@ -1,0 +1,134 @@
+"""What a model is, by the content of its files.
+
+Fine-tunes overwrite `./my-finetune`, so a path says nothing. Hashing gigabytes for every run would be slow, so each
+file's digest is remembered under its path, inode, size and modification time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from evalkit.errors import CheckpointError
+
+__all__ = ["fingerprint", "fingerprint_adapter"]
+
+_CHUNK = 8 << 20
+_SETTLED = 2.0
+"""A file changed less than this many seconds ago may change again within the clock's grain: not remembered."""
+
+_WEIGHTS = ("*.safetensors", "pytorch_model*.bin", "adapter_model.bin", "*.gguf")
+_SHAPING = ("config.json", "generation_config.json", "adapter_config.json")
+_TEXT = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt", "merges.txt")
+_NOISE = ("_name_or_path", "transformers_version", "base_model_name_or_path", "inference_mode", "peft_version")
+
+
+def fingerprint(path: Path, cache_dir: Path | None = None) -> str:
+    """32 hex digits over weights, configs and vocabulary: everything in the folder that can change an answer."""
+    return _fingerprint(path, (*_WEIGHTS, *_TEXT), cache_dir)
+
+
+def fingerprint_adapter(path: Path, cache_dir: Path | None = None) -> str:
+    """The same for a peft adapter. The base model's path, which its config names, is no part of it."""
+    return _fingerprint(path, _WEIGHTS, cache_dir)
+
+
+def _fingerprint(path: Path, patterns: Iterable[str], cache_dir: Path | None) -> str:
+    files = sorted({file for pattern in patterns for file in path.glob(pattern)})
+    if not any(file.match(pattern) for file in files for pattern in _WEIGHTS):
+        raise CheckpointError(f"{path} has no weight files to fingerprint")
+    digest = hashlib.blake2b(digest_size=16)
+    for file, content in zip(files, _digests(files, cache_dir), strict=True):
+        digest.update(f"{file.name}\0{content}\n".encode())
+    for name in _SHAPING:
+        file = path / name
+        if file.is_file():
+            digest.update(f"{name}\0{_canonical(file)}\n".encode())
+    return digest.hexdigest()
+
+
+def _canonical(file: Path) -> str:
+    """A config without what tells nothing of the model: who saved it, and from where."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointError(f"{file} is not JSON: {error}") from None
+    if isinstance(content, dict):
+        content = {key: value for key, value in content.items() if key not in _NOISE}
+    return json.dumps(content, sort_keys=True)
+
+
+# ── digests of files, remembered ─────────────────────────────────────────────
+
+
+def _digests(files: list[Path], cache_dir: Path | None) -> list[str]:
+    store = (cache_dir or _user_cache()) / "fingerprints.json"
+    known = _read(store)
+    fresh: dict[str, list[object]] = {}
+
+    def digest(file: Path) -> str:
+        before = _identity(file)
+        remembered = known.get(str(file.absolute()))
+        if remembered is not None and remembered[:3] == before:
+            return str(remembered[3])
+        content = _hash(file)
+        if _identity(file) == before and time.time() - before[2] / 1e9 > _SETTLED:
+            fresh[str(file.absolute())] = [*before, content]
+        return content
+
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        digests = list(pool.map(digest, files))
+    if fresh:
+        _write(store, {**_read(store), **fresh})
+    return digests
+
+
+def _identity(file: Path) -> list[int]:
+    stat = file.stat()
+    return [stat.st_ino, stat.st_size, stat.st_mtime_ns]
+
+
+def _hash(file: Path) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    try:
+        with file.open("rb", buffering=0) as stream:
+            while chunk := stream.read(_CHUNK):
+                digest.update(chunk)
+    except OSError as error:
+        raise CheckpointError(f"cannot read {file}: {error.strerror}") from None
+    return digest.hexdigest()
+
+
+def _user_cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "evalkit"
+
+
+def _read(store: Path) -> dict[str, list[object]]:
+    try:
+        content = json.loads(store.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(content, dict):
+        return {}
+    return {path: entry for path, entry in content.items() if isinstance(entry, list) and len(entry) == 4}
+
+
+def _write(store: Path, content: dict[str, list[object]]) -> None:
+    """Best effort: a cache that cannot be kept costs time, nothing else."""
+    with contextlib.suppress(OSError):
+        store.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=store.parent, prefix=".fingerprints-")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+                json.dump(content, stream)
+            Path(name).replace(store)
+        except OSError:
+            Path(name).unlink(missing_ok=True)
+            raise
