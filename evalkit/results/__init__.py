@@ -1,0 +1,39 @@
+"""Run folders: the only reader and writer of them.
+
+RunWriter        stages a run and gives it its name in one step
+Run              a run as it lies on disk
+find, all_runs   by path, run-id, <model>@latest, @baseline; or all of them
+same_settings    whether the same name may go on
+"""
+
+from evalkit.results.disk import check_space, check_writable, write_file
+from evalkit.results.finding import Runs, all_runs, bless, find, run_folders
+from evalkit.results.names import check_name, is_plain, member_id, model_slug, new_run_id, run_path, slug
+from evalkit.results.run import STATUSES, Run
+from evalkit.results.settings import same_settings
+from evalkit.results.table import COLUMNS
+from evalkit.results.writer import RunWriter, figure
+
+__all__ = [
+    "COLUMNS",
+    "STATUSES",
+    "Run",
+    "RunWriter",
+    "Runs",
+    "all_runs",
+    "bless",
+    "check_name",
+    "check_space",
+    "check_writable",
+    "figure",
+    "find",
+    "is_plain",
+    "member_id",
+    "model_slug",
+    "new_run_id",
+    "run_folders",
+    "run_path",
+    "same_settings",
+    "slug",
+    "write_file",
+]

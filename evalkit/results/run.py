@@ -1,0 +1,193 @@
+"""A run as it lies on disk."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evalkit.errors import RunFolderError
+from evalkit.results.names import slug
+from evalkit.results.table import read_scores
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["MANIFEST", "REPORT", "RESULTS", "SCHEMA", "SCORES", "STATUSES", "Run", "read_json", "read_lines"]
+
+MANIFEST, RESULTS, SCORES, REPORT = "manifest.json", "results.json", "scores.parquet", "report.md"
+SCHEMA = 1
+STATUSES = ("complete", "limited", "partial", "incomplete")
+"""complete: every document. limited: fewer were asked for. partial: some have no answer. incomplete: some failed."""
+
+_LONG_AGO = datetime.datetime.min.replace(tzinfo=datetime.UTC)
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    path: Path
+    manifest: Mapping[str, Any]
+    results: Mapping[str, Any]
+    _inode: int = field(default=0, repr=False)
+
+    @classmethod
+    def open(cls, path: Path | str) -> Run:
+        """Read manifest and figures. Rows and scores are read when they are asked for."""
+        folder = Path(path)
+        if not folder.is_dir():
+            raise RunFolderError(f"{folder} is not a run folder")
+        inode = folder.stat().st_ino
+        manifest = read_json(folder / MANIFEST)
+        results = read_json(folder / RESULTS)
+        for name, content in ((MANIFEST, manifest), (RESULTS, results)):
+            schema = content.get("schema", SCHEMA)
+            if schema != SCHEMA:
+                raise RunFolderError(f"{folder / name} has schema {schema!r}; this evalkit reads schema {SCHEMA}")
+        for key in ("tasks", "groups"):
+            if not isinstance(results.get(key, {}), dict):
+                raise RunFolderError(f"{folder / RESULTS}: `{key}` is not a mapping")
+        status = results.get("status", "complete")
+        if status not in STATUSES:
+            raise RunFolderError(f"{folder / RESULTS}: status {status!r} is none of {', '.join(STATUSES)}")
+        return cls(folder, manifest, results, inode)
+
+    # ── who it is ────────────────────────────────────────────────────────────
+
+    @property
+    def run_id(self) -> str:
+        return str(self.manifest.get("run_id") or self.results.get("run_id") or self.path.name)
+
+    @property
+    def model(self) -> Mapping[str, Any]:
+        """The manifest's model: typed, alias, source, revision, fingerprint, kind …; any may be absent."""
+        model = self.manifest.get("model", self.results.get("model"))
+        return model if isinstance(model, Mapping) else {"typed": model}
+
+    @property
+    def adapter(self) -> Mapping[str, Any] | None:
+        adapter = self.manifest.get("adapter")
+        return {"name": adapter} if isinstance(adapter, str) else adapter
+
+    @property
+    def label(self) -> str:
+        """The model as it was typed, with its adapter."""
+        typed = str(self.model.get("typed") or self.results.get("model") or self.path.parent.name)
+        name = (self.adapter or {}).get("name")
+        return f"{typed}+{name}" if name and not typed.endswith(f"+{name}") else typed
+
+    # ── where it stands ──────────────────────────────────────────────────────
+
+    @property
+    def status(self) -> str:
+        return str(self.results.get("status", "complete"))
+
+    @property
+    def created(self) -> datetime.datetime:
+        return _moment(self.manifest.get("created")) or _LONG_AGO
+
+    @property
+    def finished(self) -> datetime.datetime | None:
+        """When it came to its end; None where it was interrupted."""
+        if "finished" not in self.manifest:
+            return self.created if self.status in ("complete", "limited") else None
+        finished = self.manifest["finished"]
+        return (_moment(finished) or self.created) if finished else None
+
+    # ── what it found ────────────────────────────────────────────────────────
+
+    @property
+    def requested(self) -> list[str]:
+        """The names that were typed; the tasks themselves where the run doesn't say."""
+        asked = self.results.get("requested") or self.manifest.get("requested")
+        return [str(name) for name in asked] if asked else list(self.tasks)
+
+    @property
+    def tasks(self) -> Mapping[str, Any]:
+        return self.results.get("tasks") or {}
+
+    @property
+    def groups(self) -> Mapping[str, Any]:
+        return self.results.get("groups") or {}
+
+    def scores(self) -> pa.Table:
+        """scores.parquet, with the columns of `evalkit.results.COLUMNS`."""
+        return self._scores
+
+    @cached_property
+    def _scores(self) -> pa.Table:
+        table = read_scores(self.path / SCORES)
+        self._check_same()
+        here = set(table.column("task").unique().to_pylist())
+        gone = [name for name, task in self.tasks.items() if _has_documents(task) and name not in here]
+        if gone:
+            raise RunFolderError(f"{self.path / SCORES} has no line of {', '.join(gone[:5])}, which {RESULTS} lists")
+        return table
+
+    def rows_path(self, task: str) -> Path:
+        return self.path / "samples" / f"{slug(task)}.jsonl"
+
+    def has_rows(self, task: str) -> bool:
+        return self.rows_path(task).is_file()
+
+    def rows(self, task: str) -> Iterator[dict[str, Any]]:
+        """The lines of samples/<task>.jsonl, one at a time."""
+        yield from read_lines(self.rows_path(task))
+        self._check_same()
+
+    def _check_same(self) -> None:
+        """A folder that was swapped for a newer one while we read would give us half of each."""
+        if self._inode and self.path.stat().st_ino != self._inode:
+            raise RunFolderError(f"{self.path} was replaced by a newer one while it was read: type the command again")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object of a run folder."""
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise RunFolderError(f"{path} is missing: the run folder is half-written, or was copied in part") from None
+    except OSError as error:
+        raise RunFolderError(f"{path} can't be read: {error.strerror or error}") from None
+    except ValueError as error:
+        raise RunFolderError(f"{path} is broken: {error}") from None
+    if not isinstance(content, dict):
+        raise RunFolderError(f"{path} holds {type(content).__name__}, not an object")
+    return content
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a JSONL file. Bytes are split at line feeds only: text may hold other line ends."""
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if not line.strip():
+                    continue
+                try:
+                    row = json.loads(line)
+                except ValueError as error:
+                    raise RunFolderError(f"{path}:{number} is not JSON: {error}") from None
+                if not isinstance(row, dict):
+                    raise RunFolderError(f"{path}:{number} holds {type(row).__name__}, not an object")
+                yield row
+    except FileNotFoundError:
+        raise RunFolderError(f"{path} is missing: this run's rows were not kept, or not copied") from None
+    except OSError as error:
+        raise RunFolderError(f"{path} can't be read: {error.strerror or error}") from None
+
+
+def _has_documents(task: Any) -> bool:
+    return isinstance(task, Mapping) and isinstance(task.get("n"), int) and task["n"] > 0
+
+
+def _moment(text: Any) -> datetime.datetime | None:
+    if not isinstance(text, str):
+        return None
+    try:
+        moment = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)

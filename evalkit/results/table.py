@@ -1,0 +1,158 @@
+"""scores.parquet: one line per (document, filter, metric), all that compare and gate read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from evalkit.errors import RunFolderError
+from evalkit.types import Row
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["COLUMNS", "ScoreWriter", "read_scores"]
+
+COLUMNS: dict[str, str] = {
+    "task": "string",
+    "doc_id": "int64",
+    "doc_hash": "string",
+    "prompt_hash": "string",
+    "filter": "string",
+    "stratum": "string",
+    "cluster": "string",
+    "metric": "string",
+    "value": "float64",
+    "flags": "string",
+}
+"""Column names and types, in the order of the file."""
+
+_REQUIRED = ("task", "doc_id", "doc_hash", "metric", "value")
+_DEFAULTS = {"filter": "none", "flags": ""}
+
+
+def _schema() -> pa.Schema:
+    import pyarrow as pa
+
+    return pa.schema([(name, pa.type_for_alias(kind)) for name, kind in COLUMNS.items()])
+
+
+# ── writing ──────────────────────────────────────────────────────────────────
+
+
+class ScoreWriter:
+    """Writes the table task by task, so that only one task's lines are held at a time."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        import pyarrow.parquet as pq
+
+        self._schema = _schema()
+        # Through a Python file: a short write or a full disk then raises OSError.
+        self._writer = pq.ParquetWriter(file, self._schema, compression="zstd")
+
+    def add(self, rows: Sequence[Row], metrics: Sequence[str] = ()) -> None:
+        import pyarrow as pa
+
+        lines: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+        expected = _metrics_by_filter(rows, metrics)
+        for row in rows:
+            for metric in expected[row.filter]:
+                value = _number(row.metrics.get(metric))
+                known = metric in row.metrics
+                for name, item in zip(COLUMNS, _line(row, metric, value, known), strict=True):
+                    lines[name].append(item)
+        self._writer.write_table(pa.table(lines, schema=self._schema))
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+def _line(row: Row, metric: str, value: float | None, known: bool) -> tuple[Any, ...]:
+    flags = list(row.flags)
+    if value is not None and not math.isfinite(value):
+        value = None
+        if "error" not in flags:
+            flags.append("error")
+    if not known and not {"missing", "error"}.intersection(flags):
+        flags.append("error")
+    return (
+        row.task,
+        row.doc_id,
+        row.doc_hash,
+        row.prompt_hash,
+        row.filter,
+        row.stratum,
+        row.cluster,
+        metric,
+        value,
+        ",".join(flags),
+    )
+
+
+def _metrics_by_filter(rows: Iterable[Row], given: Sequence[str]) -> dict[str, list[str]]:
+    """Every metric that any row of a filter has, so that a document without a figure still stands in the table."""
+    seen: dict[str, dict[str, None]] = {}
+    for row in rows:
+        seen.setdefault(row.filter, {}).update(dict.fromkeys(row.metrics))
+    all_metrics = dict.fromkeys([*given, *(metric for metrics in seen.values() for metric in metrics)])
+    return {name: list(metrics or all_metrics or {"": None}) for name, metrics in seen.items()}
+
+
+def _number(value: Any) -> float | None:
+    """A per-document value, where it is one number. Pairs and lists, as perplexity has them, are not."""
+    if hasattr(value, "item"):
+        try:
+            value = value.item()
+        except ValueError:
+            return None
+    return float(value) if isinstance(value, bool | int | float) else None
+
+
+# ── reading ──────────────────────────────────────────────────────────────────
+
+
+def read_scores(path: Path) -> pa.Table:
+    """The table with exactly `COLUMNS`. What is optional and absent is filled in; flags become comma-joined text."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        # Opened here: handed a path, pyarrow would read columns out of folder names such as `a=b`.
+        with path.open("rb") as file:
+            table = pq.read_table(file)
+    except FileNotFoundError:
+        raise RunFolderError(f"{path} is missing: the run folder is half-written, or was copied in part") from None
+    except (pa.ArrowException, OSError) as broken:
+        raise RunFolderError(f"{path} can't be read: {_first_line(broken)}") from None
+    if absent := [name for name in _REQUIRED if name not in table.column_names]:
+        raise RunFolderError(f"{path} has no column {', '.join(absent)}; found {', '.join(table.column_names)}")
+    return pa.table([_column(table, name, path) for name in COLUMNS], schema=_schema())
+
+
+def _column(table: pa.Table, name: str, path: Path) -> Any:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    wanted = pa.type_for_alias(COLUMNS[name])
+    if name not in table.column_names:
+        return pa.array([_DEFAULTS.get(name)] * table.num_rows, wanted)
+    column = table.column(name)
+    try:
+        if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+            column = pc.binary_join(column.cast(pa.list_(pa.string())), ",")
+        if pa.types.is_null(column.type):
+            column = pa.nulls(table.num_rows, wanted)
+        column = column.cast(wanted)
+    except pa.ArrowException as wrong:
+        raise RunFolderError(
+            f"{path}: column {name} is {column.type}, not {COLUMNS[name]} ({_first_line(wrong)})"
+        ) from None
+    if name in _DEFAULTS:
+        column = column.fill_null(_DEFAULTS[name])
+    return column
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,187 @@
+"""Writes a run folder that readers see whole: everything is staged beside it, then given its name in one step."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from evalkit.errors import RunFolderError, UsageError
+from evalkit.results.disk import could_not_write, staging_folder, swap_folder, sweep, sync_tree
+from evalkit.results.names import run_path, slug
+from evalkit.results.plain import encode, plain
+from evalkit.results.run import MANIFEST, REPORT, RESULTS, SCHEMA, SCORES, STATUSES, Run
+from evalkit.results.settings import same_settings
+from evalkit.results.table import ScoreWriter
+from evalkit.scrub import Scrubber
+from evalkit.types import Figure, Row
+
+__all__ = ["RunWriter", "figure"]
+
+_OURS = {MANIFEST, RESULTS, SCORES, REPORT, "samples"}
+
+
+def figure(value: Figure) -> dict[str, Any]:
+    """A figure as results.json holds it."""
+    out: dict[str, Any] = {"value": value.value}
+    if value.value is None:
+        return {**out, "reason": value.reason or "not known", "higher_is_better": value.higher_is_better}
+    out |= {"stderr": value.stderr, "ci95": None if value.ci95 is None else list(value.ci95)}
+    return {**out, "higher_is_better": value.higher_is_better, **({"reason": value.reason} if value.reason else {})}
+
+
+class RunWriter:
+    """One run folder to be. Nothing is seen of it before `commit`, and nothing is left of it without.
+
+    with RunWriter(root, model_slug("nano"), run_id) as writer:
+        writer.rows("gsm8k", rows)
+        run = writer.commit(manifest, results)
+    """
+
+    def __init__(self, root: Path | str, model: str, run_id: str) -> None:
+        self._root = Path(root)
+        self.path = run_path(root, model, run_id)
+        self._run_id = run_id
+        self._scrubber = Scrubber()
+        self._amended: Run | None = None
+        with could_not_write(self.path):
+            sweep(self._root)
+            self._staged = staging_folder(self._root, run_id)
+            self._score_file = (self._staged / SCORES).open("wb")
+            self._scores: ScoreWriter | None = ScoreWriter(self._score_file)
+
+    @classmethod
+    def amend(cls, run: Run) -> RunWriter:
+        """Start from a run that exists, to put judgments and their figures into it."""
+        writer = cls(run.path.parent.parent, run.path.parent.name, run.path.name)
+        writer._amended = run
+        writer._drop_scores()
+        with could_not_write(run.path):
+            _link(run.path, writer._staged, _OURS)
+        return writer
+
+    def rows(self, task: str, rows: Iterable[Row], metrics: Sequence[str] = ()) -> int:
+        """Write a task's rows, in document order, and their lines of the score table.
+
+        `metrics` names the per-document metrics of a task none of whose documents may have any.
+        """
+        count = 0
+        kept: list[Row] = []
+        with could_not_write(self.path), self._open(Path("samples") / f"{slug(task)}.jsonl") as file:
+            for row in rows:
+                file.write(encode(row.sample, self._scrubber) + b"\n")
+                # The table needs the figures alone: documents and prompts are let go of.
+                kept.append(dataclasses.replace(row, sample={}))
+                count += 1
+        with could_not_write(self.path):
+            if self._scores is None:
+                raise ValueError("an amended run keeps its rows and scores")
+            self._scores.add(kept, metrics)
+        return count
+
+    def judgments(self, name: str, lines: Iterable[Mapping[str, Any]]) -> None:
+        """Write judgments/<name>.jsonl, with <rubric>@<judge> as its name."""
+        rubric, at, judge = name.partition("@")
+        file_name = slug(rubric) + (f"@{slug(judge)}" if at else "") + ".jsonl"
+        with could_not_write(self.path), self._open(Path("judgments") / file_name) as file:
+            for line in lines:
+                file.write(encode(line, self._scrubber) + b"\n")
+
+    def commit(self, manifest: Mapping[str, Any], results: Mapping[str, Any], report: str | None = None) -> Run:
+        """Give the folder its name. It replaces an older state of the same run, never a run with other settings."""
+        if results.get("status") not in STATUSES:
+            raise ValueError(f"status {results.get('status')!r} is none of {STATUSES}")
+        head = {"schema": SCHEMA, "run_id": self._run_id}
+        settings = plain({**head, **manifest, **head}, self._scrubber, settings=True)
+        self._refuse_other(settings)
+        with could_not_write(self.path):
+            if self._scores is not None:
+                self._scores.close()
+                self._score_file.close()
+            self._write(MANIFEST, encode(settings, self._scrubber, indent=1) + b"\n")
+            figures = plain({**head, **results, **head}, self._scrubber)
+            self._write(RESULTS, encode(figures, self._scrubber, indent=1) + b"\n")
+            if report is not None:
+                self._write(REPORT, self._scrubber.text(report).encode("utf-8", "replace"))
+            if self.path.is_dir() and self._amended is None:
+                _link(self.path, self._staged, _present(self.path) - _OURS)
+            sync_tree(self._staged)
+            swap_folder(self._staged, self.path)
+        return Run.open(self.path)
+
+    def close(self) -> None:
+        """Remove what was staged and not committed."""
+        self._drop_scores()
+        shutil.rmtree(self._staged, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            self._staged.parent.rmdir()
+
+    def __enter__(self) -> RunWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # ── inside ───────────────────────────────────────────────────────────────
+
+    def _refuse_other(self, manifest: Mapping[str, Any]) -> None:
+        if not self.path.exists() or self._amended is not None:
+            return
+        try:
+            there = Run.open(self.path)
+        except RunFolderError:
+            return  # half a folder, as a copy leaves it: the whole one takes its place
+        if differences := same_settings(there.manifest, manifest):
+            raise UsageError(
+                f"{self.path} holds a run with other settings ({'; '.join(differences[:3])}): choose another --name"
+            )
+
+    def _open(self, name: Path) -> Any:
+        path = self._staged / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)  # it may be a link to the file of the run that is amended
+        return path.open("wb")
+
+    def _write(self, name: str, content: bytes) -> None:
+        with self._open(Path(name)) as file:
+            file.write(content)
+
+    def _drop_scores(self) -> None:
+        with contextlib.suppress(Exception):
+            if self._scores is not None:
+                self._scores.close()
+        self._scores = None
+        with contextlib.suppress(OSError):
+            self._score_file.close()
+        if self._amended is not None:
+            (self._staged / SCORES).unlink(missing_ok=True)
+
+
+def _present(folder: Path) -> set[str]:
+    return {entry.name for entry in folder.iterdir()}
+
+
+def _link(source: Path, target: Path, names: Iterable[str]) -> None:
+    """Bring files and folders of an older state over: by link where the file system has links."""
+    for name in names:
+        old = source / name
+        if old.is_dir():
+            shutil.copytree(old, target / name, copy_function=_link_file, dirs_exist_ok=True)
+        elif old.is_file() and not (target / name).exists():
+            _link_file(str(old), str(target / name))
+
+
+def _link_file(source: str, target: str) -> None:
+    if Path(target).exists():
+        return
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
