@@ -17,6 +17,7 @@ ABOVE_REGISTRY = GROUND | {"stats", "config", "policy", "catalog", "tokens", "ch
 ARROWS: dict[str, set[str]] = {
     "errors": set(),
     "types": set(),
+    "scrub": set(),
     "stats": GROUND,
     "config": GROUND,
     "policy": GROUND,
@@ -31,7 +32,7 @@ ARROWS: dict[str, set[str]] = {
     "scoring": GROUND | {"sandbox", "stats"},
     "checks": GROUND | {"sandbox"},
     "judging": GROUND | {"stats", "engines", "journal", "results", "config", "catalog"},
-    "results": GROUND,
+    "results": GROUND | {"scrub"},
     "compare": GROUND | READS_RESULTS,
     "gate": GROUND | READS_RESULTS | {"compare"},
     "leaderboard": GROUND | READS_RESULTS | {"catalog"},

@@ -77,11 +77,11 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _explain(error: BaseException) -> int:
-    from evalkit.results import scrub
+    from evalkit.scrub import Scrubber
 
     message, code = _line(error)
     if message:
-        click.echo(f"evalkit: {scrub(message)}", err=True)
+        click.echo(f"evalkit: {Scrubber().text(message)}", err=True)
     return code
 
 

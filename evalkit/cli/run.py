@@ -142,13 +142,16 @@ def command(quiet: bool, log_samples: bool, json: str | None, markdown: str | No
     """
     from evalkit.config import RunConfig
     from evalkit.report.progress import Progress
-    from evalkit.report.run import as_json, as_markdown, show
+    from evalkit.report.run import as_json, as_markdown, report, show
     from evalkit.runner import run
 
     config = RunConfig.build(**flags)
     with Progress.open(quiet=quiet) as progress:
-        finished = run(config, progress)
+        finished = run(config, progress, report)
     show(finished)
     write_to(json, as_json(finished))
     write_to(markdown, as_markdown(finished))
+    for outcome in finished:
+        if outcome.problem:
+            click.echo(f"evalkit: {outcome.problem}", err=True)
     raise SystemExit(max((outcome.exit_code for outcome in finished), default=0))

@@ -35,9 +35,13 @@ class Progress:
     def note(self, text: str) -> None:
         """Something the user should know and that stays on screen."""
 
-    def start(self, totals: Mapping[str, int], done: Mapping[str, int]) -> None:
-        """Documents per requested task, and how many were answered by the journal."""
-        self.totals, self.done = dict(totals), dict(done)
+    def start(self, totals: Mapping[str, int]) -> None:
+        """Documents per requested task."""
+        self.totals, self.done = dict(totals), {}
+        self.began = time.monotonic()
+
+    def known(self) -> None:
+        """All that the journal knew has been counted: time is told from here."""
         self.began = time.monotonic()
 
     def advance(self, task: str, documents: int = 1) -> None:
@@ -79,11 +83,15 @@ class Lines(Progress):
     def note(self, text: str) -> None:
         self._say(f"note: {text}")
 
-    def start(self, totals: Mapping[str, int], done: Mapping[str, int]) -> None:
-        super().start(totals, done)
-        self.at_start = sum(done.values())
-        known = f", {self.at_start} already answered" if self.at_start else ""
-        self._say(f"{sum(totals.values())} documents in {', '.join(totals)}{known}")
+    def start(self, totals: Mapping[str, int]) -> None:
+        super().start(totals)
+        self._say(f"{sum(totals.values())} documents in {', '.join(totals)}")
+
+    def known(self) -> None:
+        super().known()
+        self.at_start = sum(self.done.values())
+        if self.at_start:
+            self._say(f"{self.at_start} of them are answered already")
 
     def advance(self, task: str, documents: int = 1) -> None:
         super().advance(task, documents)
@@ -117,6 +125,7 @@ class Bars(Progress):
 
     def stage(self, what: str) -> None:
         if self._bars is not None:
+            self.console.print(f"[dim]{_plain(what)}[/dim]")
             return
         if self._status is None:
             self._status = self.console.status(what)
@@ -126,8 +135,8 @@ class Bars(Progress):
     def note(self, text: str) -> None:
         self.console.print(f"[yellow]note[/yellow] {_plain(text)}")
 
-    def start(self, totals: Mapping[str, int], done: Mapping[str, int]) -> None:
-        super().start(totals, done)
+    def start(self, totals: Mapping[str, int]) -> None:
+        super().start(totals)
         self._stop_status()
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
@@ -143,7 +152,7 @@ class Bars(Progress):
             expand=True,
         )
         for task, total in totals.items():
-            self._ids[task] = self._bars.add_task(_plain(task), total=total, completed=done.get(task, 0), rate="")
+            self._ids[task] = self._bars.add_task(_plain(task), total=total, rate="")
         self._bars.start()
 
     def advance(self, task: str, documents: int = 1) -> None:

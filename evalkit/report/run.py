@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-__all__ = ["Line", "as_json", "as_markdown", "lines", "show"]
+__all__ = ["Line", "as_json", "as_markdown", "lines", "report", "show"]
 
 _TROUBLES = {
     "truncated_prompts": "prompts cut to the window",
@@ -62,7 +63,12 @@ def lines(results: Mapping[str, Any], *, members: bool = True) -> Iterator[Line]
 
 def as_markdown(finished: Sequence[Any]) -> str:
     """What report.md holds, for each run in turn."""
-    return "\n\n".join(_markdown(outcome.results, str(outcome.path)) for outcome in finished) + "\n"
+    return "\n".join(report(outcome.results, outcome.path) for outcome in finished)
+
+
+def report(results: Mapping[str, Any], path: Path) -> str:
+    """report.md of one run."""
+    return _markdown(results, str(path)) + "\n"
 
 
 def as_json(finished: Sequence[Any]) -> str:

@@ -1,0 +1,60 @@
+"""Drives the corridor from the registry to the results: the only place that knows the order of things."""
+
+from __future__ import annotations
+
+from evalkit import results
+from evalkit.config import RunConfig
+from evalkit.errors import Interrupted, UsageError
+from evalkit.runner.answer import answer
+from evalkit.runner.clock import Clock
+from evalkit.runner.listener import Listener
+from evalkit.runner.outcome import Outcome, Reporter, write
+from evalkit.runner.prepare import Prepared, Variant, prepare
+
+__all__ = ["Listener", "Outcome", "run"]
+
+
+def run(config: RunConfig, listener: Listener, report: Reporter) -> list[Outcome]:
+    """Every model asked for, one after the other; its adapters in one pass with it."""
+    results.check_writable(config.output_path)
+    run_id = results.check_name(config.name) if config.name is not None else results.new_run_id()
+    outcomes: list[Outcome] = []
+    for typed in config.model:
+        own_id = run_id if len(config.model) == 1 else results.member_id(run_id, typed)
+        outcomes += _one(config, typed, own_id, listener, report)
+        if outcomes[-1].exit_code == Interrupted.exit_code:
+            break
+    return outcomes
+
+
+def _one(config: RunConfig, typed: str, run_id: str, listener: Listener, report: Reporter) -> list[Outcome]:
+    clock = Clock()
+    with clock("build"):
+        prepared = prepare(config, typed, run_id, listener)
+    finished = [_finished(config, variant, listener) for variant in prepared.variants]
+    if all(finished):
+        return [outcome for outcome in finished if outcome is not None]
+    answered = answer(prepared, config, listener, clock)
+    listener.finish()
+    return [
+        write(number, variant, prepared, answered, config.output_path, config.limit is not None, clock, report)
+        for number, variant in enumerate(prepared.variants)
+    ]
+
+
+def _finished(config: RunConfig, variant: Variant, listener: Listener) -> Outcome | None:
+    """The same name: the same settings and complete is done, other settings are refused."""
+    path = results.run_path(config.output_path, variant.slug, variant.run_id)
+    if config.name is None or not path.exists():
+        return None
+    there = results.Run.open(path)
+    differences = results.same_settings(there.manifest, variant.manifest)
+    if differences:
+        raise UsageError(
+            f"--name {variant.run_id}: a run of that name was made with other settings"
+            f" ({'; '.join(differences[:3])}); choose another name, or delete {path}"
+        )
+    if there.status not in ("complete", "limited"):
+        return None
+    listener.note(f"{variant.run_id} is complete: nothing to do")
+    return Outcome(there.path, there.results)

@@ -1,0 +1,166 @@
+"""The loop in the middle: what the journal knows, what the engine has to answer, and grading beside both."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from evalkit.config import RunConfig
+from evalkit.engines.base import Engine
+from evalkit.errors import EngineError, EvalkitError, Interrupted, OutputError
+from evalkit.journal import Journal
+from evalkit.planning import Plan, plan
+from evalkit.runner.clock import Clock
+from evalkit.runner.engines import start
+from evalkit.runner.grading import Grading
+from evalkit.runner.ledger import Ledger, Pending
+from evalkit.runner.listener import Listener
+from evalkit.runner.prepare import Prepared
+from evalkit.runner.requests import answer_keys, enrol
+from evalkit.runner.stop import Stop
+from evalkit.sandbox import Sandbox
+from evalkit.types import Failed, TokenRequest, Usage, Work
+
+__all__ = ["Answered", "answer"]
+
+
+@dataclass(slots=True)
+class Answered:
+    grading: Grading
+    generated: list[int]
+    """Tokens generated for each variant."""
+    unique: int = 0
+    usage: Usage | None = None
+    engine: Mapping[str, Any] | None = None
+    sandbox: Mapping[str, Any] | None = None
+    failed: int = 0
+    first_failure: str | None = None
+    error: EvalkitError | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def answer(prepared: Prepared, config: RunConfig, listener: Listener, clock: Clock) -> Answered:
+    with ExitStack() as stack:
+        # Before the engine: nothing may be forked from a process that holds a GPU.
+        sandbox = _sandbox(stack, prepared, config, listener)
+        journal = stack.enter_context(Journal.open(config.output_path))
+        stop = stack.enter_context(Stop(rescue=journal.flush))
+        with clock("build"):
+            listener.stage("tokenising")
+            ledger = enrol(prepared, config)
+            keys = dict(answer_keys(prepared, ledger))
+        requested = _requested_by_leaf(prepared)
+        listener.start(_totals(prepared, requested))
+        done = Answered(_grading(prepared, sandbox, listener, requested), [0] * len(prepared.variants))
+        with clock("scoring"):
+            unknown = _replay(ledger, journal, keys, done)
+            listener.known()
+        with clock("build"):
+            work = plan(unknown)
+            done.unique = work.floor
+        if len(work):
+            with clock("load"):
+                listener.stage(f"loading {prepared.model.spec.typed} ({prepared.kind.name})")
+                engine = start(prepared.kind, prepared.model.spec, prepared.tokenizer, prepared.adapters, config)
+                stack.callback(engine.close)
+            done.usage = engine.usage
+            try:
+                with clock("inference"):
+                    _ask(engine, work, journal, keys, ledger, done, stop, listener)
+            except (EngineError, OutputError) as error:
+                done.error = error
+            done.engine = engine.description
+        journal.flush()
+        if stop.now:
+            stop.raise_if_requested()
+        with clock("scoring"):
+            done.grading.drain()
+            for pending in ledger.unfinished():
+                done.grading.give_up(pending)
+        done.failed, done.first_failure = ledger.failed, ledger.first_failure
+        done.sandbox = sandbox.describe() if sandbox is not None else None
+        if stop.requested and done.error is None:
+            done.error = Interrupted(f"{stop.reason}; what had finished is kept: the same command goes on from there")
+        return done
+
+
+def _sandbox(stack: ExitStack, prepared: Prepared, config: RunConfig, listener: Listener) -> Sandbox | None:
+    if not any(task.is_code for task, _ in prepared.documents.values()):
+        return None
+    listener.stage("starting the sandbox")
+    return stack.enter_context(Sandbox.start(tier=config.sandbox))
+
+
+def _grading(prepared: Prepared, sandbox: Sandbox | None, listener: Listener, requested: Mapping[str, str]) -> Grading:
+    def scored(pending: Pending) -> None:
+        listener.advance(requested[pending.task.name])
+
+    return Grading(prepared.documents, len(prepared.variants), sandbox, scored)
+
+
+def _replay(ledger: Ledger, journal: Journal, keys: Mapping[int, bytes], done: Answered) -> list[TokenRequest]:
+    """Hand the ledger what is known; what is left has to be asked."""
+    for pending in ledger.without_requests():
+        done.grading.take(pending)
+    owners: dict[bytes, list[int]] = {}
+    for id_, digest in keys.items():
+        owners.setdefault(digest, []).append(id_)
+    known: set[int] = set()
+    for digest, kept in journal.get_many(owners):
+        for id_ in owners[digest]:
+            known.add(id_)
+            _accept(ledger, done, id_, replace(kept, id=id_))
+    return [request for request in ledger.requests() if request.id not in known]
+
+
+def _ask(
+    engine: Engine,
+    work: Plan,
+    journal: Journal,
+    keys: Mapping[int, bytes],
+    ledger: Ledger,
+    done: Answered,
+    stop: Stop,
+    listener: Listener,
+) -> None:
+    for answer in engine.run(_feed(work, stop)):
+        if not isinstance(answer, Failed):
+            journal.put(keys[answer.id], answer)
+        for owner in work.owners(answer.id):
+            _accept(ledger, done, owner, answer)
+        done.grading.poll()
+        listener.tokens(engine.usage.prompt + engine.usage.generated)
+        if stop.now:
+            return
+
+
+def _feed(work: Plan, stop: Stop) -> Iterator[Work]:
+    for item in work:
+        if stop.requested:
+            return
+        yield item
+
+
+def _accept(ledger: Ledger, done: Answered, id_: int, answer: Any) -> None:
+    pending = ledger.accept(id_, answer)
+    if pending is not None:
+        done.generated[pending.variant] += pending.generated_tokens
+        done.grading.take(pending)
+
+
+def _requested_by_leaf(prepared: Prepared) -> dict[str, str]:
+    """Progress is told by the names that were asked for, not by 57 subjects."""
+    suite = prepared.suite
+    return {leaf: name for name in reversed(suite.requested) for leaf in suite.leaves(name)}
+
+
+def _totals(prepared: Prepared, requested: Mapping[str, str]) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for name in prepared.suite.requested:
+        counts[name] = 0
+    for leaf, (_, documents) in prepared.documents.items():
+        counts[requested[leaf]] += len(documents) * len(prepared.variants)
+    return {name: count for name, count in counts.items() if count}

@@ -1,0 +1,75 @@
+"""Rows and figures to the entries of results.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from evalkit import results
+from evalkit.registry import Suite, Task
+from evalkit.types import Figure, Row, Usage
+
+__all__ = ["group_entries", "task_entry", "token_entry", "trouble"]
+
+
+def task_entry(task: Task, rows: Sequence[Row], metrics: Mapping[str, Figure]) -> dict[str, Any]:
+    headline_filter = (task.headline or "").partition(",")[2]
+    documents = {row.doc_id for row in rows}
+    unscored = _flagged(rows, "missing") | _flagged(rows, "error")
+    return {
+        "version": task.version,
+        "num_fewshot": task.num_fewshot,
+        "n": len(documents - unscored),
+        "missing": len(_flagged(rows, "missing")),
+        "metrics": {name: results.figure(figure) for name, figure in metrics.items()},
+        "truncated_prompts": len(_flagged(rows, "cut")),
+        "unfinished": len(_flagged(rows, "unfinished")),
+        "unparsed": len(_flagged([r for r in rows if not headline_filter or r.filter == headline_filter], "unparsed")),
+        "errors": len(_flagged(rows, "error")),
+        "headline": task.headline,
+        "chance": task.chance,
+    }
+
+
+def group_entries(
+    suite: Suite, tasks: Mapping[str, Mapping[str, Any]], figures: Mapping[str, Mapping[str, Figure]]
+) -> dict[str, Any]:
+    entries: dict[str, Any] = {}
+    for name, group in suite.groups.items():
+        leaves = [tasks[leaf] for leaf in group.tasks if leaf in tasks]
+        shots = {leaf["num_fewshot"] for leaf in leaves}
+        chances = [leaf["chance"] for leaf in leaves]
+        counted = sum(leaf["n"] for leaf in leaves)
+        known = counted and all(chance is not None for chance in chances)
+        entries[name] = {
+            "version": group.version,
+            "num_fewshot": shots.pop() if len(shots) == 1 else None,
+            "n": counted,
+            "missing": sum(leaf["missing"] for leaf in leaves),
+            "metrics": {metric: results.figure(figure) for metric, figure in figures.get(name, {}).items()},
+            "members": list(group.members),
+            "headline": group.headline,
+            "chance": sum(leaf["chance"] * leaf["n"] for leaf in leaves) / counted if known else None,
+        }
+    return entries
+
+
+def token_entry(usage: Usage | None, *, unique: int, generated: int, alone: bool) -> dict[str, Any]:
+    """This run's own work. Where several runs shared one pass, what each of them computed cannot be told apart."""
+    if usage is None:
+        return {"prompt": 0, "computed": 0, "cached": 0, "unique": 0, "generated": 0}
+    if alone:
+        counts = {"prompt": usage.prompt, "computed": usage.computed, "cached": usage.cached}
+        return {**counts, "unique": unique, "generated": generated}
+    reason = f"shared one pass with other adapters: {usage.computed} computed, {usage.cached} cached in all"
+    unknown = {"value": None, "reason": reason}
+    return {"prompt": unknown, "computed": unknown, "cached": unknown, "unique": unique, "generated": generated}
+
+
+def trouble(tasks: Mapping[str, Mapping[str, Any]]) -> int:
+    """Documents that could not be scored."""
+    return sum(entry["errors"] for entry in tasks.values())
+
+
+def _flagged(rows: Sequence[Row], flag: str) -> set[int]:
+    return {row.doc_id for row in rows if flag in row.flags}

@@ -1,0 +1,104 @@
+"""Complete documents in, rows out. Code goes through the sandbox while the model still writes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from evalkit.registry import Document, Scorer, Task
+from evalkit.runner.ledger import Pending
+from evalkit.types import Answer, Program, Row, Verdict
+
+__all__ = ["Grading", "ProgramJudge"]
+
+
+class ProgramJudge(Protocol):
+    """What grading needs of a sandbox."""
+
+    def submit(self, program: Program, key: object) -> None: ...
+
+    def poll(self, timeout: float | None = 0.0) -> Sequence[tuple[object, Verdict]]: ...
+
+
+class Grading:
+    """Holds one scorer per (variant, task) and the rows that they give."""
+
+    def __init__(
+        self,
+        documents: Mapping[str, tuple[Task, Sequence[Document]]],
+        variants: int,
+        sandbox: ProgramJudge | None,
+        scored: Callable[[Pending], None] = lambda pending: None,
+    ) -> None:
+        self._scorers: dict[tuple[int, str], Scorer] = {
+            (variant, name): task.scorer(docs)
+            for variant in range(variants)
+            for name, (task, docs) in documents.items()
+        }
+        self._rows: dict[tuple[int, str], list[Row]] = defaultdict(list)
+        self._sandbox = sandbox
+        self._scored = scored
+        self._judging: dict[int, tuple[Pending, list[list[Answer | None]], list[Verdict | None]]] = {}
+        self._next = 0
+
+    def take(self, pending: Pending) -> None:
+        """Score this document, now or when its programs have been judged."""
+        answers = pending.answers()
+        programs = self._programs(pending, answers)
+        if not programs:
+            self._score(pending, answers, None)
+            return
+        assert self._sandbox is not None
+        number, self._next = self._next, self._next + 1
+        self._judging[number] = (pending, answers, [None] * len(programs))
+        for place, program in enumerate(programs):
+            self._sandbox.submit(program, (number, place))
+        self.poll()
+
+    def poll(self, timeout: float | None = 0.0) -> None:
+        """Take the verdicts that are there."""
+        if self._sandbox is None or not self._judging:
+            return
+        for key, verdict in self._sandbox.poll(timeout):
+            number, place = key  # type: ignore[misc]
+            pending, answers, verdicts = self._judging[number]
+            verdicts[place] = verdict
+            if None not in verdicts:
+                del self._judging[number]
+                self._score(pending, answers, [v for v in verdicts if v is not None])
+
+    def drain(self) -> None:
+        """Wait for the verdicts that are still out."""
+        while self._judging:
+            self.poll(timeout=None)
+
+    def give_up(self, pending: Pending) -> None:
+        """Score what never got all of its answers: its rows say what is missing."""
+        self._score(pending, pending.answers(), None)
+
+    def rows(self, variant: int) -> dict[str, list[Row]]:
+        """By task, in document order, filters as the task has them."""
+        found: dict[str, list[Row]] = {}
+        for (number, task), scorer in self._scorers.items():
+            if number == variant:
+                rows = self._rows[number, task] + list(scorer.finish())
+                found[task] = sorted(rows, key=_document_order(rows))
+        return found
+
+    def _programs(self, pending: Pending, answers: Sequence[Sequence[Answer | None]]) -> list[Program]:
+        if self._sandbox is None or not pending.task.is_code or not pending.encoded:
+            return []
+        return pending.task.programs(pending.document, answers) or []
+
+    def _score(
+        self, pending: Pending, answers: Sequence[Sequence[Answer | None]], verdicts: Sequence[Verdict] | None
+    ) -> None:
+        key = pending.variant, pending.task.name
+        self._rows[key] += self._scorers[key].add(pending.document, answers, verdicts, pending.cut_tokens)
+        self._scored(pending)
+
+
+def _document_order(rows: Sequence[Row]) -> Callable[[Row], tuple[int, int]]:
+    order = {name: place for place, name in enumerate(dict.fromkeys(row.filter for row in rows))}
+    return lambda row: (row.doc_id, order[row.filter])

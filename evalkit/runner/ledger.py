@@ -1,0 +1,89 @@
+"""Which answers each document still waits for. When the last one arrives, the document is complete."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from evalkit.registry import Document, Task
+from evalkit.tokens import Encoded
+from evalkit.types import Answer, Failed, Generated, TokenRequest
+
+__all__ = ["Ledger", "Pending"]
+
+
+@dataclass(slots=True, eq=False)
+class Pending:
+    """One document of one variant (the base or an adapter)."""
+
+    variant: int
+    task: Task
+    document: Document
+    encoded: Sequence[Encoded]
+    received: list[list[Answer | None]] = field(default_factory=list)
+    waiting: int = 0
+
+    def answers(self) -> list[list[Answer | None]]:
+        """As the task wants them: rolling windows summed, a repeated score repeated."""
+        return [encoded.fold(got) for encoded, got in zip(self.encoded, self.received, strict=True)]
+
+    @property
+    def cut_tokens(self) -> int:
+        return max((encoded.cut_tokens for encoded in self.encoded), default=0)
+
+    @property
+    def generated_tokens(self) -> int:
+        return sum(a.tokens for got in self.received for a in got if isinstance(a, Generated))
+
+
+class Ledger:
+    """Every request id points at the document and the place that its answer belongs to."""
+
+    def __init__(self) -> None:
+        self._places: list[tuple[Pending, int, int]] = []
+        self._open: dict[int, Pending] = {}
+        self.failed = 0
+        self.first_failure: str | None = None
+
+    @property
+    def next_id(self) -> int:
+        return len(self._places)
+
+    def add(self, pending: Pending) -> None:
+        """Its requests' ids must go on from `next_id`."""
+        for i, encoded in enumerate(pending.encoded):
+            pending.received.append([None] * len(encoded.requests))
+            for j, request in enumerate(encoded.requests):
+                if request.id != self.next_id:
+                    raise ValueError(f"request {request.id} of {pending.task.name} is out of order")
+                self._places.append((pending, i, j))
+                pending.waiting += 1
+        self._open[id(pending)] = pending
+
+    def accept(self, id_: int, answer: Answer) -> Pending | None:
+        """The document that this answer completes, if it is the last one wanted."""
+        pending, i, j = self._places[id_]
+        if pending.received[i][j] is not None:
+            return None
+        if isinstance(answer, Failed):
+            self.failed += 1
+            self.first_failure = self.first_failure or answer.reason
+        pending.received[i][j] = answer
+        pending.waiting -= 1
+        return self._close(pending) if pending.waiting == 0 else None
+
+    def without_requests(self) -> list[Pending]:
+        """Documents that ask nothing: their prompt could not be built."""
+        return [self._close(pending) for pending in list(self._open.values()) if not pending.encoded]
+
+    def unfinished(self) -> Iterator[Pending]:
+        """What is left when a run ends early."""
+        for pending in list(self._open.values()):
+            yield self._close(pending)
+
+    def requests(self) -> Iterator[TokenRequest]:
+        for pending, i, j in self._places:
+            yield pending.encoded[i].requests[j]
+
+    def _close(self, pending: Pending) -> Pending:
+        return self._open.pop(id(pending))

@@ -1,0 +1,59 @@
+"""All that determined a run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from evalkit import __version__
+from evalkit.config import RunConfig
+from evalkit.registry import Document, Suite, Task
+from evalkit.runner.hardware import hardware, versions
+from evalkit.runner.models import Model
+from evalkit.tokens import ChatTemplate
+from evalkit.types import Adapter
+
+__all__ = ["draw_up", "now"]
+
+
+def draw_up(
+    config: RunConfig,
+    suite: Suite,
+    documents: Mapping[str, tuple[Task, Sequence[Document]]],
+    model: Model,
+    adapter: Adapter | None,
+    chat: ChatTemplate | None,
+    engine: str,
+) -> dict[str, Any]:
+    """What is known before the engine starts; the engine's own description joins when it has."""
+    return {
+        "schema": 1,
+        "created": now(),
+        "evalkit": __version__,
+        "command": ["evalkit", *sys.argv[1:]],
+        "requested": list(suite.requested),
+        "limit": config.limit,
+        "model": model.manifest(),
+        "adapter": None if adapter is None else asdict(adapter),
+        "engine": {"name": engine},
+        "model_args": dict(model.spec.args),
+        "seeds": asdict(config.seed),
+        "tasks": {name: task.identity(docs) for name, (task, docs) in documents.items()},
+        "chat_template": {
+            "applied": chat is not None,
+            **(dict(chat.description) if chat is not None else {}),
+            "fewshot_as_multiturn": config.fewshot_as_multiturn,
+            "system_instruction": config.system_instruction,
+        },
+        "sampling": dict(config.gen_kwargs),
+        "versions": versions(),
+        "hardware": hardware(),
+        "sandbox": None,
+    }
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,97 @@
+"""What was typed after --model, found and fingerprinted."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from evalkit import catalog, checkpoint
+from evalkit.config import RunConfig
+from evalkit.errors import CheckpointError
+from evalkit.types import Adapter, ModelSpec
+
+__all__ = ["Model", "find_adapters", "find_model"]
+
+_NOT_ENGINE_ARGS = ("revision", "tokenizer", "dtype", "trust_remote_code")
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    spec: ModelSpec
+    """`source` is the local folder by now."""
+    hub_id: str | None
+    facts: checkpoint.Checkpoint
+    fingerprint: str
+    """Of the weights' content, never of their path."""
+    entry: catalog.Entry | None
+
+    def key(self, adapter: Adapter | None) -> str:
+        """What of the model determines its answers: part of every answer's key."""
+        args = self.spec.args
+        parts = {
+            "weights": self.fingerprint,
+            "adapter": adapter.fingerprint if adapter else "",
+            "dtype": self.spec.dtype,
+            "quantization": str(args.get("quantization") or args.get("load_in_8bit") or args.get("load_in_4bit") or ""),
+            "hf_overrides": str(args.get("hf_overrides") or args.get("rope_scaling") or ""),
+        }
+        return "|".join(f"{name}={value}" for name, value in parts.items() if value)
+
+    def manifest(self) -> Mapping[str, Any]:
+        entry = self.entry
+        return {
+            "typed": self.spec.typed,
+            "alias": self.spec.alias,
+            "source": self.hub_id or self.spec.source,
+            "path": self.spec.source,
+            "revision": self.spec.revision,
+            "fingerprint": self.fingerprint,
+            "kind": self.spec.kind,
+            "parameters": self.facts.parameters,
+            "license": entry.license_id if entry else None,
+            "architecture": self.facts.architecture,
+            "dtype": self.spec.dtype,
+            "trust_remote_code": self.spec.trust_remote_code,
+        }
+
+
+def find_model(typed: str, config: RunConfig) -> Model:
+    found = catalog.resolve(typed)
+    args = dict(config.model_args)
+    spec = ModelSpec(
+        typed=typed,
+        source=found.source,
+        alias=found.alias,
+        revision=args.get("revision"),
+        tokenizer=args.get("tokenizer"),
+        kind=found.kind,
+        dtype=str(args.get("dtype") or "auto"),
+        trust_remote_code=bool(args.get("trust_remote_code") or config.trust_remote_code),
+        args={key: value for key, value in args.items() if key not in _NOT_ENGINE_ARGS},
+    )
+    folder = checkpoint.resolve(spec)
+    facts = checkpoint.inspect(folder)
+    hub_id = None if Path(found.source).exists() else found.source
+    return Model(
+        spec=replace(spec, source=str(folder)),
+        hub_id=hub_id,
+        facts=facts,
+        fingerprint=checkpoint.fingerprint(folder),
+        entry=found.entry,
+    )
+
+
+def find_adapters(config: RunConfig) -> list[Adapter]:
+    adapters = []
+    for name, path in config.adapter:
+        folder = Path(path).expanduser()
+        if not (folder / "adapter_config.json").is_file():
+            there = "is not a folder" if not folder.is_dir() else "holds no adapter_config.json"
+            raise CheckpointError(
+                f"--adapter {name}={path}: {there}; give the folder that peft's save_pretrained wrote"
+            )
+        adapters.append(Adapter(name=name, path=os.fspath(folder), fingerprint=checkpoint.fingerprint(folder)))
+    return adapters

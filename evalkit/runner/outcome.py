@@ -1,0 +1,90 @@
+"""What became of a run: its folder, its figures, its exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evalkit import results
+from evalkit.errors import CouldNotDo
+from evalkit.runner.answer import Answered
+from evalkit.runner.clock import Clock
+from evalkit.runner.figures import group_entries, task_entry, token_entry
+from evalkit.runner.manifest import now
+from evalkit.runner.prepare import Prepared, Variant
+
+__all__ = ["Outcome", "Reporter", "write"]
+
+Reporter = Callable[[Mapping[str, Any], Path], str]
+"""Results and the folder they go to, as report.md."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    path: Path
+    results: Mapping[str, Any]
+    exit_code: int = 0
+    problem: str | None = None
+    """One line: why the exit code is not 0."""
+
+
+def write(
+    number: int,
+    variant: Variant,
+    prepared: Prepared,
+    answered: Answered,
+    root: Path,
+    limited: bool,
+    clock: Clock,
+    report: Reporter,
+) -> Outcome:
+    with clock("scoring"):
+        rows = answered.grading.rows(number)
+        figures = prepared.suite.aggregate(rows)
+    tasks = {name: task_entry(task, rows[name], figures.tasks[name]) for name, task in prepared.suite.tasks.items()}
+    problem, code = _problem(answered, tasks)
+    found = {
+        "model": variant.manifest["model"]["typed"] + (f"+{variant.adapter.name}" if variant.adapter else ""),
+        "requested": list(prepared.suite.requested),
+        "status": "incomplete" if code else "limited" if limited else "complete",
+        "tasks": tasks,
+        "groups": group_entries(prepared.suite, tasks, figures.groups),
+        "timing": clock.timing(),
+        "tokens": token_entry(
+            answered.usage,
+            unique=answered.unique,
+            generated=answered.generated[number],
+            alone=len(prepared.variants) == 1,
+        ),
+        "notes": answered.notes,
+    }
+    manifest = {
+        **variant.manifest,
+        "finished": None if code else now(),
+        "engine": dict(answered.engine) if answered.engine else variant.manifest["engine"],
+        "sandbox": answered.sandbox,
+    }
+    path = results.run_path(root, variant.slug, variant.run_id)
+    with results.RunWriter(root, variant.slug, variant.run_id) as writer:
+        for name, task in prepared.suite.tasks.items():
+            writer.rows(name, rows[name], [metric.partition(",")[0] for metric in task.metrics])
+        run = writer.commit(manifest, found, report(found, path))
+    return Outcome(run.path, run.results, code, problem)
+
+
+def _problem(answered: Answered, tasks: Mapping[str, Mapping[str, Any]]) -> tuple[str | None, int]:
+    if answered.error is not None:
+        return str(answered.error), answered.error.exit_code
+    errors = {name: entry["errors"] for name, entry in tasks.items() if entry["errors"]}
+    if errors:
+        worst = max(errors, key=errors.__getitem__)
+        why = f" (the first: {answered.first_failure})" if answered.first_failure else ""
+        line = f"{sum(errors.values())} documents could not be scored, most of them in {worst}{why}"
+        return f"{line}; their rows in samples/ say why, everything else is kept", CouldNotDo.exit_code
+    for name, entry in tasks.items():
+        figure = entry["metrics"].get(entry["headline"]) if entry["headline"] else None
+        if figure is not None and figure["value"] is None:
+            return f"{name}: {entry['headline']} has no value: {figure['reason']}", CouldNotDo.exit_code
+    return None, 0

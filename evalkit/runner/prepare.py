@@ -1,0 +1,121 @@
+"""From what was typed to documents with prompts: everything that can be wrong is found here, before a model loads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evalkit import results
+from evalkit.config import RunConfig
+from evalkit.errors import RunFolderError, UsageError
+from evalkit.registry import Document, Registry, Suite, Task
+from evalkit.runner.engines import EngineKind, choose
+from evalkit.runner.listener import Listener
+from evalkit.runner.manifest import draw_up
+from evalkit.runner.models import Model, find_adapters, find_model
+from evalkit.tokens import ChatTemplate, Tokenizer
+from evalkit.types import Adapter
+
+__all__ = ["Prepared", "Variant", "load_suite", "prepare"]
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """The base or one adapter: what gets a run folder of its own."""
+
+    adapter: Adapter | None
+    slug: str
+    run_id: str
+    manifest: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    kind: EngineKind
+    suite: Suite
+    model: Model
+    tokenizer: Tokenizer
+    documents: Mapping[str, tuple[Task, Sequence[Document]]]
+    variants: Sequence[Variant]
+
+    @property
+    def adapters(self) -> list[Adapter]:
+        return [variant.adapter for variant in self.variants if variant.adapter is not None]
+
+
+def prepare(config: RunConfig, typed: str, run_id: str, listener: Listener) -> Prepared:
+    kind = choose(config.engine)
+    if config.no_base and not config.adapter:
+        raise UsageError("--no-base without --adapter leaves nothing to run")
+    listener.stage(f"finding {', '.join(config.tasks)}")
+    suite = load_suite(config, listener)
+    listener.stage(f"reading {typed}")
+    model = find_model(typed, config)
+    adapters = find_adapters(config)
+    tokenizer = Tokenizer.load(model.spec)
+    chat = tokenizer.chat(config.apply_chat_template) if config.apply_chat_template else None
+    _warn(config, typed, model, chat, listener)
+    listener.stage("building prompts")
+    documents = build_documents(config, suite, chat)
+    variants = []
+    for adapter in [*([] if config.no_base else [None]), *adapters]:
+        own_id = run_id if adapter is None else results.member_id(run_id, adapter.name)
+        manifest = draw_up(config, suite, documents, model, adapter, chat, kind.name)
+        variants.append(
+            Variant(adapter, results.model_slug(typed, adapter.name if adapter else None), own_id, manifest)
+        )
+    return Prepared(kind, suite, model, tokenizer, documents, _resume(config, variants))
+
+
+def load_suite(config: RunConfig, listener: Listener) -> Suite:
+    registry = Registry(config.include_path, allow_task_code=config.allow_task_code, data_dir=config.data_dir)
+    suite = registry.load(
+        config.tasks, num_fewshot=config.num_fewshot, gen_kwargs=dict(config.gen_kwargs) or None, seeds=config.seed
+    )
+    for note in suite.notes:
+        listener.note(note)
+    return suite
+
+
+def build_documents(
+    config: RunConfig, suite: Suite, chat: ChatTemplate | None
+) -> dict[str, tuple[Task, Sequence[Document]]]:
+    built = {}
+    for name, task in suite.tasks.items():
+        documents = task.build(
+            config.limit,
+            chat_template=chat,
+            system_instruction=config.system_instruction,
+            fewshot_as_multiturn=config.fewshot_as_multiturn,
+        )
+        if not documents:
+            raise UsageError(f"{name} has no documents: check its data set and its split (evalkit tasks show {name})")
+        built[name] = (task, documents)
+    return built
+
+
+def _warn(config: RunConfig, typed: str, model: Model, chat: ChatTemplate | None, listener: Listener) -> None:
+    kind = model.spec.kind
+    if kind in ("instruct", "chat") and chat is None:
+        listener.note(f"{typed} is an {kind} model, run without its chat template; --apply-chat-template uses it")
+    if kind == "base" and chat is not None:
+        listener.note(f"{typed} is a base model, run with a chat template ({chat.description['source']})")
+    if config.limit is not None:
+        listener.note(f"LIMITED to {config.limit:g} documents of each task: for a look, not for a leaderboard")
+
+
+def _resume(config: RunConfig, variants: list[Variant]) -> list[Variant]:
+    """Without a name, an interrupted run of the same settings goes on under its own id."""
+    if config.name is not None:
+        return variants
+    first = variants[0]
+    for folder in sorted((config.output_path / first.slug).glob("*"), reverse=True):
+        try:
+            there = results.Run.open(folder)
+        except RunFolderError:
+            continue
+        if there.status == "incomplete" and not results.same_settings(there.manifest, first.manifest):
+            old = there.run_id
+            return [Variant(v.adapter, v.slug, old + v.run_id.removeprefix(first.run_id), v.manifest) for v in variants]
+    return variants

@@ -1,0 +1,49 @@
+"""All token requests of a pass, numbered, and the key under which each answer is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from evalkit.config import RunConfig
+from evalkit.journal import key
+from evalkit.runner.ledger import Ledger, Pending
+from evalkit.runner.prepare import Prepared
+from evalkit.tokens import Encoded
+from evalkit.types import GenerateRequest
+
+__all__ = ["answer_keys", "enrol"]
+
+
+def enrol(prepared: Prepared, config: RunConfig) -> Ledger:
+    """Tokenised once; each adapter asks the same of the same tokens."""
+    ledger = Ledger()
+    everything = [(task, document) for task, documents in prepared.documents.values() for document in documents]
+    encoded = iter(prepared.tokenizer.encode([r for _, document in everything for r in document.requests]))
+    sets = [(task, document, [next(encoded) for _ in document.requests]) for task, document in everything]
+    for number, variant in enumerate(prepared.variants):
+        adapter = variant.adapter.name if variant.adapter else None
+        for task, document, requests in sets:
+            numbered, next_id = [], ledger.next_id
+            for item in requests:
+                numbered.append(_own(item, next_id, adapter, config.seed.torch))
+                next_id += len(item.requests)
+            ledger.add(Pending(number, task, document, numbered))
+    return ledger
+
+
+def answer_keys(prepared: Prepared, ledger: Ledger) -> Iterator[tuple[int, bytes]]:
+    models = {variant.adapter.name if variant.adapter else None: variant.adapter for variant in prepared.variants}
+    fingerprints = {name: prepared.model.key(adapter) for name, adapter in models.items()}
+    for request in ledger.requests():
+        yield request.id, key(fingerprints[request.adapter], request, prepared.kind.semantics)
+
+
+def _own(encoded: Encoded, first_id: int, adapter: str | None, seed: int) -> Encoded:
+    """With this pass's ids and adapter. A sampled generation without a seed takes the run's, so that it repeats."""
+    requests = []
+    for offset, request in enumerate(encoded.requests):
+        if isinstance(request, GenerateRequest) and request.sampling.temperature and request.sampling.seed is None:
+            request = replace(request, sampling=replace(request.sampling, seed=seed))
+        requests.append(replace(request, id=first_id + offset, adapter=adapter))
+    return replace(encoded, requests=tuple(requests))
