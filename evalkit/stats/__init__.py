@@ -1,0 +1,77 @@
+"""Statistics on numpy and scipy alone. Each function names the paper and the equation that it follows.
+
+    intervals      one proportion, one mean
+    cluster        strata, clusters and weights become a variance: the one helper that all others call
+    paired         tests for two answers to the same documents
+    bounded        bounds on a paired difference that hold at any size: what the gate decides on
+    multiplicity   many tests at once
+    power          what n documents can see, and how many it takes
+    groups, ranks, passk   figures made of figures
+"""
+
+from evalkit.stats.bounded import BoundedDifference, bounded_difference, mover_limits
+from evalkit.stats.cluster import Design, Mean, clustered_mean
+from evalkit.stats.groups import chance_normalised_mean, group_mean, plain_mean
+from evalkit.stats.intervals import (
+    Interval,
+    bca_bootstrap,
+    clopper_pearson,
+    clopper_pearson_limits,
+    mean_t,
+    wilson,
+)
+from evalkit.stats.multiplicity import benjamini_hochberg, holm, holm_levels
+from evalkit.stats.paired import (
+    PairedTest,
+    mcnemar_exact,
+    mcnemar_midp,
+    paired_bootstrap,
+    paired_difference,
+    paired_t,
+    sign_flip,
+)
+from evalkit.stats.passk import pass_at_k, pass_at_k_mean
+from evalkit.stats.power import (
+    decision_probability,
+    documents_needed,
+    repeats_needed,
+    smallest_detectable_drop,
+)
+from evalkit.stats.ranks import Rank, pairwise_better, rank_intervals
+
+__all__ = [
+    "BoundedDifference",
+    "Design",
+    "Interval",
+    "Mean",
+    "PairedTest",
+    "Rank",
+    "bca_bootstrap",
+    "benjamini_hochberg",
+    "bounded_difference",
+    "chance_normalised_mean",
+    "clopper_pearson",
+    "clopper_pearson_limits",
+    "clustered_mean",
+    "decision_probability",
+    "documents_needed",
+    "group_mean",
+    "holm",
+    "holm_levels",
+    "mcnemar_exact",
+    "mcnemar_midp",
+    "mean_t",
+    "mover_limits",
+    "paired_bootstrap",
+    "paired_difference",
+    "paired_t",
+    "pairwise_better",
+    "pass_at_k",
+    "pass_at_k_mean",
+    "plain_mean",
+    "rank_intervals",
+    "repeats_needed",
+    "sign_flip",
+    "smallest_detectable_drop",
+    "wilson",
+]
