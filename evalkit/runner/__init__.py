@@ -9,7 +9,7 @@ from evalkit.runner.answer import answer
 from evalkit.runner.clock import Clock
 from evalkit.runner.listener import Listener
 from evalkit.runner.outcome import Outcome, Reporter, write
-from evalkit.runner.prepare import Prepared, Variant, prepare
+from evalkit.runner.prepare import Variant, prepare
 
 __all__ = ["Listener", "Outcome", "run"]
 

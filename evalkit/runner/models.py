@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 
 from evalkit import catalog, checkpoint
 from evalkit.config import RunConfig
-from evalkit.errors import CheckpointError
 from evalkit.types import Adapter, ModelSpec
 
 __all__ = ["Model", "find_adapters", "find_model"]
@@ -73,7 +71,7 @@ def find_model(typed: str, config: RunConfig) -> Model:
         args={key: value for key, value in args.items() if key not in _NOT_ENGINE_ARGS},
     )
     folder = checkpoint.resolve(spec)
-    facts = checkpoint.inspect(folder)
+    facts = checkpoint.inspect(folder, trust_remote_code=spec.trust_remote_code)
     hub_id = None if Path(found.source).exists() else found.source
     return Model(
         spec=replace(spec, source=str(folder)),
@@ -87,11 +85,6 @@ def find_model(typed: str, config: RunConfig) -> Model:
 def find_adapters(config: RunConfig) -> list[Adapter]:
     adapters = []
     for name, path in config.adapter:
-        folder = Path(path).expanduser()
-        if not (folder / "adapter_config.json").is_file():
-            there = "is not a folder" if not folder.is_dir() else "holds no adapter_config.json"
-            raise CheckpointError(
-                f"--adapter {name}={path}: {there}; give the folder that peft's save_pretrained wrote"
-            )
-        adapters.append(Adapter(name=name, path=os.fspath(folder), fingerprint=checkpoint.fingerprint(folder)))
+        folder = checkpoint.resolve_adapter(path)
+        adapters.append(Adapter(name, str(folder), checkpoint.fingerprint_adapter(folder)))
     return adapters
