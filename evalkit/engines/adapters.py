@@ -1,0 +1,122 @@
+"""LoRA adapters: what one is made of, whether vLLM takes it, and merging one that it refuses."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from evalkit.errors import CheckpointError, UsageError
+
+__all__ = ["adapter_config", "adapter_rank", "merge_adapter", "refused_by_vllm", "tensor_shapes"]
+
+_CONFIG = "adapter_config.json"
+_PLAIN_INITS = frozenset({"gaussian", "eva", "orthogonal", "mica", "lora_ga"})
+"""Initialisations that leave the base's weights as they are; PiSSA, OLoRA and their like do not."""
+
+
+def adapter_config(path: str | Path) -> dict[str, Any]:
+    """A peft adapter's configuration; says what is missing where there is none."""
+    file = Path(path) / _CONFIG
+    if not Path(path).is_dir():
+        raise UsageError(f"--adapter {path}: no such folder")
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(f"{path} is no adapter: it has no {_CONFIG}") from None
+    except (ValueError, OSError) as error:
+        raise CheckpointError(f"{file} cannot be read: {error}") from None
+    if not isinstance(config, dict) or not isinstance(config.get("r"), int):
+        kind = config.get("peft_type") if isinstance(config, dict) else None
+        raise CheckpointError(f"{file} is no LoRA adapter (peft_type {kind!r}, no rank r)")
+    return config
+
+
+def adapter_rank(path: str | Path) -> int:
+    """The largest rank of any module."""
+    config = adapter_config(path)
+    return max([int(config["r"]), *map(int, (config.get("rank_pattern") or {}).values())])
+
+
+def refused_by_vllm(path: str | Path) -> str | None:
+    """Why vLLM would not take this adapter, or would take it wrongly; None where it takes it."""
+    config = adapter_config(path)
+    if config.get("peft_type", "LORA") != "LORA":
+        return f"it is {config['peft_type']}, not LoRA"
+    if config.get("use_dora"):
+        return "it uses DoRA"
+    if modules := config.get("modules_to_save"):
+        return f"it trains whole modules ({', '.join(modules)})"
+    if config.get("bias", "none") != "none" or config.get("lora_bias"):
+        return "it trains biases"
+    init = config.get("init_lora_weights", True)
+    if isinstance(init, str) and init.lower() not in _PLAIN_INITS:
+        return f"its initialisation ({init}) changes the base's weights"
+    for field in ("layer_replication", "alora_invocation_tokens", "use_qalora", "use_bdlora"):
+        if config.get(field):
+            return f"it uses {field}"
+    if adapter_rank(path) > 512:
+        return f"its rank is {adapter_rank(path)}, over 512"
+    whole = [name for name in tensor_shapes(path) if "lora_" not in name]
+    return f"it holds whole weights ({whole[0]})" if whole else None
+
+
+def tensor_shapes(path: str | Path) -> Mapping[str, tuple[int, ...]]:
+    """Names and shapes in the adapter's safetensors, from its header alone; empty for other formats."""
+    file = Path(path) / "adapter_model.safetensors"
+    if not file.exists():
+        return {}
+    try:
+        with file.open("rb") as handle:
+            (length,) = struct.unpack("<Q", handle.read(8))
+            header = json.loads(handle.read(length)) if length <= file.stat().st_size else None
+    except (struct.error, ValueError, OSError) as error:
+        raise CheckpointError(f"{file} cannot be read: {error}") from None
+    if not isinstance(header, dict):
+        raise CheckpointError(f"{file} is cut short or is no safetensors file")
+    return {name: tuple(entry["shape"]) for name, entry in header.items() if name != "__metadata__"}
+
+
+def merge_adapter(base: str | Path, adapter: str | Path, to: str | Path, *, trust_remote_code: bool = False) -> Path:
+    """Write a checkpoint whose weights are base and adapter together, with the adapter's tokenizer if it has one.
+
+    An adapter with a larger vocabulary (trained embeddings) makes the base grow before it is put on.
+    """
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    adapter_config(adapter)
+    folder = Path(to)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(base, dtype="auto", trust_remote_code=trust_remote_code)
+        if (rows := _vocabulary(adapter)) and rows != model.get_input_embeddings().weight.shape[0]:
+            model.resize_token_embeddings(rows, mean_resizing=False)
+        with torch.no_grad():
+            merged = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload(safe_merge=True)
+        merged.save_pretrained(folder)
+        source = adapter if _has_tokenizer(adapter) else base
+        AutoTokenizer.from_pretrained(source, trust_remote_code=trust_remote_code).save_pretrained(folder)
+    except (ValueError, RuntimeError, OSError, KeyError) as error:
+        line = " ".join(str(error).split())[:300]
+        raise CheckpointError(f"adapter {adapter} cannot be merged into {base}: {line}") from error
+    return folder
+
+
+def _vocabulary(adapter: str | Path) -> int | None:
+    rows = [shape[0] for name, shape in tensor_shapes(adapter).items() if _is_whole_embedding(name)]
+    return max(rows) if rows else None
+
+
+def _is_whole_embedding(name: str) -> bool:
+    return any(part in name for part in ("embed_tokens", "wte", "lm_head", "embed_in")) and "lora_" not in name
+
+
+def _has_tokenizer(folder: str | Path) -> bool:
+    return any(_tokenizer_files(Path(folder)))
+
+
+def _tokenizer_files(folder: Path) -> Iterator[Path]:
+    return (folder / name for name in ("tokenizer.json", "tokenizer.model", "vocab.json") if (folder / name).exists())

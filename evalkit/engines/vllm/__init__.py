@@ -1,0 +1,17 @@
+"""The vLLM engine: every prompt token computed once.
+
+engine      the harness's side: starts the worker, hands it work, yields its answers
+messages    what the two tell each other at the start
+process     the worker's process: a session of its own that never outlives the harness
+worker      the worker's side: vLLM's step loop                 (the only process that imports vllm)
+client      a request to vLLM and what came back, across versions
+arguments   --model-args against the installed version's own names
+scoring     which requests score a context's continuations, and where each log-probability is read
+generating  sampling parameters, seeds, stop strings, reasoning
+selftest    the fast way against the plain way; each adapter against the base
+trouble     what went wrong, in one line that says what would help
+"""
+
+from evalkit.engines.vllm.engine import VllmEngine, load
+
+__all__ = ["VllmEngine", "load"]

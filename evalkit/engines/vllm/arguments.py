@@ -1,0 +1,113 @@
+"""--model-args against the installed vLLM's own names.
+
+The names that lm-eval's users type mean the same here; those that are about prompts and answers, not about the engine,
+are the tokenizer's business and are left out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from evalkit.errors import UsageError, nearest
+from evalkit.types import ModelSpec
+
+__all__ = ["ELSEWHERE", "engine_arguments", "without_secrets"]
+
+ELSEWHERE = frozenset(
+    {
+        "add_bos_token",
+        "batch_size",
+        "chat_template_args",
+        "device",
+        "enable_thinking",
+        "max_gen_toks",
+        "prefix_token_id",
+        "swap_space",
+        "think_end_token",
+        "truncation_side",
+    }
+)
+"""lm-eval's model arguments that no engine argument stands for."""
+
+_OTHER_NAMES = {"max_length": "max_model_len", "max_batch_size": "max_num_seqs"}
+
+_INSTEAD = {
+    "pretrained": "--model",
+    "model": "--model",
+    "lora_local_path": "--adapter NAME=PATH",
+    "enable_lora": "--adapter NAME=PATH",
+    "peft": "--adapter NAME=PATH",
+}
+
+_LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+"""The ranks that vLLM has kernels for; an adapter of another rank runs in the next larger one."""
+
+
+def engine_arguments(
+    spec: ModelSpec, known: Sequence[str], *, cpu: bool, adapter_ranks: Sequence[int] = ()
+) -> dict[str, Any]:
+    """What to start vLLM with. `known` are the installed version's argument names."""
+    args: dict[str, Any] = {}
+    for typed, value in spec.args.items():
+        name = typed.replace("-", "_")
+        if name in ELSEWHERE:
+            continue
+        if name in _INSTEAD:
+            raise UsageError(f"--model-args {typed}: say it with {_INSTEAD[name]}")
+        name = _OTHER_NAMES.get(name, name)
+        if name not in known:
+            raise UsageError(f"vLLM has no engine argument {typed!r}{nearest(typed, known)} (--model-args)")
+        if name in args:
+            raise UsageError(f"--model-args gives {name} twice, as {typed} and by another name")
+        args[name] = _parsed(typed, value)
+    if int(args.get("data_parallel_size") or 1) > 1:
+        raise UsageError(
+            "--model-args data_parallel_size: one engine runs one replica; "
+            "use tensor_parallel_size, or one evalkit run for each replica"
+        )
+    defaults: dict[str, Any] = {
+        "model": spec.source,
+        "tokenizer": spec.tokenizer,
+        "revision": spec.revision,
+        "tokenizer_revision": None if spec.tokenizer else spec.revision,
+        "dtype": spec.dtype,
+        "trust_remote_code": spec.trust_remote_code,
+        "enable_prefix_caching": True,
+        "seed": 1234,
+    }
+    if cpu:
+        # The smallest that the CPU backend takes; its default of 128 shares too little of a prompt.
+        defaults["block_size"] = 32
+    if adapter_ranks:
+        defaults |= {
+            "enable_lora": True,
+            "max_loras": len(adapter_ranks),
+            "max_cpu_loras": len(adapter_ranks),
+            "max_lora_rank": next((r for r in _LORA_RANKS if r >= max(adapter_ranks)), max(adapter_ranks)),
+        }
+    return defaults | args
+
+
+def _parsed(name: str, value: Any) -> Any:
+    if not isinstance(value, str) or not value.startswith(("{", "[")):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise UsageError(f"--model-args {name}: not JSON ({error})") from error
+
+
+def without_secrets(args: Mapping[str, Any]) -> dict[str, Any]:
+    """For the manifest: JSON values, and nothing that opens a door."""
+    plain: dict[str, Any] = {}
+    for name, value in args.items():
+        if any(word in name for word in ("token", "key", "secret", "password")) and name not in _NOT_SECRET:
+            plain[name] = "(hidden)" if value else value
+        else:
+            plain[name] = value if isinstance(value, str | int | float | bool | None) else repr(value)
+    return plain
+
+
+_NOT_SECRET = frozenset({"max_num_batched_tokens", "tokenizer", "tokenizer_mode", "tokenizer_revision"})

@@ -1,0 +1,188 @@
+"""A request to vLLM and what came back, the same whatever version is installed.
+
+What a version can do is read off its SamplingParams, never off its number.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+from evalkit.engines.vllm.generating import Thinking, finished_text, sampling_fields
+from evalkit.engines.vllm.scoring import Ask, Reading, Row
+from evalkit.errors import UsageError
+from evalkit.types import Adapter, Failed, Finish, Generate, Generated, Sampling, TokenIds, Usage
+
+__all__ = ["Client", "Draw"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Draw:
+    """One sample of a prompt."""
+
+    id: int
+    prompt: TokenIds
+    sampling: Sampling
+    sample: int
+
+    @classmethod
+    def of(cls, work: Generate) -> Iterator[Draw]:
+        return (cls(id, work.prompt, work.sampling, n) for id, n in zip(work.ids, work.samples, strict=True))
+
+
+class Client:
+    """vLLM's engine, seen as requests that go in and outputs that come out of its steps."""
+
+    def __init__(self, llm: Any, adapters: Sequence[Adapter], thinking: Thinking | None) -> None:
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        self.engine = llm.llm_engine
+        self.usage = Usage()
+        self._thinking = thinking
+        self._make_params = SamplingParams
+        self._fields = frozenset(getattr(SamplingParams, "__struct_fields__", ())) or frozenset(
+            getattr(SamplingParams, "__annotations__", ())
+        )
+        self._final_only = RequestOutputKind.FINAL_ONLY
+        self._loras = {a.name: _lora(a, number) for number, a in enumerate(adapters, start=1)}
+        self._inputs = _inputs()
+        self._count = 0
+
+    @property
+    def can_label(self) -> bool:
+        """Whether this version has what the fast way needs."""
+        return {"logprob_token_ids", "skip_reading_prefix_cache"} <= self._fields
+
+    @property
+    def max_labels(self) -> int:
+        allowed = int(getattr(self.engine.model_config, "max_logprobs", 20))
+        return allowed if allowed > 0 else 1024
+
+    @property
+    def block(self) -> int:
+        """Tokens that the prefix cache keeps together; 0 where there is none."""
+        cache = self.engine.vllm_config.cache_config
+        return int(cache.block_size or 0) if cache.enable_prefix_caching else 0
+
+    @property
+    def busy(self) -> bool:
+        return bool(self.engine.has_unfinished_requests())
+
+    def ask(self, ask: Ask, adapter: str | None) -> str:
+        """Raises ValueError where vLLM refuses the request."""
+        fields: dict[str, Any] = {"max_tokens": 1, "temperature": 0.0, "detokenize": False}
+        if ask.labels:
+            fields["logprob_token_ids"] = list(ask.labels)
+        if ask.rows_from is not None:
+            fields["prompt_logprobs"] = 1
+        if self.can_label:
+            fields["skip_reading_prefix_cache"] = ask.from_scratch
+        if "flat_logprobs" in self._fields:
+            fields["flat_logprobs"] = True
+        return self._add(ask.prompt, fields, adapter)
+
+    def draw(self, draw: Draw, adapter: str | None) -> str:
+        """Raises ValueError where vLLM refuses the request, UsageError where it has no such option."""
+        known = self._fields
+        fields = sampling_fields(draw.sampling, draw.prompt, draw.sample, known, self._thinking)
+        return self._add(draw.prompt, fields, adapter)
+
+    def step(self) -> list[Any]:
+        """One step of the engine; the outputs that finished in it."""
+        return [output for output in self.engine.step() if output.finished]
+
+    def abort(self, requests: Sequence[str]) -> None:
+        self.engine.abort_request(list(requests))
+        while self.busy:
+            self.engine.step()
+
+    def add_adapter(self, name: str) -> None:
+        """Load it now, so that one that vLLM refuses is known before any work."""
+        self.engine.add_lora(self._loras[name])
+
+    # ── outputs ──────────────────────────────────────────────────────────────
+
+    def reading(self, ask: Ask, output: Any) -> Reading:
+        cached = self._account(ask.prompt, output)
+        labels: list[Row] = []
+        if ask.labels:
+            best, *others = _entries(output.outputs[0].logprobs, 0, ask.labels)
+            labels = [(own, best) for own in others]
+        return Reading(labels, self._rows(ask, output, cached))
+
+    def generated(self, draw: Draw, output: Any) -> Generated | Failed:
+        self._account(draw.prompt, output)
+        made = output.outputs[0]
+        self.usage.generated += len(made.token_ids)
+        if made.finish_reason not in ("stop", "length"):
+            return Failed(draw.id, f"vLLM gave this request up ({made.finish_reason})")
+        finish = cast(Finish, made.finish_reason)
+        text, reasoning, finish = finished_text(made.text, finish, draw.sampling.stop, self._thinking)
+        return Generated(draw.id, text, finish, len(made.token_ids), reasoning)
+
+    def _account(self, prompt: TokenIds, output: Any) -> int:
+        cached = int(output.num_cached_tokens or 0)
+        self.usage.prompt += len(prompt)
+        self.usage.cached += cached
+        self.usage.computed += len(prompt) - cached
+        return cached
+
+    def _rows(self, ask: Ask, output: Any, cached: int) -> list[Row | None]:
+        if ask.rows_from is None:
+            return []
+        table, length = output.prompt_logprobs, len(ask.prompt)
+        have = len(table) if table is not None else 0
+        rows: list[Row | None] = []
+        for position in range(ask.rows_from, length):
+            # Counted from the end: some versions leave out the rows of cached positions.
+            at = have - (length - position)
+            computed = position > cached and at >= 0
+            entries = _entries(table, at, (ask.prompt[position],), own_first=True) if computed else None
+            rows.append((entries[0], max(entries)) if entries else None)
+        return rows
+
+    def _add(self, prompt: TokenIds, fields: Mapping[str, Any], adapter: str | None) -> str:
+        if adapter is not None and adapter not in self._loras:
+            raise ValueError(f"no adapter named {adapter!r} was loaded")
+        try:
+            params = self._make_params(**fields, output_kind=self._final_only)
+        except TypeError as error:
+            raise UsageError(f"vLLM does not take these sampling options: {error}") from error
+        self._count += 1
+        name = str(self._count)
+        lora = self._loras[adapter] if adapter is not None else None
+        self.engine.add_request(name, self._inputs(prompt.tolist()), params, lora_request=lora)
+        return name
+
+
+def _entries(table: Any, at: int, ids: Sequence[int], own_first: bool = False) -> list[float]:
+    """Log-probabilities at one position: the sampled (or the prompt's own) token, then the others in order."""
+    if hasattr(table, "start_indices"):
+        start, end = table.start_indices[at], table.end_indices[at]
+        if own_first:
+            return list(table.logprobs[start:end])
+        # By order, not by id: shorter lists are padded with id 0.
+        return list(table.logprobs[start : start + 1 + len(ids)])
+    entries = table[at]
+    if own_first:
+        return [entries[ids[0]].logprob, *(entry.logprob for entry in entries.values())]
+    best = next(iter(entries.values())).logprob
+    return [best, *(entries[id].logprob for id in ids)]
+
+
+def _inputs() -> Any:
+    try:
+        from vllm.inputs import tokens_input
+    except ImportError:
+        from vllm import TokensPrompt
+
+        return lambda ids: TokensPrompt(prompt_token_ids=ids)
+    return tokens_input
+
+
+def _lora(adapter: Adapter, number: int) -> Any:
+    from vllm.lora.request import LoRARequest
+
+    return LoRARequest(adapter.name, number, adapter.path)

