@@ -1,0 +1,39 @@
+"""The task registry: from names to documents, and from answers to figures.
+
+    registry.py  names → Suite                        files.py    user-written task files, vetted
+    suite.py     tasks, groups, their figures         data.py     the mirror and the hub
+    task.py      build, score, aggregate one task     cards.py    facts of the shipped benchmarks
+    rows.py      Document and rows                    code.py     `sandbox: python`
+    lmeval.py    the seam: nothing else imports lm_eval
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evalkit.registry.registry import Registry
+    from evalkit.registry.rows import Document
+    from evalkit.registry.suite import Group, Suite, SuiteFigures
+    from evalkit.registry.task import Scorer, Task
+
+__all__ = ["Document", "Group", "Registry", "Scorer", "Suite", "SuiteFigures", "Task"]
+
+_HOMES = {
+    "Document": "rows",
+    "Group": "suite",
+    "Registry": "registry",
+    "Scorer": "task",
+    "Suite": "suite",
+    "SuiteFigures": "suite",
+    "Task": "task",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: most of this room brings lm_eval with it."""
+    import importlib
+
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

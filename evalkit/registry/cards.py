@@ -1,0 +1,112 @@
+"""The benchmark cards in `tasks/`: what each wraps, its usual shots, headline, chance level, citation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evalkit.errors import ConfigError, CouldNotDo, nearest
+
+__all__ = ["Card", "card_of", "load_cards", "shipped_folder"]
+
+_CARD_KEYS = ("benchmark", "wraps", "folder", "members", "num_fewshot", "metadata")
+_FACT_KEYS = ("headline", "chance", "cluster", "stratum", "description", "citation", "license", "version", "wraps")
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    name: str
+    path: Path | None = None
+    wraps: str | None = None
+    """The lm-eval task or group behind it; None for one that is wholly ours."""
+    folder: str | None = None
+    """Where it lives under lm_eval/tasks, so that the full index need not be built."""
+    members: str | None = None
+    """A glob over the names in `folder` that share this card with the group."""
+    num_fewshot: int | None = None
+    """The usual number of shots, where lm-eval leaves it open."""
+    headline: str | None = None
+    chance: float | None = None
+    cluster: str | None = None
+    """The document's field that names a shared source."""
+    stratum: str | None = None
+    """`task`: each member task is a stratum. Else a field of the document."""
+    description: str = ""
+    citation: str = ""
+    license: str = ""
+
+
+def shipped_folder() -> Path:
+    """`tasks/`, in a checkout or inside the installed package."""
+    package = Path(__file__).resolve().parent.parent
+    for folder in (package / "_data" / "tasks", package.parent / "tasks"):
+        if folder.is_dir():
+            return folder
+    raise CouldNotDo(f"the shipped task files are missing beside {package}: install evalkit again")
+
+
+def load_cards(folder: Path) -> dict[str, Card]:
+    """Every card and every task or group file that carries card facts in its metadata, by name."""
+    import yaml
+
+    cards: dict[str, Card] = {}
+    for path in sorted(folder.glob("**/*.yaml")):
+        try:
+            raw = yaml.load(path.read_bytes(), Loader=_facts_loader())
+        except (yaml.YAMLError, OSError) as error:
+            raise ConfigError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+        if not isinstance(raw, dict):
+            continue
+        card = _card(raw, path)
+        if card is not None:
+            cards[card.name] = card
+    return cards
+
+
+def card_of(name: str, metadata: Mapping[str, Any], path: Path | None) -> Card | None:
+    """The facts in the metadata of any task file; what has another type than a card's is left out."""
+    texts = {key: metadata[key] for key in _FACT_KEYS if isinstance(metadata.get(key), str) and key not in ("version", "chance")}
+    chance = metadata.get("chance")
+    if isinstance(chance, (int, float)) and not isinstance(chance, bool):
+        return Card(name=name, path=path, chance=float(chance), **texts)
+    return Card(name=name, path=path, **texts) if texts else None
+
+
+def _card(raw: Mapping[str, Any], path: Path) -> Card | None:
+    metadata = raw.get("metadata") or {}
+    if not isinstance(metadata, dict):
+        return None
+    facts = {key: metadata[key] for key in _FACT_KEYS if key in metadata and key not in ("version", "wraps")}
+    if "benchmark" in raw:
+        for key in raw:
+            if key not in _CARD_KEYS:
+                raise ConfigError(f"{path}: unknown key {key!r}{nearest(str(key), _CARD_KEYS)}")
+        for key in metadata:
+            if key not in _FACT_KEYS:
+                raise ConfigError(f"{path}: metadata: unknown key {key!r}{nearest(str(key), _FACT_KEYS)}")
+        return Card(
+            name=raw["benchmark"],
+            path=path,
+            wraps=raw.get("wraps", raw["benchmark"]),
+            folder=raw.get("folder"),
+            members=raw.get("members"),
+            num_fewshot=raw.get("num_fewshot"),
+            **facts,
+        )
+    name = raw.get("group") or raw.get("task")
+    if not isinstance(name, str):
+        return None
+    return Card(name=name, path=path, wraps=metadata.get("wraps"), num_fewshot=raw.get("num_fewshot"), **facts)
+
+
+def _facts_loader() -> Any:
+    """Reads `!function` as text: facts are wanted here, nothing may run."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    Loader.add_multi_constructor("!", lambda loader, suffix, node: getattr(node, "value", None))
+    return Loader

@@ -1,0 +1,92 @@
+"""Tasks whose answers are programs: what to run, and pass@k from the verdicts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evalkit.errors import ConfigError, nearest
+from evalkit.types import Program
+
+__all__ = ["CodeSpec", "pass_at_k"]
+
+_KEYS = ("language", "program", "tests", "entry_point", "prelude", "k")
+
+
+@dataclass(frozen=True, slots=True)
+class CodeSpec:
+    """`sandbox:` of a task file. Each value is a field of the document or a Jinja template over it.
+
+    `program` also sees `completion`, the model's answer after the task's filters.
+    """
+
+    program: str = "{{completion}}"
+    tests: str | None = None
+    entry_point: str | None = None
+    prelude: str | None = None
+    k: tuple[int, ...] = (1,)
+
+    @classmethod
+    def read(cls, value: Any, where: str) -> CodeSpec:
+        if isinstance(value, str):
+            value = {"language": value}
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{where}: sandbox: `python` or a mapping is wanted, this is {value!r}")
+        for key in value:
+            if key not in _KEYS:
+                raise ConfigError(f"{where}: sandbox: unknown key {key!r}{nearest(str(key), _KEYS)}")
+        if value.get("language", "python") != "python":
+            raise ConfigError(f"{where}: sandbox: {value['language']!r} cannot be run; python is the one language there is")
+        k = value.get("k", 1)
+        ks = tuple(k) if isinstance(k, (list, tuple)) else (k,)
+        if not ks or not all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in ks):
+            raise ConfigError(f"{where}: sandbox: k: whole numbers above 0 are wanted, this is {k!r}")
+        texts = {key: value[key] for key in ("program", "tests", "entry_point", "prelude") if value.get(key) is not None}
+        for key, text in texts.items():
+            if not isinstance(text, str):
+                raise ConfigError(f"{where}: sandbox: {key}: a field's name or a template is wanted, this is {text!r}")
+        return cls(**texts, k=tuple(sorted(set(ks))))
+
+    def program_of(self, doc: Mapping[str, Any], completion: str, render: Any) -> Program:
+        """Raises KeyError or a template error where the document lacks what the task file names."""
+        tests = self._tests(doc, render)
+        entry = self._value(self.entry_point, doc, render)
+        if self.entry_point is None and "entry_point" in doc:
+            entry = str(doc["entry_point"])
+        source = render(self.program, {**doc, "completion": completion})
+        return Program(source=source, tests=tests, entry_point=entry or None, prelude=self._value(self.prelude, doc, render) or "")
+
+    def _tests(self, doc: Mapping[str, Any], render: Any) -> str:
+        if self.tests is not None:
+            return self._value(self.tests, doc, render) or ""
+        for name in ("test", "tests", "test_list"):
+            if name in doc:
+                return _joined(doc[name])
+        raise KeyError("the document has no field test, tests or test_list; name it with sandbox: {tests: FIELD}")
+
+    @staticmethod
+    def _value(text: str | None, doc: Mapping[str, Any], render: Any) -> str | None:
+        if text is None:
+            return None
+        return _joined(doc[text]) if text in doc else str(render(text, doc))
+
+
+def _joined(value: Any) -> str:
+    return "\n".join(str(part) for part in value) if isinstance(value, (list, tuple)) else str(value)
+
+
+def pass_at_k(n: int, correct: int, k: int) -> float | None:
+    """The unbiased estimate of Chen et al. (2021), equation 1: 1 − C(n−c, k) / C(n, k). None where k > n."""
+    if k > n:
+        return None
+    if n - correct < k:
+        return 1.0
+    return 1.0 - math.prod(1.0 - k / i for i in range(n - correct + 1, n + 1))
+
+
+def metrics_of(passed: Sequence[bool], ks: Sequence[int]) -> dict[str, float]:
+    """`pass@k` for each k that the number of samples allows, as code_eval reports them."""
+    n, correct = len(passed), sum(passed)
+    return {f"pass@{k}": value for k in ks if (value := pass_at_k(n, correct, k)) is not None}

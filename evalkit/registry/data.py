@@ -1,0 +1,171 @@
+"""Where data sets come from: a mirror laid out like the hub, else the hub itself."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evalkit.errors import DataNotFound
+
+__all__ = ["DataSource", "mirror_configs", "offline_if_unreachable"]
+
+_REACH_SECONDS = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class DataSource:
+    """Loads a data set by its hub id from `data_dir`, or from the hub where the mirror does not hold it."""
+
+    data_dir: Path | None = None
+
+    def local(self, path: str) -> Path | None:
+        """The mirror's folder for a hub id."""
+        if self.data_dir is None or not _is_hub_id(path):
+            return None
+        folder = self.data_dir / path
+        return folder if folder.is_dir() else None
+
+    def load(self, path: str, name: str | None, options: Mapping[str, Any], task: str) -> Any:
+        """What `datasets.load_dataset(path, name, **options)` gives, or DataNotFound in one line."""
+        import datasets
+
+        if self.data_dir is not None and not self.data_dir.is_dir():
+            raise DataNotFound(f"--data-dir {self.data_dir}: no such folder")
+        folder = self.local(path)
+        with _quiet():
+            if folder is not None:
+                return self._from_mirror(folder, path, name, options, task)
+            if not _is_hub_id(path) or Path(path).is_dir():
+                return _from_files(path, name, options, task)
+            with offline_if_unreachable() as offline:
+                try:
+                    return datasets.load_dataset(path, name, **options)
+                except Exception as error:
+                    raise DataNotFound(self._in_neither(path, name, task, offline, error)) from error
+
+    def _from_mirror(self, folder: Path, path: str, name: str | None, options: Mapping[str, Any], task: str) -> Any:
+        import datasets
+
+        configs = mirror_configs(folder)
+        if name is not None and configs and name not in configs:
+            raise DataNotFound(
+                f"{task}: {folder} holds no config {name!r} of {path} ({len(configs)} others); "
+                f"evalkit data pull {task} --to {self.data_dir} fetches it"
+            )
+        try:
+            return datasets.load_dataset(str(folder), name, **options)
+        except Exception as error:
+            raise DataNotFound(
+                f"{task}: {folder} is broken or half-copied ({_first_line(error)}); "
+                f"remove it and type evalkit data pull {task} --to {self.data_dir}"
+            ) from error
+
+    def _in_neither(self, path: str, name: str | None, task: str, offline: bool, error: Exception) -> str:
+        wanted = f"{path} ({name})" if name else path
+        mirror = f"not in {self.data_dir}" if self.data_dir else "no --data-dir was given"
+        hub = "the hub cannot be reached" if offline else f"the hub does not give it ({_first_line(error)})"
+        return (
+            f"{task}: data set {wanted} not found: {mirror}, and {hub}; "
+            f"on a machine that reaches the hub, evalkit data pull {task} --to DIR makes a mirror for --data-dir DIR"
+        )
+
+
+def mirror_configs(folder: Path) -> dict[str, list[tuple[str, str]]]:
+    """Config name → (split, file pattern), as the front matter of the folder's README declares them."""
+    import yaml
+
+    readme = folder / "README.md"
+    if not readme.is_file():
+        return {}
+    parts = re.split(r"^---\s*$", readme.read_text(encoding="utf-8", errors="replace"), maxsplit=2, flags=re.M)
+    if len(parts) < 3:
+        return {}
+    try:
+        front = yaml.safe_load(parts[1]) or {}
+    except yaml.YAMLError:
+        return {}
+    configs: dict[str, list[tuple[str, str]]] = {}
+    for entry in front.get("configs") or []:
+        files = entry.get("data_files") or []
+        if isinstance(files, str):
+            files = [{"split": "train", "path": files}]
+        pairs: list[tuple[str, str]] = []
+        for item in files:
+            paths = item["path"] if isinstance(item["path"], list) else [item["path"]]
+            pairs += [(str(item["split"]), str(path)) for path in paths]
+        configs[str(entry.get("config_name", "default"))] = pairs
+    return configs
+
+
+@contextlib.contextmanager
+def offline_if_unreachable() -> Iterator[bool]:
+    """Go offline for a while when the hub does not answer, so that nothing waits through minutes of retries."""
+    import datasets.config
+    import huggingface_hub.constants as hub
+
+    if hub.HF_HUB_OFFLINE or _hub_answers(hub.ENDPOINT):
+        yield bool(hub.HF_HUB_OFFLINE)
+        return
+    before = hub.HF_HUB_OFFLINE, datasets.config.HF_HUB_OFFLINE
+    hub.HF_HUB_OFFLINE = datasets.config.HF_HUB_OFFLINE = True
+    try:
+        yield True
+    finally:
+        hub.HF_HUB_OFFLINE, datasets.config.HF_HUB_OFFLINE = before
+
+
+def _hub_answers(endpoint: str) -> bool:
+    import urllib.error
+    import urllib.request
+
+    request = urllib.request.Request(endpoint, method="HEAD")
+    try:
+        with urllib.request.urlopen(request, timeout=_REACH_SECONDS):
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except (OSError, ValueError):
+        return False
+
+
+def _is_hub_id(path: str) -> bool:
+    """`org/name` or a legacy bare name; never one of the file builders (json, csv …) and never a path."""
+    from datasets.packaged_modules import _PACKAGED_DATASETS_MODULES as builders
+
+    return path not in builders and re.fullmatch(r"[\w][\w.-]*(/[\w][\w.-]*)?", path) is not None
+
+
+def _from_files(path: str, name: str | None, options: Mapping[str, Any], task: str) -> Any:
+    import datasets
+
+    try:
+        return datasets.load_dataset(path, name, **options)
+    except Exception as error:
+        files = options.get("data_files") or options.get("data_dir") or path
+        raise DataNotFound(f"{task}: data {files} cannot be read ({_first_line(error)})") from error
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars of the library's: the harness has its own."""
+    import datasets
+
+    shown = datasets.utils.are_progress_bars_disabled() is False
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            datasets.enable_progress_bars()
+
+
+def _first_line(error: BaseException) -> str:
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    text = " ".join(str(cause).split())
+    return f"{type(cause).__name__}: {text[:160]}" if text else type(cause).__name__

@@ -1,0 +1,150 @@
+"""Task files that a user wrote: checked before anything in them runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from evalkit.errors import ConfigError, nearest
+from evalkit.registry.lmeval import BUILTIN_TASKS, GROUP_KEYS, TASK_KEYS, known_metric, metric_names
+
+__all__ = ["OWN_KEYS", "UserFiles"]
+
+OWN_KEYS = frozenset({"sandbox"})
+"""Top-level keys of a task file that lm-eval does not know."""
+
+
+@dataclass(slots=True)
+class UserFiles:
+    """Which files are the user's, whether their code may run, and what evalkit reads from a task's configuration."""
+
+    shipped: Path
+    allow_task_code: bool = False
+    _vetted: set[Path] = field(default_factory=set)
+
+    def is_users(self, path: Path | None) -> bool:
+        return path is not None and not any(
+            path.resolve().is_relative_to(root) for root in (BUILTIN_TASKS, self.shipped.resolve())
+        )
+
+    def vet_folder(self, folder: Path) -> None:
+        if not folder.exists():
+            raise ConfigError(f"--include-path {folder}: no such folder")
+        if not folder.is_dir():
+            raise ConfigError(f"--include-path {folder}: a folder of YAML files is wanted, this is a file")
+        for path in sorted(folder.glob("**/*.yaml")):
+            self.vet(path)
+
+    def vet(self, path: Path) -> None:
+        """Syntax, known keys and code references of a user's file and of what it includes."""
+        path = path.expanduser().resolve()
+        if path in self._vetted or not self.is_users(path):
+            return
+        self._vetted.add(path)
+        root = _parse(path)
+        if root is None:
+            return
+        if not self.allow_task_code:
+            for node in _walk(root):
+                if node.tag == "!function":
+                    raise ConfigError(
+                        f"{path}:{node.start_mark.line + 1}: `!function {node.value}` runs Python code from that folder; "
+                        "type --allow-task-code if you trust it"
+                    )
+        if not isinstance(root, yaml.MappingNode):
+            return
+        keys = {str(key.value): (key, value) for key, value in root.value}
+        if "task" in keys or "group" in keys:
+            _check_keys(path, keys)
+        if "include" in keys:
+            value = keys["include"][1]
+            for item in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+                included = path.parent / str(item.value)
+                if not included.is_file():
+                    line = item.start_mark.line + 1
+                    raise ConfigError(f"{path}:{line}: include: {included} does not exist")
+                self.vet(included)
+
+    def prepare(self, config: dict[str, Any], path: Path | None) -> None:
+        """Take evalkit's own keys out of a configuration, and find data files that lie beside the task file."""
+        metadata = config.get("metadata") or {}
+        sandbox = config.pop("sandbox", None)
+        if sandbox is not None:
+            metadata["sandbox"] = sandbox
+            config["metadata"] = metadata
+        if path is not None:
+            _resolve_data(config, path.parent)
+        if path is not None and self.is_users(path) and not self.allow_task_code:
+            _check_metrics(config, path)
+
+
+def _check_metrics(config: dict[str, Any], path: Path) -> None:
+    """A metric that lm-eval does not have would be fetched and run as code."""
+    metrics = config.get("metric_list")
+    for item in metrics if isinstance(metrics, list) else []:
+        name = item.get("metric") if isinstance(item, dict) else None
+        if isinstance(name, str) and (item.get("hf_evaluate") or not known_metric(name)):
+            raise ConfigError(
+                f"{path}: metric_list: {name!r} is none of lm-eval's metrics{nearest(name, metric_names())}; "
+                "type --allow-task-code if it is one of the evaluate package's, whose code would be fetched and run"
+            )
+
+
+def _resolve_data(config: dict[str, Any], folder: Path) -> None:
+    def beside(value: Any) -> Any:
+        if isinstance(value, str) and "://" not in value and not Path(value).is_absolute():
+            found = folder / value
+            if found.exists() or any(folder.glob(value)):
+                return str(found)
+        if isinstance(value, list):
+            return [beside(item) for item in value]
+        if isinstance(value, dict):
+            return {key: beside(item) for key, item in value.items()}
+        return value
+
+    options = config.get("dataset_kwargs")
+    if isinstance(options, dict):
+        for key in ("data_files", "data_dir"):
+            if key in options:
+                options[key] = beside(options[key])
+    name = config.get("dataset_path")
+    if isinstance(name, str) and (folder / name).is_dir() and not Path(name).is_absolute():
+        config["dataset_path"] = str(folder / name)
+
+
+def _check_keys(path: Path, keys: dict[str, tuple[Any, Any]]) -> None:
+    is_group = "group" in keys
+    known = (GROUP_KEYS | TASK_KEYS if is_group else TASK_KEYS) | OWN_KEYS
+    for name, (node, _) in keys.items():
+        if name not in known:
+            raise ConfigError(f"{path}:{node.start_mark.line + 1}: unknown key {json.dumps(name)}{nearest(name, known)}")
+
+
+def _parse(path: Path) -> yaml.Node | None:
+    try:
+        with path.open("rb") as stream:
+            node: yaml.Node | None = yaml.compose(stream, Loader=yaml.SafeLoader)
+            return node
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark is not None else ""
+        problem = getattr(error, "problem", None) or " ".join(str(error).split())
+        raise ConfigError(f"{path}{line}: not valid YAML ({problem})") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error})") from None
+
+
+def _walk(node: yaml.Node) -> Iterator[yaml.Node]:
+    yield node
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield from _walk(key)
+            yield from _walk(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _walk(item)

@@ -1,0 +1,327 @@
+"""The seam: the one file that imports lm_eval. It finds tasks, builds them and lends out their parts.
+
+Task objects are handed on as they are; nothing outside needs lm_eval's own types.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib.metadata
+import inspect
+import io
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Protocol
+
+import lm_eval.tasks
+import lm_eval.utils
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from lm_eval.api.instance import Instance
+from lm_eval.api.metrics import mean, stderr_for_metric
+from lm_eval.api.registry import METRIC_REGISTRY
+from lm_eval.api.task import ConfigurableTask
+from lm_eval.api.task import Task as LmEvalTask
+from lm_eval.config.group import GroupConfig
+from lm_eval.config.task import TaskConfig
+from lm_eval.tasks import TaskManager
+from lm_eval.tasks._factory import TaskFactory
+from lm_eval.tasks._index import Entry, Kind, TaskIndex
+
+from evalkit.errors import ConfigError, CouldNotDo, EvalkitError
+from evalkit.registry.data import DataSource
+
+__all__ = [
+    "BUILTIN_TASKS",
+    "GROUP_KEYS",
+    "TASK_KEYS",
+    "Factory",
+    "Index",
+    "Kind",
+    "Manager",
+    "TaskFiles",
+    "aggregate",
+    "group_figures",
+    "hash_json",
+    "hash_text",
+    "known_metric",
+    "make_instance",
+    "metric_names",
+    "render",
+    "rendering",
+    "sample_size",
+    "say",
+    "version",
+]
+
+BUILTIN_TASKS = Path(lm_eval.tasks.__file__).resolve().parent
+TASK_KEYS = frozenset(f.name for f in fields(TaskConfig)) | {"include", "class", "tag", "group", "task_list"}
+GROUP_KEYS = frozenset(f.name for f in fields(GroupConfig)) | {"include", "tag"}
+
+_BOOTSTRAP_ITERATIONS = 100_000
+_CAPPED_BOOTSTRAPS = ("bleu", "chrf", "chrf++", "ter")
+
+logging.getLogger("lm_eval").addHandler(logging.NullHandler())
+
+Index = dict[str, Entry]
+
+
+def version() -> str:
+    return importlib.metadata.version("lm_eval")
+
+
+# ── templates ────────────────────────────────────────────────────────────────
+
+
+class _Templates:
+    """Compiled templates of one Jinja environment. lm-eval compiles anew for every document."""
+
+    def __init__(self, environment: Any) -> None:
+        self.compiled = functools.lru_cache(maxsize=4096)(environment.from_string)
+
+
+def _sandboxed() -> Any:
+    shared = lm_eval.utils.env
+    environment = ImmutableSandboxedEnvironment(
+        loader=shared.loader, undefined=shared.undefined, keep_trailing_newline=shared.keep_trailing_newline
+    )
+    environment.filters.update(shared.filters)
+    return environment
+
+
+_trusted = _Templates(lm_eval.utils.env)
+_untrusted = _Templates(_sandboxed())
+_current: ContextVar[_Templates | None] = ContextVar("templates", default=None)
+_render_anew = lm_eval.utils.apply_template
+
+
+def _apply_template(template: str, doc: Mapping[str, Any]) -> str:
+    """Outside `rendering` this is lm-eval's own function, so that nothing else in the process changes."""
+    templates = _current.get()
+    if templates is None:
+        return str(_render_anew(template, doc))
+    return str(templates.compiled(template).render(**doc))
+
+
+lm_eval.utils.apply_template = _apply_template
+
+
+@contextlib.contextmanager
+def rendering(trusted: bool = True) -> Iterator[None]:
+    """Render lm-eval's templates from a cache; those of a user's folder in a sandbox."""
+    token = _current.set(_trusted if trusted else _untrusted)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def render(template: str, doc: Mapping[str, Any]) -> str:
+    return _apply_template(template, doc)
+
+
+# ── finding and building tasks ───────────────────────────────────────────────
+
+
+class Manager(TaskManager):  # type: ignore[misc]
+    """lm-eval's task manager over an index of ours, with tags joined and data taken from the mirror."""
+
+    def __init__(self, folders: Sequence[Path], user_folders: Sequence[Path], factory: Factory) -> None:
+        self.include_path = None
+        self.metadata = None
+        self._factory = factory
+        self.notes: list[str] = []
+        self._index = self._join(folders, user_folders)
+        self._all_tasks = sorted(self._index)
+
+    def _join(self, folders: Sequence[Path], user_folders: Sequence[Path]) -> Index:
+        """Later folders win over earlier ones by name, but a tag keeps the tasks it had (lm-eval drops them)."""
+        index: Index = {}
+        for folder in [*folders, *user_folders]:
+            for name, entry in TaskIndex.build([folder]).items():
+                known = index.get(name)
+                if known is not None and known.kind is Kind.TAG and entry.kind is Kind.TAG:
+                    if folder in user_folders and entry.tags - known.tags:
+                        added = ", ".join(sorted(entry.tags - known.tags)[:3])
+                        self.notes.append(f"{folder} adds {added} to lm-eval's tag {name} ({len(known.tags)} tasks)")
+                    known.tags |= entry.tags
+                    continue
+                if known is not None and folder in user_folders:
+                    self.notes.append(f"{entry.yaml_path or folder} replaces the task {name} of lm-eval")
+                index[name] = entry
+        return index
+
+    @property
+    def index(self) -> Index:
+        return self._index
+
+    @property
+    def factory(self) -> Factory:
+        own: Factory = self._factory
+        return own
+
+    def name_in_file(self, path: str) -> str:
+        entry = TaskIndex.entry_from_path(Path(path))
+        return entry.name if entry is not None else path
+
+    @staticmethod
+    def _check_duplicates(built: list[Any]) -> None:
+        """A task asked for twice, alone and in a group, is simply run once.
+
+        lm-eval's check is kept for its side effect: reading `task_name` draws from `random`, and a task that shuffles
+        with `random` must find it as lm-eval would leave it.
+        """
+        with contextlib.suppress(ValueError):
+            TaskManager._check_duplicates(built)
+
+
+class _OwnData:
+    """Takes a task's data from the mirror, with errors in one line."""
+
+    data_source: DataSource
+    data_task: str
+
+    def download(self, *args: Any, **kwargs: Any) -> None:
+        options: dict[str, Any] = dict(args[0]) if args and isinstance(args[0], Mapping) else {}
+        options.pop("trust_remote_code", None)
+        config = getattr(self, "config", None)
+        if config is not None and callable(config.custom_dataset):
+            self.dataset = config.custom_dataset(**(config.metadata or {}), **(config.dataset_kwargs or {}))
+            return
+        path, name = self.DATASET_PATH, self.DATASET_NAME  # type: ignore[attr-defined]
+        self.dataset = self.data_source.load(path, name, options, self.data_task)
+
+
+class TaskFiles(Protocol):
+    """What the rest of the registry knows about task files."""
+
+    def is_users(self, path: Path | None) -> bool: ...
+
+    def vet(self, path: Path) -> None: ...
+
+    def prepare(self, config: dict[str, Any], path: Path | None) -> None: ...
+
+
+class Factory(TaskFactory):  # type: ignore[misc]
+    """Builds tasks after their files were vetted and their configurations prepared."""
+
+    def __init__(self, data: DataSource, files: TaskFiles) -> None:
+        super().__init__()
+        self._data = data
+        self._files = files
+        self.sources: dict[str, Path | None] = {}
+
+    def _load_full_config(self, entry: Entry, overrides: dict[str, Any] | None = None) -> dict[str, Any]:
+        if entry.yaml_path is not None:
+            self._files.vet(entry.yaml_path)
+        config: dict[str, Any] = super()._load_full_config(entry, overrides)
+        if entry.kind in (Kind.TASK, Kind.PY_TASK):
+            self._files.prepare(config, entry.yaml_path)
+        return config
+
+    def _build_task(self, entry: Entry, overrides: dict[str, Any] | None) -> Any:
+        users = self._files.is_users(entry.yaml_path)
+        try:
+            with rendering(trusted=not users):
+                config = self._load_full_config(entry, overrides)
+                task = self._construct(entry.name, config)
+        except EvalkitError:
+            raise
+        except Exception as error:
+            if users:
+                raise ConfigError(f"{entry.yaml_path}: task {entry.name} cannot be built: {say(error)}") from error
+            raise CouldNotDo(f"task {entry.name} cannot be loaded here: {say(error)}") from error
+        self.sources[config["task"]] = entry.yaml_path
+        return task
+
+    def _construct(self, name: str, config: dict[str, Any]) -> Any:
+        for key in ("tag", "group", "task_list"):
+            config.pop(key, None)
+        base = config.get("class", ConfigurableTask)
+        made = base
+        if base.download in (LmEvalTask.download, ConfigurableTask.download):
+            made = type(base.__name__, (_OwnData, base), {"data_source": self._data, "data_task": name})
+        if "class" not in config:
+            return made(config=config)
+        takes_config = "config" in inspect.signature(base.__init__).parameters
+        task = made(config=config) if takes_config else made()
+        if hasattr(task, "config") and hasattr(task.config, "task"):
+            task.config.task = config["task"]
+        return task
+
+    def _build_group_members(
+        self, members: list[Any], group: str, overrides: dict[str, Any] | None, registry: Index
+    ) -> list[Any]:
+        """Tasks written out inside a group file are entered in the index first, so that they are built like all others."""
+        listed: list[Any] = []
+        for member in members:
+            name = member if isinstance(member, str) else member.get("task")
+            if isinstance(name, str) and name not in registry:
+                if isinstance(member, str) or len(member) == 1:
+                    raise CouldNotDo(f"group {group} lists {name!r}, which no task, group or tag is called")
+                inline = {**member, "task": f"{group}::{name}"}
+                registry[inline["task"]] = Entry(name=inline["task"], kind=Kind.TASK, yaml_path=None, cfg=inline)
+                member = inline
+            listed.append(member)
+        built: list[Any] = super()._build_group_members(listed, group, overrides, registry)
+        return built
+
+
+def known_metric(name: str) -> bool:
+    """Whether lm-eval has this metric itself. Any other is fetched and run as code by the `evaluate` package."""
+    return name in METRIC_REGISTRY
+
+
+def metric_names() -> list[str]:
+    return sorted(METRIC_REGISTRY)
+
+
+def say(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:240]}" if text else type(error).__name__
+
+
+# ── parts lent out ───────────────────────────────────────────────────────────
+
+
+def make_instance(kind: str, doc: Any, arguments: tuple[Any, ...], index: int, metadata: tuple[Any, ...]) -> Any:
+    return Instance(request_type=kind, doc=doc, arguments=arguments, idx=index, metadata=metadata)
+
+
+def hash_text(text: Any) -> str:
+    return str(lm_eval.utils.hash_string(text))
+
+
+def hash_json(value: Any) -> str:
+    import json
+
+    return hash_text(json.dumps(value, indent=2, default=lm_eval.utils.handle_non_serializable, ensure_ascii=False))
+
+
+def sample_size(size: int, limit: float | None) -> int | None:
+    """How many documents `limit` asks for: a share below 1, else a number."""
+    import math
+
+    if limit is None:
+        return None
+    return math.ceil(size * limit) if limit < 1.0 else int(limit)
+
+
+def aggregate(task: Any, metric: str, values: Sequence[Any]) -> tuple[float, float | None]:
+    """One metric over all documents, with lm-eval's standard error where it has one."""
+    function = task.aggregation().get(metric, mean)
+    value = function(list(values))
+    iterations = min(_BOOTSTRAP_ITERATIONS, 100) if metric in _CAPPED_BOOTSTRAPS else _BOOTSTRAP_ITERATIONS
+    stderr = stderr_for_metric(metric=function, bootstrap_iters=iterations)
+    if stderr is None or len(values) < 2:
+        return value, None
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        return value, stderr(list(values))
+
+
+def group_figures(group: Any, metrics: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+    figures: Mapping[str, Any] = group.aggregate(dict(metrics))
+    return figures

@@ -1,0 +1,224 @@
+"""From names to a Suite: shipped benchmarks, any task, group, tag or glob of lm-eval, the user's own folders."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evalkit.errors import CouldNotDo, UnknownTask, UsageError, nearest
+from evalkit.registry.cards import Card, card_of, load_cards, shipped_folder
+from evalkit.registry.data import DataSource
+
+if TYPE_CHECKING:
+    from evalkit.registry.lmeval import Manager
+    from evalkit.registry.suite import Suite
+
+__all__ = ["Registry"]
+
+
+class Registry:
+    """`load` is the one thing to do with it. It imports lm_eval then, and not before."""
+
+    def __init__(
+        self,
+        include_paths: Sequence[str | Path] = (),
+        allow_task_code: bool = False,
+        data_dir: str | Path | None = None,
+    ) -> None:
+        self.include_paths = tuple(Path(path).expanduser() for path in include_paths)
+        self.allow_task_code = allow_task_code
+        self.data = DataSource(Path(data_dir).expanduser() if data_dir else None)
+        self.shipped = shipped_folder()
+        self.cards = load_cards(self.shipped)
+
+    def load(
+        self,
+        names: Sequence[str],
+        *,
+        num_fewshot: int | None = None,
+        gen_kwargs: Mapping[str, Any] | None = None,
+        seeds: Any = None,
+        repeats: int | None = None,
+    ) -> Suite:
+        """Build the tasks behind `names`. `seeds` has `random`, `numpy` and `fewshot`; lm-eval's defaults without."""
+        from evalkit.registry.dice import Dice
+        from evalkit.registry.suite import Suite
+        from evalkit.registry.task import Task
+
+        if not names:
+            raise UsageError("no task was named")
+        manager, files = self._manager(names)
+        spelled, requested = _spell_out(names, manager)
+        dice = Dice(getattr(seeds, "random", 0), getattr(seeds, "numpy", 1234))
+        with dice.held():
+            loaded = manager.load(spelled)
+        tasks: dict[str, Task] = {}
+        for name, made in loaded["tasks"].items():
+            source = manager.factory.sources.get(name)
+            card = self._card(name, source, made)
+            _refuse_what_cannot_run(name, made, source)
+            _configure(made, card, num_fewshot, gen_kwargs, repeats, getattr(seeds, "fewshot", 1234))
+            code = _code_spec(made, source, name)
+            trusted = not files.is_users(source)
+            tasks[name] = Task(made, name, card=card, trusted=trusted, dice=dice, code=code)
+        groups = {name: self._group(group, tasks) for name, group in loaded.get("groups", {}).items()}
+        return Suite(tuple(names), tuple(requested), tasks, groups, tuple(manager.notes))
+
+    # ── which files ──────────────────────────────────────────────────────────
+
+    def _manager(self, names: Sequence[str]) -> tuple[Manager, Any]:
+        """Over the few folders that the names need, where that is known; else over all of lm-eval's."""
+        from evalkit.registry.files import UserFiles
+        from evalkit.registry.lmeval import BUILTIN_TASKS, Factory, Manager
+
+        files = UserFiles(self.shipped, self.allow_task_code)
+        for folder in self.include_paths:
+            files.vet_folder(folder)
+        folders = dict.fromkeys(BUILTIN_TASKS / card.folder for card in self.cards.values() if card.folder)
+        few = Manager([*folders, self.shipped], self.include_paths, Factory(self.data, files))
+        if all(_is_complete(name, few.index) for name in names):
+            return few, files
+        full = Manager([BUILTIN_TASKS, self.shipped], self.include_paths, Factory(self.data, files))
+        known = sorted(full.index)
+        for name in names:
+            if name not in full.index and not _is_glob(name) and not _is_file(name):
+                raise UnknownTask(f"unknown task {name!r}{nearest(name, known)} (evalkit tasks list shows what there is)")
+            if _is_glob(name) and not fnmatch.filter(known, name):
+                raise UnknownTask(f"no task matches {name!r} (evalkit tasks list shows what there is)")
+        return full, files
+
+    def _card(self, name: str, source: Path | None, made: Any) -> Card | None:
+        if name in self.cards:
+            return self.cards[name]
+        if source is not None:
+            from evalkit.registry.lmeval import BUILTIN_TASKS
+
+            for card in self.cards.values():
+                if card.folder and card.members and fnmatch.fnmatchcase(name, card.members):
+                    if source.resolve().is_relative_to(BUILTIN_TASKS / card.folder):
+                        return card
+        metadata = made.get_config("metadata") if hasattr(made, "get_config") else None
+        return card_of(name, metadata or {}, source)
+
+    def _group(self, group: Any, tasks: Mapping[str, Any]) -> Any:
+        from evalkit.registry.suite import Group
+
+        leaves = tuple(task.config.task for task in group.get_all_tasks())
+        card = self.cards.get(group.name)
+        headline = card.headline if card is not None else None
+        if headline is None and group.aggregate_metric_list and leaves:
+            metric = group.aggregate_metric_list[0]
+            of_metric = [key for key in tasks[leaves[0]].metrics if key.partition(",")[0] == metric.metric]
+            wanted = [f"{metric.metric},{name}" for name in metric.filter_list or ()]
+            headline = next(iter([*wanted, *of_metric]), None)
+        return Group(
+            name=group.name,
+            alias=group.alias or group.name,
+            members=tuple(group.child_names),
+            tasks=leaves,
+            version=group.version,
+            headline=headline,
+            chance=card.chance if card is not None else None,
+            _group=group,
+        )
+
+
+def _is_glob(name: str) -> bool:
+    return any(sign in name for sign in "*?[")
+
+
+def _is_file(name: str) -> bool:
+    return name.endswith((".yaml", ".yml")) and Path(name).is_file()
+
+
+def _is_complete(name: str, index: Mapping[str, Any]) -> bool:
+    """Whether a partial index holds all that this name stands for. A tag may have tasks elsewhere."""
+    from evalkit.registry.lmeval import Kind
+
+    entry = index.get(name)
+    if entry is None or entry.kind is Kind.TAG:
+        return _is_file(name)
+    if entry.kind is not Kind.GROUP:
+        return True
+    members = (entry.cfg or {}).get("task") or []
+    return all(_member_is_complete(member, index) for member in ([members] if isinstance(members, str) else members))
+
+
+def _member_is_complete(member: Any, index: Mapping[str, Any]) -> bool:
+    from evalkit.registry.lmeval import Kind
+
+    if isinstance(member, dict):
+        if "group" in member and member["group"] not in index:
+            return all(_member_is_complete(inner, index) for inner in member.get("task") or [])
+        if "task" in member and member["task"] not in index:
+            return "dataset_path" in member or "custom_dataset" in member
+        member = member.get("group") or member.get("task")
+    entry = index.get(member)
+    if entry is None:
+        return False
+    # A group's tag is a private list of its own members (mmlu_stem_tasks), kept beside the group.
+    return True if entry.kind is Kind.TAG else _is_complete(member, index)
+
+
+def _spell_out(names: Iterable[str], manager: Manager) -> tuple[list[str], list[str]]:
+    """What lm-eval is to load, and the names of tasks and groups that stand for it."""
+    from evalkit.registry.lmeval import Kind
+
+    spelled: list[str] = []
+    for name in names:
+        spelled += manager.match_tasks([name]) if _is_glob(name) and name not in manager.index else [name]
+    spelled = list(dict.fromkeys(spelled))
+    requested: list[str] = []
+    for name in spelled:
+        entry = manager.index.get(name)
+        if entry is not None and entry.kind is Kind.TAG:
+            requested += sorted(entry.tags)
+        elif entry is None:
+            requested.append(manager.name_in_file(name))
+        else:
+            requested.append(name)
+    return spelled, list(dict.fromkeys(requested))
+
+
+def _refuse_what_cannot_run(name: str, made: Any, source: Path | None) -> None:
+    if getattr(made, "MULTIMODAL", False):
+        raise CouldNotDo(f"task {name} shows images or audio to the model, which evalkit cannot do")
+    if getattr(made, "UNSAFE_CODE", False):
+        where = source or "its task file"
+        raise CouldNotDo(
+            f"task {name} would run the model's code in this very process (unsafe_code in {where}); "
+            "evalkit runs code in a sandbox only: see `sandbox: python` in docs/tasks.md"
+        )
+
+
+def _configure(
+    made: Any,
+    card: Card | None,
+    num_fewshot: int | None,
+    gen_kwargs: Mapping[str, Any] | None,
+    repeats: int | None,
+    fewshot_seed: int,
+) -> None:
+    """lm-eval's rules: a task that fixes 0 shots keeps them, else what was asked wins; then the benchmark's usual number."""
+    fixed = made.get_config("num_fewshot")
+    if fixed != 0:
+        if num_fewshot is not None:
+            made.set_config(key="num_fewshot", value=num_fewshot)
+        elif fixed is None:
+            usual = card.num_fewshot if card is not None else None
+            made.set_config(key="num_fewshot", value=usual or 0)
+    if made.get_config("output_type") == "generate_until":
+        if gen_kwargs:
+            made.set_config(key="generation_kwargs", value=dict(gen_kwargs), update=True)
+        if repeats is not None:
+            made.set_config(key="repeats", value=repeats)
+    made.set_fewshot_seed(seed=fewshot_seed)
+
+
+def _code_spec(made: Any, source: Path | None, name: str) -> Any:
+    from evalkit.registry.code import CodeSpec
+
+    spec = (made.get_config("metadata") or {}).get("sandbox")
+    return CodeSpec.read(spec, str(source or name)) if spec is not None else None

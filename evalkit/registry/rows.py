@@ -1,0 +1,168 @@
+"""One row per (document, filter): lm-eval's logged sample, then what evalkit adds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evalkit.types import Answer, Failed, Finish, Generated, Message, Request, Row, Scored, Verdict
+
+__all__ = ["Document", "Given", "arguments", "found_no_answer", "give", "make_row", "plain", "prompt_text"]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    task: str
+    doc_id: int
+    doc: Mapping[str, Any]
+    requests: tuple[Request, ...]
+    target: Any
+    doc_hash: str
+    prompt_hash: str | None
+    target_hash: str
+    cluster: str | None = None
+    stratum: str | None = None
+    error: str | None = None
+    """Why its prompt could not be built. It has no requests then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The answers to a document as lm-eval's filters take them, or why there are none."""
+
+    responses: list[list[Any]]
+    finish: list[Finish]
+    missing: bool = False
+    error: str | None = None
+
+
+def give(document: Document, answers: Sequence[Sequence[Answer | None]]) -> Given:
+    if document.error is not None:
+        return Given([], [], error=document.error)
+    given = [answer for group in answers for answer in group]
+    failed = next((a for a in given if isinstance(a, Failed)), None)
+    if failed is not None:
+        return Given([], [], error=failed.reason)
+    if len(answers) != len(document.requests) or not all(answers) or any(a is None for a in given):
+        return Given([], [], missing=True)
+    unreal = next((a for a in given if isinstance(a, Scored) and math.isnan(a.logprob)), None)
+    if unreal is not None:
+        return Given([], [], error="the log-probability is not a number")
+    responses = [
+        [_response(request, answer) for answer in group]
+        for request, group in zip(document.requests, answers, strict=True)
+    ]
+    return Given(responses, [a.finish for a in given if isinstance(a, Generated)])
+
+
+def _response(request: Request, answer: Answer | None) -> Any:
+    if isinstance(answer, Generated):
+        return answer.text
+    assert isinstance(answer, Scored)
+    return answer.logprob if request.kind == "rolling" else (answer.logprob, answer.is_greedy)
+
+
+def prompt_text(context: str | tuple[Message, ...]) -> str:
+    """The prompt as one string: messages are written as lm-eval's API models write them."""
+    if isinstance(context, str):
+        return context
+    import json
+
+    return json.dumps([{"role": m.role, "content": m.content} for m in context], ensure_ascii=False)
+
+
+def arguments(request: Request) -> tuple[Any, ...]:
+    """A request as lm-eval's Instance holds it."""
+    if request.kind == "rolling":
+        return (prompt_text(request.context),)
+    if request.kind == "generate":
+        return (prompt_text(request.context), dict(request.gen_kwargs))
+    return (prompt_text(request.context), request.continuation)
+
+
+def make_row(
+    document: Document,
+    given: Given,
+    filter_name: str,
+    filtered: Sequence[Any],
+    metrics: Mapping[str, Any],
+    *,
+    unparsed: bool = False,
+    error: str | None = None,
+    cut_tokens: int = 0,
+    code: Mapping[str, Any] | None = None,
+) -> Row:
+    values = {name: plain(value) for name, value in metrics.items()}
+    flags = {
+        "cut": cut_tokens > 0,
+        "unfinished": any(reason in ("length", "unfinished") for reason in given.finish),
+        "unparsed": unparsed,
+        "error": error is not None,
+        "missing": given.missing,
+    }
+    sample = {
+        "doc_id": document.doc_id,
+        "doc": document.doc,
+        "target": plain(document.target),
+        "arguments": [arguments(request) for request in document.requests],
+        "resps": given.responses,
+        "filtered_resps": [plain(value) for value in filtered],
+        "filter": filter_name,
+        "metrics": list(values),
+        "doc_hash": document.doc_hash,
+        "prompt_hash": document.prompt_hash,
+        "target_hash": document.target_hash,
+        **values,
+        "finish": list(given.finish),
+        "cut_tokens": cut_tokens,
+        "unparsed": unparsed,
+        "error": error,
+        **(code or {}),
+    }
+    return Row(
+        task=document.task,
+        doc_id=document.doc_id,
+        doc_hash=document.doc_hash,
+        prompt_hash=document.prompt_hash,
+        filter=filter_name,
+        sample=sample,
+        metrics=dict(metrics),
+        stratum=document.stratum,
+        cluster=document.cluster,
+        flags=tuple(name for name, raised in flags.items() if raised),
+    )
+
+
+def code_columns(programs: Sequence[str], verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """One value for one sample, lists for several."""
+    columns: dict[str, list[Any]] = {
+        "program": list(programs),
+        "verdict": [v.verdict for v in verdicts],
+        "reason": [v.reason for v in verdicts],
+        "seconds": [v.seconds for v in verdicts],
+    }
+    return {name: values[0] if len(values) == 1 else values for name, values in columns.items()}
+
+
+def found_no_answer(filtered: Sequence[Any], fallbacks: frozenset[str]) -> bool:
+    """Whether a filter came back with its fallback, or with nothing."""
+    return any(_is_nothing(value, fallbacks) for value in filtered)
+
+
+def _is_nothing(value: Any, fallbacks: frozenset[str]) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(_is_nothing(part, fallbacks) for part in value)
+    return value is None or (isinstance(value, str) and (not value.strip() or value in fallbacks))
+
+
+def plain(value: Any) -> Any:
+    """Numpy's numbers and arrays as Python's, inside tuples and lists too."""
+    if hasattr(value, "tolist") and hasattr(value, "dtype"):
+        return value.tolist()
+    if isinstance(value, tuple):
+        return tuple(plain(part) for part in value)
+    if isinstance(value, list):
+        return [plain(part) for part in value]
+    return value

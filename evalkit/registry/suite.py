@@ -1,0 +1,97 @@
+"""What was asked for: tasks in lm-eval's order, the groups over them, and the figures of both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from evalkit.registry import lmeval
+from evalkit.registry.figures import group_figure
+from evalkit.registry.task import Task
+from evalkit.types import Figure, Row
+
+__all__ = ["Group", "Suite", "SuiteFigures"]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    name: str
+    alias: str
+    members: tuple[str, ...]
+    """Direct children, tasks and groups."""
+    tasks: tuple[str, ...]
+    """Leaves, in order."""
+    version: str
+    headline: str | None
+    chance: float | None = None
+    _group: Any = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteFigures:
+    tasks: dict[str, dict[str, Figure]]
+    groups: dict[str, dict[str, Figure]]
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    typed: tuple[str, ...]
+    requested: tuple[str, ...]
+    """Names of tasks and groups: what was typed, with tags and globs spelled out."""
+    tasks: dict[str, Task]
+    groups: dict[str, Group]
+    notes: tuple[str, ...] = ()
+    """What the user should know, a line each."""
+
+    def leaves(self, name: str) -> tuple[str, ...]:
+        return self.groups[name].tasks if name in self.groups else (name,)
+
+    def headline(self, name: str) -> str | None:
+        return self.groups[name].headline if name in self.groups else self.tasks[name].headline
+
+    def aggregate(self, rows_by_task: Mapping[str, Sequence[Row]]) -> SuiteFigures:
+        """Figures of every task that has rows, and of every group with a member that has."""
+        tasks = {name: task.aggregate(rows_by_task[name]) for name, task in self.tasks.items() if rows_by_task.get(name)}
+        sizes = {name: _sample_len(rows_by_task[name]) for name in tasks}
+        groups = {name: self._group_figures(group, tasks, sizes) for name, group in self.groups.items()}
+        return SuiteFigures(tasks, {name: figures for name, figures in groups.items() if figures})
+
+    def _group_figures(
+        self, group: Group, tasks: Mapping[str, Mapping[str, Figure]], sizes: Mapping[str, int]
+    ) -> dict[str, Figure]:
+        metrics: dict[str, dict[str, Any]] = {}
+        for name in group.tasks:
+            if name not in tasks:
+                continue
+            known: dict[str, Any] = {"sample_len": sizes[name]}
+            for key, figure in tasks[name].items():
+                if figure.value is None:
+                    continue
+                metric, _, filter_name = key.partition(",")
+                known[key] = figure.value
+                known[f"{metric}_stderr,{filter_name}"] = "N/A" if figure.stderr is None else figure.stderr
+            metrics[name] = known
+        if not metrics:
+            return {}
+        found = lmeval.group_figures(group._group, metrics)
+        figures = {}
+        for key, value in found.items():
+            metric, comma, filter_name = key.partition(",")
+            if not comma or metric.endswith("_stderr"):
+                continue
+            stderr = found.get(f"{metric}_stderr,{filter_name}")
+            members = [tasks[name][key] for name in group.tasks if name in tasks and key in tasks[name]]
+            share = all(f.ci95 is not None and f.ci95[0] >= 0.0 and f.ci95[1] <= 1.0 for f in members if f.value is not None)
+            figures[key] = group_figure(value, stderr, members[0].higher_is_better, share=share)
+        return figures
+
+
+def _sample_len(rows: Sequence[Row]) -> int:
+    """lm-eval's: the largest number of values that any metric has."""
+    counts: dict[tuple[str, str], int] = {}
+    for row in rows:
+        for metric, value in row.metrics.items():
+            if value is not None:
+                counts[metric, row.filter] = counts.get((metric, row.filter), 0) + 1
+    return max(counts.values(), default=0)

@@ -1,0 +1,140 @@
+"""Chat templates: the model's own, a named one, or Alpaca's layout for a model without any."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from evalkit.errors import CheckpointError, UsageError, nearest
+
+__all__ = ["ALPACA", "ChatTemplate", "MessagePrompt", "message_prompts"]
+
+ALPACA = (
+    "{%- if messages and messages[0]['role'] == 'system' -%}"
+    "{{- messages[0]['content'] -}}"
+    "{%- else -%}"
+    "{{- 'Below is an instruction that describes a task. Write a response that appropriately completes the request.' -}}"
+    "{%- endif -%}"
+    "{%- for message in messages -%}"
+    "{%- if message['role'] == 'user' -%}"
+    "{{- '\\n\\n### Instruction:\\n' + message['content'] -}}"
+    "{%- elif message['role'] == 'assistant' -%}"
+    "{{- '\\n\\n### Response:\\n' + message['content'] -}}"
+    "{%- endif -%}"
+    "{%- endfor -%}"
+    "{%- if add_generation_prompt -%}"
+    "{{- '\\n\\n### Response:\\n' -}}"
+    "{%- endif -%}"
+)
+"""The layout that the Alpaca models were tuned on; a system message takes the place of its opening sentence."""
+
+_PROBE = [{"role": "system", "content": "system"}, {"role": "user", "content": "user"}]
+
+
+class ChatTemplate:
+    """Renders messages to a prompt, as lm-eval's `apply_chat_template` does. A pure function of the tokenizer."""
+
+    def __init__(self, tokenizer: Any, named: bool | str = True, arguments: Mapping[str, Any] | None = None) -> None:
+        self._tokenizer = tokenizer
+        self._arguments = dict(arguments or {})
+        self.source, self.name, self.template = _choose(tokenizer, named)
+        self._merges_system = self._refuses_system()
+
+    def __call__(self, messages: Sequence[Mapping[str, str]], add_generation_prompt: bool = True) -> str:
+        history = [dict(message) for message in messages]
+        if self._merges_system:
+            history = _merge_system(history)
+        try:
+            return self._render(history, add_generation_prompt)
+        except Exception as error:
+            if not _is_template_error(error):
+                raise
+            roles = ", ".join(message["role"] for message in history)
+            raise UsageError(
+                f"the model's chat template refuses this conversation ({roles}): {error}; "
+                "try --fewshot-as-multiturn false, or leave --apply-chat-template out"
+            ) from error
+
+    def _render(self, history: Sequence[Mapping[str, str]], add_generation_prompt: bool) -> str:
+        return str(
+            self._tokenizer.apply_chat_template(
+                history,
+                chat_template=self.template,
+                tokenize=False,
+                add_generation_prompt=add_generation_prompt,
+                continue_final_message=not add_generation_prompt,
+                **self._arguments,
+            )
+        )
+
+    def _refuses_system(self) -> bool:
+        try:
+            self._render(_PROBE, True)
+        except Exception as error:
+            if not _is_template_error(error):
+                raise CheckpointError(f"the model's chat template cannot be rendered: {error}") from error
+            return True
+        return False
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """For the manifest."""
+        return {
+            "source": self.source,
+            "name": self.name,
+            "hash": hashlib.sha256(self.template.encode()).hexdigest(),
+            "system_role": "merged" if self._merges_system else "native",
+            **({"arguments": self._arguments} if self._arguments else {}),
+        }
+
+
+class MessagePrompt(str):
+    """Messages for a chat API: as text what lm-eval's API models would log, with the messages themselves beside it."""
+
+    messages: list[dict[str, str]]
+
+    def __new__(cls, messages: Sequence[Mapping[str, str]]) -> MessagePrompt:
+        prompt = super().__new__(cls, json.dumps([dict(m) for m in messages], ensure_ascii=False))
+        prompt.messages = [dict(m) for m in messages]
+        return prompt
+
+
+def message_prompts(messages: Sequence[Mapping[str, str]], add_generation_prompt: bool = True) -> str:
+    """A chat template for servers that apply their own."""
+    return MessagePrompt(messages)
+
+
+def _choose(tokenizer: Any, named: bool | str) -> tuple[str, str | None, str]:
+    own = tokenizer.chat_template
+    if isinstance(own, Mapping):
+        name = named if isinstance(named, str) else "default"
+        if name not in own:
+            raise UsageError(f"--apply-chat-template {name}: no such template{nearest(name, own)} (there are {', '.join(sorted(own))})")
+        return ("named" if isinstance(named, str) else "model"), name, str(own[name])
+    if isinstance(named, str) and named == "alpaca":
+        return "alpaca", None, ALPACA
+    if isinstance(named, str):
+        has = "one template without a name" if own else "no template; without a name it gets the Alpaca format"
+        raise UsageError(f"--apply-chat-template {named}: this model has {has}")
+    return ("model", None, str(own)) if own else ("alpaca", None, ALPACA)
+
+
+def _merge_system(history: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The system text before the first user turn, for a template that knows no system role."""
+    system = "\n\n".join(message["content"].rstrip() for message in history if message["role"] == "system")
+    rest = [message for message in history if message["role"] != "system"]
+    if not system:
+        return rest
+    for message in rest:
+        if message["role"] == "user":
+            message["content"] = f"{system}\n\n{message['content']}"
+            return rest
+    return [{"role": "user", "content": system}, *rest]
+
+
+def _is_template_error(error: Exception) -> bool:
+    from jinja2.exceptions import TemplateError
+
+    return isinstance(error, TemplateError)

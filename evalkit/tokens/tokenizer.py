@@ -1,0 +1,322 @@
+"""The model's tokenizer, splitting context from continuation exactly as lm-eval's transformers model does."""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from evalkit.errors import CheckpointError, UsageError
+from evalkit.tokens.chat import ChatTemplate
+from evalkit.tokens.encoding import Encoded
+from evalkit.tokens.sampling import DEFAULT_MAX_TOKENS, sampling_of
+from evalkit.tokens.windows import cut_prompt, cut_to, rolling_windows, room_for
+from evalkit.types import GenerateRequest, ModelSpec, Request, Sampling, ScoreRequest, TokenIds
+
+__all__ = ["Tokenizer"]
+
+_DEFAULT_MAX_LENGTH = 2048
+_UNSET_MAX_LENGTH = 1000000000000000019884624838656
+"""transformers' way to say that a tokenizer sets no length."""
+_TEXTS_AT_ONCE = 1024
+"""Texts given to the tokenizer in one call: enough for its threads, little enough to hold as Python lists."""
+
+
+class Tokenizer:
+    """`encode` is the one thing the corridor needs. Made with `Tokenizer.load(spec)`."""
+
+    def __init__(
+        self,
+        hf: Any,
+        *,
+        max_length: int,
+        add_bos_token: bool | None = None,
+        prefix_token_id: int | None = None,
+        max_gen_toks: int = DEFAULT_MAX_TOKENS,
+        chat_arguments: dict[str, Any] | None = None,
+    ) -> None:
+        self.hf = hf
+        self.max_length = max_length
+        self.max_gen_toks = max_gen_toks
+        self.notes: list[str] = []
+        """What the user should know, a line each."""
+        self._add_bos_token = add_bos_token
+        self._prefix_token_id = prefix_token_id
+        self._chat_arguments = chat_arguments or {}
+
+    @classmethod
+    def load(cls, spec: ModelSpec) -> Tokenizer:
+        """Tokenizer and window of a model, without its weights. CheckpointError where either is missing or broken."""
+        args = dict(spec.args)
+        add_bos = args.get("add_bos_token")
+        common = {"revision": spec.revision, "trust_remote_code": spec.trust_remote_code}
+        common = {key: value for key, value in common.items() if value}
+        if args.get("subfolder"):
+            common["subfolder"] = args["subfolder"]
+        source = spec.tokenizer or str(args.get("tokenizer") or spec.source)
+        own = source == spec.source
+        hf = _load_hf(source, {**common, **({"add_bos_token": add_bos} if add_bos is not None else {})}, own)
+        window = args.get("max_length") or args.get("max_model_len")
+        thinking = args.get("enable_thinking")
+        return cls(
+            hf,
+            max_length=int(window) if window else _window(spec.source, common, hf),
+            add_bos_token=add_bos,
+            prefix_token_id=args.get("prefix_token_id"),
+            max_gen_toks=int(args.get("max_gen_toks") or DEFAULT_MAX_TOKENS),
+            chat_arguments={
+                **(args.get("chat_template_args") or {}),
+                **({"enable_thinking": thinking} if thinking is not None else {}),
+            },
+        )
+
+    # ── facts ────────────────────────────────────────────────────────────────
+
+    @property
+    def bos_token_id(self) -> int | None:
+        return self._id("bos_token_id")
+
+    @property
+    def eos_token_id(self) -> int | None:
+        return self._id("eos_token_id")
+
+    @property
+    def prefix_token_id(self) -> int | None:
+        """Stands for an empty context: the beginning of text, else its end."""
+        if self._prefix_token_id is not None:
+            return self._prefix_token_id
+        return self.bos_token_id if self.bos_token_id is not None else self.eos_token_id
+
+    @property
+    def eos(self) -> str | None:
+        return None if self.eos_token_id is None else self.decode([self.eos_token_id], skip_special_tokens=False)
+
+    @property
+    def vocab_size(self) -> int:
+        return len(self.hf)
+
+    @property
+    def fingerprint(self) -> str:
+        backend = getattr(self.hf, "backend_tokenizer", None)
+        text = backend.to_str() if backend is not None else repr(sorted(self.hf.get_vocab().items()))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _id(self, name: str) -> int | None:
+        value = getattr(self.hf, name, None)
+        return None if value is None else int(value)
+
+    def decode(self, ids: Sequence[int], skip_special_tokens: bool = True) -> str:
+        return str(self.hf.decode(list(ids), skip_special_tokens=skip_special_tokens))
+
+    def chat(self, named: bool | str = True) -> ChatTemplate:
+        return ChatTemplate(self.hf, named, self._chat_arguments)
+
+    # ── encoding ─────────────────────────────────────────────────────────────
+
+    def encode(
+        self,
+        requests: Iterable[Request],
+        *,
+        first_id: int = 0,
+        adapter: str | None = None,
+        score_limit: int | None = None,
+    ) -> list[Encoded]:
+        """Ids count up from `first_id` over all token requests, in order. Hand over many requests at once: it is batched.
+
+        `score_limit` is how many tokens context and continuation may have together. The last token of a continuation is
+        never read by the model, so that is `max_length + 1`, as in lm-eval's transformers model; an engine that must
+        also generate a token says less.
+        """
+        limit = self.max_length + 1 if score_limit is None else score_limit
+        ids = _Counter(first_id)
+        encoded: list[Encoded] = []
+        for batch in _batches(requests):
+            tokens = self._tokens_of(batch)
+            encoded += [self._one(request, tokens, ids, adapter, limit) for request in batch]
+        return encoded
+
+    def _one(self, request: Request, tokens: _Tokens, ids: _Counter, adapter: str | None, limit: int) -> Encoded:
+        if request.kind == "score":
+            return self._score(request, tokens, ids, adapter, limit)
+        if request.kind == "rolling":
+            return self._rolling(request, tokens, ids, adapter, limit)
+        return self._generate(request, tokens, ids, adapter)
+
+    def _score(self, request: Request, tokens: _Tokens, ids: _Counter, adapter: str | None, limit: int) -> Encoded:
+        context, continuation = _split(request)
+        if context:
+            left = tokens.plain[context]
+            right = tokens.plain[context + continuation][len(left) :]
+        else:
+            left, right = array("i"), tokens.bare[continuation]
+        if not left and right:
+            # As lm-eval: the prefix token stands for an empty context, unless the continuation begins with it.
+            prefix = self.prefix_token_id
+            if prefix is not None and right[0] != prefix:
+                left = array("i", [prefix])
+            else:
+                left, right = right[:1], right[1:]
+        if not right:
+            return Encoded("score", request.repeats, (), "the continuation has no token of its own after this context")
+        cut = cut_to(left, right, limit)
+        if cut is None:
+            return Encoded("score", request.repeats, (), f"the continuation has {len(right)} tokens, the window {self.max_length}")
+        return Encoded("score", request.repeats, (ScoreRequest(ids.next(), cut[0], right, adapter, cut[1]),))
+
+    def _rolling(self, request: Request, tokens: _Tokens, ids: _Counter, adapter: str | None, limit: int) -> Encoded:
+        prefix = self.prefix_token_id
+        if prefix is None:
+            return Encoded("rolling", request.repeats, (), "the tokenizer has neither a beginning nor an end of text")
+        windows = rolling_windows(tokens.plain[_text(request)], prefix, limit - 1)
+        made = tuple(ScoreRequest(ids.next(), left, right, adapter) for left, right in windows)
+        return Encoded("rolling", request.repeats, made)
+
+    def _generate(self, request: Request, tokens: _Tokens, ids: _Counter, adapter: str | None) -> Encoded:
+        sampling = sampling_of(request.gen_kwargs, self.eos, self.max_gen_toks)
+        whole = tokens.prompts[_text(request)]
+        if not whole:
+            if self.prefix_token_id is None:
+                return Encoded("generate", request.repeats, (), "the prompt is empty")
+            whole = array("i", [self.prefix_token_id])
+        keep, room = room_for(len(whole), sampling.max_tokens, self.max_length)
+        if room < sampling.max_tokens:
+            self._note(f"{sampling.max_tokens} new tokens were asked for, more than the window of {self.max_length}: shortened")
+            sampling = _shortened(sampling, room)
+        prompt, cut = cut_prompt(whole, keep)
+        made = tuple(
+            GenerateRequest(ids.next(), prompt, sampling, sample, request.context, adapter, cut)
+            for sample in range(request.repeats)
+        )
+        return Encoded("generate", request.repeats, made)
+
+    def _note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
+
+    # ── the tokenizer itself ─────────────────────────────────────────────────
+
+    def _tokens_of(self, batch: Sequence[Request]) -> _Tokens:
+        """Every text of the batch encoded once."""
+        plain: dict[str, TokenIds] = {}
+        bare: dict[str, TokenIds] = {}
+        prompts: dict[str, TokenIds] = {}
+        for request in batch:
+            if request.kind == "score":
+                context, continuation = _split(request)
+                if context:
+                    plain[context] = plain[context + continuation] = _EMPTY
+                else:
+                    bare[continuation] = _EMPTY
+            elif request.kind == "rolling":
+                plain[_text(request)] = _EMPTY
+            else:
+                prompts[_text(request)] = _EMPTY
+        prefix = self.prefix_token_id
+        begin = None if prefix is None else self.decode([prefix], skip_special_tokens=False)
+        self._fill(plain, lambda text: begin is not None and text.startswith(begin))
+        self._fill(prompts, self._begins_with_bos)
+        self._fill(bare, lambda text: True)
+        return _Tokens(plain, bare, prompts)
+
+    def _begins_with_bos(self, text: str) -> bool:
+        bos = getattr(self.hf, "bos_token", None)
+        return bos is not None and text.startswith(bos)
+
+    def _fill(self, texts: dict[str, TokenIds], is_bare: Callable[[str], bool]) -> None:
+        """Encode each text in place. A text that begins with the special token already gets none."""
+        bare = [text for text in texts if is_bare(text)]
+        known = set(bare)
+        plain = [text for text in texts if text not in known]
+        special = {} if self._add_bos_token is None else {"add_special_tokens": self._add_bos_token}
+        for some, options in ((bare, {"add_special_tokens": False}), (plain, special)):
+            for start in range(0, len(some), _TEXTS_AT_ONCE):
+                chunk = some[start : start + _TEXTS_AT_ONCE]
+                found = self.hf(chunk, return_attention_mask=False, return_token_type_ids=False, verbose=False, **options)
+                for text, ids in zip(chunk, found["input_ids"], strict=True):
+                    texts[text] = array("i", ids)
+
+
+_EMPTY: TokenIds = array("i")
+
+
+class _Tokens:
+    __slots__ = ("bare", "plain", "prompts")
+
+    def __init__(self, plain: dict[str, TokenIds], bare: dict[str, TokenIds], prompts: dict[str, TokenIds]) -> None:
+        self.plain = plain
+        self.bare = bare
+        self.prompts = prompts
+
+
+class _Counter:
+    __slots__ = ("_next",)
+
+    def __init__(self, first: int) -> None:
+        self._next = first
+
+    def next(self) -> int:
+        self._next += 1
+        return self._next - 1
+
+
+def _batches(requests: Iterable[Request]) -> Iterator[list[Request]]:
+    """Runs of requests, never parting those of one context."""
+    batch: list[Request] = []
+    for request in requests:
+        if len(batch) >= _TEXTS_AT_ONCE and request.context is not batch[-1].context:
+            yield batch
+            batch = []
+        batch.append(request)
+    if batch:
+        yield batch
+
+
+def _text(request: Request) -> str:
+    if not isinstance(request.context, str):
+        raise UsageError("this engine takes text: messages need a chat template (--apply-chat-template)")
+    return request.context
+
+
+def _split(request: Request) -> tuple[str, str]:
+    """Trailing blanks of a context belong to the continuation: that is how words begin in most vocabularies."""
+    context = _text(request)
+    stripped = context.rstrip()
+    return stripped, context[len(stripped) :] + request.continuation
+
+
+def _shortened(sampling: Sampling, max_tokens: int) -> Sampling:
+    from dataclasses import replace
+
+    return replace(sampling, max_tokens=max_tokens)
+
+
+def _load_hf(source: str, options: dict[str, Any], own: bool) -> Any:
+    from transformers import AutoTokenizer
+
+    what = source if own else f"tokenizer {source}"
+    try:
+        return AutoTokenizer.from_pretrained(source, **options)
+    except Exception as error:
+        raise CheckpointError(f"{what}: its tokenizer cannot be loaded ({_first_line(error)})") from error
+
+
+def _window(source: str, options: dict[str, Any], hf: Any) -> int:
+    """By lm-eval's rule: the text part of the configuration, then the tokenizer, then 2,048."""
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(source, **options)
+    except Exception as error:
+        raise CheckpointError(f"{source}: its config.json cannot be read ({_first_line(error)})") from error
+    config = getattr(config, "text_config", None) or config
+    for name in ("n_positions", "max_position_embeddings", "n_ctx"):
+        value = getattr(config, name, None)
+        if value is not None:
+            return int(value)
+    length = getattr(hf, "model_max_length", None)
+    return int(length) if length is not None and length != _UNSET_MAX_LENGTH else _DEFAULT_MAX_LENGTH
+
+
+def _first_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:240] or type(error).__name__
