@@ -159,7 +159,7 @@ def _is_number(value: Any) -> bool:
 
 def _kind(value: Any) -> str:
     names: dict[type, str] = {list: "a list", str: "text", bool: "true or false", type(None): "empty"}
-    return f"{names.get(type(value), "a number")} ({value!r})"
+    return f"{names.get(type(value), 'a number')} ({value!r})"
 
 
 def _strict_loader() -> Any:
