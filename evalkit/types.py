@@ -187,6 +187,8 @@ class Generated:
     """Tokens generated, reasoning included."""
     reasoning: str | None = None
     """What stood before the end-of-thinking marker, where the model has one."""
+    top_logprobs: tuple[tuple[tuple[str, float], ...], ...] | None = None
+    """Per generated token: itself, then its likeliest alternatives. Only where `Sampling.extra` asked for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from evalkit.types import Row
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["COLUMNS", "ScoreWriter", "read_scores"]
+__all__ = ["COLUMNS", "ScoreWriter", "read_scores", "write_scores"]
 
 COLUMNS: dict[str, str] = {
     "task": "string",
@@ -67,6 +67,12 @@ class ScoreWriter:
 
     def close(self) -> None:
         self._writer.close()
+
+
+def write_scores(file: BinaryIO, table: pa.Table) -> None:
+    import pyarrow.parquet as pq
+
+    pq.write_table(table.select(list(COLUMNS)).cast(_schema()), file, compression="zstd")
 
 
 def _line(row: Row, metric: str, value: float | None, known: bool) -> tuple[Any, ...]:

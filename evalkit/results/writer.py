@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import RunFolderError, UsageError
 from evalkit.results.disk import could_not_write, staging_folder, swap_folder, sweep, sync_tree
@@ -17,9 +17,12 @@ from evalkit.results.names import run_path, slug
 from evalkit.results.plain import encode, plain
 from evalkit.results.run import MANIFEST, REPORT, RESULTS, SCHEMA, SCORES, STATUSES, Run
 from evalkit.results.settings import same_settings
-from evalkit.results.table import ScoreWriter
+from evalkit.results.table import ScoreWriter, write_scores
 from evalkit.scrub import Scrubber
 from evalkit.types import Figure, Row
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["RunWriter", "figure"]
 
@@ -91,6 +94,13 @@ class RunWriter:
         with could_not_write(self.path), self._open(Path("judgments") / file_name) as file:
             for line in lines:
                 file.write(encode(line, self._scrubber) + b"\n")
+
+    def scores(self, table: pa.Table) -> None:
+        """The whole score table of an amended run: what it had, and the lines of what was judged."""
+        if self._amended is None:
+            raise ValueError("only an amended run takes a whole table: rows() writes the others' lines")
+        with could_not_write(self.path), self._open(Path(SCORES)) as file:
+            write_scores(file, table)
 
     def commit(self, manifest: Mapping[str, Any], results: Mapping[str, Any], report: str | None = None) -> Run:
         """Give the folder its name. It replaces an older state of the same run, never a run with other settings."""
