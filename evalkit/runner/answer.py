@@ -77,7 +77,7 @@ def answer(prepared: Prepared, config: RunConfig, listener: Listener, clock: Clo
         if stop.now:
             stop.raise_if_requested()
         with clock("scoring"):
-            done.grading.drain()
+            done.grading.poll(wait=True)
             for pending in ledger.unfinished():
                 done.grading.give_up(pending)
         done.failed, done.first_failure = ledger.failed, ledger.first_failure

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from evalkit.registry import Document, Scorer, Task
@@ -18,7 +18,7 @@ class ProgramJudge(Protocol):
 
     def submit(self, program: Program, key: object) -> None: ...
 
-    def poll(self, timeout: float | None = 0.0) -> Sequence[tuple[object, Verdict]]: ...
+    def completed(self, wait: bool = True) -> Iterator[tuple[object, Verdict]]: ...
 
 
 class Grading:
@@ -56,22 +56,17 @@ class Grading:
             self._sandbox.submit(program, (number, place))
         self.poll()
 
-    def poll(self, timeout: float | None = 0.0) -> None:
-        """Take the verdicts that are there."""
+    def poll(self, wait: bool = False) -> None:
+        """Take the verdicts that are there; or wait for all that are still out."""
         if self._sandbox is None or not self._judging:
             return
-        for key, verdict in self._sandbox.poll(timeout):
+        for key, verdict in self._sandbox.completed(wait=wait):
             number, place = key  # type: ignore[misc]
             pending, answers, verdicts = self._judging[number]
             verdicts[place] = verdict
             if None not in verdicts:
                 del self._judging[number]
                 self._score(pending, answers, [v for v in verdicts if v is not None])
-
-    def drain(self) -> None:
-        """Wait for the verdicts that are still out."""
-        while self._judging:
-            self.poll(timeout=None)
 
     def give_up(self, pending: Pending) -> None:
         """Score what never got all of its answers: its rows say what is missing."""
