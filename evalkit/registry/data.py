@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from evalkit.errors import DataNotFound
 
-__all__ = ["DataSource", "mirror_configs", "offline_if_unreachable"]
+__all__ = ["DataSource", "mirror_configs", "offline_if_unreachable", "quiet"]
 
 _REACH_SECONDS = 4.0
 
@@ -21,6 +22,8 @@ class DataSource:
     """Loads a data set by its hub id from `data_dir`, or from the hub where the mirror does not hold it."""
 
     data_dir: Path | None = None
+    _described: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """What `datasets` found in a mirror's folder. It would read the whole README anew for each of MMLU's 57 configs."""
 
     def local(self, path: str) -> Path | None:
         """The mirror's folder for a hub id."""
@@ -36,7 +39,7 @@ class DataSource:
         if self.data_dir is not None and not self.data_dir.is_dir():
             raise DataNotFound(f"--data-dir {self.data_dir}: no such folder")
         folder = self.local(path)
-        with _quiet():
+        with quiet():
             if folder is not None:
                 return self._from_mirror(folder, path, name, options, task)
             if not _is_hub_id(path) or Path(path).is_dir():
@@ -57,7 +60,8 @@ class DataSource:
                 f"evalkit data pull {task} --to {self.data_dir} fetches it"
             )
         try:
-            return datasets.load_dataset(str(folder), name, **options)
+            with _described_once(self._described):
+                return datasets.load_dataset(str(folder), name, **options)
         except Exception as error:
             raise DataNotFound(
                 f"{task}: {folder} is broken or half-copied ({_first_line(error)}); "
@@ -74,6 +78,27 @@ class DataSource:
         )
 
 
+@contextlib.contextmanager
+def _described_once(known: dict[str, Any]) -> Iterator[None]:
+    """Let `datasets` describe a folder once, and remember it."""
+    import datasets.load
+
+    describe = datasets.load.dataset_module_factory
+
+    def remembered(path: str, *args: Any, **options: Any) -> Any:
+        if path not in known:
+            known[path] = describe(path, *args, **options)
+        found = known[path]
+        return replace(found, builder_kwargs=dict(found.builder_kwargs))
+
+    datasets.load.dataset_module_factory = remembered
+    try:
+        yield
+    finally:
+        datasets.load.dataset_module_factory = describe
+
+
+@functools.lru_cache(maxsize=64)
 def mirror_configs(folder: Path) -> dict[str, list[tuple[str, str]]]:
     """Config name → (split, file pattern), as the front matter of the folder's README declares them."""
     import yaml
@@ -85,7 +110,7 @@ def mirror_configs(folder: Path) -> dict[str, list[tuple[str, str]]]:
     if len(parts) < 3:
         return {}
     try:
-        front = yaml.safe_load(parts[1]) or {}
+        front = yaml.load(parts[1], Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
     except yaml.YAMLError:
         return {}
     configs: dict[str, list[tuple[str, str]]] = {}
@@ -150,7 +175,7 @@ def _from_files(path: str, name: str | None, options: Mapping[str, Any], task: s
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """No progress bars of the library's: the harness has its own."""
     import datasets
 

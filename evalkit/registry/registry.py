@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import CouldNotDo, UnknownTask, UsageError, nearest
 from evalkit.registry.cards import Card, card_of, load_cards, shipped_folder
-from evalkit.registry.data import DataSource
+from evalkit.registry.data import DataSource, quiet
 
 if TYPE_CHECKING:
     from evalkit.registry.lmeval import Manager
@@ -52,7 +52,7 @@ class Registry:
         manager, files = self._manager(names)
         spelled, requested = _spell_out(names, manager)
         dice = Dice(getattr(seeds, "random", 0), getattr(seeds, "numpy", 1234))
-        with dice.held():
+        with dice.held(), quiet():
             loaded = manager.load(spelled)
         tasks: dict[str, Task] = {}
         for name, made in loaded["tasks"].items():

@@ -11,6 +11,7 @@ from evalkit.errors import CouldNotDo
 from evalkit.registry import lmeval
 from evalkit.registry.cards import Card
 from evalkit.registry.code import CodeSpec, metrics_of
+from evalkit.registry.data import quiet
 from evalkit.registry.dice import Dice
 from evalkit.registry.figures import figure
 from evalkit.registry.rows import Document, Given, arguments, code_columns, found_no_answer, give, make_row, prompt_text
@@ -124,7 +125,7 @@ class Task:
         fewshot_as_multiturn: bool = False,
     ) -> list[Document]:
         """All documents in order, with their prompts. Few-shot draws go on from document to document, as in lm-eval."""
-        with self._dice.held(), lmeval.rendering(self._trusted):
+        with self._dice.held(), quiet(), lmeval.rendering(self._trusted):
             documents = list(self._documents(limit, chat_template, system_instruction, fewshot_as_multiturn))
         if not documents:
             raise CouldNotDo(f"task {self.name} has no documents in {self.data_name}")
