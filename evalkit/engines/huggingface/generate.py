@@ -1,0 +1,343 @@
+"""Generation in one running batch: rows leave it when they end, new prompts join it in between.
+
+Prompts are read like contexts are scored, a shared beginning once. Then each row's keys and values are put so that
+all rows end at the same place, padded on the left, and one token is made for every row at each step.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from evalkit.engines.huggingface.cache import KeyValues, cache_over, left_padded, read
+from evalkit.engines.huggingface.memory import Budget
+from evalkit.engines.huggingface.model import Model, is_out_of_memory
+from evalkit.engines.huggingface.sampling import Draw, draw, processors, stream
+from evalkit.engines.huggingface.score import NAN, Reader
+from evalkit.engines.huggingface.text import Texts
+from evalkit.engines.huggingface.trunks import Tokens, Trunk, Trunks, tokens_of
+from evalkit.types import Answer, Failed, Finish, Generate, Sampling, Usage
+
+__all__ = ["Generator", "Sequence", "next_tokens", "refuses", "sequences"]
+
+_ROOM = 128
+"""Tokens by which the running batch's buffers grow."""
+
+
+@dataclass(slots=True, eq=False)
+class Sequence:
+    """One sample under way."""
+
+    id: int
+    prompt: Tokens
+    sampling: Sampling
+    adapter: str | None
+    sample: int
+    processors: list[Any]
+    thinks: bool
+    tokens: list[int] = field(init=False)
+    thinking: bool = field(init=False)
+    random: np.random.Generator = field(init=False)
+    over: bool = False
+
+    def __post_init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """Back to the prompt, with the same random numbers to come."""
+        self.tokens = []
+        self.thinking = self.thinks
+        self.random = stream(self.sampling, self.prompt.tobytes(), self.sample)
+
+    @property
+    def most(self) -> int:
+        """Tokens that it can come to hold."""
+        return len(self.prompt) + self.sampling.max_tokens
+
+    @property
+    def draw(self) -> Draw | None:
+        s = self.sampling
+        return (s.temperature, s.top_p, s.top_k, s.min_p) if s.temperature > 0 else None
+
+
+class Generator:
+    def __init__(self, model: Model, budget: Budget, usage: Usage, texts: Texts) -> None:
+        self._model = model
+        self._budget = budget
+        self._usage = usage
+        self._texts = texts
+        self._reader = Reader(model, budget, usage)
+        self._trunks: Trunks[Sequence] = Trunks(self._reader.grow, budget.launch)
+        self._waiting: deque[Sequence] = deque()
+        self._running: list[Sequence] = []
+        self._held: KeyValues = []
+        self._length = 0
+        """Where all rows of the running batch end; row i begins at `_length - _lengths[i]`."""
+        self._lengths: list[int] = []
+        self._cache: Any = None
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._waiting or self._running)
+
+    @property
+    def hungry(self) -> bool:
+        """Whether more prompts are welcome."""
+        return len(self._waiting) < 2 * self._budget.generating
+
+    def add(self, item: Generate) -> list[Answer]:
+        """Queue an item. What cannot be served is answered at once."""
+        if reason := refuses(self._model, item):
+            return [Failed(id, reason) for id in item.ids]
+        self._usage.prompt += len(item.prompt)
+        self.put(sequences(self._model, item, self._texts.thinks))
+        return []
+
+    def put(self, rows: Iterable[Sequence]) -> None:
+        self._waiting += rows
+
+    def advance(self, steps: int) -> Iterator[list[Answer]]:
+        """Take in what fits, make up to `steps` tokens for every row, and give what ended."""
+        for _ in range(steps):
+            if self._has_room():
+                yield from self._admit()
+            if not self._running:
+                return
+            yield self._guarded_step()
+
+    def _has_room(self) -> bool:
+        """Joining means copying what runs, so it waits for a quarter as many as run."""
+        running = sum(not one.over for one in self._running)
+        joining = min(len(self._waiting), self._budget.generating - running)
+        return joining > 0 and 4 * joining >= running
+
+    # ── prompts in ───────────────────────────────────────────────────────────
+
+    def _admit(self) -> Iterator[list[Answer]]:
+        chosen = self._choose()
+        if not chosen:
+            self._repack([])
+            return
+        joining: list[tuple[KeyValues, list[tuple[Sequence, int]]]] = []
+        for trunk, standing in self._trunks.groves(chosen[0].adapter, chosen):
+            for batch in self._batches(trunk, standing):
+                yield from self._read(trunk, batch, joining)
+        self._repack(joining)
+
+    def _choose(self) -> list[Sequence]:
+        """Waiting prompts that fit beside what runs. One adapter at a time is in force."""
+        running = [one for one in self._running if not one.over]
+        adapter = running[0].adapter if running else (self._waiting[0].adapter if self._waiting else None)
+        longest = max((one.most for one in running), default=0)
+        chosen: list[Sequence] = []
+        while self._waiting and self._waiting[0].adapter == adapter:
+            longest = max(longest, self._waiting[0].most)
+            rows = len(running) + len(chosen) + 1
+            if rows > 1 and not self._budget.fits_generating(rows, longest):
+                break
+            chosen.append(self._waiting.popleft())
+        return chosen
+
+    def _batches(self, trunk: Trunk, standing: list[Sequence]) -> Iterator[list[Sequence]]:
+        batch: list[Sequence] = []
+        longest = waste = 0
+        for one in sorted(standing, key=lambda one: -len(one.prompt)):
+            length = len(one.prompt) - trunk.depth
+            waste += longest - length if batch else 0
+            full = not self._budget.fits(len(batch) + 1, trunk.depth, longest, len(batch) + 1)
+            if batch and (waste > self._budget.launch or full):
+                yield batch
+                batch, waste = [], 0
+            if not batch:
+                longest = length
+            batch.append(one)
+        if batch:
+            yield batch
+
+    def _read(
+        self,
+        trunk: Trunk,
+        batch: list[Sequence],
+        joining: list[tuple[KeyValues, list[tuple[Sequence, int]]]],
+    ) -> Iterator[list[Answer]]:
+        """Read a batch of prompts and take each one's first token."""
+        try:
+            if len(batch) == 1 and len(batch[0].prompt) - trunk.depth > self._budget.tokens:
+                trunk = self._reader.grow(trunk, batch[0].prompt[trunk.depth : -1])
+            logits, keys_values = self._prefill(trunk, batch)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            logits = None
+        if logits is None:
+            self._budget.shrink()
+            self._trunks.clear()
+            if len(batch) > 1:
+                for half in (batch[: len(batch) // 2], batch[len(batch) // 2 :]):
+                    yield from self._read(trunk, half, joining)
+            elif self._running:
+                self._waiting.appendleft(batch[0])
+            else:
+                yield [Failed(batch[0].id, f"out of memory on a prompt of {len(batch[0].prompt):,} tokens, alone")]
+            return
+        yield self._take(logits, batch)
+        alive = [(one, row) for row, one in enumerate(batch) if not one.over]
+        if alive:
+            joining.append((keys_values, alive))
+
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
+    def _prefill(self, trunk: Trunk, batch: list[Sequence]) -> tuple[torch.Tensor, KeyValues]:
+        model, depth = self._model, trunk.depth
+        lengths = [len(one.prompt) - depth for one in batch]
+        ids = np.zeros((len(batch), max(lengths)), np.int64)
+        positions = np.zeros_like(ids)
+        for row, (one, length) in enumerate(zip(batch, lengths, strict=True)):
+            ids[row, :length] = one.prompt[depth:]
+            positions[row, :length] = np.arange(depth, depth + length)
+        cache = cache_over(trunk.keys_values, length=depth)
+        logits = model.forward(
+            model.tensor(ids),
+            (model.tensor(range(len(batch))), model.tensor([length - 1 for length in lengths])),
+            adapter=trunk.adapter,
+            positions=model.tensor(positions),
+            cache=cache,
+        )
+        self._usage.computed += sum(lengths)
+        return logits, read(cache)
+
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
+    def _repack(self, joining: list[tuple[KeyValues, list[tuple[Sequence, int]]]]) -> None:
+        """Put the rows that go on and those that join into one left-padded batch; drop those that ended."""
+        staying = [(one, row) for row, one in enumerate(self._running) if not one.over]
+        if not joining and len(staying) == len(self._running):
+            return
+        parts: list[tuple[KeyValues, list[tuple[int, int, int]]]] = []
+        lengths: list[int] = []
+        if staying:
+            held = read(self._cache)
+            parts.append((held, [(row, self._length - self._lengths[row], self._length) for _, row in staying]))
+            lengths += [self._lengths[row] for _, row in staying]
+        for keys_values, rows in joining:
+            parts.append((keys_values, [(row, 0, len(one.prompt)) for one, row in rows]))
+            lengths += [len(one.prompt) for one, _ in rows]
+        self._running = [one for one, _ in staying] + [one for _, rows in joining for one, _ in rows]
+        self._lengths = lengths
+        self._length = max(lengths, default=0)
+        self._cache = None
+        if parts:
+            merged = left_padded(parts, self._length, _ROOM)
+            self._cache = cache_over(merged, length=self._length, room=_ROOM)
+
+    # ── tokens out ───────────────────────────────────────────────────────────
+
+    def _guarded_step(self) -> list[Answer]:
+        """A step; where the memory runs out, all rows go back to the queue and fewer begin again."""
+        try:
+            answers: list[Answer] = self._step()
+            return answers
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        running = [one for one in self._running if not one.over]
+        self._budget.shrink()
+        self._trunks.clear()
+        self._running, self._lengths, self._cache, self._length = [], [], None, 0
+        if len(running) == 1:
+            return [Failed(running[0].id, "out of memory while generating, alone")]
+        for one in running:
+            one.restart()
+        self._waiting.extendleft(reversed(running))
+        return []
+
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
+    def _step(self) -> list[Answer]:
+        model, rows = self._model, self._running
+        ids = model.tensor([one.tokens[-1] for one in rows])[:, None]
+        positions = model.tensor(self._lengths)[:, None]
+        mask = None
+        if min(self._lengths) < self._length:
+            starts = model.tensor([self._length - length for length in self._lengths])
+            mask = (torch.arange(self._length + 1, device=model.device)[None] >= starts[:, None]).long()
+        at = (
+            torch.arange(len(rows), device=model.device),
+            torch.zeros(len(rows), dtype=torch.long, device=model.device),
+        )
+        logits = model.forward(ids, at, adapter=rows[0].adapter, positions=positions, cache=self._cache, mask=mask)
+        self._length += 1
+        self._lengths = [length + 1 for length in self._lengths]
+        answers = self._take(logits, rows)
+        ended = sum(one.over for one in rows)
+        # Copying the others costs about as much as a few steps of the rows that are dropped.
+        if ended == len(rows) or 4 * ended >= len(rows):
+            self._repack([])
+        return answers
+
+    def _take(self, logits: torch.Tensor, rows: list[Sequence]) -> list[Answer]:
+        """The next token of every row that is not over, and the answers of those that it ends."""
+        logits = logits.float()
+        broken = (~torch.isfinite(logits.logsumexp(-1))).cpu().tolist()
+        answers: list[Answer] = []
+        for one, token, nan in zip(rows, next_tokens(logits, rows), broken, strict=True):
+            if one.over:
+                continue
+            if nan:
+                one.over = True
+                answers.append(Failed(one.id, NAN))
+                continue
+            one.tokens.append(token)
+            self._usage.generated += 1
+            if one.thinking:
+                one.thinking = self._texts.still_thinks(one.tokens)
+            finish: Finish | None = None
+            if self._texts.over(one.tokens, one.sampling.stop, one.thinking):
+                finish = "stop"
+            elif len(one.tokens) >= one.sampling.max_tokens:
+                finish = "length"
+            if finish:
+                one.over = True
+                answers.append(self._texts.answer(one.id, one.tokens, one.sampling.stop, finish))
+        return answers
+
+
+def refuses(model: Model, item: Generate) -> str | None:
+    """Why an item cannot be served; None where it can."""
+    if item.adapter not in model.vocab:
+        return f"no adapter named {item.adapter!r} is loaded"
+    if not len(item.prompt):
+        return "the prompt has no tokens: the hf engine takes token ids"
+    if len(item.prompt) + item.sampling.max_tokens > model.window:
+        return (
+            f"a prompt of {len(item.prompt):,} tokens and {item.sampling.max_tokens:,} to generate do not fit into the "
+            f"model's window of {model.window:,}"
+        )
+    if max(item.prompt) >= model.vocab[item.adapter] or min(item.prompt) < 0:
+        return f"token id {max(item.prompt)} is outside the model's vocabulary of {model.vocab[item.adapter]:,}"
+    return None
+
+
+def sequences(model: Model, item: Generate, thinks: bool) -> Iterator[Sequence]:
+    prompt = tokens_of(item.prompt)
+    made = processors(item.sampling, model.generation_defaults, model.eos_ids, len(prompt), model.device)
+    for id, sample in zip(item.ids, item.samples, strict=True):
+        yield Sequence(id, prompt, item.sampling, item.adapter, sample, made, thinks)
+
+
+def next_tokens(logits: torch.Tensor, rows: Collection[Sequence]) -> list[int]:
+    """One token per row; rows that are over get any."""
+    going = [(row, one) for row, one in enumerate(rows) if not one.over]
+    for row, one in going:
+        if one.processors:
+            whole = torch.tensor([[*one.prompt.tolist(), *one.tokens]], device=logits.device)
+            for process in one.processors:
+                logits[row : row + 1] = process(whole, logits[row : row + 1].clone())
+    chosen = logits.argmax(-1)
+    for how in {one.draw for _, one in going if one.draw is not None}:
+        drawn = [(row, one) for row, one in going if one.draw == how]
+        which = torch.tensor([row for row, _ in drawn], device=logits.device)
+        chosen[which] = draw(logits[which], how, [float(one.random.random()) for _, one in drawn])
+    return [int(token) for token in chosen.cpu().tolist()]

@@ -1,0 +1,109 @@
+"""What --model-args may say to the transformers engine. lm-eval's names where lm-eval has one."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from evalkit.errors import UsageError, nearest
+
+__all__ = ["Options"]
+
+_ALIASES = {"torch_dtype": "dtype", "window": "max_length", "max_model_len": "max_length"}
+
+_ELSEWHERE = frozenset(
+    """
+    pretrained revision tokenizer trust_remote_code use_fast_tokenizer add_bos_token prefix_token_id
+    enable_thinking chat_template_args max_gen_toks truncation backend logits_cache
+    """.split()  # noqa: SIM905
+)
+"""Read by other rooms, or lm-eval's own switches that change nothing here."""
+
+_LOADING = frozenset(
+    """
+    attn_implementation device_map max_memory offload_folder low_cpu_mem_usage subfolder variant
+    use_safetensors gguf_file load_in_8bit load_in_4bit bnb_4bit_compute_dtype bnb_4bit_quant_type
+    bnb_4bit_use_double_quant
+    """.split()  # noqa: SIM905
+)
+"""Handed to from_pretrained."""
+
+_REFUSED = {
+    "peft": "give the adapter as --adapter PATH",
+    "delta": "merge the delta weights into the base first and give the merged folder as --model",
+    "autogptq": "a GPTQ checkpoint says so in its config.json and loads without this",
+    "gptqmodel": "a GPTQ checkpoint says so in its config.json and loads without this",
+    "tp_plan": "use parallelize=True, or the vllm engine with tensor_parallel_size=N",
+    "max_batch_size": "the batch size is found from memory; batch_size=N caps it",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    device: str | None = None
+    """None: the first GPU where there is one, else the CPU."""
+    dtype: str | None = None
+    batch_size: int | None = None
+    """The most rows in one batch. None: as many as the memory takes."""
+    max_length: int | None = None
+    softmax_dtype: str | None = None
+    """Taken for lm-eval's sake. Log-probabilities are always computed in float32."""
+    think_end_token: str | int | None = None
+    parallelize: bool = False
+    """Spread the layers over all GPUs."""
+    max_batch_tokens: int | None = None
+    """The most tokens in one forward pass, padding included."""
+    scoring_path: Literal["packed", "prefix", "plain"] | None = None
+    """packed, prefix or plain: for comparing them. None: the fastest that the self-test finds right."""
+    loading: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any], config_fields: frozenset[str] = frozenset()) -> Options:
+        """Check names and types. `config_fields` are the model config's own, which from_pretrained takes too."""
+        fields = {f.name for f in dataclasses.fields(cls)} - {"loading"}
+        own: dict[str, Any] = {}
+        loading: dict[str, Any] = {}
+        for asked, value in given.items():
+            name = _ALIASES.get(asked, asked)
+            if name in _REFUSED:
+                raise UsageError(f"the hf engine does not take {asked}: {_REFUSED[name]}")
+            if name in fields:
+                own[name] = value
+            elif name in _LOADING or name in config_fields:
+                loading[name] = value
+            elif name not in _ELSEWHERE:
+                known = fields | _LOADING | _ELSEWHERE | config_fields
+                raise UsageError(f"the hf engine has no option {asked!r}{nearest(asked, known)}")
+        for name in ("batch_size", "max_length", "max_batch_tokens"):
+            own[name] = _count(name, own.get(name))
+        marker = own.get("think_end_token")
+        if isinstance(marker, str) and marker.lstrip("-").isdigit():
+            own["think_end_token"] = int(marker)
+        own["parallelize"] = _flag("parallelize", own.get("parallelize", False))
+        if own.get("scoring_path") not in {None, "packed", "prefix", "plain"}:
+            raise UsageError(f"scoring_path is packed, prefix or plain, not {own['scoring_path']!r}")
+        return cls(**own, loading=loading)
+
+
+def _count(name: str, value: Any) -> int | None:
+    if value is None or (isinstance(value, str) and (value == "auto" or value.startswith("auto:"))):
+        return None
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        number = 0
+    if number < 1 or isinstance(value, bool):
+        raise UsageError(f"{name} is a number of at least 1 or auto, not {value!r}")
+    return number
+
+
+def _flag(name: str, value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    if str(value).lower() in {"true", "1", "yes"}:
+        return True
+    if str(value).lower() in {"false", "0", "no", "none"}:
+        return False
+    raise UsageError(f"{name} is True or False, not {value!r}")

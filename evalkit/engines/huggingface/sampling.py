@@ -1,0 +1,103 @@
+"""From logits to the next token. Each sample draws from a stream of its own, so it can be made again alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from evalkit.errors import UsageError, nearest
+from evalkit.types import Sampling
+
+__all__ = ["Draw", "draw", "processors", "stream"]
+
+Draw = tuple[float, float, int, float]
+"""Temperature, top_p, top_k, min_p: rows that share them are drawn together."""
+
+_PLAIN = {"do_sample": None, "num_beams": 1, "use_cache": True, "num_return_sequences": 1, "early_stopping": None}
+"""Generation options that lm-eval's tasks carry and that change nothing at these values (None: at any)."""
+
+_KNOWN = ("no_repeat_ngram_size", "min_new_tokens", "suppress_tokens", "begin_suppress_tokens", "bad_words_ids")
+
+
+def stream(sampling: Sampling, prompt: bytes, sample: int) -> np.random.Generator:
+    """The random numbers of one sample: its own whatever else is in the batch."""
+    digest = hashlib.blake2b(prompt, digest_size=16, salt=sample.to_bytes(8, "little"))
+    digest.update(repr(sampling.seed).encode())
+    return np.random.Generator(np.random.PCG64(int.from_bytes(digest.digest(), "little")))
+
+
+def draw(logits: torch.Tensor, how: Draw, numbers: list[float]) -> torch.Tensor:
+    """One token per row; `numbers` are one uniform number each. Filters in transformers' order."""
+    temperature, top_p, top_k, min_p = how
+    scores = logits.float() / temperature
+    if 0 < top_k < scores.shape[-1]:
+        weakest = scores.topk(top_k).values[:, -1:]
+        scores = scores.masked_fill(scores < weakest, -torch.inf)
+    if top_p < 1.0:
+        ordered, order = scores.sort(descending=True)
+        probabilities = ordered.softmax(-1)
+        # A token stays while those before it leave room; the first always stays.
+        beyond = probabilities.cumsum(-1) - probabilities >= top_p
+        scores = scores.masked_fill(beyond.scatter(-1, order, beyond), -torch.inf)
+    if min_p > 0.0:
+        probabilities = scores.softmax(-1)
+        floor = min_p * probabilities.max(-1, keepdim=True).values
+        scores = scores.masked_fill(probabilities < floor, -torch.inf)
+    sums = scores.softmax(-1).double().cumsum(-1)
+    wanted = torch.tensor(numbers, dtype=torch.float64, device=sums.device)[:, None] * sums[:, -1:]
+    return torch.searchsorted(sums, wanted, right=True)[:, 0].clamp(max=scores.shape[-1] - 1)
+
+
+def processors(
+    sampling: Sampling, defaults: Mapping[str, Any], eos_ids: tuple[int, ...], prompt_length: int, device: torch.device
+) -> list[Any]:
+    """What changes logits before a token is taken: from the request, else from the model's generation config.
+
+    The generation config's penalties are taken because lm-eval's `hf` backend takes them; its temperature, top_p and
+    top_k are not, because the task says how to sample.
+    """
+    from transformers.generation import logits_process as library
+
+    extra = dict(sampling.extra)
+    for name in list(extra):
+        if name in _PLAIN:
+            value = extra.pop(name)
+            if _PLAIN[name] is not None and value != _PLAIN[name]:
+                raise UsageError(f"the hf engine generates without {name}={value}: it samples or takes the best token")
+        elif name not in _KNOWN:
+            known = [*_KNOWN, *_PLAIN, "temperature", "top_p", "top_k", "min_p", "repetition_penalty"]
+            raise UsageError(f"the hf engine has no generation option {name!r}{nearest(name, known)}")
+
+    def setting(name: str) -> Any:
+        value = extra.get(name, defaults.get(name))
+        return list(value) if isinstance(value, tuple) else value
+
+    made: list[Any] = []
+    penalty = sampling.repetition_penalty if sampling.repetition_penalty != 1.0 else defaults.get("repetition_penalty")
+    if penalty and penalty != 1.0:
+        made.append(library.RepetitionPenaltyLogitsProcessor(float(penalty)))
+    if setting("no_repeat_ngram_size"):
+        made.append(library.NoRepeatNGramLogitsProcessor(int(setting("no_repeat_ngram_size"))))
+    if setting("bad_words_ids"):
+        made.append(
+            library.NoBadWordsLogitsProcessor([list(ids) for ids in setting("bad_words_ids")], list(eos_ids) or None)
+        )
+    if setting("min_new_tokens") and eos_ids:
+        made.append(
+            library.MinNewTokensLengthLogitsProcessor(
+                prompt_length, int(setting("min_new_tokens")), list(eos_ids), device=str(device)
+            )
+        )
+    if setting("suppress_tokens"):
+        made.append(library.SuppressTokensLogitsProcessor(setting("suppress_tokens"), device=str(device)))
+    if setting("begin_suppress_tokens"):
+        made.append(
+            library.SuppressTokensAtBeginLogitsProcessor(
+                setting("begin_suppress_tokens"), prompt_length, device=str(device)
+            )
+        )
+    return made

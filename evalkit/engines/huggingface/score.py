@@ -1,0 +1,283 @@
+"""Log-probabilities of continuations, each token of their contexts read once.
+
+    packed  a context and all its continuations are one row: a mask keeps the continuations from seeing each other
+    prefix  a context is read once and its continuations, rows of their own, start from its keys and values
+    plain   every continuation of several tokens is read with its whole context, as lm-eval does
+
+In all three, continuations of one token need nothing but the context, and logits are made only where a continuation
+is read off. `packed` and `prefix` also share what several contexts have in common at their beginning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from evalkit.engines.huggingface.cache import KeyValues, cache_over, read
+from evalkit.engines.huggingface.memory import Budget
+from evalkit.engines.huggingface.model import Model, is_out_of_memory
+from evalkit.engines.huggingface.trunks import Tokens, Trunk, Trunks, tokens_of
+from evalkit.types import Answer, Failed, Score, Scored, Usage
+
+__all__ = ["Reader", "Scorer", "ScoringPath"]
+
+ScoringPath = Literal["packed", "prefix", "plain"]
+
+_LOGIT_ROWS = 512
+"""Rows of logits that are taken to float32 at once."""
+
+NAN = "NaN logits: the model gives no numbers here (broken weights, or float16 where bfloat16 is wanted)"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Wish:
+    """One continuation to be read off a row. `branch` is None where it is a single token."""
+
+    id: int
+    tokens: Tokens
+    branch: int | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Row:
+    prompt: Tokens
+    branches: tuple[Tokens, ...]
+    wishes: tuple[_Wish, ...]
+
+    def length(self, depth: int) -> int:
+        return len(self.prompt) - depth + sum(map(len, self.branches))
+
+    @property
+    def logits(self) -> int:
+        return 1 + sum(map(len, self.branches))
+
+
+class Reader:
+    """Reads beginnings into trunks, a piece at a time where they are long."""
+
+    def __init__(self, model: Model, budget: Budget, usage: Usage) -> None:
+        self._model = model
+        self._budget = budget
+        self._usage = usage
+
+    def grow(self, trunk: Trunk, tokens: Tokens) -> Trunk:
+        start = 0
+        while start < len(tokens):
+            piece = tokens[start : start + self._budget.tokens]
+            try:
+                keys_values = self._read(trunk, piece)
+            except Exception as error:
+                if not is_out_of_memory(error) or self._budget.tokens <= 256:
+                    raise
+                self._budget.shrink()
+                continue
+            self._usage.computed += len(piece)
+            trunk = Trunk(trunk.adapter, np.concatenate([trunk.tokens, piece]), keys_values)
+            start += len(piece)
+        return trunk
+
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
+    def _read(self, trunk: Trunk, piece: Tokens) -> KeyValues:
+        model = self._model
+        cache = cache_over(trunk.keys_values, length=trunk.depth)
+        last = (model.tensor([0]), model.tensor([len(piece) - 1]))
+        positions = model.tensor(np.arange(trunk.depth, trunk.depth + len(piece)))[None]
+        model.forward(model.tensor(piece)[None], last, adapter=trunk.adapter, positions=positions, cache=cache)
+        return read(cache)
+
+
+class Scorer:
+    def __init__(self, model: Model, budget: Budget, usage: Usage, path: ScoringPath = "packed") -> None:
+        self.path: ScoringPath = path
+        self._model = model
+        self._budget = budget
+        self._usage = usage
+        self._reader = Reader(model, budget, usage)
+        self._trunks: Trunks[_Row] = Trunks(self._reader.grow, budget.launch)
+
+    def run(self, items: Sequence[Score]) -> Iterator[list[Answer]]:
+        """Answers, a batch at a time."""
+        for adapter in dict.fromkeys(item.adapter for item in items):
+            rows: list[_Row] = []
+            for item in items:
+                if item.adapter != adapter:
+                    continue
+                if reason := self._refuses(item):
+                    yield [Failed(id, reason) for id in item.ids]
+                else:
+                    rows += self._rows(item)
+            if self.path == "plain":
+                yield from self._batches(Trunk(adapter, np.zeros(0, np.int32), None), rows)
+            else:
+                for trunk, standing in self._groves(adapter, rows):
+                    yield from self._batches(trunk, standing)
+
+    def _groves(self, adapter: str | None, rows: list[_Row]) -> Iterator[tuple[Trunk, list[_Row]]]:
+        return self._trunks.groves(adapter, rows)
+
+    # ── rows ─────────────────────────────────────────────────────────────────
+
+    def _refuses(self, item: Score) -> str | None:
+        model = self._model
+        if item.adapter not in model.vocab:
+            return f"no adapter named {item.adapter!r} is loaded"
+        if not len(item.context) or not all(map(len, item.continuations)):
+            return "an empty context or continuation has no log-probability"
+        longest = len(item.context) + max(map(len, item.continuations)) - 1
+        if longest > model.window:
+            return f"{longest:,} tokens do not fit into the model's window of {model.window:,}"
+        highest = max(max(item.context), *map(max, item.continuations))
+        if highest >= model.vocab[item.adapter] or min(item.context) < 0:
+            return f"token id {highest} is outside the model's vocabulary of {model.vocab[item.adapter]:,}"
+        return None
+
+    def _rows(self, item: Score) -> Iterator[_Row]:
+        context = tokens_of(item.context)
+        asked = [(id, tokens_of(tokens)) for id, tokens in zip(item.ids, item.continuations, strict=True)]
+        single = [_Wish(id, tokens, None) for id, tokens in asked if len(tokens) == 1]
+        longer = [(id, tokens) for id, tokens in asked if len(tokens) > 1]
+        # What reading each prompt by itself would cost, as the floor counts it.
+        self._usage.prompt += len(context) * (bool(single) + len(longer)) + sum(len(t) - 1 for _, t in longer)
+        if self.path == "packed":
+            wishes = [_Wish(id, tokens, at) for at, (id, tokens) in enumerate(longer)]
+            yield _Row(context, tuple(tokens[:-1] for _, tokens in longer), (*single, *wishes))
+            return
+        for id, tokens in longer:
+            yield _Row(context, (tokens[:-1],), (*single, _Wish(id, tokens, 0)))
+            single = []
+        if single:
+            yield _Row(context, (), tuple(single))
+
+    # ── batches ──────────────────────────────────────────────────────────────
+
+    def _batches(self, trunk: Trunk, rows: list[_Row]) -> Iterator[list[Answer]]:
+        depth = trunk.depth
+        batch: list[_Row] = []
+        longest = waste = logits = 0
+        for row in sorted(rows, key=lambda row: -row.length(depth)):
+            length = row.length(depth)
+            waste += longest - length if batch else 0
+            logits += row.logits
+            if batch and (waste > self._budget.launch or not self._budget.fits(len(batch) + 1, depth, longest, logits)):
+                yield self._attempt(trunk, batch)
+                batch, waste, logits = [], 0, row.logits
+            if not batch:
+                longest = length
+            batch.append(row)
+        if batch:
+            yield self._attempt(trunk, batch)
+
+    def _attempt(self, trunk: Trunk, batch: list[_Row]) -> list[Answer]:
+        """Run a batch; what is too much for the memory is halved, down to one row read in pieces."""
+        try:
+            if len(batch) == 1 and self.path != "plain" and batch[0].length(trunk.depth) > self._budget.tokens:
+                trunk = self._reader.grow(trunk, batch[0].prompt[trunk.depth : -1])
+            answers: list[Answer] = self._run(trunk, batch)
+            return answers
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        # Outside the handler, so that the failed pass's tensors are freed before the next try.
+        self._budget.shrink()
+        self._trunks.clear()
+        if len(batch) > 1:
+            half = len(batch) // 2
+            return self._attempt(trunk, batch[:half]) + self._attempt(trunk, batch[half:])
+        row = batch[0]
+        if self.path != "plain" and row.length(trunk.depth) > self._budget.tokens >= 512:
+            return self._attempt(trunk, batch)
+        return [
+            Failed(wish.id, f"out of memory on a prompt of {len(row.prompt):,} tokens, alone") for wish in row.wishes
+        ]
+
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
+    def _run(self, trunk: Trunk, batch: list[_Row]) -> list[Answer]:
+        model, depth = self._model, trunk.depth
+        width = max(row.length(depth) for row in batch)
+        ids = np.zeros((len(batch), width), np.int64)
+        positions = np.zeros((len(batch), width), np.int64)
+        # 0 is the context, n the n-th continuation, -1 padding.
+        part = np.full((len(batch), width), -1, np.int64)
+        at_row: list[int] = []
+        at_column: list[int] = []
+        wishes: list[_Wish] = []
+        sources: list[list[int]] = []
+        for r, row in enumerate(batch):
+            end = len(row.prompt) - depth
+            ids[r, :end] = row.prompt[depth:]
+            positions[r, :end] = np.arange(depth, depth + end)
+            part[r, :end] = 0
+            starts: list[int] = []
+            first = len(at_row)
+            at_row.append(r)
+            at_column.append(end - 1)
+            cursor = end
+            for number, branch in enumerate(row.branches, 1):
+                starts.append(len(at_row))
+                stop = cursor + len(branch)
+                ids[r, cursor:stop] = branch
+                positions[r, cursor:stop] = np.arange(len(row.prompt), len(row.prompt) + len(branch))
+                part[r, cursor:stop] = number
+                at_row += [r] * len(branch)
+                at_column += range(cursor, stop)
+                cursor = stop
+            for wish in row.wishes:
+                wishes.append(wish)
+                start = 0 if wish.branch is None else starts[wish.branch]
+                sources.append([first, *range(start, start + len(wish.tokens) - 1)])
+        branching = any(len(row.branches) > 1 for row in batch)
+        logits = model.forward(
+            model.tensor(ids),
+            (model.tensor(at_row), model.tensor(at_column)),
+            adapter=trunk.adapter,
+            positions=model.tensor(positions) if self.path != "plain" else None,
+            cache=cache_over(trunk.keys_values, length=depth) if depth else None,
+            mask=_tree_mask(model, model.tensor(part), depth) if branching else None,
+        )
+        # Padding goes through the model too, but tells nothing of how much work was shared: it is not counted.
+        self._usage.computed += sum(row.length(depth) for row in batch)
+        return _read_off(logits, wishes, sources)
+
+
+def _tree_mask(model: Model, part: torch.Tensor, depth: int) -> torch.Tensor:
+    """Additive, [rows, 1, tokens, beginning + tokens]: see the context and what stands before you in your own part."""
+    length = part.shape[1]
+    own = part[:, :, None] == part[:, None, :]
+    context = (part == 0)[:, None, :]
+    before = torch.ones((length, length), dtype=torch.bool, device=part.device).tril()
+    mask = torch.zeros((part.shape[0], 1, length, depth + length), dtype=model.dtype, device=part.device)
+    mask[:, 0, :, depth:].masked_fill_(~((own | context) & before), torch.finfo(model.dtype).min)
+    return mask
+
+
+def _read_off(logits: torch.Tensor, wishes: list[_Wish], sources: list[list[int]]) -> list[Answer]:
+    rows = np.concatenate([np.asarray(source) for source in sources])
+    tokens = np.concatenate([wish.tokens for wish in wishes]).astype(np.int64)
+    values, is_best, is_number = _log_probabilities(logits, rows, tokens)
+    ends = np.cumsum([len(source) for source in sources])
+    answers: list[Answer] = []
+    for wish, start, end in zip(wishes, [0, *ends[:-1]], ends, strict=True):
+        if is_number[start:end].all():
+            answers.append(Scored(wish.id, float(values[start:end].sum()), bool(is_best[start:end].all())))
+        else:
+            answers.append(Failed(wish.id, NAN))
+    return answers
+
+
+def _log_probabilities(logits: torch.Tensor, rows: Any, tokens: Any) -> tuple[Any, Any, Any]:
+    """For each (row of logits, token): log-probability, whether it is the row's best, whether it is a number."""
+    totals, bests = [], []
+    for start in range(0, len(logits), _LOGIT_ROWS):
+        piece = logits[start : start + _LOGIT_ROWS].float()
+        totals.append(piece.logsumexp(-1))
+        bests.append(piece.argmax(-1))
+    at = torch.as_tensor(rows, device=logits.device)
+    which = torch.as_tensor(tokens, device=logits.device)
+    total = torch.cat(totals)[at]
+    values = logits[at, which].float() - total
+    best = torch.cat(bests)[at] == which
+    return values.double().cpu().numpy(), best.cpu().numpy(), torch.isfinite(total).cpu().numpy()

@@ -1,0 +1,139 @@
+"""The fast ways against the plain way, on this model, before the first real request.
+
+Versions of transformers and architectures differ in what they make of a mask, of positions and of a cache that was
+not theirs. What does not give the plain numbers here is not used, and the user is told.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from evalkit.engines.huggingface.generate import Generator, Sequence
+from evalkit.engines.huggingface.memory import Budget
+from evalkit.engines.huggingface.model import Model, is_out_of_memory, one_line
+from evalkit.engines.huggingface.score import Scorer, ScoringPath
+from evalkit.engines.huggingface.text import Texts
+from evalkit.engines.huggingface.trunks import tokens_of
+from evalkit.types import Failed, Sampling, Score, Scored, Usage
+
+__all__ = ["Found", "choose_paths"]
+
+_TOLERANCE = {torch.float32: 1e-3, torch.float16: 0.05, torch.bfloat16: 0.3}
+"""Per token. A wrong mask or position is off by far more; rounding in low precision by less."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    scoring: ScoringPath
+    together: bool
+    """Whether generations may run in one batch."""
+    notes: tuple[str, ...]
+
+
+def choose_paths(model: Model, budget: Budget, tokenizer: Any, asked: ScoringPath | None) -> Found:
+    """The fastest way to score and to generate that gives the plain numbers."""
+    # So little is read here that sharing would not pay: make it share anyway.
+    eager = replace(budget, launch=1)
+    notes: list[str] = []
+    scoring: ScoringPath = "plain"
+    for path in ("packed", "prefix"):
+        if asked is not None and path != asked:
+            continue
+        if (fault := _try_scoring(model, eager, path)) is None:
+            scoring = path
+            break
+        notes.append(f"scoring: the {path} path is not used, {fault}")
+    fault = _try_generating(model, eager, tokenizer)
+    if fault is not None:
+        notes.append(f"generation: one sample at a time, as in one batch {fault}")
+    return Found(scoring, fault is None, tuple(notes))
+
+
+def _try_scoring(model: Model, budget: Budget, path: ScoringPath) -> str | None:
+    if not model.takes_positions:
+        return "as this architecture takes no positions"
+    window = model.checkpoint.sliding_window
+    if path == "packed" and window is not None and window < model.window:
+        return f"as a sliding window of {window:,} tokens would need a mask of its own"
+    requests = list(_requests(model))
+    try:
+        plain = _scores(model, budget, "plain", requests)
+        fast = _scores(model, budget, path, requests)
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        return f"as it fails here ({one_line(error)})"
+    tokens = [len(tokens) for item in requests for tokens in item.continuations]
+    worst = max((abs(a - b) / n for a, b, n in zip(plain, fast, tokens, strict=True)), default=0.0)
+    # Broken weights give NaN on every path: nothing to compare, and each request will say so.
+    if math.isnan(worst) or worst <= _TOLERANCE.get(model.dtype, 0.3):
+        return None
+    return f"as its log-probabilities differ from the plain path's by {worst:.2g} a token"
+
+
+def _scores(model: Model, budget: Budget, path: ScoringPath, requests: list[Score]) -> list[float]:
+    found: dict[int, float] = {}
+    for answers in Scorer(model, replace(budget), Usage(), path).run(requests):
+        for answer in answers:
+            assert isinstance(answer, (Scored, Failed))
+            found[answer.id] = answer.logprob if isinstance(answer, Scored) else math.nan
+    return [found[id] for item in requests for id in item.ids]
+
+
+def _requests(model: Model) -> Iterator[Score]:
+    """Contexts of unlike lengths that share a beginning, longer than a short sliding window where there is one."""
+    random = np.random.default_rng(0)
+    window = model.checkpoint.sliding_window or 0
+    beginning = min(max(24, window + 8 if window <= 1024 else 0), model.window - 20)
+
+    def some(count: int) -> array[int]:
+        return array("i", random.integers(3, model.vocab[None], count).tolist())
+
+    shared = some(max(1, beginning))
+    id = 0
+    for length in (3, 9, 5):
+        continuations = (some(1), some(4), some(2), some(1))
+        yield Score(tuple(range(id, id + 4)), shared + some(length), continuations)
+        id += 4
+
+
+def _try_generating(model: Model, budget: Budget, tokenizer: Any) -> str | None:
+    """Let the running batch make a few tokens, then ask the plain pass whether each was its best, or nearly."""
+    if not model.takes_positions:
+        return "this architecture takes no positions"
+    rows = [
+        Sequence(id, tokens_of(item.context), Sampling(max_tokens=3 + id), None, 0, [], False)
+        for id, item in enumerate(_requests(model))
+    ]
+    generator = Generator(model, replace(budget), Usage(), Texts(tokenizer, ()))
+    generator.put(rows)
+    try:
+        while generator.busy:
+            for _ in generator.advance(8):
+                pass
+        worst = max((_regret(model, one) for one in rows if one.tokens), default=math.nan)
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        return f"it fails here ({one_line(error)})"
+    if math.isnan(worst) or worst <= 2 * _TOLERANCE.get(model.dtype, 0.3):
+        return None
+    return f"it takes tokens that are not the plain path's best (by {worst:.2g})"
+
+
+@torch.inference_mode()  # type: ignore[untyped-decorator]
+def _regret(model: Model, one: Sequence) -> float:
+    """How far below the plain pass's best logit the taken tokens were."""
+    prompt, tokens = one.prompt.tolist(), one.tokens
+    ids = model.tensor([*prompt, *tokens[:-1]])[None]
+    columns = torch.arange(len(prompt) - 1, ids.shape[1], device=model.device)
+    logits = model.forward(ids, (torch.zeros_like(columns), columns)).float()
+    taken = logits[torch.arange(len(tokens), device=model.device), model.tensor(tokens)]
+    return float((logits.max(-1).values - taken).max())

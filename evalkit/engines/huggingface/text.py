@@ -1,0 +1,91 @@
+"""When a generation is over, and what of it is the answer. lm-eval's rules, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evalkit.types import Finish, Generated
+
+__all__ = ["Texts"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Stop:
+    text: str
+    lookback: int
+    """How many of the last tokens are searched: two more than the string itself encodes to, as lm-eval does."""
+
+
+class Texts:
+    """`think_end`: the marker that ends a reasoning trace, as text or as a token id."""
+
+    def __init__(self, tokenizer: Any, eos_ids: Sequence[int], think_end: str | int | None = None) -> None:
+        self._tokenizer = tokenizer
+        self._eos_ids = frozenset(eos_ids)
+        self._think_end = think_end
+        self._stops: dict[tuple[str, ...], list[_Stop]] = {}
+        eos = getattr(tokenizer, "eos_token_id", None)
+        self._eos_text = tokenizer.decode([eos]) if eos is not None else ""
+
+    def over(self, tokens: Sequence[int], stop: tuple[str, ...], thinking: bool) -> bool:
+        """Whether the last token ended it. Inside a reasoning trace a stop string does not."""
+        if tokens[-1] in self._eos_ids:
+            return True
+        if thinking:
+            return False
+        stops = self._prepared(stop)
+        if not stops:
+            return False
+        tail = self._tokenizer.decode(tokens[-max(one.lookback for one in stops) :], skip_special_tokens=False)
+        return any(one.text in tail for one in stops)
+
+    def answer(self, id: int, tokens: Sequence[int], stop: tuple[str, ...], finish: Finish) -> Generated:
+        kept = list(tokens)
+        reasoning: str | None = None
+        if isinstance(self._think_end, int):
+            if self._think_end in kept:
+                at = len(kept) - 1 - kept[::-1].index(self._think_end)
+                reasoning = self._decode(kept[:at])
+                text = self._decode(kept[at + 1 :]).lstrip()
+            else:
+                text = self._decode(kept)
+        else:
+            text = self._decode(kept)
+            if self._think_end is not None and self._think_end in text:
+                reasoning, _, text = text.rpartition(self._think_end)
+                text = text.lstrip()
+        if self._think_end is not None and reasoning is None and finish == "length":
+            # The model was still thinking: what stands there is no answer.
+            return Generated(id, "", "unfinished", len(tokens), text)
+        for term in (*stop, self._eos_text):
+            if term:
+                text = text.split(term)[0]
+        return Generated(id, text, finish, len(tokens), reasoning)
+
+    @property
+    def thinks(self) -> bool:
+        """Whether generations begin inside a reasoning trace."""
+        return self._think_end is not None
+
+    def still_thinks(self, tokens: Sequence[int]) -> bool:
+        """Whether the trace goes on after its last token."""
+        if isinstance(self._think_end, int):
+            return tokens[-1] != self._think_end
+        assert self._think_end is not None
+        # A marker of n characters has at most 4n bytes, so at most 4n tokens; most often it is one.
+        return self._think_end not in self._decode(list(tokens[-4 * len(self._think_end) :]))
+
+    def _prepared(self, stop: tuple[str, ...]) -> list[_Stop]:
+        if stop not in self._stops:
+            # The end-of-sequence token's text stops too, where the model spells it out.
+            self._stops[stop] = [
+                _Stop(text, len(self._tokenizer.encode(text, add_special_tokens=False)) + 2)
+                for text in dict.fromkeys((*stop, self._eos_text))
+                if text
+            ]
+        return self._stops[stop]
+
+    def _decode(self, tokens: list[int]) -> str:
+        return str(self._tokenizer.decode(tokens, skip_special_tokens=True))
