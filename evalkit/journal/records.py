@@ -1,0 +1,52 @@
+"""Answers as JSON, each with a checksum that covers its key."""
+
+from __future__ import annotations
+
+import json
+import math
+import zlib
+from typing import Any, get_args
+
+from evalkit.scrub import Scrubber
+from evalkit.types import Finish, Generated, Scored
+
+__all__ = ["Record", "checksum", "decode", "encode"]
+
+Record = Scored | Generated
+_compact = json.JSONEncoder(separators=(",", ":")).encode
+_FINISHES = get_args(Finish)
+
+
+def encode(answer: Record, scrubber: Scrubber) -> bytes | None:
+    """The stored form; None for an answer that is none, and would be asked for again."""
+    if isinstance(answer, Scored):
+        if math.isnan(answer.logprob):
+            return None
+        # Python writes the shortest text that reads back to the same bits; JSON has no infinity.
+        number = repr(float(answer.logprob)) if math.isfinite(answer.logprob) else f'"{answer.logprob}"'
+        return f'{{"logprob":{number},"greedy":{"true" if answer.is_greedy else "false"}}}'.encode()
+    if answer.finish == "error":
+        return None
+    out: dict[str, Any] = {"text": scrubber.text(answer.text), "finish": answer.finish, "tokens": int(answer.tokens)}
+    if answer.reasoning is not None:
+        out["reasoning"] = scrubber.text(answer.reasoning)
+    # ASCII: also half a surrogate pair, which a model can emit, has a stored form.
+    return _compact(out).encode()
+
+
+def decode(value: bytes, request_id: int) -> Record:
+    """The answer to a request. ValueError where the value is not one of ours."""
+    try:
+        content = json.loads(value)
+        if "logprob" in content:
+            return Scored(request_id, float(content["logprob"]), bool(content["greedy"]))
+        if content["finish"] not in _FINISHES:
+            raise ValueError(content["finish"])
+        text, reasoning = content["text"], content.get("reasoning")
+        return Generated(request_id, text, content["finish"], int(content["tokens"]), reasoning)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"no answer: {error}") from None
+
+
+def checksum(key: bytes, value: bytes) -> int:
+    return zlib.crc32(value, zlib.crc32(key))
