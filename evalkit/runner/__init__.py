@@ -5,11 +5,12 @@ from __future__ import annotations
 from evalkit import results
 from evalkit.config import RunConfig
 from evalkit.errors import Interrupted, UsageError
+from evalkit.journal import Journal
 from evalkit.runner.answer import answer
 from evalkit.runner.clock import Clock
 from evalkit.runner.listener import Listener
 from evalkit.runner.outcome import Outcome, Reporter, write
-from evalkit.runner.prepare import Variant, prepare
+from evalkit.runner.prepare import Prepared, Variant, prepare
 
 __all__ = ["Listener", "Outcome", "run"]
 
@@ -34,12 +35,26 @@ def _one(config: RunConfig, typed: str, run_id: str, listener: Listener, report:
     finished = [_finished(config, variant, listener) for variant in prepared.variants]
     if all(finished):
         return [outcome for outcome in finished if outcome is not None]
-    answered = answer(prepared, config, listener, clock)
-    listener.finish()
-    return [
-        write(number, variant, prepared, answered, config.output_path, config.limit is not None, clock, report)
-        for number, variant in enumerate(prepared.variants)
-    ]
+    with _journal(config, prepared) as journal:
+        answered = answer(prepared, config, journal, listener, clock)
+        listener.finish()
+        outcomes = [
+            write(number, variant, prepared, answered, config.output_path, config.limit is not None, clock, report)
+            for number, variant in enumerate(prepared.variants)
+        ]
+        journal.run_written()
+        for notice in journal.notices:
+            listener.note(notice)
+    return outcomes
+
+
+def _journal(config: RunConfig, prepared: Prepared) -> Journal:
+    first = prepared.variants[0]
+    journal = Journal.open(config.output_path, run=f"{first.slug}/{first.run_id}")
+    for variant in prepared.variants:
+        name = prepared.model.spec.typed + (f"+{variant.adapter.name}" if variant.adapter else "")
+        journal.name_model(prepared.model.key(variant.adapter), name)
+    return journal
 
 
 def _finished(config: RunConfig, variant: Variant, listener: Listener) -> Outcome | None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from evalkit.config import RunConfig
 from evalkit.engines.base import Engine
 from evalkit.errors import EngineError, EvalkitError, Interrupted, OutputError
-from evalkit.journal import Journal
+from evalkit.journal import Journal, expected_bytes
 from evalkit.planning import Plan, plan
+from evalkit.results import check_space
 from evalkit.runner.clock import Clock
 from evalkit.runner.engines import start
 from evalkit.runner.grading import Grading
@@ -22,7 +23,7 @@ from evalkit.runner.prepare import Prepared
 from evalkit.runner.requests import answer_keys, enrol
 from evalkit.runner.stop import Stop
 from evalkit.sandbox import Sandbox
-from evalkit.types import Failed, TokenRequest, Usage, Work
+from evalkit.types import Failed, GenerateRequest, TokenRequest, Usage, Work
 
 __all__ = ["Answered", "answer"]
 
@@ -42,16 +43,17 @@ class Answered:
     notes: list[str] = field(default_factory=list)
 
 
-def answer(prepared: Prepared, config: RunConfig, listener: Listener, clock: Clock) -> Answered:
+def answer(prepared: Prepared, config: RunConfig, journal: Journal, listener: Listener, clock: Clock) -> Answered:
     with ExitStack() as stack:
         # Before the engine: nothing may be forked from a process that holds a GPU.
         sandbox = _sandbox(stack, prepared, config, listener)
-        journal = stack.enter_context(Journal.open(config.output_path))
         stop = stack.enter_context(Stop(rescue=journal.flush))
         with clock("build"):
             listener.stage("tokenising")
             ledger = enrol(prepared, config)
-            keys = dict(answer_keys(prepared, ledger))
+            keys = answer_keys(prepared, ledger)
+            for note in prepared.tokenizer.notes:
+                listener.note(note)
         requested = _requested_by_leaf(prepared)
         listener.start(_totals(prepared, requested))
         done = Answered(_grading(prepared, sandbox, listener, requested), [0] * len(prepared.variants))
@@ -61,6 +63,7 @@ def answer(prepared: Prepared, config: RunConfig, listener: Listener, clock: Clo
         with clock("build"):
             work = plan(unknown)
             done.unique = work.floor
+            check_space(config.output_path, _space(unknown))
         if len(work):
             with clock("load"):
                 listener.stage(f"loading {prepared.model.spec.typed} ({prepared.kind.name})")
@@ -105,14 +108,10 @@ def _replay(ledger: Ledger, journal: Journal, keys: Mapping[int, bytes], done: A
     """Hand the ledger what is known; what is left has to be asked."""
     for pending in ledger.without_requests():
         done.grading.take(pending)
-    owners: dict[bytes, list[int]] = {}
-    for id_, digest in keys.items():
-        owners.setdefault(digest, []).append(id_)
     known: set[int] = set()
-    for digest, kept in journal.get_many(owners):
-        for id_ in owners[digest]:
-            known.add(id_)
-            _accept(ledger, done, id_, replace(kept, id=id_))
+    for kept in journal.get_many(keys.items()):
+        known.add(kept.id)
+        _accept(ledger, done, kept.id, kept)
     return [request for request in ledger.requests() if request.id not in known]
 
 
@@ -155,6 +154,12 @@ def _requested_by_leaf(prepared: Prepared) -> dict[str, str]:
     """Progress is told by the names that were asked for, not by 57 subjects."""
     suite = prepared.suite
     return {leaf: name for name in reversed(suite.requested) for leaf in suite.leaves(name)}
+
+
+def _space(requests: Sequence[TokenRequest]) -> int:
+    """Bytes that the answers still to come will take, in the journal and once more in samples/."""
+    generated = sum(isinstance(request, GenerateRequest) for request in requests)
+    return 2 * expected_bytes(len(requests) - generated, generated)
 
 
 def _totals(prepared: Prepared, requested: Mapping[str, str]) -> dict[str, int]:

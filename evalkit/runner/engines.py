@@ -25,11 +25,14 @@ class EngineKind:
     install: str
     semantics: str
     """Part of every answer's key: raised when an engine's answers change meaning."""
+    beyond_window: int = 1
+    """Tokens of context and continuation that may stand beyond the window. The last one is never read, so one may;
+    an engine that always generates a token has one less than the window instead. lm-eval's backends differ likewise."""
 
 
 ENGINES = {
     "hf": EngineKind("hf", "evalkit.engines.huggingface", ("torch", "transformers"), "evalkit[hf]", "hf/1"),
-    "vllm": EngineKind("vllm", "evalkit.engines.vllm", ("vllm",), "evalkit[vllm]", "vllm/1"),
+    "vllm": EngineKind("vllm", "evalkit.engines.vllm", ("vllm",), "evalkit[vllm]", "vllm/1", -1),
     "mock": EngineKind("mock", "evalkit.engines.mock", (), "evalkit", "mock/1"),
 }
 
@@ -56,7 +59,7 @@ def start(
 ) -> Engine:
     options: dict[str, Any] = {}
     if kind.name == "hf":
-        options = {"batch_size": config.batch_size, "device": config.device, "seed": config.seed.torch}
+        options = {"batch_size": config.batch_size, "device": config.device}
     elif config.device is not None:
         raise UsageError(f"--device goes with --engine hf; for {kind.name} set CUDA_VISIBLE_DEVICES")
     elif kind.name == "vllm":

@@ -32,9 +32,9 @@ class Grading:
         scored: Callable[[Pending], None] = lambda pending: None,
     ) -> None:
         self._scorers: dict[tuple[int, str], Scorer] = {
-            (variant, name): task.scorer(docs)
+            (variant, name): task.scorer()
             for variant in range(variants)
-            for name, (task, docs) in documents.items()
+            for name, (task, _) in documents.items()
         }
         self._rows: dict[tuple[int, str], list[Row]] = defaultdict(list)
         self._sandbox = sandbox

@@ -73,8 +73,8 @@ class Ledger:
         return self._close(pending) if pending.waiting == 0 else None
 
     def without_requests(self) -> list[Pending]:
-        """Documents that ask nothing: their prompt could not be built."""
-        return [self._close(pending) for pending in list(self._open.values()) if not pending.encoded]
+        """Documents that ask nothing: their prompt could not be built, or does not fit."""
+        return [self._close(pending) for pending in list(self._open.values()) if pending.waiting == 0]
 
     def unfinished(self) -> Iterator[Pending]:
         """What is left when a run ends early."""

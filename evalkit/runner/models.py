@@ -9,10 +9,21 @@ from typing import Any
 
 from evalkit import catalog, checkpoint
 from evalkit.config import RunConfig
+from evalkit.journal import model_fingerprint
 from evalkit.types import Adapter, ModelSpec
 
 __all__ = ["Model", "find_adapters", "find_model"]
 
+_CHANGES_ANSWERS = (
+    "quantization",
+    "load_in_8bit",
+    "load_in_4bit",
+    "kv_cache_dtype",
+    "hf_overrides",
+    "rope_scaling",
+    "think_end_token",
+    "attn_implementation",
+)
 _NOT_ENGINE_ARGS = ("revision", "tokenizer", "dtype", "trust_remote_code")
 
 
@@ -29,14 +40,13 @@ class Model:
     def key(self, adapter: Adapter | None) -> str:
         """What of the model determines its answers: part of every answer's key."""
         args = self.spec.args
-        parts = {
-            "weights": self.fingerprint,
-            "adapter": adapter.fingerprint if adapter else "",
-            "dtype": self.spec.dtype,
-            "quantization": str(args.get("quantization") or args.get("load_in_8bit") or args.get("load_in_4bit") or ""),
-            "hf_overrides": str(args.get("hf_overrides") or args.get("rope_scaling") or ""),
-        }
-        return "|".join(f"{name}={value}" for name, value in parts.items() if value)
+        dtype = self.facts.dtype if self.spec.dtype == "auto" else self.spec.dtype
+        return model_fingerprint(
+            self.fingerprint,
+            adapter=adapter.fingerprint if adapter else None,
+            dtype=str(dtype) if dtype else None,
+            **{name: str(args[name]) for name in _CHANGES_ANSWERS if args.get(name) is not None},
+        )
 
     def manifest(self) -> Mapping[str, Any]:
         entry = self.entry

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from evalkit.config import RunConfig
-from evalkit.journal import key
+from evalkit.journal import Keyer
 from evalkit.runner.ledger import Ledger, Pending
 from evalkit.runner.prepare import Prepared
 from evalkit.tokens import Encoded
@@ -19,7 +18,9 @@ def enrol(prepared: Prepared, config: RunConfig) -> Ledger:
     """Tokenised once; each adapter asks the same of the same tokens."""
     ledger = Ledger()
     everything = [(task, document) for task, documents in prepared.documents.values() for document in documents]
-    encoded = iter(prepared.tokenizer.encode([r for _, document in everything for r in document.requests]))
+    limit = prepared.tokenizer.max_length + prepared.kind.beyond_window
+    texts = [request for _, document in everything for request in document.requests]
+    encoded = iter(prepared.tokenizer.encode(texts, score_limit=limit))
     sets = [(task, document, [next(encoded) for _ in document.requests]) for task, document in everything]
     for number, variant in enumerate(prepared.variants):
         adapter = variant.adapter.name if variant.adapter else None
@@ -32,11 +33,15 @@ def enrol(prepared: Prepared, config: RunConfig) -> Ledger:
     return ledger
 
 
-def answer_keys(prepared: Prepared, ledger: Ledger) -> Iterator[tuple[int, bytes]]:
-    models = {variant.adapter.name if variant.adapter else None: variant.adapter for variant in prepared.variants}
-    fingerprints = {name: prepared.model.key(adapter) for name, adapter in models.items()}
-    for request in ledger.requests():
-        yield request.id, key(fingerprints[request.adapter], request, prepared.kind.semantics)
+def answer_keys(prepared: Prepared, ledger: Ledger) -> dict[int, bytes]:
+    """Request id → the key under which its answer is kept."""
+    keyers = {
+        variant.adapter.name if variant.adapter else None: Keyer(
+            prepared.model.key(variant.adapter), prepared.kind.semantics
+        )
+        for variant in prepared.variants
+    }
+    return {request.id: keyers[request.adapter].key(request) for request in ledger.requests()}
 
 
 def _own(encoded: Encoded, first_id: int, adapter: str | None, seed: int) -> Encoded:
