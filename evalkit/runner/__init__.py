@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 from evalkit import results
 from evalkit.config import RunConfig
 from evalkit.errors import Interrupted, UsageError
@@ -9,6 +11,7 @@ from evalkit.journal import Journal
 from evalkit.runner.answer import answer
 from evalkit.runner.clock import Clock
 from evalkit.runner.listener import Listener
+from evalkit.runner.merging import passes
 from evalkit.runner.outcome import Outcome, Reporter, write
 from evalkit.runner.prepare import Prepared, Variant, prepare
 
@@ -35,6 +38,17 @@ def _one(config: RunConfig, typed: str, run_id: str, listener: Listener, report:
     finished = [_finished(config, variant, listener) for variant in prepared.variants]
     if all(finished):
         return [outcome for outcome in finished if outcome is not None]
+    outcomes = []
+    with ExitStack() as stack:
+        for part in passes(prepared, stack, listener):
+            outcomes += _pass(config, part, listener, clock, report)
+            if outcomes[-1].exit_code == Interrupted.exit_code:
+                break
+    return outcomes
+
+
+def _pass(config: RunConfig, prepared: Prepared, listener: Listener, clock: Clock, report: Reporter) -> list[Outcome]:
+    """What one engine answers: the base and the adapters that it takes."""
     with _journal(config, prepared) as journal:
         answered = answer(prepared, config, journal, listener, clock)
         listener.finish()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from evalkit.registry import Document, Scorer, Task
 from evalkit.runner.ledger import Pending
@@ -16,9 +16,9 @@ __all__ = ["Grading", "ProgramJudge"]
 class ProgramJudge(Protocol):
     """What grading needs of a sandbox."""
 
-    def submit(self, program: Program, key: object) -> None: ...
+    def submit(self, program: Program, key: tuple[int, int]) -> None: ...
 
-    def completed(self, wait: bool = True) -> Iterator[tuple[object, Verdict]]: ...
+    def completed(self, wait: bool = True) -> Iterator[tuple[Any, Verdict]]: ...
 
 
 class Grading:
@@ -32,9 +32,7 @@ class Grading:
         scored: Callable[[Pending], None] = lambda pending: None,
     ) -> None:
         self._scorers: dict[tuple[int, str], Scorer] = {
-            (variant, name): task.scorer()
-            for variant in range(variants)
-            for name, (task, _) in documents.items()
+            (variant, name): task.scorer() for variant in range(variants) for name, (task, _) in documents.items()
         }
         self._rows: dict[tuple[int, str], list[Row]] = defaultdict(list)
         self._sandbox = sandbox
@@ -60,8 +58,7 @@ class Grading:
         """Take the verdicts that are there; or wait for all that are still out."""
         if self._sandbox is None or not self._judging:
             return
-        for key, verdict in self._sandbox.completed(wait=wait):
-            number, place = key  # type: ignore[misc]
+        for (number, place), verdict in self._sandbox.completed(wait=wait):
             pending, answers, verdicts = self._judging[number]
             verdicts[place] = verdict
             if None not in verdicts:

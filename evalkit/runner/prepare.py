@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from evalkit import results
@@ -28,6 +28,13 @@ class Variant:
     slug: str
     run_id: str
     manifest: dict[str, Any]
+    merged: bool = False
+    """The adapter is merged into the model that the engine loads."""
+
+    @property
+    def asked_of(self) -> str | None:
+        """The adapter that the engine is asked to use."""
+        return None if self.adapter is None or self.merged else self.adapter.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +48,8 @@ class Prepared:
 
     @property
     def adapters(self) -> list[Adapter]:
-        return [variant.adapter for variant in self.variants if variant.adapter is not None]
+        """Those that the engine is to load."""
+        return [variant.adapter for variant in self.variants if variant.adapter is not None and not variant.merged]
 
 
 def prepare(config: RunConfig, typed: str, run_id: str, listener: Listener) -> Prepared:
@@ -81,7 +89,7 @@ def load_suite(config: RunConfig, listener: Listener) -> Suite:
 def build_documents(
     config: RunConfig, suite: Suite, chat: ChatTemplate | None
 ) -> dict[str, tuple[Task, Sequence[Document]]]:
-    built = {}
+    built: dict[str, tuple[Task, Sequence[Document]]] = {}
     for name, task in suite.tasks.items():
         documents = task.build(
             config.limit,
@@ -117,5 +125,5 @@ def _resume(config: RunConfig, variants: list[Variant]) -> list[Variant]:
             continue
         if there.status == "incomplete" and not results.same_settings(there.manifest, first.manifest):
             old = there.run_id
-            return [Variant(v.adapter, v.slug, old + v.run_id.removeprefix(first.run_id), v.manifest) for v in variants]
+            return [replace(v, run_id=old + v.run_id.removeprefix(first.run_id)) for v in variants]
     return variants

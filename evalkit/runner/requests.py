@@ -23,11 +23,10 @@ def enrol(prepared: Prepared, config: RunConfig) -> Ledger:
     encoded = iter(prepared.tokenizer.encode(texts, score_limit=limit))
     sets = [(task, document, [next(encoded) for _ in document.requests]) for task, document in everything]
     for number, variant in enumerate(prepared.variants):
-        adapter = variant.adapter.name if variant.adapter else None
         for task, document, requests in sets:
             numbered, next_id = [], ledger.next_id
             for item in requests:
-                numbered.append(_own(item, next_id, adapter, config.seed.torch))
+                numbered.append(_own(item, next_id, variant.asked_of, config.seed.torch))
                 next_id += len(item.requests)
             ledger.add(Pending(number, task, document, numbered))
     return ledger
@@ -36,9 +35,7 @@ def enrol(prepared: Prepared, config: RunConfig) -> Ledger:
 def answer_keys(prepared: Prepared, ledger: Ledger) -> dict[int, bytes]:
     """Request id → the key under which its answer is kept."""
     keyers = {
-        variant.adapter.name if variant.adapter else None: Keyer(
-            prepared.model.key(variant.adapter), prepared.kind.semantics
-        )
+        variant.asked_of: Keyer(prepared.model.key(variant.adapter), prepared.kind.semantics)
         for variant in prepared.variants
     }
     return {request.id: keyers[request.adapter].key(request) for request in ledger.requests()}

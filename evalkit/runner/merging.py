@@ -1,0 +1,49 @@
+"""Adapters that an engine refuses: each is merged into a temporary checkpoint and run as a model of its own."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from evalkit.engines.adapters import merge_adapter, refused_by_vllm
+from evalkit.runner.listener import Listener
+from evalkit.runner.prepare import Prepared
+from evalkit.tokens import Tokenizer
+
+__all__ = ["passes"]
+
+
+def passes(prepared: Prepared, stack: ExitStack, listener: Listener) -> list[Prepared]:
+    """The pass that the engine can serve at once, then one for each adapter that it refuses."""
+    if prepared.kind.name != "vllm":
+        return [prepared]
+    refused = {
+        variant.run_id: why
+        for variant in prepared.variants
+        if variant.adapter is not None and (why := refused_by_vllm(variant.adapter.path))
+    }
+    together = [variant for variant in prepared.variants if variant.run_id not in refused]
+    parts = [replace(prepared, variants=together)] if together else []
+    for variant in prepared.variants:
+        if variant.run_id in refused and variant.adapter is not None:
+            listener.note(
+                f"adapter {variant.adapter.name}: vLLM refuses it ({refused[variant.run_id]});"
+                " it is merged into a temporary checkpoint and run as a model of its own"
+            )
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="evalkit-merged-"))
+            spec = prepared.model.spec
+            merged = merge_adapter(
+                spec.source, variant.adapter.path, Path(folder) / "model", trust_remote_code=spec.trust_remote_code
+            )
+            spec = replace(spec, source=str(merged), tokenizer=None)
+            parts.append(
+                replace(
+                    prepared,
+                    model=replace(prepared.model, spec=spec),
+                    tokenizer=Tokenizer.load(spec),
+                    variants=[replace(variant, merged=True)],
+                )
+            )
+    return parts
