@@ -1,0 +1,143 @@
+"""Does the judge agree with people? Judgments and labels in, one set of figures per dimension out."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from evalkit.errors import UsageError
+from evalkit.judging.agreement import (
+    CORRELATIONS,
+    ceiling,
+    group_index,
+    krippendorff_alpha,
+    pairwise_accuracy,
+    per_group,
+    quadratic_kappa,
+)
+from evalkit.judging.ppi import powered_mean
+from evalkit.judging.records import Judged
+from evalkit.judging.resample import agreement_intervals, group_mean_intervals
+
+__all__ = ["calibrate"]
+
+Labels = Mapping[tuple[str, str], Sequence[float]]
+
+
+def calibrate(judged: Sequence[Judged], labels: Labels, *, resamples: int = 2000, seed: int = 0) -> dict[str, Any]:
+    """By dimension, in the order of the judgments. A figure that cannot be had is None, with its reason."""
+    by_dimension: dict[str, list[Judged]] = {}
+    for one in judged:
+        by_dimension.setdefault(one.dimension, []).append(one)
+    if not any((one.item, one.dimension) in labels for one in judged):
+        some = judged[0]
+        raise UsageError(
+            "no judgment has a label: items and dimensions must be written alike in both files"
+            f" (the judgments have {some.item!r} in {some.dimension!r}, the labels {next(iter(labels))})"
+        )
+    return {name: _dimension(name, rows, labels, resamples, seed) for name, rows in by_dimension.items()}
+
+
+def _dimension(name: str, rows: Sequence[Judged], labels: Labels, resamples: int, seed: int) -> dict[str, Any]:
+    labelled = [row for row in rows if (row.item, name) in labels]
+    pairs = [(row, labels[row.item, name]) for row in labelled if row.score is not None]
+    judge = np.array([row.score for row, _ in pairs], float)
+    people = np.array([_mean(ratings) for _, ratings in pairs], float)
+    reasons = Counter(row.reason or "no score" for row in rows if row.score is None)
+    judged_items = {row.item for row in rows}
+    figures: dict[str, Any] = {
+        "n": len(pairs),
+        "coverage": (len(rows) - reasons.total()) / len(rows),
+        "judged": len(rows),
+        "labelled": len(labelled),
+        "labels_without_judgment": sum(d == name and item not in judged_items for item, d in labels),
+        "missing": dict(reasons.most_common()),
+    }
+    if len(pairs) < 2:
+        reason = f"{len(pairs)} judged items have a label; two at least are needed"
+        empty = dict.fromkeys((*CORRELATIONS, "pairwise_accuracy", "qwk", "alpha", "bias"))
+        return {**figures, **empty, "reason": reason}
+    named = [row.group for row, _ in pairs]
+    groups = group_index(named)
+    figures |= _overall(judge, people, groups, resamples, seed)
+    figures["per_group"] = _per_group(judge, people, groups, any(g is not None for g in named), resamples, seed)
+    figures["ceiling"] = _ceiling([ratings for _, ratings in pairs])
+    unlabelled = [row.score for row in rows if row.score is not None and (row.item, name) not in labels]
+    figures["estimate"] = _estimate(people, judge, unlabelled)
+    return figures
+
+
+def _overall(judge: Any, people: Any, groups: Any, resamples: int, seed: int) -> dict[str, Any]:
+    intervals = agreement_intervals(judge, people, groups, resamples=resamples, seed=seed)
+    accuracy, told_apart = pairwise_accuracy(judge, people, groups)
+    values = {
+        **{name: function(judge, people) for name, function in CORRELATIONS.items()},
+        "qwk": quadratic_kappa(judge, people),
+        "alpha": krippendorff_alpha([judge, people]),
+        "bias": float(judge.mean() - people.mean()),
+    }
+    figures: dict[str, Any] = {}
+    for name, value in values.items():
+        figures[name] = _known(value)
+        interval = intervals[name]
+        figures[f"{name}_ci95"] = list(interval) if interval and _known(value) is not None else None
+    if figures["pearson"] is None:
+        figures["reason"] = "one side is constant: " + ("the judge" if np.ptp(judge) == 0 else "the people")
+    return figures | {
+        "pairwise_accuracy": _known(accuracy),
+        "pairs": told_apart,
+        "mean_judge": float(judge.mean()),
+        "mean_people": float(people.mean()),
+    }
+
+
+def _per_group(judge: Any, people: Any, groups: Any, grouped: bool, resamples: int, seed: int) -> dict[str, Any]:
+    if not grouped:
+        reason = "the judgments name no groups"
+        return {**dict.fromkeys(CORRELATIONS), "groups": 0, "constant": 0, "reason": reason}
+    means = per_group(judge, people, groups)
+    intervals = group_mean_intervals(means, resamples=resamples, seed=seed)
+    out: dict[str, Any] = {}
+    for name, value in means.means.items():
+        out[name] = _known(value)
+        interval = intervals[name]
+        out[f"{name}_ci95"] = list(interval) if interval else None
+    out |= {"groups": means.groups, "constant": means.constant}
+    return out if means.groups else {**out, "reason": "no group in which both sides tell items apart"}
+
+
+def _ceiling(people: Sequence[Sequence[float]]) -> dict[str, Any]:
+    if max(len(ratings) for ratings in people) < 2:
+        return {
+            **dict.fromkeys((*CORRELATIONS, "alpha")),
+            "reason": "one person a label: how far people agree is unknown",
+        }
+    return {name: _known(value) for name, value in ceiling(people).items()}
+
+
+def _estimate(people: Any, judge: Any, unlabelled: Sequence[float]) -> dict[str, Any]:
+    """The mean that people would give to everything judged."""
+    everything = powered_mean(people, judge, unlabelled)
+    people_alone = powered_mean(people, judge, unlabelled, power=0.0)
+    return {
+        "mean": everything.value,
+        "stderr": everything.stderr,
+        "ci95": list(everything.ci),
+        "power": everything.power,
+        "labelled": everything.labelled,
+        "unlabelled": everything.unlabelled,
+        "people_alone": {"mean": people_alone.value, "stderr": people_alone.stderr, "ci95": list(people_alone.ci)},
+    }
+
+
+def _mean(ratings: Sequence[float]) -> float:
+    given = [value for value in ratings if math.isfinite(value)]
+    return math.fsum(given) / len(given)
+
+
+def _known(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

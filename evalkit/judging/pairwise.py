@@ -1,0 +1,196 @@
+"""Two answers side by side: a preference from 0 (the other) to 1 (ours), and the win rate that they make."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evalkit.errors import ConfigError
+from evalkit.judging.records import read_objects
+from evalkit.stats import clustered_mean, wilson
+
+__all__ = [
+    "Comparison",
+    "WinRate",
+    "alpaca_order",
+    "length_dependence",
+    "preference_for_second",
+    "read_comparisons",
+    "win_rate",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One showing of two answers to one judge. `preference` is for `system`; None is missing, with its reason."""
+
+    item: str
+    system: str
+    against: str
+    preference: float | None
+    system_first: bool | None = None
+    length: int | None = None
+    other_length: int | None = None
+    same: bool = False
+    group: str | None = None
+    reason: str | None = None
+    answer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WinRate:
+    """In [0, 1]. `discrete` counts who is preferred at all, a draw half."""
+
+    value: float
+    stderr: float | None
+    ci95: tuple[float, float] | None
+    n: int
+    missing: int
+    wins: int
+    losses: int
+    draws: int
+    discrete: float
+
+
+def preference_for_second(
+    top_logprobs: Mapping[str, float] | Iterable[tuple[str, float]], first: str = "m", second: str = "M"
+) -> float | None:
+    """The second label's share between the two, as AlpacaEval 2 has it: the bare tokens alone, ` m` is not `m`.
+
+    None where neither is among the likely tokens. Our own judge reads every way of writing a label (`logprobs`).
+    """
+    tops = dict(top_logprobs)
+    p, q = (math.exp(tops[name]) if name in tops else 0.0 for name in (first, second))
+    return 1.0 - p / (p + q) if p + q > 0 else None
+
+
+def alpaca_order(instruction: str, seed: int = 0) -> bool:
+    """Whether AlpacaEval showed this instruction's two outputs in swapped order: drawn from the text itself."""
+    return random.Random(f"is_switched_outputs{instruction}{seed}").choices([False, True], k=1)[0]
+
+
+def win_rate(comparisons: Sequence[Comparison]) -> WinRate:
+    """Mean preference with its standard error, clustered where a group was compared several times."""
+    if not comparisons:
+        raise ConfigError("no comparison to count")
+    known = [c for c in comparisons if c.preference is not None]
+    values = [float(c.preference) for c in known if c.preference is not None]
+    wins, losses = sum(v > 0.5 for v in values), sum(v < 0.5 for v in values)
+    draws = len(values) - wins - losses
+    missing = len(comparisons) - len(known)
+    if not values:
+        return WinRate(math.nan, None, None, 0, missing, 0, 0, 0, math.nan)
+    named = [c.group for c in known if c.group is not None]
+    repeated = len(set(named)) < len(named)
+    mean = clustered_mean(values, clusters=np.array([c.group for c in known], object) if repeated else None)
+    stderr = mean.stderr if math.isfinite(mean.stderr) else None
+    interval = None
+    if stderr is not None:
+        # All alike: there is no spread to go by.
+        found = mean.interval(0.95) if mean.stderr > 0 else wilson(round(mean.value * len(values)), len(values))
+        interval = (max(found.low, 0.0), min(found.high, 1.0))
+    discrete = (wins + draws / 2) / len(values)
+    return WinRate(mean.value, stderr, interval, len(values), missing, wins, losses, draws, discrete)
+
+
+def length_dependence(comparisons: Sequence[Comparison]) -> dict[str, Any]:
+    """How the preference goes with being the longer one."""
+    from evalkit.judging.agreement import pearson, spearman
+
+    known = [
+        (float(c.preference), c.length - c.other_length)
+        for c in comparisons
+        if c.preference is not None and c.length is not None and c.other_length is not None and not c.same
+    ]
+    if len(known) < 3:
+        return {"n": len(known), "pearson": None, "spearman": None, "reason": "lengths are not known"}
+    preferences = [preference for preference, _ in known]
+    # The log of the ratio would leave out empty answers; the difference is what AlpacaEval's model uses too.
+    differences = [difference for _, difference in known]
+    longer = [p for p, d in known if d > 0]
+    shorter = [p for p, d in known if d < 0]
+    return {
+        "n": len(known),
+        "pearson": _known(pearson(differences, preferences)),
+        "spearman": _known(spearman(differences, preferences)),
+        "win_rate_longer": math.fsum(longer) / len(longer) if longer else None,
+        "win_rate_shorter": math.fsum(shorter) / len(shorter) if shorter else None,
+        "longer": len(longer),
+        "shorter": len(shorter),
+    }
+
+
+def read_comparisons(path: Path) -> list[Comparison]:
+    """Our own rows (`preference`, `system_first`, …) or AlpacaEval's annotations; .gz is opened too."""
+    found = [
+        _from_alpaca(row, f"{path}:{number}") if "generator_2" in row else _from_ours(row, f"{path}:{number}")
+        for number, row in read_objects(path, "--judgments")
+    ]
+    if not found:
+        raise ConfigError(f"--judgments {path} holds no comparison")
+    return found
+
+
+def _from_alpaca(row: Mapping[str, Any], where: str) -> Comparison:
+    """`preference` 1 is the reference, 2 the model. Taken from the log-probabilities where those are there."""
+    try:
+        instruction, swapped = str(row["instruction"]), alpaca_order(str(row["instruction"]))
+    except KeyError as key:
+        raise ConfigError(f"{where}: no {key} in an AlpacaEval annotation") from None
+    outputs = [row.get("output_1"), row.get("output_2")]
+    same = bool(row.get("same_output", outputs[0] is not None and outputs[0] == outputs[1]))
+    preference: float | None
+    if same:
+        preference = 0.5
+    elif row.get("top_logprobs"):
+        second = preference_for_second(row["top_logprobs"])
+        preference = None if second is None else (1 - second if swapped else second)
+    else:
+        stated = row.get("preference")
+        preference = None if stated is None else float(stated) - 1
+    return Comparison(
+        item=instruction,
+        system=str(row["generator_2"]),
+        against=str(row.get("generator_1", "reference")),
+        preference=preference,
+        system_first=swapped,
+        length=_length(row.get("len_2"), outputs[1]),
+        other_length=_length(row.get("len_1"), outputs[0]),
+        same=same,
+        reason=None if preference is not None else "neither label among the log-probabilities",
+        answer=outputs[1],
+    )
+
+
+def _from_ours(row: Mapping[str, Any], where: str) -> Comparison:
+    if "preference" not in row:
+        raise ConfigError(f"{where}: neither a comparison (no `preference`) nor an AlpacaEval annotation")
+    return Comparison(
+        item=str(row.get("item", "")),
+        system=str(row.get("system", "")),
+        against=str(row.get("against", "")),
+        preference=None if row["preference"] is None else float(row["preference"]),
+        system_first=row.get("system_first"),
+        length=row.get("length"),
+        other_length=row.get("other_length"),
+        same=bool(row.get("same", False)),
+        group=row.get("group"),
+        reason=row.get("reason"),
+        answer=row.get("answer"),
+    )
+
+
+def _length(stated: Any, output: Any) -> int | None:
+    if isinstance(stated, int):
+        return stated
+    return len(output) if isinstance(output, str) else None
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None

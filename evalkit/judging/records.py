@@ -1,0 +1,191 @@
+"""Judgments and labels as files hold them, one JSON object a line."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from evalkit.errors import ConfigError, UsageError, nearest
+from evalkit.judging.logprobs import from_tokens
+from evalkit.judging.replies import read_reply
+from evalkit.judging.scale import Scale
+
+__all__ = ["Judged", "read_judgments", "read_labels", "read_objects", "score_row"]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One item in one dimension: a score, or the reason why there is none."""
+
+    item: str
+    dimension: str
+    score: float | None
+    reason: str | None = None
+    method: str = "score"
+    group: str | None = None
+    system: str | None = None
+    responses: tuple[str, ...] = ()
+    parsed: tuple[float, ...] = ()
+    row: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_objects(path: Path, flag: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    import gzip
+
+    try:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if not line.strip():
+                    continue
+                try:
+                    value = json.loads(line)
+                except ValueError as error:
+                    raise ConfigError(f"{flag} {path}:{number} is not JSON: {error}") from None
+                if not isinstance(value, dict):
+                    raise ConfigError(f"{flag} {path}:{number}: an object is wanted, found {type(value).__name__}")
+                yield number, value
+    except OSError as error:
+        raise UsageError(f"{flag} {path}: cannot be read ({error.strerror or error})") from None
+
+
+def read_judgments(path: Path, scales: Mapping[str, Scale], min_mass: float = 0.9) -> list[Judged]:
+    """Every line, scored. A reply without a score is kept and says why it is missing."""
+    judged: list[Judged] = []
+    seen: dict[tuple[str, str], int] = {}
+    for number, row in read_objects(path, "--judgments"):
+        where = f"--judgments {path}:{number}"
+        item, dimension = _text(row, "item", where), _text(row, "dimension", where)
+        first = seen.setdefault((item, dimension), number)
+        if first != number:
+            raise ConfigError(f"{where}: {item!r} was judged in {dimension} before, on line {first}; keep one of them")
+        judged.append(score_row(row, scales.get(dimension, scales.get("*")), where, min_mass))
+    if not judged:
+        raise ConfigError(f"--judgments {path} holds no judgment")
+    unknown = [name for name in scales if name != "*" and name not in {j.dimension for j in judged}]
+    if unknown:
+        found = sorted({j.dimension for j in judged})
+        raise UsageError(
+            f"{path} has no judgment of {unknown[0]!r}{nearest(unknown[0], found)} (it has {', '.join(found)})"
+        )
+    return judged
+
+
+def score_row(row: Mapping[str, Any], scale: Scale | None, where: str, min_mass: float = 0.9) -> Judged:
+    """From what stands in the row: a plain score, else log-probabilities, else replies."""
+    head: dict[str, Any] = {
+        "item": str(row["item"]),
+        "dimension": str(row["dimension"]),
+        "group": _optional(row.get("group")),
+        "system": _optional(row.get("system")),
+        "row": row,
+    }
+    replies = _replies(row, where)
+    if "score" in row:
+        return _plain(row, scale, {**head, "responses": tuple(replies)})
+    logprobs = row.get("top_logprobs")
+    if logprobs is None and not replies and "responses" not in row:
+        raise ConfigError(f"{where}: none of score, top_logprobs and responses is there{_almost(row)}")
+    if scale is None:
+        raise UsageError(
+            f"{where}: replies need a scale to be read on; give --rubric ID, or --scale {head['dimension']}=1:5"
+        )
+    if logprobs:
+        distribution = from_tokens(_logprobs(logprobs, where), scale)
+        if distribution.score is not None and (distribution.covered >= min_mass or not replies):
+            if distribution.covered < min_mass:
+                reason = f"labels cover {distribution.covered:.2f} of the probability"
+                return Judged(score=None, reason=reason, method="logprobs", **head)
+            return Judged(score=distribution.score, method="logprobs", **head)
+        if not replies:
+            return Judged(score=None, reason="no label among the log-probabilities", method="logprobs", **head)
+    return _of_replies(replies, scale, head)
+
+
+def _of_replies(replies: Sequence[str], scale: Scale, head: Mapping[str, Any]) -> Judged:
+    readings = [read_reply(text, scale, head["dimension"]) for text in replies]
+    values = tuple(reading.value for reading in readings if reading.value is not None)
+    reasons = Counter(reading.reason for reading in readings if reading.value is None)
+    method = "samples" if len(replies) > 1 else "reply"
+    rest: dict[str, Any] = {**head, "responses": tuple(replies), "parsed": values, "method": method}
+    if not values:
+        return Judged(score=None, reason=str(reasons.most_common(1)[0][0]) if reasons else "empty", **rest)
+    return Judged(score=math.fsum(values) / len(values), **rest)
+
+
+def _plain(row: Mapping[str, Any], scale: Scale | None, head: Mapping[str, Any]) -> Judged:
+    score = row["score"]
+    if isinstance(score, str):
+        try:
+            score = float(score)
+        except ValueError:
+            return Judged(score=None, reason="unparsed", **head)
+    if score is None:
+        return Judged(score=None, reason=str(row.get("reason") or row.get("missing") or "no score"), **head)
+    if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
+        return Judged(score=None, reason="not a number", **head)
+    if scale is not None and score not in scale:
+        return Judged(score=None, reason="off the scale", **head)
+    return Judged(score=float(score), method=str(row.get("method", "score")), **head)
+
+
+def read_labels(path: Path) -> dict[tuple[str, str], list[float]]:
+    """What people said, by item and dimension. Several lines of one item are several people."""
+    labels: dict[tuple[str, str], list[float]] = {}
+    for number, row in read_objects(path, "--labels"):
+        where = f"--labels {path}:{number}"
+        if "human" not in row:
+            raise ConfigError(f"{where}: no `human`{nearest('human', row)}; a number or a list of numbers is wanted")
+        given = row["human"] if isinstance(row["human"], list) else [row["human"]]
+        numbers = labels.setdefault((_text(row, "item", where), _text(row, "dimension", where)), [])
+        for value in given:
+            if value is None:
+                numbers.append(math.nan)  # that person left this one out; the others keep their places
+            elif isinstance(value, bool) or not isinstance(value, int | float):
+                raise ConfigError(f"{where}: human is {value!r}; a number is wanted")
+            else:
+                numbers.append(float(value))
+    if not labels:
+        raise ConfigError(f"--labels {path} holds no label")
+    return {key: values for key, values in labels.items() if any(math.isfinite(v) for v in values)}
+
+
+def _replies(row: Mapping[str, Any], where: str) -> list[str]:
+    replies = row.get("responses")
+    if replies is None:
+        return []
+    if isinstance(replies, str):
+        return [replies]
+    if not isinstance(replies, list):
+        raise ConfigError(f"{where}: responses is a {type(replies).__name__}; a list of texts is wanted")
+    return ["" if reply is None else str(reply) for reply in replies]
+
+
+def _logprobs(value: Any, where: str) -> dict[str, float]:
+    pairs = value.items() if isinstance(value, Mapping) else value
+    try:
+        return {str(token): float(logprob) for token, logprob in pairs}
+    except (TypeError, ValueError):
+        raise ConfigError(f"{where}: top_logprobs is not a mapping of tokens to log-probabilities") from None
+
+
+def _text(row: Mapping[str, Any], name: str, where: str) -> str:
+    if row.get(name) is None:
+        raise ConfigError(f"{where}: no `{name}`{nearest(name, row)}")
+    return str(row[name])
+
+
+def _optional(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _almost(row: Mapping[str, Any]) -> str:
+    for name in ("score", "top_logprobs", "responses"):
+        near = nearest(name, row, 1)
+        if near:
+            return f" ({near.removeprefix('; ')})"
+    return ""

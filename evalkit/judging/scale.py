@@ -1,0 +1,81 @@
+"""A scale: the labels that a judge may give and what each is worth."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from evalkit.errors import ConfigError, UsageError
+
+__all__ = ["Scale", "parse_scales"]
+
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Numbers from `low` to `high`, by their labels. A label is what the judge writes; its value is what it counts."""
+
+    labels: Mapping[str, float]
+    low: float = field(init=False)
+    high: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        if len(set(self.labels.values())) < 2:
+            raise ConfigError(f"a scale needs two values at least, this one has {list(self.labels.values())}")
+        object.__setattr__(self, "low", min(self.labels.values()))
+        object.__setattr__(self, "high", max(self.labels.values()))
+
+    @classmethod
+    def between(cls, low: float, high: float) -> Scale:
+        """The whole numbers from low to high; both ends alone where they are not whole."""
+        if not low < high:
+            raise UsageError(f"a scale from {low:g} to {high:g}: the low end comes first")
+        if float(low).is_integer() and float(high).is_integer() and high - low <= 1000:
+            return cls({str(n): float(n) for n in range(int(low), int(high) + 1)})
+        return cls({f"{low:g}": float(low), f"{high:g}": float(high)})
+
+    @property
+    def numeric(self) -> bool:
+        """Labels are the numbers that they are worth."""
+        return all(_NUMBER.fullmatch(label) and float(label) == value for label, value in self.labels.items())
+
+    def __contains__(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.labels)
+
+    def value_of(self, label: str) -> float | None:
+        """What a label is worth. Numbers between the labels are themselves, where labels are numbers."""
+        if label in self.labels:
+            return self.labels[label]
+        folded = [value for name, value in self.labels.items() if name.casefold() == label.casefold()]
+        if len(folded) == 1:
+            return folded[0]
+        if self.numeric and _NUMBER.fullmatch(label) and float(label) in self:
+            return float(label)
+        return None
+
+    def describe(self) -> list[float]:
+        return [self.low, self.high]
+
+
+def parse_scales(text: str) -> dict[str, Scale]:
+    """`naturalness=1:3,groundedness=0:1`; a lone `1:5` is the scale of every dimension, under the name `*`."""
+    scales: dict[str, Scale] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, span = part.rpartition("=")
+        low, colon, high = span.partition(":")
+        try:
+            if not colon:
+                raise ValueError
+            scales[name.strip() if equals else "*"] = Scale.between(float(low), float(high))
+        except ValueError:
+            raise UsageError(
+                f"--scale {text}: {part!r} is not dimension=low:high, as in naturalness=1:3,groundedness=0:1"
+            ) from None
+    if not scales:
+        raise UsageError("--scale is empty: give dimension=low:high, as in naturalness=1:3,groundedness=0:1")
+    return scales
