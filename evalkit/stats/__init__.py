@@ -1,12 +1,12 @@
 """Statistics on numpy and scipy alone. Each function names the paper and the equation that it follows.
 
-    intervals      one proportion, one mean
-    cluster        strata, clusters and weights become a variance: the one helper that all others call
-    paired         tests for two answers to the same documents
-    bounded        bounds on a paired difference that hold at any size: what the gate decides on
-    multiplicity   many tests at once
-    power          what n documents can see, and how many it takes
-    groups, ranks, passk   figures made of figures
+intervals      one proportion, one mean
+cluster        strata, clusters and weights become a variance: the one helper that all others call
+paired         tests for two answers to the same documents
+bounded        bounds on a paired difference that hold at any size: what the gate decides on
+multiplicity   many tests at once
+power          what n documents can see, and how many it takes
+groups, ranks, passk   figures made of figures
 """
 
 from evalkit.stats.bounded import BoundedDifference, bounded_difference, mover_limits

@@ -82,10 +82,10 @@ class BoundedDifference:
 
     def lower(self, level: float, relative: float = 0.0) -> float:
         """One-sided lower bound on delta + relative · baseline."""
-        return self._bound(level, relative, -1)
+        return self._bound(1 - level, relative, -1)
 
     def upper(self, level: float, relative: float = 0.0) -> float:
-        return self._bound(level, relative, +1)
+        return self._bound(1 - level, relative, +1)
 
     def interval(self, level: float = 0.95) -> Interval:
         """Two-sided: a bound on either side at half the error each."""
@@ -103,8 +103,7 @@ class BoundedDifference:
         """The level at which the two-sided interval just reaches `at`."""
         return min(1.0, 2 * min(self.p_below(at), self.p_above(at)))
 
-    def _bound(self, level: float, relative: float, side: int) -> float:
-        alpha = 1 - level
+    def _bound(self, alpha: float, relative: float, side: int) -> float:
         point = self.delta + relative * self.base
         size = self.effective_n * self._df_factor(alpha)
         if size <= 0:
@@ -131,15 +130,16 @@ class BoundedDifference:
             return 1.0
         if self.df < 1:
             return 0.0
-        quantile = float(stdtrit(self.df, 1 - alpha))
-        return float(ndtri(1 - alpha) / quantile) ** 2 if quantile > 1e-9 else 1.0
+        quantile = self._quantile(alpha)
+        return float(ndtri(alpha) / quantile) ** 2 if quantile > 1e-9 else 1.0
 
     def _quantile(self, alpha: float) -> float:
-        return float(ndtri(1 - alpha)) if math.isinf(self.df) else float(stdtrit(self.df, 1 - alpha))
+        # From the lower tail: near 1 a level has no digits left for what is small.
+        return -float(ndtri(alpha)) if math.isinf(self.df) else -float(stdtrit(self.df, alpha))
 
     def _p_value(self, at: float, relative: float, side: int) -> float:
         def excludes(alpha: float) -> bool:
-            return (self._bound(1 - alpha, relative, side) - at) * side < 0
+            return (self._bound(alpha, relative, side) - at) * side < 0
 
         if not excludes(0.5):
             # Beyond one half the limits are no longer limits; the other side knows how far beyond.

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betaincinv, ndtr, ndtri, stdtrit
+from scipy.special import betainccinv, betaincinv, ndtr, ndtri, stdtrit
 
 __all__ = ["Interval", "bca_bootstrap", "clopper_pearson", "clopper_pearson_limits", "mean_t", "wilson"]
 
@@ -54,7 +54,7 @@ def clopper_pearson_limits(successes: ArrayLike, n: ArrayLike, alpha: float) -> 
     rest = np.asarray(n, float) - k
     # Beta quantiles are not defined at a zero shape, where the limits are the ends of the scale.
     low = np.where(k > 0, betaincinv(np.maximum(k, 1e-12), rest + 1, alpha), 0.0)
-    high = np.where(rest > 0, betaincinv(k + 1, np.maximum(rest, 1e-12), 1 - alpha), 1.0)
+    high = np.where(rest > 0, betainccinv(k + 1, np.maximum(rest, 1e-12), alpha), 1.0)
     return low, high
 
 
@@ -100,9 +100,7 @@ def bca_bootstrap(
     return Interval(float(low), float(high), level)
 
 
-def _bootstrap_draws(
-    x: Floats, stat: Callable[[Floats], Floats], resamples: int, rng: np.random.Generator
-) -> Floats:
+def _bootstrap_draws(x: Floats, stat: Callable[[Floats], Floats], resamples: int, rng: np.random.Generator) -> Floats:
     chunk = max(1, 4_000_000 // x.size)  # bounds the index matrix to some 32 MB
     parts = [
         stat(x[rng.integers(0, x.size, (min(chunk, resamples - start), x.size))])

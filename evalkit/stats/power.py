@@ -39,7 +39,7 @@ def decision_probability(
     the multinomial is a binomial times a binomial tail.
     """
     lost_count = _likely_counts(n, lost)
-    rest = (n - lost_count).astype(float)
+    rest = n - lost_count
     edge = _edge(lost_count, n, tolerance, level, side)
     share = min(gained / (1 - lost), 1.0) if lost < 1 else 0.0
     below = np.where(edge >= 0, bdtr(np.clip(edge, 0, rest), rest, share), 0.0)

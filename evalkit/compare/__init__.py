@@ -1,0 +1,47 @@
+"""Reads two runs or more and says what changed. No model, no lm-eval: results only.
+
+targets      what is compared: a name, the tasks behind it, a metric
+settings     whether the runs measured the same thing
+lines        the checked lines of scores.parquet
+pairing      rows joined by task, document, prompt and filter
+measure      figures, the paired difference, what missing answers could do
+flips        documents that changed, both answers
+comparison   all of it, for `evalkit compare`
+"""
+
+from evalkit.compare.comparison import Against, Comparison, TaskComparison, compare, limits_note, measured, usable
+from evalkit.compare.flips import Flip
+from evalkit.compare.lines import FLAGS, NO_ANSWER
+from evalkit.compare.measure import Measured, Member, design
+from evalkit.compare.pairing import Pairs, Unpaired
+from evalkit.compare.settings import KINDS, Difference, check, check_allowed, differences
+from evalkit.compare.targets import Target, entry, figure, headline, resolve, shared_names
+
+__all__ = [
+    "FLAGS",
+    "KINDS",
+    "NO_ANSWER",
+    "Against",
+    "Comparison",
+    "Difference",
+    "Flip",
+    "Measured",
+    "Member",
+    "Pairs",
+    "Target",
+    "TaskComparison",
+    "Unpaired",
+    "check",
+    "check_allowed",
+    "compare",
+    "design",
+    "differences",
+    "entry",
+    "figure",
+    "headline",
+    "limits_note",
+    "measured",
+    "resolve",
+    "shared_names",
+    "usable",
+]

@@ -1,0 +1,142 @@
+"""Whether two runs measured the same thing, and if not, what differs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from evalkit.errors import NotComparable, UsageError, nearest
+from evalkit.results import Run
+
+__all__ = ["KINDS", "Difference", "check", "check_allowed", "differences", "prompts_may_differ"]
+
+KINDS = ("version", "prompts", "shots", "chat_template", "generation", "data")
+"""What may be named as the difference that is meant."""
+
+_CHANGES_PROMPTS = {"version", "prompts", "shots", "chat_template", "data"}
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    kind: str
+    task: str | None
+    """None: it holds for the whole run."""
+    baseline: str
+    candidate: str
+    what: str = ""
+
+    def __str__(self) -> str:
+        where = f" of {self.task}" if self.task else ""
+        what = f" ({self.what})" if self.what else ""
+        return f"{self.kind}{where}{what}: {self.baseline} → {self.candidate}"
+
+
+def check_allowed(allow: Iterable[str]) -> frozenset[str]:
+    """The kinds of difference that the user means, or an error that names the nearest."""
+    names = {name.strip().replace("-", "_") for name in allow if name.strip()}
+    for name in sorted(names):
+        if name not in KINDS:
+            hint = nearest(name, KINDS, n=1) or f"; known are {', '.join(KINDS)}"
+            raise UsageError(f"--allow {name}: no such difference{hint}")
+    return frozenset(names)
+
+
+def prompts_may_differ(allow: Collection[str]) -> bool:
+    return bool(_CHANGES_PROMPTS & set(allow))
+
+
+def check(baseline: Run, candidate: Run, leaves: Iterable[str], allow: Collection[str]) -> list[str]:
+    """Refuse runs that measured different things; return a note for each difference that is meant."""
+    found = differences(baseline, candidate, leaves)
+    refused = [d for d in found if not _covered(d, allow)]
+    if refused:
+        kinds = dict.fromkeys(d.kind for d in refused)
+        lines = "\n".join(f"  {line}" for line in _summed(refused))
+        raise NotComparable(
+            f"{candidate.run_id} and {baseline.run_id} measured different things:\n{lines}\n"
+            f"If that is what you changed on purpose, type --allow {','.join(kinds)}"
+        )
+    return [f"differs on purpose: {line}" for line in _summed(found)]
+
+
+def _covered(difference: Difference, allow: Collection[str]) -> bool:
+    return difference.kind in allow or (difference.kind == "prompts" and prompts_may_differ(allow))
+
+
+def differences(baseline: Run, candidate: Run, leaves: Iterable[str]) -> list[Difference]:
+    """All that is known of both runs and not the same. What only one of them knows is no difference."""
+    found = _chat(baseline, candidate)
+    # Hashes over all documents of a task differ where one run took fewer; the rows' own hashes then decide.
+    same_documents = baseline.manifest.get("limit") == candidate.manifest.get("limit")
+    for leaf in leaves:
+        here, there = _task(baseline, leaf), _task(candidate, leaf)
+        here_only = _differ(leaf, here, there, "version", "version")
+        here_only += _differ(leaf, here, there, "shots", "num_fewshot")
+        here_only += _differ(leaf, here, there, "version", "output_type", "output type")
+        here_only += _differ(leaf, here, there, "generation", "generation")
+        if same_documents:
+            here_only += _differ(leaf, here, there, "data", "data_hash")
+            here_only += _differ(leaf, here, there, "prompts", "prompts_hash")
+        if not here_only:
+            here_only = _differ(leaf, here, there, "version", "config_hash", "same version, other configuration")
+        found += here_only
+    return found
+
+
+def _chat(baseline: Run, candidate: Run) -> list[Difference]:
+    here, there = (_mapping(run.manifest.get("chat_template")) for run in (baseline, candidate))
+    found = _differ(None, here, there, "chat_template", "applied", "applied")
+    if not found and here.get("applied"):
+        found += _differ(None, here, there, "chat_template", "hash")
+        found += _differ(None, here, there, "chat_template", "fewshot_as_multiturn", "few-shot as turns")
+    if "system_instruction" in here and "system_instruction" in there:
+        one, other = here["system_instruction"] or "", there["system_instruction"] or ""
+        if one != other:
+            found.append(Difference("prompts", None, _text(one), _text(other), "system instruction"))
+    return found
+
+
+def _differ(
+    task: str | None, a: Mapping[str, Any], b: Mapping[str, Any], kind: str, key: str, what: str = ""
+) -> list[Difference]:
+    one, other = a.get(key), b.get(key)
+    if one is None or other is None or _same(one, other):
+        return []
+    return [Difference(kind, task, _text(one), _text(other), what)]
+
+
+def _same(one: Any, other: Any) -> bool:
+    if one == other:
+        return True
+    try:
+        return float(one) == float(other)  # a version of 3, 3.0 or "3"
+    except (TypeError, ValueError):
+        return _text(one) == _text(other)
+
+
+def _task(run: Run, leaf: str) -> Mapping[str, Any]:
+    """The manifest's facts of a task; where it has none, those that results.json repeats."""
+    said = _mapping(_mapping(run.manifest.get("tasks")).get(leaf))
+    figures = _mapping(run.tasks.get(leaf))
+    return {**{key: figures[key] for key in ("version", "num_fewshot") if key in figures}, **said}
+
+
+def _summed(found: Iterable[Difference]) -> list[str]:
+    """One line for what fifty-seven subjects have in common."""
+    kinds: dict[tuple[str, str], list[Difference]] = {}
+    for difference in found:
+        kinds.setdefault((difference.kind, difference.what), []).append(difference)
+    return [
+        f"{alike[0]}" + (f" (and {len(alike) - 1} more tasks)" if len(alike) > 1 else "") for alike in kinds.values()
+    ]
+
+
+def _text(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

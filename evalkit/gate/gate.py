@@ -1,0 +1,167 @@
+"""Baseline and candidate, read, measured and judged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+
+from evalkit.compare import (
+    Measured,
+    Target,
+    check,
+    check_allowed,
+    entry,
+    figure,
+    limits_note,
+    measured,
+    resolve,
+    shared_names,
+    usable,
+)
+from evalkit.errors import NotComparable
+from evalkit.gate.decide import Decision, decide
+from evalkit.gate.evidence import Evidence, of_measured
+from evalkit.gate.reasons import needed_documents, needed_repeats, reasons
+from evalkit.gate.verdict import GateResult, Noise, TaskVerdict, overall
+from evalkit.policy import Policy, TaskPolicy
+from evalkit.results import Run
+
+__all__ = ["gate"]
+
+
+def gate(
+    baseline: Run,
+    candidate: Run,
+    policy: Policy | None = None,
+    *,
+    noise: Run | None = None,
+    allow: Collection[str] = (),
+) -> GateResult:
+    """Judge every task that the policy names; without any, every name that both runs were asked for.
+
+    `noise` is a second run of the baseline; `allow` names the differences between the runs that are meant.
+    """
+    chosen = policy or Policy()
+    meant = check_allowed(allow)
+    for run in (baseline, candidate, *([noise] if noise else [])):
+        usable(run)
+    policies = _policies(baseline, candidate, chosen)
+    targets = [resolve(baseline, candidate, name, one.metric) for name, one in policies.items()]
+    leaves = list(dict.fromkeys(leaf for target in targets for leaf in target.leaves))
+    notes = [*limits_note(baseline, candidate), *check(baseline, candidate, leaves, meant)]
+    notes += _not_judged(baseline, candidate, list(policies))
+    if baseline.path.resolve() == candidate.path.resolve():
+        notes.append("baseline and candidate are the same run")
+    found = [measured(baseline, candidate, target, meant)[0] for target in targets]
+    noises = [_noise(baseline, noise, target) for target in targets]
+    if noise and (without := [t.name for t, other in zip(targets, noises, strict=True) if other is None]):
+        notes.append(f"no noise floor for {', '.join(without)}: {noise.run_id} lacks it")
+    evidence = [
+        of_measured(one, policies[one.target.name], _contradiction(baseline, candidate, one, policies[one.target.name]))
+        for one in found
+    ]
+    decisions = decide(evidence, chosen.confidence)
+    tasks = tuple(
+        _verdict(one, proof, decision, other, chosen.confidence)
+        for one, proof, decision, other in zip(found, evidence, decisions, noises, strict=True)
+    )
+    return GateResult(overall(tasks), baseline, candidate, chosen, tasks, noise, tuple(notes))
+
+
+def _policies(baseline: Run, candidate: Run, policy: Policy) -> dict[str, TaskPolicy]:
+    if policy.tasks:
+        return dict(policy.tasks)
+    names = shared_names([baseline, candidate])
+    if not names:
+        raise NotComparable(
+            f"{candidate.run_id} and {baseline.run_id} share no task to judge:"
+            f" {', '.join(candidate.requested) or 'none'} against {', '.join(baseline.requested) or 'none'}"
+        )
+    return {name: TaskPolicy() for name in names}
+
+
+def _not_judged(baseline: Run, candidate: Run, judged: Sequence[str]) -> list[str]:
+    notes = []
+    for name in dict.fromkeys([*baseline.requested, *candidate.requested]):
+        if name in judged:
+            continue
+        lacks = [run.run_id for run in (baseline, candidate) if entry(run, name) is None]
+        notes.append(f"{name} is not judged: " + (f"{' and '.join(lacks)} lacks it" if lacks else "not in the policy"))
+    return notes
+
+
+def _noise(baseline: Run, noise: Run | None, target: Target) -> Measured | None:
+    if noise is None or any(entry(noise, leaf) is None for leaf in target.leaves):
+        return None
+    again = resolve(baseline, noise, target.name, target.metric)
+    check(baseline, noise, target.leaves, ())
+    return measured(baseline, noise, again, ())[0]
+
+
+def _contradiction(baseline: Run, candidate: Run, found: Measured, policy: TaskPolicy) -> str | None:
+    """Why the rows can't speak for the figures: results.json reports another change than they do."""
+    unpaired = found.pairs.unpaired
+    if unpaired.outside_limit or unpaired.prompt_differs or found.n == 0:
+        return None
+    name, metric = found.target.name, found.target.metric
+    said = [figure(run, name, metric) or 0.0 for run in (baseline, candidate)]
+    change, counted = said[1] - said[0], found.whole_candidate - found.whole_baseline
+    drop = policy.max_drop.value * (abs(found.baseline) if policy.max_drop.relative else 1.0)
+    if abs(change - counted) <= max(drop / 2, 0.002 * found.scale):
+        return None
+    return (
+        f"results.json reports a change of {change:+.4f}, the rows it is made of one of {counted:+.4f}:"
+        f" {metric} is no mean over documents, or a file was edited"
+    )
+
+
+def _verdict(
+    found: Measured, proof: Evidence, decision: Decision, noise: Measured | None, confidence: float
+) -> TaskVerdict:
+    target, policy = found.target, proof.policy
+    needed = needed_documents(proof, decision, confidence)
+    return TaskVerdict(
+        name=target.name,
+        verdict=decision.verdict,
+        tier=policy.tier,
+        metric=target.metric,
+        higher_is_better=target.higher_is_better,
+        baseline=_known(found.baseline),
+        candidate=_known(found.candidate),
+        delta=_known(found.delta),
+        ci95=_interval(found),
+        p=decision.p,
+        p_holm=decision.p_holm,
+        n=found.n,
+        lost=found.lost,
+        gained=found.gained,
+        max_drop=policy.max_drop,
+        tolerance=proof.tolerance,
+        margin_lower=decision.margin_lower,
+        margin_upper=decision.margin_upper,
+        lower=decision.lower,
+        upper=decision.upper,
+        needed_n=needed,
+        needed_repeats=needed_repeats(found, noise, needed),
+        missing_baseline=found.missing_baseline,
+        missing_candidate=found.missing_candidate,
+        missing_both=found.missing_both,
+        unpaired=found.pairs.unpaired,
+        flags=decision.flags,
+        noise=Noise(noise.n, noise.lost, noise.gained) if noise else None,
+        members=found.members,
+        reasons=reasons(found, proof, decision, needed, noise),
+    )
+
+
+def _interval(found: Measured) -> tuple[float, float] | None:
+    if found.worst is None or found.best is None:
+        return None
+    low, high = found.worst.lower(0.975), found.best.upper(0.975)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return None
+    return (low, high) if found.target.sign > 0 else (-high, -low)
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None
