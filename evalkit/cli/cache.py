@@ -1,0 +1,82 @@
+"""evalkit cache stat | prune"""
+
+from __future__ import annotations
+
+import json as json_library
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from evalkit.cli.options import VerbGroup, debug_option, file_option, output_path_option, write_to
+
+__all__ = ["command"]
+
+
+@click.group("cache", cls=VerbGroup)
+def command() -> None:
+    """Size of the kept answers, and how to drop some."""
+
+
+@command.command("stat")
+@output_path_option
+@file_option("json", "the counts")
+@debug_option
+def stat_command(output_path: Path, json: str | None) -> None:
+    """How many answers are kept, whose, and how big they are."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from evalkit.journal import stat
+
+    found = stat(output_path, _runs(output_path))
+    write_to(json, json_library.dumps(asdict(found), indent=2, ensure_ascii=False, default=str))
+    if json == "-":
+        return
+    table = Table(header_style="bold", title=f"{escape(str(found.path))}: {_size(found.bytes)}", title_justify="left")
+    for column in ("model", "answers", "size", "last used", "no run refers to"):
+        table.add_column(column, justify="left" if column == "model" else "right")
+    for model in sorted(found.models, key=lambda m: -m.bytes):
+        used = time.strftime("%Y-%m-%d", time.gmtime(model.used)) if model.used else "unknown"
+        table.add_row(escape(model.label), f"{model.answers:,}", _size(model.bytes), used, f"{model.unreferenced:,}")
+    console = Console(highlight=False)
+    console.print(table)
+    for notice in (*found.notices, *(f"put aside, damaged: {path}" for path in found.damaged)):
+        console.print(f"[yellow]{escape(notice)}[/yellow]")
+
+
+@command.command("prune")
+@output_path_option
+@click.option("--model", "-m", metavar="MODEL", help="Only this model's answers.")
+@click.option("--older-than", type=float, metavar="DAYS", help="Only answers that no run has used for so long.")
+@click.option("--dry-run", is_flag=True, help="Say what would be dropped, and drop nothing.")
+@debug_option
+def prune_command(output_path: Path, model: str | None, older_than: float | None, dry_run: bool) -> None:
+    """Drop the answers that no run refers to. Nothing is lost but time."""
+    from evalkit.journal import prune
+
+    seconds = None if older_than is None else older_than * 86400
+    done = prune(output_path, _runs(output_path), model=model, older_than=seconds, dry_run=dry_run)
+    if dry_run:
+        click.echo(f"{done.answers:,} answers would be dropped, {done.kept:,} kept")
+    else:
+        sizes = f"{_size(done.bytes_before)} → {_size(done.bytes_after)}"
+        click.echo(f"{done.answers:,} answers dropped, {done.kept:,} kept: {sizes}")
+    for notice in done.notices:
+        click.echo(f"note: {notice}", err=True)
+
+
+def _runs(root: Path) -> set[str]:
+    from evalkit.results import run_folders
+
+    return {f"{folder.parent.name}/{folder.name}" for folder in run_folders(root)}
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024 or unit == "GiB":
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    raise AssertionError("unreachable")
