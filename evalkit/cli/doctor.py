@@ -23,7 +23,7 @@ def command(output_path: Path, data_dir: Path | None, json: str | None) -> None:
     import json as json_library
 
     from evalkit import __version__
-    from evalkit.runner.hardware import hardware, versions
+    from evalkit.hardware import hardware, versions
 
     findings: dict[str, Any] = {"evalkit": __version__, "hardware": hardware(), "versions": versions()}
     findings["engines"] = {name: _engine(packages) for name, packages in _ENGINES.items()}
@@ -68,7 +68,9 @@ def _results(root: Path) -> str:
 def _data(folder: Path | None) -> str:
     if folder is None:
         return "no mirror (--data-dir); data sets come from the hub"
-    return f"{folder} (evalkit data check {folder} counts what it holds)" if folder.is_dir() else f"{folder} is no folder"
+    if not folder.is_dir():
+        return f"{folder} is no folder"
+    return f"{folder} (evalkit data check {folder} counts what it holds)"
 
 
 def _show(findings: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from evalkit import __version__
 from evalkit.config import RunConfig
 from evalkit.registry import Document, Suite, Task
-from evalkit.runner.hardware import hardware, versions
+from evalkit.hardware import hardware, versions
 from evalkit.runner.models import Model
 from evalkit.tokens import ChatTemplate
 from evalkit.types import Adapter

@@ -1,0 +1,133 @@
+"""What a process gives up before it runs anything that came from outside."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import struct
+from dataclasses import dataclass
+
+from . import landlock, namespaces
+from .kernel import PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, Unsupported, prctl, syscall
+from .limits import Limits
+from .seccomp import Filter
+
+__all__ = ["TIERS", "Confinement"]
+
+TIERS = ("namespaces", "landlock", "unsafe-none")
+"""Strongest first. The last confines nothing."""
+
+_SIGKILL = 9
+_STACK = 8 << 20
+_BESIDES = 512 << 20
+"""Address space over the memory limit, for libraries, stacks and arenas that are mapped but not used."""
+_INTERPRETER = 24 << 20
+"""What the interpreter itself has in use before a program starts."""
+_OWN_PROCESSES = 3
+"""A worker, a tester and a candidate: they count against the limit on threads as well."""
+
+
+@dataclass(frozen=True)
+class Confinement:
+    """One tier as it was entered here; made once in the server, applied in each program's processes."""
+
+    tier: str
+    user: str
+    landlock_abi: int = 0
+    proc: int = -1
+    """An open /proc, which the workers read clocks from and programs never see."""
+    rules: int = -1
+    filter: Filter | None = None
+
+    @classmethod
+    def enter(cls, tier: str) -> Confinement:
+        """Confines the server as far as it can go and still start programs; raises Unsupported."""
+        proc = os.open("/proc", os.O_PATH | os.O_CLOEXEC) if os.path.isdir("/proc/self") else -1
+        if tier == "unsafe-none":
+            return cls(tier, user=f"uid {os.geteuid()}", proc=proc)
+        if proc < 0:
+            raise Unsupported("/proc is not mounted")
+        abi = landlock.abi()
+        if tier == "landlock":
+            if abi == 0:
+                raise Unsupported("this kernel has no Landlock (it takes Linux 5.13, with landlock among its lsm=)")
+            user = _drop_user()
+        else:
+            namespaces.enter(proc)
+            user = f"nobody (uid {os.geteuid()})"
+        rules = landlock.ruleset(abi) if abi else -1
+        return cls(tier, user, abi, proc, rules, Filter(abi))
+
+    def enter_worker(self) -> None:
+        if self.tier == "namespaces":
+            namespaces.own_user_namespace(self.proc)
+
+    def fork_candidate(self) -> int:
+        if self.tier == "namespaces":
+            return namespaces.fork_into_pid_namespace()
+        pid = os.fork()
+        if pid == 0 and self.tier == "unsafe-none":
+            os.setsid()  # so that what it starts can be killed with it
+        return pid
+
+    def apply(self, limits: Limits) -> None:
+        """To the calling process, for good."""
+        _limit(limits)
+        if self.tier == "namespaces":
+            _bound(resource.RLIMIT_NPROC, limits.threads + _OWN_PROCESSES)
+        if self.tier == "unsafe-none":
+            return
+        prctl(PR_SET_PDEATHSIG, _SIGKILL)
+        prctl(PR_SET_DUMPABLE, 0)
+        prctl(PR_SET_NO_NEW_PRIVS, 1)
+        _drop_capabilities()
+        if self.rules >= 0:
+            landlock.restrict(self.rules)
+        assert self.filter is not None
+        self.filter.install(os.getpid())
+
+
+def _drop_user() -> str:
+    """Without namespaces root becomes nobody, where nobody can read Python's library; else root without powers."""
+    if os.geteuid() != 0:
+        return f"uid {os.geteuid()}"
+    pid = os.fork()
+    if pid == 0:
+        try:
+            namespaces.become_nobody()
+            for folder in landlock.library_folders():
+                os.listdir(folder)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    if os.waitpid(pid, 0)[1] == 0:
+        namespaces.become_nobody()
+        return f"nobody (uid {os.geteuid()})"
+    return "uid 0 without capabilities"
+
+
+def _drop_capabilities() -> None:
+    header = struct.pack("=Ii", 0x20080522, 0)
+    syscall("capset", ctypes.c_char_p(header), ctypes.c_char_p(bytes(24)))
+
+
+def _limit(limits: Limits) -> None:
+    cpu = int(limits.cpu) + 2
+    for what, most in (
+        (resource.RLIMIT_AS, limits.memory + _BESIDES),
+        (resource.RLIMIT_DATA, limits.memory + _INTERPRETER),
+        (resource.RLIMIT_STACK, _STACK),
+        (resource.RLIMIT_CPU, cpu),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_NOFILE, limits.files),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_MEMLOCK, 0),
+    ):
+        _bound(what, most)
+
+
+def _bound(what: int, most: int) -> None:
+    _, hard = resource.getrlimit(what)
+    bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(what, (bound, bound))

@@ -1,0 +1,88 @@
+"""The process between the harness and the workers: enters a tier, forks the workers, goes when the harness goes."""
+
+from __future__ import annotations
+
+import _socket
+import gc
+import json
+import os
+import select
+import signal
+import sys
+from typing import NoReturn
+
+from .confine import Confinement
+from .limits import Limits
+from .watch import serve
+
+__all__ = ["main"]
+
+_WARM = """
+    math cmath re typing collections collections.abc itertools functools string random copy operator heapq bisect
+    struct select enum ctypes array traceback json keyword types warnings
+    zlib _bz2 _lzma _hashlib _sqlite3 pyexpat _ctypes _decimal _datetime _json _random _struct _csv unicodedata
+    _socket _pickle _queue _statistics binascii mmap
+""".split()
+"""Loaded before the first fork: what most programs import, and what needs shared libraries from outside."""
+
+
+def main(arguments: list[str]) -> NoReturn:
+    """argv: tier, limits as JSON, the harness's pid, a lifeline, one socket for each worker."""
+    tier, limits_text, harness = arguments[0], arguments[1], int(arguments[2])
+    lifeline, *controls = map(int, arguments[3:])
+    life = _socket.socket(fileno=lifeline)
+    try:
+        watched = os.pidfd_open(harness) if hasattr(os, "pidfd_open") else -1
+        _warm_up()
+        os.environ.clear()
+        limits = Limits(**json.loads(limits_text))
+        confinement = Confinement.enter(tier)
+    except Exception as error:
+        life.send(json.dumps({"failed": str(error) or type(error).__name__}).encode())
+        os._exit(1)
+    workers = [_fork_worker(control, [lifeline, watched, *controls], confinement, limits) for control in controls]
+    for control in controls:
+        os.close(control)
+    life.send(
+        json.dumps({"landlock": confinement.landlock_abi, "user": confinement.user, "pids": workers}).encode()
+    )
+    _wait(lifeline, watched, workers)
+
+
+def _warm_up() -> None:
+    for name in _WARM:
+        try:
+            __import__(name)
+        except ImportError:  # built without it: programs do without it too
+            continue
+    sys.modules["__main__"].__dict__.clear()
+    gc.collect()
+    # Untouched by collections, pages stay shared with the processes forked.
+    gc.freeze()
+
+
+def _fork_worker(control: int, inherited: list[int], confinement: Confinement, limits: Limits) -> int:
+    pid = os.fork()
+    if pid == 0:
+        try:
+            for fd in inherited:
+                if fd != control and fd >= 0:
+                    os.close(fd)
+            serve(_socket.socket(fileno=control), confinement, limits)
+        finally:
+            os._exit(1)
+    return pid
+
+
+def _wait(lifeline: int, harness: int, workers: list[int]) -> NoReturn:
+    """Ends with the harness, or with any worker: the harness then starts everything anew."""
+    poll = select.poll()
+    poll.register(lifeline, select.POLLIN)
+    if harness >= 0:
+        poll.register(harness, select.POLLIN)
+    for pid in workers:
+        poll.register(os.pidfd_open(pid), select.POLLIN)
+    poll.poll()
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
+    os._exit(0)

@@ -1,0 +1,157 @@
+"""The sandbox as the rest of the harness sees it: a tier that was tried, programs in, verdicts out."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import platform
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import Any, Literal
+
+from evalkit.errors import SandboxError, UsageError, nearest
+from evalkit.sandbox.canaries import CANARIES, check
+from evalkit.sandbox.inside.limits import Limits
+from evalkit.sandbox.pool import Pool
+from evalkit.types import Program, Verdict
+
+__all__ = ["TIERS", "Sandbox", "Tier", "Tried"]
+
+Tier = Literal["auto", "namespaces", "landlock", "unsafe-none"]
+TIERS: tuple[Tier, ...] = ("auto", "namespaces", "landlock", "unsafe-none")
+_SAFE: tuple[Tier, ...] = ("namespaces", "landlock")
+
+_MEND = """\
+Any one of these mends it:
+  - namespaces: allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces>0;
+    on Ubuntu 24.04 sysctl kernel.apparmor_restrict_unprivileged_userns=0), or in Docker run the container with
+    --security-opt seccomp=unconfined --security-opt apparmor=unconfined
+  - landlock: Linux 5.13 or newer with `landlock` in the kernel's lsm= list
+  - not on Linux: run evalkit in a Linux container or virtual machine
+Or run the code without any protection: --sandbox unsafe-none (recorded with the results)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Tried:
+    """What became of one tier on this machine."""
+
+    tier: str
+    works: bool
+    why: str = ""
+
+
+class Sandbox:
+    """Judges programs in processes that cannot reach anything, in parallel.
+
+    with Sandbox.start() as sandbox:
+        sandbox.submit(program, key)
+        for key, verdict in sandbox.completed(): ...
+    """
+
+    def __init__(self, pool: Pool, tier: str, workers: int, limits: Limits, refused: tuple[Tried, ...]) -> None:
+        self._pool = pool
+        self._about = {
+            "tier": tier,
+            "user": pool.facts["user"],
+            "landlock_abi": pool.facts["landlock"] or None,
+            "seccomp": tier != "unsafe-none",
+            "namespaces": ["user", "mount", "pid", "net", "ipc", "uts"] if tier == "namespaces" else [],
+            "canaries": [] if tier == "unsafe-none" else [canary.name for canary in CANARIES],
+            "workers": workers,
+            "limits": dataclasses.asdict(limits),
+            "python": platform.python_version(),
+            "refused": {tried.tier: tried.why for tried in refused},
+        }
+
+    @classmethod
+    def start(cls, tier: str = "auto", workers: int | None = None, limits: Limits | None = None) -> Sandbox:
+        """The strongest tier that holds here, or the one named; SandboxError where that is none."""
+        if tier not in TIERS:
+            raise UsageError(f"no sandbox is called {tier!r}{nearest(tier, TIERS)}; there are {', '.join(TIERS)}")
+        limits = limits or Limits()
+        count = workers or len(_cpus())
+        refused: list[Tried] = []
+        for name in _SAFE if tier == "auto" else (tier,):
+            try:
+                pool = _tried(name, count, limits)
+            except SandboxError as error:
+                refused.append(Tried(name, False, str(error)))
+                continue
+            return cls(pool, name, count, limits, tuple(refused))
+        found = "\n".join(f"  - {t.tier}: {t.why}" for t in refused)
+        raise SandboxError(f"no sandbox holds on this machine, so untrusted code is not run.\n{found}\n{_MEND}")
+
+    @classmethod
+    def probe(cls) -> list[Tried]:
+        """Every safe tier, tried: for `evalkit doctor`."""
+        found = []
+        for name in _SAFE:
+            try:
+                _tried(name, 1, Limits()).close()
+            except SandboxError as error:
+                found.append(Tried(name, False, str(error)))
+            else:
+                found.append(Tried(name, True))
+        return found
+
+    def submit(self, program: Program, key: Any) -> None:
+        """Returns at once; the verdict comes out of `completed` with the key."""
+        self._pool.submit(program, key)
+
+    def completed(self, wait: bool = True) -> Iterator[tuple[Any, Verdict]]:
+        """Verdicts in the order they are reached: until all are, or with wait=False those there are now."""
+        return self._pool.completed(wait)
+
+    def judge(self, programs: Iterable[Program]) -> list[Verdict]:
+        """Verdicts in the order of the programs. Not to be mixed with a stream that is under way."""
+        if self.pending:
+            raise SandboxError("judge() was called while submitted programs are under way; take those first")
+        wanted = list(programs)
+        for index, program in enumerate(wanted):
+            self.submit(program, index)
+        verdicts = dict(self.completed())
+        return [verdicts[index] for index in range(len(wanted))]
+
+    @property
+    def pending(self) -> int:
+        """Submitted and not yet taken."""
+        return self._pool.pending
+
+    @property
+    def server_pid(self) -> int:
+        return self._pool.server_pid
+
+    def describe(self) -> dict[str, Any]:
+        """For a run's manifest and for `evalkit doctor`."""
+        return {**self._about, "server_restarts": self._pool.restarts}
+
+    def close(self) -> None:
+        self._pool.close()
+
+    def __enter__(self) -> Sandbox:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _cpus() -> list[int]:
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def _tried(tier: str, workers: int, limits: Limits) -> Pool:
+    if tier == "unsafe-none":
+        return Pool(tier, workers, limits)
+    if platform.system() != "Linux":
+        raise SandboxError(f"needs Linux, this is {platform.system()}")
+    pool = Pool(tier, workers, limits)
+    try:
+        check(pool)
+    except BaseException:
+        pool.close()
+        raise
+    return pool

@@ -1,0 +1,130 @@
+"""Starting the sandbox server and speaking with it, from the harness's side."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from evalkit.errors import SandboxError
+from evalkit.sandbox.inside.limits import Limits
+from evalkit.types import Program, Verdict
+
+__all__ = ["Job", "Server"]
+
+_BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from inside import server; del sys.path[0]; server.main(sys.argv[2:])"
+_START_SECONDS = 60
+_MAX_REPORT = 1 << 13
+
+
+class Server:
+    """One running server and a socket to each of its workers."""
+
+    def __init__(self, tier: str, workers: int, limits: Limits) -> None:
+        pairs = [socket.socketpair(socket.AF_UNIX, _packets()) for _ in range(workers + 1)]
+        ours, theirs = [a for a, _ in pairs], [b for _, b in pairs]
+        # A venv's launcher may need to be told where its shared library is; the server clears it at once.
+        kept = {k: v for k, v in os.environ.items() if k in ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")}
+        command = [sys.executable, "-I", "-S", "-B", "-c", _BOOT, str(Path(__file__).parent), tier]
+        command += [json.dumps(dataclasses.asdict(limits)), str(os.getpid())]
+        command += [str(end.fileno()) for end in theirs]
+        try:
+            self._process = subprocess.Popen(
+                command,
+                env=kept,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[end.fileno() for end in theirs],
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise SandboxError(f"the sandbox server could not be started with {sys.executable}: {error}") from None
+        finally:
+            for end in theirs:
+                end.close()
+        self._lifeline, *self.controls = ours
+        self.facts = self._greeting()
+
+    def _greeting(self) -> dict[str, Any]:
+        ready, _, _ = select.select([self._lifeline], [], [], _START_SECONDS)
+        message = self._lifeline.recv(1 << 16) if ready else b""
+        facts: dict[str, Any] = json.loads(message) if message else {"failed": "the server ended without a word"}
+        if "failed" in facts:
+            self.close()
+            raise SandboxError(str(facts["failed"]))
+        return facts
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def close(self) -> None:
+        for end in (self._lifeline, *self.controls):
+            end.close()
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+
+
+class Job:
+    """A program on its way through a worker, and the descriptors that carry it."""
+
+    def __init__(self, program: Program) -> None:
+        tests = {"tests": program.tests, "prelude": program.prelude, "entry_point": program.entry_point}
+        self._report, report = os.pipe()
+        os.set_blocking(self._report, False)
+        self._sent = [_file(program.source), _file(json.dumps(tests)), report]
+
+    def send(self, control: socket.socket) -> None:
+        socket.send_fds(control, [b"judge"], self._sent)
+        for fd in self._sent:
+            os.close(fd)
+        self._sent = []
+
+    def verdict(self, message: bytes) -> Verdict:
+        """From what the worker saw and what the tester reported; a limit that was reached outweighs a report."""
+        how, detail, seconds = json.loads(message)
+        seconds = round(float(seconds), 6)
+        if how == "lost":
+            return Verdict("sandbox_error", str(detail), seconds)
+        if how != "done":
+            return Verdict(how, str(detail), seconds)
+        try:
+            name, reason = json.loads(os.read(self._report, _MAX_REPORT))
+        except (OSError, ValueError):
+            return Verdict("sandbox_error", "the tester said nothing", seconds)
+        return Verdict(name, str(reason), seconds)
+
+    def close(self) -> None:
+        for fd in (self._report, *self._sent):
+            os.close(fd)
+        self._sent = []
+
+
+def _packets() -> int:
+    return socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_DGRAM
+
+
+def _file(text: str) -> int:
+    """A file without a name: as large as need be, and read by whoever is handed it."""
+    data = text.encode("utf-8", "surrogatepass")
+    if hasattr(os, "memfd_create"):
+        fd = os.memfd_create("program", os.MFD_CLOEXEC)
+    else:
+        with tempfile.TemporaryFile() as file:
+            fd = os.dup(file.fileno())
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+    return fd
