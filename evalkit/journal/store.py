@@ -162,7 +162,7 @@ class Store:
     def _set_up(self) -> None:
         run = self._connection.execute
         run(f"PRAGMA page_size = {PAGE_SIZE}")
-        run("PRAGMA cache_size = -64000")
+        run("PRAGMA cache_size = -40000")
         if self.safe:
             run("PRAGMA locking_mode = EXCLUSIVE")
             run("PRAGMA journal_mode = TRUNCATE")
