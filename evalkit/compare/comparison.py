@@ -23,6 +23,8 @@ class TaskComparison:
     name: str
     metric: str
     higher_is_better: bool
+    scale: float
+    """The metric's range: 1 for shares."""
     n: int
     baseline: float
     candidate: float
@@ -109,11 +111,9 @@ def measured(
             f"{target.name}: all {pairs.unpaired.prompt_differs} documents were asked with other prompts in"
             f" {candidate.run_id} than in {baseline.run_id}; if that is meant, type --allow prompts"
         )
-    if not found.n and not pairs.unpaired.total == 0:
-        raise NotComparable(
-            f"{target.name}: {candidate.run_id} and {baseline.run_id} share no document"
-            f" ({'; '.join(pairs.unpaired.lines())})"
-        )
+    if not found.n:
+        why = "; ".join(pairs.unpaired.lines()) or "no document was answered by both"
+        raise NotComparable(f"{target.name}: {candidate.run_id} and {baseline.run_id} share no document ({why})")
     return found, lines
 
 
@@ -168,6 +168,7 @@ def _task(baseline: Run, run: Run, target: Target, allow: Collection[str], flips
         name=target.name,
         metric=target.metric,
         higher_is_better=target.higher_is_better,
+        scale=found.scale,
         n=found.n,
         baseline=found.baseline,
         candidate=found.candidate,

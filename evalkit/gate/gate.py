@@ -126,6 +126,7 @@ def _verdict(
         tier=policy.tier,
         metric=target.metric,
         higher_is_better=target.higher_is_better,
+        scale=found.scale,
         baseline=_known(found.baseline),
         candidate=_known(found.candidate),
         delta=_known(found.delta),

@@ -65,6 +65,8 @@ class TaskVerdict:
     tier: Tier
     metric: str
     higher_is_better: bool
+    scale: float
+    """The metric's range: 1 for shares."""
     baseline: float | None
     candidate: float | None
     delta: float | None

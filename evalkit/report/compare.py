@@ -1,0 +1,241 @@
+"""Runs side by side: on a terminal, as markdown, as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from evalkit.compare import Against, Comparison, Flip, TaskComparison
+from evalkit.results import Run
+
+__all__ = ["as_dict", "as_json", "as_markdown", "show"]
+
+_HEAD = (
+    "task",
+    "metric",
+    "baseline",
+    "candidate",
+    "Δ",
+    "95% interval",
+    "p",
+    "lost / gained",
+    "changed",
+    "detectable",
+    "n",
+)
+_LONGEST = 1200
+"""Characters of an answer that are printed; the rest stands in samples/."""
+
+
+def as_dict(comparison: Comparison) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "baseline": _run(comparison.baseline),
+        "against": [
+            {
+                **_run(against.run),
+                "tasks": {task.name: _task(task) for task in against.tasks},
+                "notes": list(against.notes),
+            }
+            for against in comparison.against
+        ],
+    }
+
+
+def as_json(comparison: Comparison) -> str:
+    return json.dumps(as_dict(comparison), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def as_markdown(comparison: Comparison) -> str:
+    text: list[str] = []
+    for against in comparison.against:
+        text += [f"## {_line(_title(comparison, against))}", "", _row(_HEAD)]
+        text.append("|" + "|".join("---:" if i > 1 else "---" for i in range(len(_HEAD))) + "|")
+        text += [_row(_cells(task)) for task in against.tasks]
+        remarks = _remarks(against)
+        text += ["", *(f"- {_line(remark)}" for remark in remarks)] if remarks else []
+        for flip in _flips(against):
+            text += ["", f"### {_line(_flip_title(flip))}", ""]
+            for what, content in _parts(flip):
+                text += [f"{what}:", "", _fenced(content), ""]
+        text.append("")
+    return "\n".join(text)
+
+
+def show(comparison: Comparison) -> None:
+    """To stdout: tables on a terminal, markdown in a pipe."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        print(as_markdown(comparison), end="")
+        return
+    for against in comparison.against:
+        _show(console, comparison, against)
+
+
+def _show(console: Any, comparison: Comparison, against: Against) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=escape(_title(comparison, against)), title_justify="left", header_style="bold")
+    for i, column in enumerate(_HEAD):
+        table.add_column(column, justify="right" if i > 1 else "left", overflow="fold")
+    for task in against.tasks:
+        colour = {True: "green", False: "red", None: ""}[task.improved]
+        cells = [escape(cell) for cell in _cells(task)]
+        cells[4] = f"[{colour}]{cells[4]}[/]" if colour else cells[4]
+        table.add_row(*cells)
+    console.print(table)
+    for remark in _remarks(against):
+        console.print(f"[yellow]{escape(remark)}[/]")
+    for flip in _flips(against):
+        _show_flip(console, flip)
+
+
+def _show_flip(console: Any, flip: Flip) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=escape(_flip_title(flip)), title_justify="left", show_lines=False, expand=True)
+    table.add_column(f"baseline ({flip.baseline_value:g})", ratio=1, overflow="fold")
+    table.add_column(f"candidate ({flip.candidate_value:g})", ratio=1, overflow="fold")
+    table.add_row(escape(_shortened(flip.baseline)), escape(_shortened(flip.candidate)))
+    console.print()
+    console.print(f"[dim]{escape(_shortened(flip.question))}[/]")
+    console.print(f"[dim]target:[/] {escape(_shortened(flip.target))}")
+    console.print(table)
+
+
+# ── pieces ───────────────────────────────────────────────────────────────────
+
+
+def _title(comparison: Comparison, against: Against) -> str:
+    one, other = against.run, comparison.baseline
+    return f"{one.label} ({one.run_id}) against {other.label} ({other.run_id})"
+
+
+def _cells(task: TaskComparison) -> list[str]:
+    points = task.scale == 1.0 and 0 <= task.baseline <= 1 and 0 <= task.candidate <= 1
+    factor, form = (100, ".2f") if points else (1, ".4g")
+    interval = "" if task.ci95 is None else f"{task.ci95.low * factor:+{form}} to {task.ci95.high * factor:+{form}}"
+    return [
+        task.name,
+        task.metric + ("" if task.higher_is_better else " ↓"),
+        f"{task.baseline * factor:{form}}",
+        f"{task.candidate * factor:{form}}",
+        f"{task.delta * factor:+{form}}",
+        interval,
+        "" if task.p is None else f"{task.p:.2g}",
+        f"{task.lost:,} / {task.gained:,}",
+        f"{task.discordance * 100:.1f}%",
+        "" if task.detectable is None else f"{task.detectable * factor:{form}}",
+        f"{task.n:,}",
+    ]
+
+
+def _remarks(against: Against) -> list[str]:
+    lines = list(against.notes)
+    for task in against.tasks:
+        lines += [f"{task.name}: {line}" for line in task.unpaired.lines()]
+        if task.missing_baseline or task.missing_candidate:
+            lines.append(
+                f"{task.name}: left out for want of an answer, {task.missing_candidate:,} in the candidate"
+                f" and {task.missing_baseline:,} in the baseline"
+            )
+    return lines
+
+
+def _flips(against: Against) -> Iterator[Flip]:
+    for task in against.tasks:
+        yield from task.flips
+
+
+def _flip_title(flip: Flip) -> str:
+    return f"{flip.task} document {flip.doc_id}: {'lost' if flip.lost else 'gained'}"
+
+
+def _parts(flip: Flip) -> Sequence[tuple[str, str]]:
+    return (
+        ("Question", flip.question),
+        ("Target", flip.target),
+        (f"Baseline ({flip.baseline_value:g})", flip.baseline),
+        (f"Candidate ({flip.candidate_value:g})", flip.candidate),
+    )
+
+
+def _run(run: Run) -> dict[str, Any]:
+    return {"run_id": run.run_id, "model": run.label, "path": str(run.path), "status": run.status}
+
+
+def _task(task: TaskComparison) -> dict[str, Any]:
+    return {
+        "metric": task.metric,
+        "higher_is_better": task.higher_is_better,
+        "baseline": task.baseline,
+        "candidate": task.candidate,
+        "delta": task.delta,
+        "ci95": None if task.ci95 is None else [task.ci95.low, task.ci95.high],
+        "p": task.p,
+        "p_holm": task.p_holm,
+        "n": task.n,
+        "flips": {"lost": task.lost, "gained": task.gained},
+        "discordance": task.discordance,
+        "detectable": task.detectable,
+        "missing": {"baseline": task.missing_baseline, "candidate": task.missing_candidate},
+        "unpaired": {
+            "only_baseline": task.unpaired.only_baseline,
+            "only_candidate": task.unpaired.only_candidate,
+            "prompt_differs": task.unpaired.prompt_differs,
+            "outside_limit": task.unpaired.outside_limit,
+            "without_prompt_hash": task.unpaired.without_prompt_hash,
+        },
+        "members": {
+            member.name: {
+                "n": member.n,
+                "baseline": member.baseline,
+                "candidate": member.candidate,
+                "delta": member.delta,
+                "flips": {"lost": member.lost, "gained": member.gained},
+            }
+            for member in task.members
+        },
+        "changed_documents": [
+            {
+                "task": flip.task,
+                "doc_id": flip.doc_id,
+                "lost": flip.lost,
+                "question": flip.question,
+                "target": flip.target,
+                "baseline": {"answer": flip.baseline, "value": flip.baseline_value},
+                "candidate": {"answer": flip.candidate, "value": flip.candidate_value},
+            }
+            for flip in task.flips
+        ],
+    }
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(_line(cell) for cell in cells) + " |"
+
+
+def _line(text: str) -> str:
+    clean = " ".join(text.split())
+    for mark, instead in (("&", "&amp;"), ("<", "&lt;"), ("|", "\\|"), ("`", "'")):
+        clean = clean.replace(mark, instead)
+    return clean
+
+
+def _fenced(text: str) -> str:
+    """In a fence longer than any inside: an answer stays text, whatever a model wrote."""
+    shown = _shortened(text)
+    fence = "```"
+    while fence in shown:
+        fence += "`"
+    return f"{fence}text\n{shown}\n{fence}"
+
+
+def _shortened(text: str) -> str:
+    text = text or "(not kept)"
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + f" … ({len(text) - _LONGEST:,} characters more)"
