@@ -10,11 +10,21 @@ from typing import Any
 
 from evalkit.errors import CheckpointError, UsageError
 
-__all__ = ["adapter_config", "adapter_rank", "merge_adapter", "refused_by_vllm", "tensor_shapes"]
+__all__ = [
+    "adapter_config",
+    "adapter_rank",
+    "adapter_targets",
+    "merge_adapter",
+    "refused_by_vllm",
+    "tensor_shapes",
+]
 
 _CONFIG = "adapter_config.json"
 _PLAIN_INITS = frozenset({"gaussian", "eva", "orthogonal", "mica", "lora_ga"})
 """Initialisations that leave the base's weights as they are; PiSSA, OLoRA and their like do not."""
+
+_ENDS = frozenset({"lm_head", "embed_tokens", "wte", "embed_in", "embed_out"})
+"""A model's first and last layer: adapters there take paths of their own in vLLM, by request and not by token."""
 
 
 def adapter_config(path: str | Path) -> dict[str, Any]:
@@ -40,6 +50,15 @@ def adapter_rank(path: str | Path) -> int:
     return max([int(config["r"]), *map(int, (config.get("rank_pattern") or {}).values())])
 
 
+def adapter_targets(path: str | Path) -> frozenset[str] | None:
+    """The modules that it adapts (`q_proj` …), by its weights, else by its list; None where neither says."""
+    named = {name.split(".lora_")[0].rsplit(".", 1)[-1] for name in tensor_shapes(path) if ".lora_" in name}
+    listed = adapter_config(path).get("target_modules")
+    if not named and isinstance(listed, list):
+        named = {str(module).rsplit(".", 1)[-1] for module in listed}
+    return frozenset(named) or None
+
+
 def refused_by_vllm(path: str | Path) -> str | None:
     """Why vLLM would not take this adapter, or would take it wrongly; None where it takes it."""
     config = adapter_config(path)
@@ -59,6 +78,8 @@ def refused_by_vllm(path: str | Path) -> str | None:
             return f"it uses {field}"
     if adapter_rank(path) > 512:
         return f"its rank is {adapter_rank(path)}, over 512"
+    if ends := sorted(_ENDS & (adapter_targets(path) or frozenset())):
+        return f"it adapts {ends[0]}, where vLLM mixes up prompts and adapters"
     whole = [name for name in tensor_shapes(path) if "lora_" not in name]
     return f"it holds whole weights ({whole[0]})" if whole else None
 

@@ -46,7 +46,12 @@ _LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 
 
 def engine_arguments(
-    spec: ModelSpec, known: Sequence[str], *, cpu: bool, adapter_ranks: Sequence[int] = ()
+    spec: ModelSpec,
+    known: Sequence[str],
+    *,
+    cpu: bool,
+    adapter_ranks: Sequence[int] = (),
+    adapter_targets: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """What to start vLLM with. `known` are the installed version's argument names."""
     args: dict[str, Any] = {}
@@ -87,6 +92,10 @@ def engine_arguments(
             "max_cpu_loras": len(adapter_ranks),
             "max_lora_rank": next((r for r in _LORA_RANKS if r >= max(adapter_ranks)), max(adapter_ranks)),
         }
+        if adapter_targets and "lora_target_modules" in known:
+            # Else the output layer is prepared for adapters too, and a prompt's rows go through it with the
+            # adapter of another row.
+            defaults["lora_target_modules"] = list(adapter_targets)
     return defaults | args
 
 

@@ -14,7 +14,11 @@ from evalkit.engines.vllm.scoring import Ask, Reading, Row
 from evalkit.errors import UsageError
 from evalkit.types import Adapter, Failed, Finish, Generate, Generated, Sampling, TokenIds, Usage
 
-__all__ = ["Client", "Draw"]
+__all__ = ["Client", "Draw", "Refused"]
+
+
+class Refused(Exception):
+    """vLLM does not take this request; says why."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +75,7 @@ class Client:
         return bool(self.engine.has_unfinished_requests())
 
     def ask(self, ask: Ask, adapter: str | None) -> str:
-        """Raises ValueError where vLLM refuses the request."""
+        """Raises Refused."""
         fields: dict[str, Any] = {"max_tokens": 1, "temperature": 0.0, "detokenize": False}
         if ask.labels:
             fields["logprob_token_ids"] = list(ask.labels)
@@ -84,7 +88,7 @@ class Client:
         return self._add(ask.prompt, fields, adapter)
 
     def draw(self, draw: Draw, adapter: str | None) -> str:
-        """Raises ValueError where vLLM refuses the request, UsageError where it has no such option."""
+        """Raises Refused, and UsageError where this version has no such sampling option."""
         known = self._fields
         fields = sampling_fields(draw.sampling, draw.prompt, draw.sample, known, self._thinking)
         return self._add(draw.prompt, fields, adapter)
@@ -145,15 +149,23 @@ class Client:
 
     def _add(self, prompt: TokenIds, fields: Mapping[str, Any], adapter: str | None) -> str:
         if adapter is not None and adapter not in self._loras:
-            raise ValueError(f"no adapter named {adapter!r} was loaded")
+            raise Refused(f"no adapter named {adapter!r} was loaded")
         try:
             params = self._make_params(**fields, output_kind=self._final_only)
         except TypeError as error:
             raise UsageError(f"vLLM does not take these sampling options: {error}") from error
+        except Exception as error:
+            raise Refused(" ".join(str(error).split())) from error
         self._count += 1
         name = str(self._count)
         lora = self._loras[adapter] if adapter is not None else None
-        self.engine.add_request(name, self._inputs(prompt.tolist()), params, lora_request=lora)
+        try:
+            self.engine.add_request(name, self._inputs(prompt.tolist()), params, lora_request=lora)
+        except Exception as error:
+            # Versions differ in what they raise for a bad request; a dead engine is another matter.
+            if "Dead" in type(error).__name__ or isinstance(error, OSError | MemoryError):
+                raise
+            raise Refused(" ".join(str(error).split())) from error
         return name
 
 

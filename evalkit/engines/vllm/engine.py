@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from evalkit.engines.adapters import adapter_rank, refused_by_vllm
+from evalkit.engines.adapters import adapter_rank, adapter_targets, refused_by_vllm
 from evalkit.engines.vllm.messages import Ready, Start
 from evalkit.engines.vllm.process import Gone, Worker
 from evalkit.engines.vllm.trouble import explain
@@ -114,15 +114,17 @@ class VllmEngine:
                 if kind == "answers":
                     _add(self.usage, rest[2])
                 else:
-                    self._dead = str(self._trouble(*rest))
-                    return
+                    self._trouble(*rest)
+                    if self._dead:
+                        return
         except Gone as gone:
             self._dead = str(self._died(str(gone)))
 
     def _trouble(self, kind: str, line: str) -> Exception:
         if kind == "died":
             return self._died(line)
-        self._dead = line
+        if kind != "usage":
+            self._dead = line
         return _raised(kind, line)
 
     def _died(self, how: str) -> EngineError:
@@ -144,7 +146,9 @@ def load(spec: ModelSpec, tokenizer: Any = None, adapters: Sequence[Adapter] = (
     spec = _with_options(spec, options)
     refused = {adapter.name: why for adapter in adapters if (why := refused_by_vllm(adapter.path))}
     taken = tuple(adapter for adapter in adapters if adapter.name not in refused)
-    start = Start(spec, taken, tuple(adapter_rank(a.path) for a in taken), spec.args.get("think_end_token"))
+    start = Start(
+        spec, taken, tuple(adapter_rank(a.path) for a in taken), _targets(taken), spec.args.get("think_end_token")
+    )
     worker = Worker("evalkit.engines.vllm.worker")
     try:
         worker.send(start)
@@ -161,6 +165,12 @@ def load(spec: ModelSpec, tokenizer: Any = None, adapters: Sequence[Adapter] = (
     for warning in ready.warnings:
         _log.warning(warning)
     return VllmEngine(spec.typed, worker, ready, refused)
+
+
+def _targets(adapters: Sequence[Adapter]) -> tuple[str, ...] | None:
+    found = [adapter_targets(adapter.path) for adapter in adapters]
+    known = [targets for targets in found if targets]
+    return tuple(sorted(frozenset().union(*known))) if adapters and len(known) == len(found) else None
 
 
 def _with_options(spec: ModelSpec, options: Mapping[str, Any]) -> ModelSpec:

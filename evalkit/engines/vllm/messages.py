@@ -18,6 +18,8 @@ class Start:
     spec: ModelSpec
     adapters: tuple[Adapter, ...]
     ranks: tuple[int, ...]
+    targets: tuple[str, ...] | None
+    """The modules that the adapters adapt, where that is known."""
     think_end: str | int | None
 
 

@@ -16,11 +16,14 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from evalkit.types import Answer, Failed, Score, Scored, TokenIds
 
-__all__ = ["Ask", "Reading", "Row", "ScoreJob"]
+__all__ = ["Ask", "Reading", "Row", "ScoreJob", "Way"]
+
+Way = Literal["fast", "labels", "plain"]
+"""How to score: labels and rows, labels alone, or one whole prompt for each choice."""
 
 Row: TypeAlias = "tuple[float, float]"
 """A token's log-probability, and that of the likeliest token in its place."""
@@ -54,18 +57,21 @@ _Place: TypeAlias = "tuple[bytes, int]"
 class ScoreJob:
     """One context and all of its continuations, from the first request to the answers."""
 
-    def __init__(self, work: Score, *, block: int, max_labels: int, plain: bool = False) -> None:
-        """`block`: tokens that the cache keeps together, 0 without one. `plain`: one whole prompt per choice."""
+    def __init__(
+        self, work: Score, *, block: int, max_labels: int, way: Way = "fast", from_scratch: bool = False
+    ) -> None:
+        """`block`: tokens that the cache keeps together, 0 without one. `from_scratch`: do not read it."""
         self._work = work
         self._block = block
         self._max_labels = max_labels
-        self._plain = plain
+        self._way = way
+        self._from_scratch = from_scratch
         self._known: dict[_Place, Row] = {}
         self._open = 0
         self._refused: str | None = None
 
     def start(self) -> list[Ask]:
-        return self._sent(self._whole_prompts() if self._plain else self._first_asks())
+        return self._sent(self._whole_prompts() if self._way == "plain" else self._first_asks())
 
     def take(self, ask: Ask, reading: Reading) -> list[Ask]:
         """Note what came back; what is to be asked next, once nothing is under way."""
@@ -104,7 +110,7 @@ class ScoreJob:
 
     def _next(self) -> list[Ask]:
         self._open -= 1
-        if self._open or self._refused or self._plain:
+        if self._open or self._refused or self._way == "plain":
             return []
         return self._sent(self._missing())
 
@@ -126,17 +132,20 @@ class ScoreJob:
         for siblings in longer.values():
             prompt = context + siblings[0][:-1]
             start = len(context) + (1 if alone else 0)
-            asks += self._labels(prompt, [k[-1] for k in siblings], start if start < len(prompt) else None)
+            rows = start if start < len(prompt) and self._way == "fast" else None
+            asks += self._labels(prompt, [k[-1] for k in siblings], rows)
         return asks
 
     def _read_with_choices(self) -> bool:
         length = len(self._work.context)
+        if self._way != "fast":
+            return False
         return length > 0 and (not self._block or (length <= 2 * self._block and length % self._block > 0))
 
     def _labels(self, prompt: TokenIds, tokens: Sequence[int], rows_from: int | None = None) -> list[Ask]:
         wanted = list(dict.fromkeys(tokens))
         parts = [tuple(wanted[at : at + self._max_labels]) for at in range(0, len(wanted), self._max_labels)]
-        return [Ask(prompt, part, rows_from if at == 0 else None) for at, part in enumerate(parts)]
+        return [Ask(prompt, part, rows_from if at == 0 else None, self._from_scratch) for at, part in enumerate(parts)]
 
     def _missing(self) -> list[Ask]:
         context = self._work.context
@@ -144,7 +153,7 @@ class ScoreJob:
         again: list[Ask] = []
         for continuation in self._work.continuations:
             gaps = [place for place in _places(continuation) if place not in self._known]
-            if len(gaps) * max(1, self._block) > len(context) + len(continuation):
+            if self._way == "fast" and len(gaps) * max(1, self._block) > len(context) + len(continuation):
                 prompt = context + continuation[:-1]
                 again.append(Ask(prompt, (continuation[-1],), len(context), from_scratch=True))
                 continue

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from evalkit.engines.vllm.client import Client
-from evalkit.engines.vllm.scoring import Ask, ScoreJob
+from evalkit.engines.vllm.scoring import Ask, ScoreJob, Way
 from evalkit.errors import EngineError
 from evalkit.types import Score, Scored, TokenIds
 
@@ -34,14 +34,20 @@ class SelfTest:
         return self.largest_difference <= self.tolerance
 
 
-def compare_ways(client: Client, pool: Sequence[int], max_length: int, *, float32: bool) -> SelfTest:
-    """Score the same requests fast on a cold cache, fast on a warm one, and the plain way."""
+def compare_ways(
+    client: Client, pool: Sequence[int], max_length: int, way: Way, *, rows: bool, float32: bool
+) -> SelfTest:
+    """Score the same requests `way` on a cold cache, again on a warm one, and with nothing shared.
+
+    `rows`: prompts may be asked for their own log-probabilities; else labels from scratch are the measure.
+    """
     works = _traps(pool, client.block or 16, max_length)
-    cold, warm, plain = (_score(client, works, plain=plain) for plain in (False, False, True))
+    cold, warm = _score(client, works, way), _score(client, works, way)
+    plain = _score(client, works, "plain" if rows else "labels", from_scratch=True)
     worst = 0.0
-    for fast in (cold, warm):
+    for shared in (cold, warm):
         for id, expected in plain.items():
-            worst = max(worst, _difference(fast.get(id), expected, float32))
+            worst = max(worst, _difference(shared.get(id), expected, float32))
     # In half precision the shape of a batch moves a log-probability in its second digit; garbage moves it by more.
     return SelfTest(len(plain), worst, 1e-3 if float32 else 0.5)
 
@@ -98,8 +104,9 @@ def _traps(pool: Sequence[int], block: int, max_length: int) -> list[Score]:
     return made
 
 
-def _score(client: Client, works: Sequence[Score], *, plain: bool) -> dict[int, Scored]:
-    jobs = [ScoreJob(work, block=client.block, max_labels=client.max_labels, plain=plain) for work in works]
+def _score(client: Client, works: Sequence[Score], way: Way, from_scratch: bool = False) -> dict[int, Scored]:
+    block, labels = client.block, client.max_labels
+    jobs = [ScoreJob(w, block=block, max_labels=labels, way=way, from_scratch=from_scratch) for w in works]
     sent: dict[str, tuple[ScoreJob, Ask]] = {}
 
     def send(job: ScoreJob, asks: Sequence[Ask]) -> None:

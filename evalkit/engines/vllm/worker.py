@@ -15,11 +15,11 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from evalkit.engines.vllm.arguments import engine_arguments, without_secrets
-from evalkit.engines.vllm.client import Client, Draw
+from evalkit.engines.vllm.client import Client, Draw, Refused
 from evalkit.engines.vllm.generating import Thinking
 from evalkit.engines.vllm.messages import Ready, Start
 from evalkit.engines.vllm.process import die_with_parent
-from evalkit.engines.vllm.scoring import Ask, ScoreJob
+from evalkit.engines.vllm.scoring import Ask, ScoreJob, Way
 from evalkit.engines.vllm.selftest import Mixing, SelfTest, compare_ways, prove_adapters
 from evalkit.errors import AskedWrong, EvalkitError
 from evalkit.types import Adapter, Answer, Failed, Score, Usage, Work
@@ -61,7 +61,9 @@ def _start(pipe: Connection, start: Start) -> tuple[_Loop, Ready]:
         os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(_cache_gib()))
         # One process less to start; on a CPU there is nothing to overlap with.
         os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
-    args = engine_arguments(start.spec, _argument_names(), cpu=cpu, adapter_ranks=start.ranks)
+    args = engine_arguments(
+        start.spec, _argument_names(), cpu=cpu, adapter_ranks=start.ranks, adapter_targets=start.targets
+    )
     llm = vllm.LLM(**args)
 
     thinking = _thinking(start.think_end, llm.get_tokenizer())
@@ -71,16 +73,14 @@ def _start(pipe: Connection, start: Start) -> tuple[_Loop, Ready]:
     pool = _ordinary_tokens(llm.get_tokenizer())
     length = int(config.model_config.max_model_len)
 
-    warnings: list[str] = []
-    test = compare_ways(client, pool, length, float32=float32) if client.can_label else None
-    if test is None or not test.passed:
-        warnings.append(_falls_back(vllm.__version__, test))
+    # With adapters, prompts can be asked for their own rows only where the output layer is left out of it.
+    rows = not start.adapters or "lora_target_modules" in args
+    way, test, warnings = _choose(client, pool, length, vllm.__version__, rows=rows, float32=float32)
     refused = _load_adapters(client, start.adapters)
     names = [adapter.name for adapter in start.adapters if adapter.name not in refused]
     mixing: Mixing = prove_adapters(client, pool, names, float32=float32) if names else "free"
     client.usage = Usage()
 
-    plain = test is None or not test.passed
     description = {
         "name": "vllm",
         "versions": {"vllm": vllm.__version__, "torch": _version("torch")},
@@ -92,7 +92,8 @@ def _start(pipe: Connection, start: Start) -> tuple[_Loop, Ready]:
         "tensor_parallel_size": config.parallel_config.tensor_parallel_size,
         "pipeline_parallel_size": config.parallel_config.pipeline_parallel_size,
         "enforce_eager": bool(config.model_config.enforce_eager),
-        "scoring_path": "plain" if plain else "fast",
+        "scoring_path": "plain" if way == "plain" else "fast",
+        "scoring_requests": {"fast": "labels and rows", "labels": "labels", "plain": "whole prompts"}[way],
         "self_test": None
         if test is None
         else {
@@ -103,8 +104,29 @@ def _start(pipe: Connection, start: Start) -> tuple[_Loop, Ready]:
         "adapters": {"loaded": names, "batches": mixing if names else None},
         "arguments": without_secrets(args),
     }
-    loop = _Loop(pipe, client, mixing, plain)
+    loop = _Loop(pipe, client, mixing, way)
     return loop, Ready(description, int(config.scheduler_config.max_num_seqs), tuple(warnings), refused)
+
+
+def _choose(
+    client: Client, pool: Sequence[int], length: int, version: str, *, rows: bool, float32: bool
+) -> tuple[Way, SelfTest | None, list[str]]:
+    """The fastest way that gives the plain way's numbers here, and a warning for each that does not."""
+    warnings: list[str] = []
+    if not client.can_label:
+        return "plain", None, [f"vLLM {version} has no log-probabilities by token id: {_PLAIN}"]
+    ways: list[Way] = ["fast", "labels"] if rows else ["labels"]
+    for way in ways:
+        test = compare_ways(client, pool, length, way, rows=rows, float32=float32)
+        if test.passed:
+            return way, test, warnings
+        found = f"vLLM {version} gives other log-probabilities the {way} way (by {test.largest_difference:.2g})"
+        warnings.append(f"{found}: {_PLAIN if way == ways[-1] else _LABELS}")
+    return "plain", test, warnings
+
+
+_PLAIN = "scoring goes the plain way, one whole prompt for each choice, several times slower"
+_LABELS = "each token of a choice is asked for on its own, which is slower for long choices"
 
 
 def _argument_names() -> list[str]:
@@ -123,14 +145,6 @@ def _load_adapters(client: Client, adapters: Sequence[Adapter]) -> dict[str, str
         except Exception as error:
             refused[adapter.name] = " ".join(str(error).split())
     return refused
-
-
-def _falls_back(version: str, test: SelfTest | None) -> str:
-    if test is None:
-        why = "has no log-probabilities by token id"
-    else:
-        why = f"gives other log-probabilities the fast way (by {test.largest_difference:.2g} in the self-test)"
-    return f"vLLM {version} {why}: scoring goes the plain way, one whole prompt for each choice, several times slower"
 
 
 def _thinking(marker: str | int | None, tokenizer: Any) -> Thinking | None:
@@ -170,11 +184,11 @@ def _version(name: str) -> str | None:
 
 
 class _Loop:
-    def __init__(self, pipe: Connection, client: Client, mixing: Mixing, plain: bool) -> None:
+    def __init__(self, pipe: Connection, client: Client, mixing: Mixing, way: Way) -> None:
         self._pipe = pipe
         self._client = client
         self._mixing = mixing
-        self._plain = plain
+        self._way: Way = way
         self._run = 0
         self._held: deque[Work] = deque()
         self._lane: object = None
@@ -190,11 +204,18 @@ class _Loop:
                 if message[0] == "stop":
                     return
                 self._hear(*message)
-                self._admit()
-                self._report()
+                self._go_on()
             self._step()
+            self._go_on()
+
+    def _go_on(self) -> None:
+        try:
             self._admit()
+        except AskedWrong as error:
             self._report()
+            self._drop()
+            self._pipe.send(("trouble", "usage", str(error)))
+        self._report()
 
     @property
     def _under_way(self) -> bool:
@@ -205,13 +226,16 @@ class _Loop:
             self._run = run
             self._held += works
         else:
-            self._client.abort([*self._scores, *self._draws])
-            self._scores.clear()
-            self._draws.clear()
-            self._held.clear()
-            self._finished.clear()
-            self._client.usage = Usage()
+            self._drop()
             self._pipe.send(("aborted", run))
+
+    def _drop(self) -> None:
+        self._client.abort([*self._scores, *self._draws])
+        self._scores.clear()
+        self._draws.clear()
+        self._held.clear()
+        self._finished.clear()
+        self._client.usage = Usage()
 
     def _admit(self) -> None:
         """Hand vLLM all that may run beside what is under way."""
@@ -232,14 +256,14 @@ class _Loop:
     def _begin(self, work: Work) -> None:
         if isinstance(work, Score):
             block, labels = self._client.block, self._client.max_labels
-            job = ScoreJob(work, block=block, max_labels=labels, plain=self._plain)
+            job = ScoreJob(work, block=block, max_labels=labels, way=self._way)
             self._send(job, job.start(), work.adapter)
             return
         for draw in Draw.of(work):
             try:
                 self._draws[self._client.draw(draw, work.adapter)] = draw
-            except ValueError as error:
-                self._finished.append(Failed(draw.id, _reason(error)))
+            except Refused as error:
+                self._finished.append(Failed(draw.id, str(error)))
 
     def _send(self, job: ScoreJob, asks: Sequence[Ask], adapter: str | None) -> None:
         todo = deque(asks)
@@ -247,8 +271,8 @@ class _Loop:
             ask = todo.popleft()
             try:
                 self._scores[self._client.ask(ask, adapter)] = job, ask, adapter
-            except ValueError as error:
-                todo += job.refuse(_reason(error))
+            except Refused as error:
+                todo += job.refuse(str(error))
         if job.done:
             self._finished += job.answers()
 
@@ -270,10 +294,6 @@ class _Loop:
             self._pipe.send(("answers", self._run, self._finished, self._client.usage))
             self._finished = []
             self._client.usage = Usage()
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split())
 
 
 if __name__ == "__main__":
