@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from evalkit.errors import ConfigError, UnknownModel, nearest
-from evalkit.types import ModelSpec
 
-__all__ = ["Entry", "Fact", "Kind", "all_entries", "get", "kind", "load", "nano_path", "resolve"]
+__all__ = ["Entry", "Fact", "Found", "Kind", "all_entries", "get", "kind", "load", "nano_path", "resolve"]
 
 Kind = Literal["base", "instruct", "chat"]
 
@@ -62,8 +61,33 @@ class Entry:
         return self.id or str(nano_path())
 
     @property
+    def license_id(self) -> str | None:
+        value: str | None = self.license.value
+        return value
+
+    @property
     def facts(self) -> dict[str, Fact]:
         return {name: getattr(self, name) for name in _FACTS}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a name on the command line stands for."""
+
+    typed: str
+    source: str
+    """A hub id or a path."""
+    entry: Entry | None = None
+
+    @property
+    def alias(self) -> str | None:
+        return self.entry.alias if self.entry else None
+
+    @property
+    def kind(self) -> Kind | None:
+        """As verified; `kind()` also takes hints from names."""
+        value: Kind | None = self.entry.kind.value if self.entry else None
+        return value
 
 
 _FACTS = tuple(field.name for field in fields(Entry) if field.name not in ("alias", "id", "also"))
@@ -96,23 +120,23 @@ def kind(name: str) -> Fact:
     return Fact(reason=f"{name} is not in the catalog, and its name says nothing")
 
 
-def resolve(typed: str) -> ModelSpec:
+def resolve(typed: str) -> Found:
     """What was typed, found: an alias, `nano`, a hub id or a folder. A folder of that name wins over a hub id."""
     name = typed.strip()
     entry = get(name)
     if entry is not None and "/" not in name:
-        return ModelSpec(typed=typed, source=entry.source, alias=entry.alias, kind=entry.kind.value)
+        return Found(typed, entry.source, entry)
     path = Path(name).expanduser()
     if name and path.is_dir():
-        return ModelSpec(typed=typed, source=str(path), kind=None)
+        return Found(typed, str(path))
     if path.is_file():
         raise UnknownModel(f"--model {typed}: a folder with a checkpoint is wanted, this is a file; type its folder")
     if name.startswith((".", "/", "~")) or name.endswith("/"):
         raise UnknownModel(f"--model {typed}: there is no folder {path}{_nearest_folder(path)}")
     if entry is not None:
-        return ModelSpec(typed=typed, source=entry.source, alias=entry.alias, kind=entry.kind.value)
+        return Found(typed, entry.source, entry)
     if _HUB_ID.fullmatch(name):
-        return ModelSpec(typed=typed, source=name)
+        return Found(typed, name)
     raise UnknownModel(
         f"--model {typed}: no such alias or folder{nearest(name.lower(), _by_name()) or '.'} "
         "Type an alias (`evalkit models` lists them), a hub id like org/name, or a path."
