@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import bdtr, comb, stdtr, stdtrit
+from scipy.special import bdtr, stdtr, stdtrit
 
 from evalkit.stats.cluster import Design, codes
 from evalkit.stats.intervals import Interval
@@ -47,9 +47,10 @@ def mcnemar_midp(lost: int, gained: int) -> float:
     total = lost + gained
     if total == 0:
         return 1.0
+    observed = _binomial_half(min(lost, gained), total)
     if lost == gained:
-        return 1 - float(comb(total, lost)) * 0.5**total
-    return 2 * float(bdtr(min(lost, gained), total, 0.5)) - _binomial_half(min(lost, gained), total)
+        return 1 - observed / 2
+    return 2 * float(bdtr(min(lost, gained), total, 0.5)) - observed
 
 
 def _binomial_half(k: int, n: int) -> float:

@@ -117,7 +117,7 @@ def repeats_needed(variance: float, noise_variance: float, documents: int, neede
     target = variance * documents / needed
     if noise_variance <= 0 or target <= between:
         return None
-    return max(2, math.ceil(noise_variance / (target - between)))
+    return max(2, math.ceil(noise_variance / (target - between) - 1e-9))
 
 
 def _edge(lost_count: Any, n: int, tolerance: float, level: float, side: Side) -> Floats:
