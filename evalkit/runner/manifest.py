@@ -10,8 +10,8 @@ from typing import Any
 
 from evalkit import __version__
 from evalkit.config import RunConfig
-from evalkit.registry import Document, Suite, Task
 from evalkit.hardware import hardware, versions
+from evalkit.registry import Document, Suite, Task
 from evalkit.runner.models import Model
 from evalkit.tokens import ChatTemplate
 from evalkit.types import Adapter

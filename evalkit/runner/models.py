@@ -59,7 +59,7 @@ class Model:
             "fingerprint": self.fingerprint,
             "kind": self.spec.kind,
             "parameters": self.facts.parameters,
-            "license": entry.license_id if entry else None,
+            "license": entry.license.value if entry else None,
             "architecture": self.facts.architecture,
             "dtype": self.spec.dtype,
             "trust_remote_code": self.spec.trust_remote_code,
@@ -69,26 +69,23 @@ class Model:
 def find_model(typed: str, config: RunConfig) -> Model:
     found = catalog.resolve(typed)
     args = dict(config.model_args)
-    spec = ModelSpec(
-        typed=typed,
-        source=found.source,
-        alias=found.alias,
+    hint: Any = catalog.kind(typed).value
+    spec = replace(
+        found,
         revision=args.get("revision"),
         tokenizer=args.get("tokenizer"),
-        kind=found.kind,
+        kind=found.kind or hint,
         dtype=str(args.get("dtype") or "auto"),
         trust_remote_code=bool(args.get("trust_remote_code") or config.trust_remote_code),
         args={key: value for key, value in args.items() if key not in _NOT_ENGINE_ARGS},
     )
     folder = checkpoint.resolve(spec)
-    facts = checkpoint.inspect(folder, trust_remote_code=spec.trust_remote_code)
-    hub_id = None if Path(found.source).exists() else found.source
     return Model(
         spec=replace(spec, source=str(folder)),
-        hub_id=hub_id,
-        facts=facts,
+        hub_id=None if Path(found.source).exists() else found.source,
+        facts=checkpoint.inspect(folder, trust_remote_code=spec.trust_remote_code),
         fingerprint=checkpoint.fingerprint(folder),
-        entry=found.entry,
+        entry=catalog.get(typed) or catalog.get(found.source),
     )
 
 
