@@ -10,6 +10,7 @@ from typing import Any
 from evalkit.errors import CheckpointError, UsageError
 from evalkit.tokens.chat import ChatTemplate
 from evalkit.tokens.encoding import Encoded
+from evalkit.tokens.pieces import Pieces
 from evalkit.tokens.sampling import DEFAULT_MAX_TOKENS, sampling_of
 from evalkit.tokens.windows import cut_prompt, cut_to, rolling_windows, room_for
 from evalkit.types import GenerateRequest, ModelSpec, Request, Sampling, ScoreRequest, TokenIds
@@ -44,6 +45,8 @@ class Tokenizer:
         self._add_bos_token = add_bos_token
         self._prefix_token_id = prefix_token_id
         self._chat_arguments = chat_arguments or {}
+        self._pieces: Any = _UNTRIED
+        self._begins: dict[bool | None, TokenIds | None] = {}
 
     @classmethod
     def load(cls, spec: ModelSpec) -> Tokenizer:
@@ -228,15 +231,37 @@ class Tokenizer:
         bare = [text for text in texts if is_bare(text)]
         known = set(bare)
         plain = [text for text in texts if text not in known]
-        special = {} if self._add_bos_token is None else {"add_special_tokens": self._add_bos_token}
-        for some, options in ((bare, {"add_special_tokens": False}), (plain, special)):
+        for some, special in ((bare, False), (plain, self._add_bos_token)):
             for start in range(0, len(some), _TEXTS_AT_ONCE):
                 chunk = some[start : start + _TEXTS_AT_ONCE]
-                found = self.hf(chunk, return_attention_mask=False, return_token_type_ids=False, verbose=False, **options)
-                for text, ids in zip(chunk, found["input_ids"], strict=True):
-                    texts[text] = array("i", ids)
+                texts.update(zip(chunk, self._encode_texts(chunk, special), strict=True))
+
+    def _encode_texts(self, texts: list[str], special: bool | None) -> list[TokenIds]:
+        """`special`: whether to add special tokens; None is the tokenizer's own habit."""
+        if self._pieces is _UNTRIED:
+            self._pieces = Pieces.over(self.hf, texts)
+        begin = self._begin(special)
+        if self._pieces is None or begin is None:
+            options = {} if special is None else {"add_special_tokens": special}
+            found = self.hf(texts, return_attention_mask=False, return_token_type_ids=False, verbose=False, **options)
+            return [array("i", ids) for ids in found["input_ids"]]
+        encoded: list[TokenIds] = self._pieces.encode(texts)
+        return [begin + ids for ids in encoded] if begin else encoded
+
+    def _begin(self, special: bool | None) -> TokenIds | None:
+        """The tokens put before every text; None where some are put behind it."""
+        if special is False:
+            return _EMPTY
+        if special not in self._begins:
+            options = {} if special is None else {"add_special_tokens": special}
+            with_special = list(self.hf("a b", **options)["input_ids"])
+            bare = list(self.hf("a b", add_special_tokens=False)["input_ids"])
+            before = with_special[: len(with_special) - len(bare)]
+            self._begins[special] = array("i", before) if with_special == before + bare else None
+        return self._begins[special]
 
 
+_UNTRIED: Any = object()
 _EMPTY: TokenIds = array("i")
 
 

@@ -1,0 +1,122 @@
+"""Encoding long, alike texts in pieces, each piece once, with the very tokens that the whole text would give.
+
+Few-shot prompts repeat their examples thousands of times, and each context is encoded again with every continuation.
+A text is cut where a space follows a character that is no space. The parts are independent of each other if no token
+reaches across such a place, which is read off the vocabulary; what that cannot show is tried on real texts first.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from evalkit.types import TokenIds
+
+__all__ = ["Pieces"]
+
+_PIECE = 128
+"""Characters that a piece has at least, where the text is that long."""
+_REMEMBERED = 50_000
+_TRIED = 24
+_TRIED_CHARACTERS = 3_000
+_PROBE = (
+    "Question: A train leaves at 9:45, 12 km away; it's 3.50 dollars!  Two  blanks,\ttabs\n\n  and lines.\n"
+    "def f(x, y=[1, 22, 333]):\n    return {'a': x ** 2, \"b\": -y}  # done\n\n한국어 문장은 이렇게 이어집니다. 정답은 무엇일까요?\n"
+    "Ünïcödé, 日本語 テキスト, emoji 🙂 🙃 end. (A) first (B) second </s> <s> ### Response: I'll we've they'd  "
+)
+
+_PLACE = re.compile(r"(?<=\S) ")
+
+
+class Pieces:
+    """Encodes texts without special tokens. `Pieces.over(hf, texts)` is None where the tokenizer does not allow it."""
+
+    def __init__(self, hf: Any, *, drops_space: bool) -> None:
+        self._hf = hf
+        self._drops_space = drops_space
+        self._known: dict[str, TokenIds] = {}
+
+    @classmethod
+    def over(cls, hf: Any, texts: Sequence[str]) -> Pieces | None:
+        """A tokenizer that writes a blank before every text gets later pieces without theirs."""
+        if not _no_token_crosses(hf):
+            return None
+        tried = [text[:_TRIED_CHARACTERS] for text in sorted(texts, key=len, reverse=True)[:_TRIED]]
+        tried += [_PROBE, _PROBE[1:] + _PROBE]
+        whole = _encode(hf, tried)
+        for drops_space in (False, True):
+            pieces = cls(hf, drops_space=drops_space)
+            if pieces.encode(tried) == whole:
+                return pieces
+        return None
+
+    def encode(self, texts: Sequence[str]) -> list[TokenIds]:
+        cut = [self._cut(text) for text in texts]
+        new = list(dict.fromkeys(piece for parts in cut for piece in parts if piece not in self._known))
+        self._known.update(zip(new, self._encode(new), strict=True))
+        encoded = []
+        for parts in cut:
+            tokens = array("i")
+            for piece in parts:
+                tokens.extend(self._known[piece])
+            encoded.append(tokens)
+        if len(self._known) > _REMEMBERED:
+            self._known.clear()
+        return encoded
+
+    def _encode(self, pieces: list[str]) -> list[TokenIds]:
+        """A later piece keeps its leading space as its mark, so that it is never taken for a text's beginning."""
+        if not self._drops_space:
+            return _encode(self._hf, pieces)
+        return _encode(self._hf, [piece[2:] if piece.startswith("\0 ") else piece for piece in pieces])
+
+    def _cut(self, text: str) -> list[str]:
+        if self._drops_space and "\0" in text:
+            return [text]
+        places = [0]
+        while (place := _PLACE.search(text, places[-1] + _PIECE)) is not None:
+            places.append(place.start())
+        parts = [text[start:end] for start, end in pairwise([*places, len(text)])]
+        if self._drops_space:
+            parts[1:] = [f"\0{part}" for part in parts[1:]]
+        return parts
+
+
+def _encode(hf: Any, texts: list[str]) -> list[TokenIds]:
+    if not texts:
+        return []
+    found = hf(texts, add_special_tokens=False, return_attention_mask=False, return_token_type_ids=False, verbose=False)
+    return [array("i", ids) for ids in found["input_ids"]]
+
+
+def _no_token_crosses(hf: Any) -> bool:
+    """No token has a space after a character that is none, and no added token takes in blanks beside it."""
+    if not getattr(hf, "is_fast", False):
+        return False
+    added = getattr(hf, "added_tokens_decoder", {}).values()
+    if any(token.rstrip or token.single_word or _PLACE.search(token.content) for token in added):
+        return False
+    byte_level = _bytes_of_characters()
+    names = {token.content for token in added}
+    return not any(_crosses(token, byte_level) for token in hf.get_vocab() if token not in names)
+
+
+def _crosses(token: str, byte_level: dict[str, int]) -> bool:
+    if "▁" in token and re.search(r"[^\s▁]▁", token):
+        return True
+    if "Ġ" not in token[1:]:
+        return _PLACE.search(token) is not None
+    if not all(character in byte_level for character in token):
+        return True
+    text = bytes(byte_level[character] for character in token).decode("utf-8", errors="replace")
+    return _PLACE.search(text) is not None
+
+
+def _bytes_of_characters() -> dict[str, int]:
+    """Byte-level vocabularies write the byte 0x20 as Ġ, and so on: printable bytes as they are, the others from 256 up."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {chr(byte): byte for byte in printable} | {chr(256 + i): byte for i, byte in enumerate(others)}
