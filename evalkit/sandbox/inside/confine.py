@@ -92,11 +92,12 @@ def _drop_user() -> str:
     """Without namespaces root becomes nobody, where nobody can read Python's library; else root without powers."""
     if os.geteuid() != 0:
         return f"uid {os.geteuid()}"
+    folders = landlock.library_folders()
     pid = os.fork()
     if pid == 0:
         try:
             namespaces.become_nobody()
-            for folder in landlock.library_folders():
+            for folder in folders:
                 os.listdir(folder)
             os._exit(0)
         finally:
