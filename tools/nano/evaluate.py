@@ -8,15 +8,17 @@ from __future__ import annotations
 import argparse
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from evalkit.engines.base import Engine
 from evalkit.engines.huggingface import load
 from evalkit.planning import plan
 from evalkit.registry import Registry, Task
 from evalkit.sandbox import Sandbox
-from evalkit.tokens import Tokenizer
-from evalkit.types import Answer, Generated, ModelSpec, Scored
+from evalkit.tokens import ChatTemplate, Tokenizer
+from evalkit.types import Answer, ModelSpec
 
 __all__ = ["Result", "evaluate", "main", "wilson"]
 
@@ -45,38 +47,47 @@ def wilson(right: int, n: int, z: float = 1.959964) -> tuple[float, float]:
     return middle - half, middle + half
 
 
-def evaluate(folder: Path, names: list[str], limit: int | None = None, chat: bool = False) -> list[Result]:
+def evaluate(folder: Path, names: Sequence[str], limit: int | None = None, chat: bool = False) -> list[Result]:
     spec = ModelSpec(typed="nano", source=str(folder), dtype="float32")
     with Sandbox.start() as sandbox:
         tokenizer = Tokenizer.load(spec)
         engine = load(spec, tokenizer, ())
         try:
-            template = tokenizer.chat() if chat else None
-            suite = Registry().load(names)
-            return [_task(task, tokenizer, engine, sandbox, limit, template) for task in suite.tasks.values()]
+            run = _Run(tokenizer, engine, sandbox, limit, tokenizer.chat() if chat else None)
+            return [run.task(task) for task in Registry().load(list(names)).tasks.values()]
         finally:
             engine.close()
 
 
-def _task(task: Task, tokenizer: Tokenizer, engine: object, sandbox: Sandbox, limit: int | None, template: object) -> Result:
-    began = time.perf_counter()
-    documents = task.build(limit, chat_template=template, fewshot_as_multiturn=template is not None)
-    encoded = tokenizer.encode([request for document in documents for request in document.requests])
-    plans = plan([token for each in encoded for token in each.requests])
-    answers: dict[int, Answer] = {}
-    for answer in engine.run(iter(plans)):
-        for owner in plans.owners(answer.id):
-            answers[owner] = answer
-    scorer, rows, left = task.scorer(), [], iter(encoded)
-    for document in documents:
-        mine = [each.fold([answers[token.id] for token in each.requests]) for each, _ in zip(left, document.requests)]
-        programs = task.programs(document, mine)
-        rows += scorer.add(document, mine, sandbox.judge(programs) if programs else None)
-    rows += scorer.finish()
-    metric, filtered = task.headline.split(",")
-    values = [row.metrics[metric] for row in rows if row.filter == filtered]
-    right = round(sum(float(value) for value in values))
-    return Result(task.name, task.headline, right, len(documents), task.chance or 0.0, time.perf_counter() - began)
+@dataclass(frozen=True, slots=True)
+class _Run:
+    tokenizer: Tokenizer
+    engine: Engine
+    sandbox: Sandbox
+    limit: int | None
+    template: ChatTemplate | None
+
+    def task(self, task: Task) -> Result:
+        began = time.perf_counter()
+        documents = task.build(
+            self.limit, chat_template=self.template, fewshot_as_multiturn=self.template is not None
+        )
+        encoded = iter(self.tokenizer.encode([r for document in documents for r in document.requests]))
+        asked = [[next(encoded) for _ in document.requests] for document in documents]
+        plans = plan([token for each in asked for one in each for token in one.requests])
+        answers: dict[int, Answer] = {}
+        for answer in self.engine.run(iter(plans)):
+            answers.update(dict.fromkeys(plans.owners(answer.id), answer))
+        scorer, rows = task.scorer(), []
+        for document, each in zip(documents, asked, strict=True):
+            mine = [one.fold([answers[token.id] for token in one.requests]) for one in each]
+            programs = task.programs(document, mine)
+            rows += scorer.add(document, mine, self.sandbox.judge(programs) if programs else None)
+        rows += scorer.finish()
+        metric, filtered = task.headline.split(",")
+        right = round(sum(float(row.metrics[metric]) for row in rows if row.filter == filtered))
+        seconds = time.perf_counter() - began
+        return Result(task.name, task.headline, right, len(documents), task.chance or 0.0, seconds)
 
 
 def main() -> None:

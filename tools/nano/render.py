@@ -32,7 +32,7 @@ class Template:
     config: dict[str, Any]
 
     def _render(self, key: str, doc: dict[str, Any]) -> str:
-        return _environment().from_string(self.config[key]).render(**doc)
+        return str(_compiled(self.config[key]).render(**doc))
 
     def prompt(self, doc: dict[str, Any]) -> str:
         return self._render("doc_to_text", doc)
@@ -55,8 +55,8 @@ class Template:
 
 
 @cache
-def _environment() -> Environment:
-    return Environment(undefined=StrictUndefined, keep_trailing_newline=True)
+def _compiled(source: str) -> Any:
+    return Environment(undefined=StrictUndefined, keep_trailing_newline=True).from_string(source)
 
 
 @cache

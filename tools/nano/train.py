@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import time
 from pathlib import Path
@@ -18,7 +19,7 @@ __all__ = ["main"]
 
 SEED = 20
 STEPS = 1200
-TOKENS = 5120
+TOKENS = 4096
 """Per step."""
 WINDOW = 1024
 VOCABULARY = 2048
@@ -26,8 +27,8 @@ REPO = Path(__file__).parents[2]
 
 
 def shape(step: int) -> tuple[int, int]:
-    """Mostly short rows, which are cheap; every eighth step long ones, so that the whole window is known."""
-    length = WINDOW if step % 8 == 7 else TOKENS // 16
+    """Half the window, which is cheaper; every eighth step all of it, so that the model knows it to its end."""
+    length = WINDOW if step % 8 == 7 else WINDOW // 2
     return TOKENS // length, length
 
 
@@ -67,7 +68,7 @@ def optimizers(model: Any, steps: int) -> tuple[list[Any], list[Any]]:
     return both, [torch.optim.lr_scheduler.LambdaLR(each, rate) for each in both]
 
 
-def fit(model: Any, tokenizer: Tokenizer, seed: int, steps: int) -> None:
+def fit(model: Any, tokenizer: Tokenizer, seed: int, steps: int, out: Path, save_every: int) -> None:
     batches = rows(tokenizer, seed, shape)
     opts, schedules = optimizers(model, steps)
     model.train()
@@ -77,9 +78,11 @@ def fit(model: Any, tokenizer: Tokenizer, seed: int, steps: int) -> None:
         ids = torch.from_numpy(batch.ids)
         weights = torch.from_numpy(batch.weights)[:, 1:].flatten()
         with torch.autocast("cpu", torch.bfloat16):
-            hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state
-            logits = model.lm_head(hidden[:, :-1]).flatten(0, 1)
-        losses = torch.nn.functional.cross_entropy(logits.float(), ids[:, 1:].flatten(), reduction="none")
+            hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1].flatten(0, 1)
+            looked_at = weights > 0
+            logits = model.lm_head(hidden[looked_at])
+        targets, weights = ids[:, 1:].flatten()[looked_at], weights[looked_at]
+        losses = torch.nn.functional.cross_entropy(logits.float(), targets, reduction="none")
         loss = (losses * weights).sum() / weights.sum()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -91,6 +94,8 @@ def fit(model: Any, tokenizer: Tokenizer, seed: int, steps: int) -> None:
             spent = time.perf_counter() - began
             print(f"step {step + 1:5d} of {steps}  loss {shown / 50:.4f}  {spent:.0f} s", flush=True)
             shown = 0.0
+        if save_every and step % save_every == save_every - 1:
+            save(copy.deepcopy(model), tokenizer, out / f"step-{step + 1}")
 
 
 def save(model: Any, tokenizer: Tokenizer, folder: Path) -> None:
@@ -110,13 +115,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--save-every", type=int, default=0, help="also keep the model after so many steps")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     tokenizer = bpe.train(args.seed, VOCABULARY)
     model = build(VOCABULARY)
     print(f"{sum(p.numel() for p in model.parameters()):,} parameters", flush=True)
-    fit(model, tokenizer, args.seed, args.steps)
+    fit(model, tokenizer, args.seed, args.steps, args.out, args.save_every)
     save(model, tokenizer, args.out)
 
 

@@ -7,11 +7,14 @@ import random
 __all__ = ["NAMES", "OBJECTS", "article", "people", "pronoun"]
 
 NAMES: dict[str, str] = {
-    "Mina": "She", "Sora": "She", "Ana": "She", "Eva": "She", "Ruth": "She", "Yuna": "She", "Lily": "She", "Nora": "She",
+    "Mina": "She", "Sora": "She", "Ana": "She", "Eva": "She",
+    "Ruth": "She", "Yuna": "She", "Lily": "She", "Nora": "She",
     "Jiho": "He", "Ben": "He", "Minho": "He", "Tom": "He", "Omar": "He", "Leo": "He", "Sam": "He", "Hugo": "He",
 }  # fmt: skip
 
-OBJECTS = ("apples", "pens", "books", "stamps", "coins", "cards", "shells", "marbles", "cookies", "stickers", "eggs", "balls")
+OBJECTS = (
+    "apples", "pens", "books", "stamps", "coins", "cards", "shells", "marbles", "cookies", "stickers", "eggs", "balls",
+)  # fmt: skip
 
 
 def pronoun(name: str) -> str:
