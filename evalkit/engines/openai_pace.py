@@ -1,0 +1,120 @@
+"""How many requests may be in flight: as many as the server takes, found out by asking.
+
+Up with every success until the first refusal, then by one now and then; a refusal (429, 503) halves it and stops
+everybody for as long as Retry-After says. After a stop one request goes alone, and only its success opens the way for
+the rest: a storm of refusals costs one request a try, not one for each that waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import deque
+from collections.abc import Callable
+
+__all__ = ["Pace"]
+
+_FIRST_WAIT = 0.5
+_LONGEST_WAIT = 30.0
+_START = 32
+_CALM = 3
+"""Rounds without a refusal before one more is tried, once there has been a refusal."""
+_PROBE_PATIENCE = 10.0
+"""Seconds after which a lone request that hangs no longer holds up the rest."""
+
+
+class Pace:
+    """Lives on one event loop."""
+
+    def __init__(self, most: int, *, chance: Callable[[], float] = random.random) -> None:
+        self.most = most
+        self.limit = min(most, _START)
+        self.flying = 0
+        self.refusals = 0
+        self.last_success = time.monotonic()
+        self._chance = chance
+        self._refused_once = False
+        self._alone = 1
+        """How many may go while it is not known whether any may; 0 once it is. The very first request is such a one:
+        it finds out what the model supports."""
+        self._epoch = 0
+        self._until = 0.0
+        self._wait = _FIRST_WAIT
+        self._calm = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def enter(self) -> int:
+        """Wait for room. What is returned goes back to `refused`."""
+        if self._waiting or not self._room():
+            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(turn)
+            self._let_in()
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if turn.done() and not turn.cancelled():
+                    self.leave()
+                raise
+        else:
+            self._count()
+        return self._epoch
+
+    def leave(self) -> None:
+        self.flying -= 1
+        self._let_in()
+
+    def succeeded(self) -> None:
+        self.last_success = time.monotonic()
+        self._wait = _FIRST_WAIT
+        if not self._refused_once:
+            self.limit = min(self.most, self.limit + (0 if self._alone else 1))
+        else:
+            self._calm += 1
+            if self._calm >= _CALM * self.limit:
+                self._calm = 0
+                self.limit = min(self.most, self.limit + 1)
+        if self._alone:
+            self._alone = 0
+            self._let_in()
+
+    def refused(self, epoch: int, retry_after: float | None) -> None:
+        """Requests sent before the last refusal tell nothing new, other than a longer wait."""
+        now = time.monotonic()
+        self.refusals += 1
+        until = self._until
+        if retry_after is not None:
+            # A little later than asked, so that many clients do not all come back at the same instant.
+            until = max(until, now + retry_after * (1 + 0.1 * self._chance()) + 0.01)
+        if epoch == self._epoch:
+            self._epoch += 1
+            self._refused_once = True
+            self._calm = 0
+            self.limit = max(1, self.limit // 2)
+            self._alone = 1
+            if retry_after is None:
+                until = max(until, now + self._wait * (0.75 + 0.5 * self._chance()))
+                self._wait = min(2 * self._wait, _LONGEST_WAIT)
+        if until > self._until:
+            self._until = until
+            asyncio.get_running_loop().call_later(until - now + 0.001, self._let_in)
+
+    def _room(self) -> bool:
+        return self.flying < (self._alone or self.limit) and time.monotonic() >= self._until
+
+    def _count(self) -> None:
+        self.flying += 1
+        if self._alone:
+            asyncio.get_running_loop().call_later(_PROBE_PATIENCE, self._lone_one_hangs, self._epoch)
+
+    def _lone_one_hangs(self, epoch: int) -> None:
+        if self._alone and epoch == self._epoch:
+            self._alone = self.flying + 1
+            self._let_in()
+
+    def _let_in(self) -> None:
+        while self._waiting and self._room():
+            turn = self._waiting.popleft()
+            if not turn.done():
+                self._count()
+                turn.set_result(None)

@@ -1,0 +1,120 @@
+"""What tokens cost, and when to stop."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from evalkit.errors import EngineError, UsageError
+
+__all__ = ["Budget", "Price", "price_of"]
+
+AS_OF = "2025-08"
+"""When the table below was copied from the maker's page. `price=IN/OUT` in the model's arguments overrides it."""
+
+_USD_PER_MILLION: dict[str, tuple[float, float]] = {
+    "gpt-5": (1.25, 10.0),
+    "gpt-5-mini": (0.25, 2.0),
+    "gpt-5-nano": (0.05, 0.4),
+    "gpt-4.1": (2.0, 8.0),
+    "gpt-4.1-mini": (0.4, 1.6),
+    "gpt-4.1-nano": (0.1, 0.4),
+    "gpt-4o": (2.5, 10.0),
+    "gpt-4o-mini": (0.15, 0.6),
+    "gpt-4-turbo": (10.0, 30.0),
+    "gpt-4-1106-preview": (10.0, 30.0),
+    "gpt-4": (30.0, 60.0),
+    "gpt-3.5-turbo": (0.5, 1.5),
+    "o1": (15.0, 60.0),
+    "o3": (2.0, 8.0),
+    "o3-mini": (1.1, 4.4),
+    "o4-mini": (1.1, 4.4),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """US dollars per million tokens."""
+
+    prompt: float
+    generated: float
+    source: str
+
+    def of(self, prompt: int, generated: int) -> float:
+        return (prompt * self.prompt + generated * self.generated) / 1e6
+
+
+def price_of(model: str, base_url: str, given: str | float | None = None) -> Price | None:
+    """None where it is not known: that is not the same as free."""
+    if given is not None:
+        prompt, _, generated = str(given).partition("/")
+        try:
+            price = Price(float(prompt), float(generated or prompt), "given")
+            if min(price.prompt, price.generated) < 0:
+                raise ValueError
+        except ValueError:
+            raise UsageError(f"price={given}: dollars per million tokens, as in price=0.15/0.60") from None
+        return price
+    host = urlsplit(base_url).hostname or ""
+    if _local(host):
+        return Price(0.0, 0.0, "a server of your own")
+    if host != "api.openai.com":
+        return None
+    # A dated name (gpt-4o-2024-08-06) costs what its line costs; the longest name wins.
+    for name in sorted(_USD_PER_MILLION, key=len, reverse=True):
+        rest = model.removeprefix(name)
+        if model.startswith(name) and (not rest or rest.lstrip("-").replace("-", "").isdigit()):
+            return Price(*_USD_PER_MILLION[name], f"table of {AS_OF}")
+    return None
+
+
+def _local(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+    return address.is_loopback or address.is_private
+
+
+class Budget:
+    """Counts what was spent and holds requests back before the last dollar is passed."""
+
+    def __init__(self, price: Price | None, most: float | None, model: str) -> None:
+        if most is not None and price is None:
+            raise UsageError(
+                f"--max-usd {most:g}: the price of {model} is not known here; give it with price=IN/OUT,"
+                " in dollars per million tokens"
+            )
+        self.price = price
+        self.most = most
+        self.prompt = 0
+        self.generated = 0
+        self.reserved = 0.0
+
+    @property
+    def spent(self) -> float | None:
+        return None if self.price is None else self.price.of(self.prompt, self.generated)
+
+    def fits(self, prompt: int, generated: int) -> bool:
+        if self.price is None or self.most is None:
+            return True
+        return (self.spent or 0.0) + self.reserved + self.price.of(prompt, generated) <= self.most
+
+    def reserve(self, prompt: int, generated: int) -> float:
+        """The most that a request can cost. EngineError where it would pass the limit."""
+        if self.price is None or self.most is None:
+            return 0.0
+        cost = self.price.of(prompt, generated)
+        if not self.fits(prompt, generated):
+            raise EngineError(
+                f"--max-usd {self.most:g} is reached: {self.spent:.4f} spent; what was answered is kept,"
+                " and the same command with a higher limit goes on from there"
+            )
+        self.reserved += cost
+        return cost
+
+    def settle(self, reserved: float, prompt: int, generated: int) -> None:
+        self.reserved -= reserved
+        self.prompt += prompt
+        self.generated += generated

@@ -1,0 +1,279 @@
+"""What goes into a request for a model with these abilities, and what is read out of its answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from evalkit.types import Answer, Failed, Finish, Generate, Generated, Message, Prompt, Sampling, Score, Scored
+
+__all__ = ["Abilities", "generate_body", "read_choices", "read_scores", "score_body", "text_of"]
+
+TopLogprobs = tuple[tuple[tuple[str, float], ...], ...]
+
+
+@dataclass(slots=True)
+class Abilities:
+    """What the model was found to support. Nothing is assumed off: a refusal that names a parameter turns it off."""
+
+    chat: bool | None = None
+    """Whether plain prompts go to the chat endpoint; None until it is known."""
+    token_limit: str = "max_tokens"
+    off: set[str] = field(default_factory=set)
+    """Of: logprobs, n, temperature, top_p, seed, stop, system, response_format."""
+    top_logprobs: int = 20
+    stops: int = 0
+    """How many stop strings are taken; 0 as many as one likes. The rest is cut here."""
+    echo: bool | None = None
+
+    def has(self, name: str) -> bool:
+        return name not in self.off
+
+    def learn(self, reason: str, param: str | None, body: Mapping[str, Any]) -> bool:
+        """Whether a refusal names something that can be left out, so that the rest is worth asking again."""
+        text = reason.lower()
+        if "max_completion_tokens" in text and self.token_limit == "max_tokens":
+            self.token_limit = "max_completion_tokens"
+            return True
+        if (
+            self.token_limit in body
+            and self.token_limit == "max_completion_tokens"
+            and _names(text, param, "max_completion_tokens")
+        ):
+            self.token_limit = "max_tokens"
+            return True
+        if "top_logprobs" in body and re.search(r"top_?logprobs", text):
+            smaller = [n for n in (20, 10, 5, 1) if n < int(body["top_logprobs"])]
+            limit = re.search(r"(?:at most|<=|less than or equal to|maximum(?: of)?|between 0 and)\s*(\d+)", text)
+            if limit and 0 < int(limit[1]) < int(body["top_logprobs"]):
+                self.top_logprobs = int(limit[1])
+                return True
+            if smaller and re.search(r"range|greater|large|limit|maximum|exceed|at most", text):
+                self.top_logprobs = smaller[0]
+                return True
+        if "stop" in body and isinstance(body["stop"], list) and len(body["stop"]) > 4 and _names(text, param, "stop"):
+            self.stops = 4
+            return True
+        for name in ("logprobs", "temperature", "response_format", "seed", "top_p", "stop", "n"):
+            if (
+                name in body
+                and self.has(name)
+                and (_names(text, param, name) or (name == "logprobs" and "top_logprobs" in text))
+            ):
+                self.off.add(name)
+                return True
+        roles = {message.get("role") for message in body.get("messages", ())}
+        if "system" in roles and self.has("system") and re.search(r"system|developer|roles? must alternate", text):
+            self.off.add("system")
+            return True
+        return False
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "endpoint": {True: "chat", False: "completions", None: "not known yet"}[self.chat],
+            "refused": sorted(self.off),
+            "top_logprobs": self.top_logprobs if self.has("logprobs") else 0,
+            "echo": self.echo,
+        }
+
+
+def _names(text: str, param: str | None, name: str) -> bool:
+    if len(name) == 1:  # a bare letter is a word of its own in any sentence
+        pattern = rf"['\"`]{name}['\"`]|\b{name}\s*(?:>|=|must|greater)"
+    else:
+        pattern = rf"(?<![\w-]){re.escape(name)}(?![\w-])"
+    return param == name or re.search(pattern, text) is not None
+
+
+# ── generating ───────────────────────────────────────────────────────────────
+
+
+def text_of(prompt: Prompt) -> str:
+    return prompt if isinstance(prompt, str) else "\n".join(message.content for message in prompt)
+
+
+def _messages(prompt: Prompt, abilities: Abilities) -> list[dict[str, str]] | None:
+    """The conversation; None where the prompt is plain text. A MessagePrompt is text that brings its messages."""
+    if isinstance(prompt, str):
+        given: Sequence[Mapping[str, str]] | None = getattr(prompt, "messages", None)
+        if given is None:
+            return None
+        turns = [Message(m["role"], m["content"]) for m in given]
+    else:
+        turns = list(prompt)
+    if not abilities.has("system"):
+        turns = _without_system(turns)
+    return [{"role": turn.role, "content": turn.content} for turn in turns]
+
+
+def _without_system(turns: Sequence[Message]) -> list[Message]:
+    said = "\n\n".join(turn.content for turn in turns if turn.role == "system")
+    rest = [turn for turn in turns if turn.role != "system"]
+    if said and rest and rest[0].role == "user":
+        return [Message("user", f"{said}\n\n{rest[0].content}"), *rest[1:]]
+    return [Message("user", said), *rest] if said else rest
+
+
+def generate_body(model: str, item: Generate, samples: int, abilities: Abilities) -> tuple[str, dict[str, Any]]:
+    """The path and the body that ask for `samples` answers at once."""
+    sampling = item.sampling
+    messages = _messages(item.text, abilities)
+    body: dict[str, Any] = {"model": model}
+    if messages is None and abilities.chat and not item.prompt:
+        messages = [{"role": "user", "content": str(item.text)}]
+    if messages is not None:
+        path = "/chat/completions"
+        body["messages"] = messages
+        body[abilities.token_limit] = sampling.max_tokens
+    else:
+        path = "/completions"
+        body["prompt"] = list(item.prompt) if item.prompt else str(item.text)
+        body["max_tokens"] = sampling.max_tokens
+    body |= _knobs(sampling, samples, abilities)
+    tops = dict(sampling.extra).get("top_logprobs")
+    if tops and abilities.has("logprobs"):
+        count = min(int(tops), abilities.top_logprobs)
+        body |= {"logprobs": True, "top_logprobs": count} if messages is not None else {"logprobs": count}
+    return path, body
+
+
+def _knobs(sampling: Sampling, samples: int, abilities: Abilities) -> dict[str, Any]:
+    extra = {name: value for name, value in sampling.extra if name not in ("top_logprobs", "do_sample")}
+    knobs: dict[str, Any] = {"temperature": sampling.temperature}
+    if samples > 1:
+        knobs["n"] = samples
+    if sampling.temperature > 0:
+        if sampling.top_p != 1.0:
+            knobs["top_p"] = sampling.top_p
+        if sampling.seed is not None:
+            knobs["seed"] = sampling.seed
+        if sampling.top_k > 0:
+            knobs["top_k"] = sampling.top_k
+        if sampling.min_p > 0:
+            knobs["min_p"] = sampling.min_p
+    if sampling.repetition_penalty != 1.0:
+        knobs["repetition_penalty"] = sampling.repetition_penalty
+    if sampling.stop:
+        knobs["stop"] = list(sampling.stop[: abilities.stops or None])
+    return {name: value for name, value in {**knobs, **extra}.items() if abilities.has(name)}
+
+
+def read_choices(body: Mapping[str, Any], ids: Sequence[int], stop: Sequence[str]) -> list[Answer]:
+    """One answer per choice, for as many ids as there are choices."""
+    usage = body.get("usage") if isinstance(body.get("usage"), Mapping) else {}
+    total = int((usage or {}).get("completion_tokens") or 0)
+    choices = [choice for choice in body["choices"] if isinstance(choice, Mapping)][: len(ids)]
+    share, rest = divmod(total, len(choices)) if choices else (0, 0)
+    return [
+        _choice(choice, id_, stop, share + (rest if number == 0 else 0))
+        for number, (id_, choice) in enumerate(zip(ids, choices, strict=False))
+    ]
+
+
+def _choice(choice: Mapping[str, Any], id_: int, stop: Sequence[str], tokens: int) -> Answer:
+    message = choice.get("message")
+    reasoning = None
+    if isinstance(message, Mapping):
+        text = message.get("content")
+        reasoning = message.get("reasoning_content") or message.get("reasoning")
+        if text is None:
+            text = message.get("refusal")
+    else:
+        text = choice.get("text")
+    ended = choice.get("finish_reason")
+    if ended == "content_filter":
+        return Failed(id_, "the server's content filter held the answer back")
+    if text is None and ended != "length":
+        return Failed(id_, "the server sent a choice without text")
+    finish: Finish = "length" if ended == "length" else "stop"
+    if ended == "length" and not text and reasoning:
+        finish = "unfinished"
+    logprobs = _logprobs(choice.get("logprobs"))
+    cut = _cut(str(text or ""), stop)
+    if cut != text and text:
+        finish = "stop"
+    return Generated(id_, cut, finish, tokens, reasoning and str(reasoning), logprobs)
+
+
+def _cut(text: str, stops: Sequence[str]) -> str:
+    """Where servers take fewer stop strings than the task has, or leave them in."""
+    ends = [at for at in (text.find(stop) for stop in stops if stop) if at >= 0]
+    return text[: min(ends)] if ends else text
+
+
+def _logprobs(logprobs: Any) -> TopLogprobs | None:
+    if not isinstance(logprobs, Mapping):
+        return None
+    content = logprobs.get("content")
+    if isinstance(content, list):
+        return tuple(_position(entry) for entry in content if isinstance(entry, Mapping)) or None
+    tokens, tops, own = (logprobs.get(key) for key in ("tokens", "top_logprobs", "token_logprobs"))
+    if isinstance(tokens, list) and isinstance(tops, list) and isinstance(own, list):
+        return (
+            tuple(
+                ((str(token), float(p)), *((str(t), float(q)) for t, q in (top or {}).items() if t != token))
+                for token, p, top in zip(tokens, own, tops, strict=False)
+                if p is not None
+            )
+            or None
+        )
+    return None
+
+
+def _position(entry: Mapping[str, Any]) -> tuple[tuple[str, float], ...]:
+    chosen = (_token(entry), float(entry["logprob"]))
+    others = [
+        (_token(top), float(top["logprob"]))
+        for top in entry.get("top_logprobs") or ()
+        if top.get("logprob") is not None
+    ]
+    return (chosen, *(pair for pair in others if pair[0] != chosen[0]))
+
+
+def _token(entry: Mapping[str, Any]) -> str:
+    """Bytes say more than text where a token is half a character."""
+    given = entry.get("bytes")
+    if isinstance(given, list) and given and "\\x" in str(entry.get("token", "")):
+        return bytes(given).decode("utf-8", "replace")
+    return str(entry.get("token", ""))
+
+
+# ── scoring ──────────────────────────────────────────────────────────────────
+
+
+def score_body(model: str, item: Score) -> tuple[str, dict[str, Any]]:
+    """All continuations of a context in one request, echoed with the log-probability of every token."""
+    prompts = [[*item.context, *continuation] for continuation in item.continuations]
+    return "/completions", {
+        "model": model,
+        "prompt": prompts,
+        "echo": True,
+        "max_tokens": 1,
+        "logprobs": 1,
+        "temperature": 0.0,
+        "seed": 0,
+    }
+
+
+def read_scores(body: Mapping[str, Any], item: Score) -> list[Scored] | str:
+    """The answers, or what the server left out."""
+    choices = sorted(
+        (choice for choice in body["choices"] if isinstance(choice, Mapping)), key=lambda c: int(c.get("index") or 0)
+    )
+    if len(choices) != len(item.ids):
+        return f"{len(choices)} choices came back for {len(item.ids)} prompts"
+    scored: list[Scored] = []
+    for id_, continuation, choice in zip(item.ids, item.continuations, choices, strict=True):
+        logprobs = choice.get("logprobs") or {}
+        own, tops = logprobs.get("token_logprobs") or [], logprobs.get("top_logprobs") or []
+        start, end = len(item.context), len(item.context) + len(continuation)
+        if len(own) not in (end, end + 1) or any(p is None for p in own[start:end]):
+            return f"log-probabilities of {len(own)} tokens came back for a prompt of {end}"
+        greedy = len(tops) >= end and all(
+            p >= max((tops[at] or {}).values(), default=float("-inf")) - 1e-9
+            for at, p in enumerate(own[start:end], start)
+        )
+        scored.append(Scored(id_, float(sum(own[start:end])), greedy))
+    return scored

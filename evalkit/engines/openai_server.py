@@ -1,0 +1,159 @@
+"""One exchange with a server: what was asked goes out once, and what came back is named for what it is.
+
+The `openai` package says where to and with which headers. The bytes go through aiohttp: the package's own transport
+takes milliseconds of CPU a request, which is what would keep a fast server waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import email.utils
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Broken", "Ok", "Overloaded", "Refused", "Reply", "Server"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ok:
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Overloaded:
+    """Come back later."""
+
+    retry_after: float | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """No answer: a fault of the server or of the line. Worth another try."""
+
+    reason: str
+    unreachable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The server understood and says no. Asking the same again would not help."""
+
+    status: int
+    reason: str
+    param: str | None = None
+    code: str | None = None
+
+
+Reply = Ok | Overloaded | Broken | Refused
+
+
+class Server:
+    def __init__(self, base_url: str, api_key: str, most: int) -> None:
+        import openai
+
+        client = openai.AsyncOpenAI(base_url=base_url, api_key=api_key, max_retries=0)
+        self.base_url = str(client.base_url).rstrip("/")
+        self.package = f"openai {openai.__version__}"
+        # The package fills some headers in for a request only; what remains here are texts.
+        headers = {**client.default_headers, **client.auth_headers}
+        self._headers = {name: value for name, value in headers.items() if isinstance(value, str)}
+        self._headers |= {"Accept": "application/json", "Content-Type": "application/json"}
+        self._most = most
+        self._session: Any = None
+
+    async def post(self, path: str, body: Mapping[str, Any], timeout: float) -> Reply:
+        import aiohttp
+
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self._most + 8, ttl_dns_cache=600),
+                headers=self._headers,
+                trust_env=True,
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=30),
+            )
+        data = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+        try:
+            async with asyncio.timeout(timeout), self._session.post(self.base_url + path, data=data) as response:
+                content = await response.read()
+                return _named(response.status, response.headers, content)
+        except TimeoutError:
+            return Broken(f"no answer in {timeout:.0f} s")
+        except aiohttp.ClientConnectorError as error:
+            return Broken(f"cannot connect to {self.base_url}: {error.os_error.strerror or error.os_error}", True)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return Broken(f"the connection broke ({type(error).__name__}: {error})"[:300])
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+
+def _named(status: int, headers: Mapping[str, str], content: bytes) -> Reply:
+    if status == 200:
+        return _body(content, headers.get("Content-Type", ""))
+    message, param, code = _error(content)
+    reason = f"HTTP {status}: {message}" if message else f"HTTP {status}"
+    if status == 429 and code == "insufficient_quota":
+        return Refused(402, reason, param, code)
+    if status in (429, 503, 529):
+        return Overloaded(_retry_after(headers), reason)
+    if status in (408, 409, 425) or status >= 500:
+        return Broken(reason)
+    return Refused(status, reason, param, code)
+
+
+def _body(content: bytes, kind: str) -> Reply:
+    if "html" in kind or "event-stream" in kind:
+        return Broken(f"the server sent {kind.split(';')[0]} where JSON was wanted")
+    try:
+        body = json.loads(content)
+    except ValueError:
+        start = content[:60].decode("utf-8", "replace")
+        return Broken(f"the server sent what is not JSON ({kind or 'no content type'}: {start!r})")
+    if not isinstance(body, dict):
+        return Broken(f"the server sent a JSON {type(body).__name__} where an object was wanted")
+    if body.get("error") and not body.get("choices"):
+        # Some gateways answer 200 and put their trouble in the body.
+        message, _, _ = _error(content)
+        return Broken(f"the server sent an error with status 200: {message}")
+    if not isinstance(body.get("choices"), list) or not body["choices"]:
+        return Broken("the server sent no choices")
+    return Ok(body)
+
+
+def _error(content: bytes) -> tuple[str, str | None, str | None]:
+    try:
+        error = json.loads(content)
+    except ValueError:
+        return " ".join(content[:200].decode("utf-8", "replace").split()), None, None
+    if isinstance(error, dict):
+        inner = error.get("error", error)
+        if isinstance(inner, dict):
+            message = inner.get("message") or inner.get("detail") or ""
+            param, code = inner.get("param"), inner.get("code")
+            return str(message)[:500], param and str(param), None if code is None else str(code)
+        return str(inner)[:500], None, None
+    return str(error)[:500], None, None
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds or a date; `retry-after-ms` is what OpenAI and Azure send beside it."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        value = headers.get(name)
+        if value is None:
+            continue
+        try:
+            seconds = float(value) * unit
+        except ValueError:
+            try:
+                seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
+            except ValueError:
+                continue
+        if seconds == seconds:
+            return min(max(seconds, 0.0), 600.0)
+    return None
