@@ -450,7 +450,8 @@ def test_what_cannot_change_an_answer_is_no_setting() -> None:
     other = manifest(command=["evalkit", "run", "--batch-size", "8"], hardware={"gpu": "x"}, created="later")
     other["requested"] = list(reversed(other["requested"]))
     other["engine"] = {"name": "vllm", "version": "1"}
-    assert same_settings(manifest(engine={"name": "vllm", "version": "2"}), other) == []
+    other["model_args"] = {"gpu_memory_utilization": 0.5}
+    assert same_settings(manifest(engine={"name": "vllm", "version": "2"}, model_args={}), other) == []
 
 
 @pytest.mark.parametrize(
@@ -463,6 +464,8 @@ def test_what_cannot_change_an_answer_is_no_setting() -> None:
         {"engine": {"name": "huggingface"}},
         {"chat_template": {"applied": True}},
         {"seeds": {"random": 1}},
+        {"sampling": {"temperature": 1.0}},
+        {"model_args": {"dtype": "float16"}},
         {"tasks": {"quiz": {"num_fewshot": 5}}},
     ],
 )
@@ -472,6 +475,8 @@ def test_what_can_change_an_answer_is_named(change: dict[str, Any]) -> None:
         engine={"name": "vllm"},
         chat_template={"applied": False},
         seeds={"random": 0},
+        sampling={},
+        model_args={},
         tasks={"quiz": {"num_fewshot": 0}},
     )
     [difference] = same_settings(base, {**base, **change})

@@ -162,7 +162,7 @@ def _id_of(folder: Path) -> str | None:
 def _names_of(run: Run) -> set[str]:
     model, adapter = run.model, (run.adapter or {}).get("name")
     names = {run.path.parent.name}
-    for key in ("typed", "alias", "source", "hub"):
+    for key in ("typed", "alias", "source", "path"):
         if isinstance(model.get(key), str) and model[key]:
             spellings = _spellings(model[key])
             names |= {f"{name}+{adapter}" for name in spellings} if adapter else spellings

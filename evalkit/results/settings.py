@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 __all__ = ["same_settings"]
@@ -12,6 +12,12 @@ _MODEL = ("revision", "fingerprint", "dtype", "quantization")
 _ENGINE = ("name", "dtype", "quantization", "max_length")
 _TASK = ("version", "num_fewshot", "output_type", "config_hash", "data_hash", "prompts_hash", "generation")
 _CHAT = ("applied", "source", "hash", "fewshot_as_multiturn", "system_instruction")
+_PACE = {
+    "batch_size", "max_batch_size", "device", "device_map", "parallelize", "tensor_parallel_size", "data_parallel_size",
+    "pipeline_parallel_size", "gpu_memory_utilization", "swap_space", "max_num_seqs", "max_num_batched_tokens",
+    "enforce_eager", "num_concurrent", "max_retries", "timeout",
+}  # fmt: skip
+"""Model arguments that change how fast answers come, not what they are."""
 
 
 def same_settings(manifest_a: Mapping[str, Any], manifest_b: Mapping[str, Any]) -> list[str]:
@@ -29,7 +35,8 @@ def same_settings(manifest_a: Mapping[str, Any], manifest_b: Mapping[str, Any]) 
     lines += _shared("engine", a.get("engine"), b.get("engine"), _ENGINE)
     lines += _shared("chat template", a.get("chat_template"), b.get("chat_template"), _CHAT)
     lines += _shared("seed", a.get("seeds"), b.get("seeds"))
-    lines += _shared("sampling", a.get("sampling"), b.get("sampling"))
+    lines += _whole("generation", a.get("sampling"), b.get("sampling"))
+    lines += _whole("model argument", a.get("model_args"), b.get("model_args"), without=_PACE)
     tasks_a, tasks_b = _mapping(a.get("tasks")), _mapping(b.get("tasks"))
     for task in tasks_a:
         if task in tasks_b:
@@ -55,6 +62,15 @@ def _shared(what: str, a: Any, b: Any, keys: tuple[str, ...] | None = None) -> l
     one, other = _mapping(a), _mapping(b)
     both = [key for key in (keys or one) if key in one and key in other]
     return [line for key in both for line in _line(f"{what} {key}", one[key], other[key])]
+
+
+def _whole(what: str, a: Any, b: Any, without: Collection[str] = ()) -> list[str]:
+    """Differences of two mappings in which what is absent is not set."""
+    if a is None or b is None:
+        return []
+    one, other = _mapping(a), _mapping(b)
+    keys = [key for key in {**one, **other} if key not in without]
+    return [line for key in keys for line in _line(f"{what} {key}", one.get(key), other.get(key))]
 
 
 def _entry(what: str, a: Any, b: Any) -> list[str]:
