@@ -23,6 +23,9 @@ __all__ = ["BoundedDifference", "bounded_difference", "mover_limits"]
 
 Floats = NDArray[np.float64]
 
+_ENOUGH = 20
+"""Graded documents that must vary before their own spread is trusted."""
+
 
 def mover_limits(lost: ArrayLike, gained: ArrayLike, n: ArrayLike, alpha: float) -> tuple[Floats, Floats]:
     """One-sided limits for (gained − lost)/n, each wrong with probability `alpha` at most. Vectorised.
@@ -65,7 +68,8 @@ class BoundedDifference:
     df: float
     """Infinite where the variance is known from the counts alone."""
     scale: float
-    graded: bool
+    sparse: bool
+    """Graded, and almost all differences are the same one: what varies is too little to speak for what may."""
     stderr: float
     base: float
     """Mean of the baseline, for bounds on a relative drop."""
@@ -119,8 +123,8 @@ class BoundedDifference:
         low, high = mover_limits(self.lost * size, self.gained * size, size, alpha)
         reach = float(high) if side > 0 else float(low)
         arm = abs(reach - (self.gained - self.lost)) * self.scale
-        if self.graded:
-            # Equal small steps everywhere would shrink the interval to nothing; documents not seen may differ.
+        if self.sparse:
+            # Their spread alone would shrink the interval to nothing; documents not seen may differ by the whole scale.
             unseen = 1 - alpha ** (1 / min(self.n, max(size, 1.0)))
             arm = max(arm, unseen * (self.scale - side * self.delta))
         return arm
@@ -188,12 +192,17 @@ def bounded_difference(
         effective_n=size,
         df=df,
         scale=scale,
-        graded=graded,
+        sparse=graded and _departing(unit) < _ENOUGH,
         stderr=math.sqrt(covariance[0, 0]) * scale,
         base=plan.mean(base),
         base_stderr=math.sqrt(covariance[1, 1]),
         base_correlation=float(covariance[0, 1] / math.sqrt(spread)) if spread > 0 else 0.0,
     )
+
+
+def _departing(unit: Floats) -> int:
+    """Documents whose difference is not the commonest one."""
+    return int(unit.size - np.unique(unit, return_counts=True)[1].max())
 
 
 def _effective_size(
