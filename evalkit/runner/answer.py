@@ -59,7 +59,6 @@ def answer(prepared: Prepared, config: RunConfig, journal: Journal, listener: Li
         done = Answered(_grading(prepared, sandbox, listener, requested), [0] * len(prepared.variants))
         with clock("scoring"):
             unknown = _replay(ledger, journal, keys, done)
-            listener.known()
         with clock("build"):
             work = plan(unknown)
             done.unique = work.floor
@@ -70,6 +69,7 @@ def answer(prepared: Prepared, config: RunConfig, journal: Journal, listener: Li
                 engine = start(prepared.kind, prepared.model.spec, prepared.tokenizer, prepared.adapters, config)
                 stack.callback(engine.close)
             done.usage = engine.usage
+            listener.known()
             try:
                 with clock("inference"):
                     _ask(engine, work, journal, keys, ledger, done, stop, listener)

@@ -70,8 +70,10 @@ def find_model(typed: str, config: RunConfig) -> Model:
     found = catalog.resolve(typed)
     args = dict(config.model_args)
     hint: Any = catalog.kind(typed).value
-    spec = replace(
-        found,
+    spec = ModelSpec(
+        typed=typed,
+        source=found.source,
+        alias=found.alias,
         revision=args.get("revision"),
         tokenizer=args.get("tokenizer"),
         kind=found.kind or hint,
@@ -85,7 +87,7 @@ def find_model(typed: str, config: RunConfig) -> Model:
         hub_id=None if Path(found.source).exists() else found.source,
         facts=checkpoint.inspect(folder, trust_remote_code=spec.trust_remote_code),
         fingerprint=checkpoint.fingerprint(folder),
-        entry=catalog.get(typed) or catalog.get(found.source),
+        entry=found.entry,
     )
 
 
