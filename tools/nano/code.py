@@ -94,7 +94,8 @@ def _inputs(rng: random.Random, parameter: str, constants: Sequence[Any]) -> lis
     if parameter == "x":
         return [0, *edges, *(rng.randint(-60, 120) for _ in range(4))]
     lists = [[rng.randint(-9, 60) for _ in range(n)] for n in (3, 60)]
-    return [[], edges, edges * 2, *lists]
+    alone = [[int(c) + d] for c in constants for d in (0, 1)]
+    return [[], *alone, edges, edges * 2, *lists]
 
 
 def make(rng: random.Random) -> Item:

@@ -125,7 +125,7 @@ def make(rng: random.Random) -> Item:
     right = _ending(rng, scene, thing)
     wrong = [_ending(rng, scene, other), *(_ending(rng, s, rng.choice(s.things)) for s in others)]
     endings = [right, *wrong]
-    key = f"endings/{scene.name}/{which}/{thing}/{right}"
+    key = f"endings/{scene.name}/{which}/{thing}"
     rng.shuffle(endings)
     doc = {
         "situation": scene.name,
@@ -134,7 +134,7 @@ def make(rng: random.Random) -> Item:
         "endings": endings,
         "label": endings.index(right),
     }
-    return Item(key, doc)
+    return Item(key, doc, variant=right)
 
 
 def story(rng: random.Random) -> Item:

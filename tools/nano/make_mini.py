@@ -10,19 +10,24 @@ from pathlib import Path
 from typing import Any
 
 from tools.nano import symbolic
-from tools.nano.render import MAKERS, MINI
+from tools.nano.render import MAKERS, MINI, template
 from tools.nano.split import draw, rng_for, unique
 
 __all__ = ["SIZES", "TRAIN", "held_out", "main", "train_sample"]
 
 SEED = 7
-SIZES = {"knowledge": 400, "endings": 240, "arithmetic": 300, "symbolic": 240, "code": 160}
+SIZES = {"knowledge": 400, "endings": 200, "arithmetic": 300, "symbolic": 240, "code": 160}
 TRAIN = 200
 """Shipped of each train part: few-shot examples are drawn from it."""
 
 
 def held_out(name: str) -> list[dict[str, Any]]:
-    return [item.doc for item in islice(unique(MAKERS[name], rng_for("mini", SEED, name), "test"), SIZES[name])]
+    prompts: dict[str, dict[str, Any]] = {}
+    for item in unique(MAKERS[name], rng_for("mini", SEED, name), "test"):
+        prompts.setdefault(template(name).prompt(item.doc), item.doc)
+        if len(prompts) == SIZES[name]:
+            break
+    return list(prompts.values())
 
 
 def train_sample(name: str) -> list[dict[str, Any]]:

@@ -21,8 +21,10 @@ Doc = dict[str, Any]
 @dataclass(frozen=True, slots=True)
 class Item:
     key: str
-    """What is asked, wording aside."""
+    """What is asked, wording aside. It decides the part."""
     doc: Doc
+    variant: str = ""
+    """What else makes two items of one key worth asking."""
 
 
 def part_of(key: str) -> Part:
@@ -42,10 +44,10 @@ def draw(make: Callable[[random.Random], Item], rng: random.Random, part: Part) 
 
 
 def unique(make: Callable[[random.Random], Item], rng: random.Random, part: Part) -> Iterator[Item]:
-    """Items of one part, each key once. Endless: ask for no more than there are."""
-    seen: set[str] = set()
+    """Items of one part, each key and variant once. Endless: ask for no more than there are."""
+    seen: set[tuple[str, str]] = set()
     while True:
         item = draw(make, rng, part)
-        if item.key not in seen:
-            seen.add(item.key)
+        if (item.key, item.variant) not in seen:
+            seen.add((item.key, item.variant))
             yield item

@@ -18,11 +18,11 @@ from tools.nano.corpus import rows
 __all__ = ["main"]
 
 SEED = 20
-STEPS = 1200
+STEPS = 1000
 TOKENS = 4096
 """Per step."""
 WINDOW = 1024
-VOCABULARY = 2048
+VOCABULARY = 3072
 REPO = Path(__file__).parents[2]
 
 
