@@ -1,0 +1,151 @@
+"""Files of recorded answers, read line by line: whatever is wrong with a line is said with its number."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evalkit.errors import ConfigError, UsageError
+
+__all__ = ["RecordedRow", "find_files", "read_rows", "task_of"]
+
+_DATED = re.compile(r"(?P<task>.+)_(?P<date>\d{4}-\d\d-\d\dT[\d.+-]+)")
+_ANSWER_KEYS = ("output", "outputs", "choice_logprobs", "resps")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRow:
+    task: str
+    doc_id: int
+    kind: str
+    content: Any
+    place: str
+    filter: str | None
+    doc_hash: str | None
+    prompt_hash: str | None
+    finish: tuple[str, ...]
+    greedy: Any
+    cut_tokens: int
+
+
+def find_files(where: Path) -> tuple[list[Path], list[str]]:
+    if where.is_file():
+        return [where], []
+    if not where.is_dir():
+        raise UsageError(f"no file or folder {where} with recorded answers")
+    # A run's own rows, else lm-eval's, which stand in a folder named after the model.
+    own = where / "samples"
+    found = sorted(own.glob("*.jsonl")) if own.is_dir() else sorted(where.glob("samples_*.jsonl"))
+    found = found or sorted(where.glob("*/samples_*.jsonl")) or sorted(where.glob("*.jsonl"))
+    if not found:
+        raise UsageError(f"{where} holds no samples_*.jsonl and no samples folder")
+    newest: dict[tuple[Path, str], Path] = {}
+    for file in found:
+        newest[file.parent, task_of(file) or file.stem] = file  # dates sort as text
+    kept = list(newest.values())
+    older = len(found) - len(kept)
+    return kept, [f"{where}: {older} older files of the same tasks were left out"] if older else []
+
+
+def task_of(file: Path) -> str | None:
+    """The task that a file's name says, in lm-eval's way or in ours."""
+    stem = file.stem
+    if stem.startswith("samples_"):
+        dated = _DATED.fullmatch(stem.removeprefix("samples_"))
+        return dated["task"] if dated else stem.removeprefix("samples_")
+    return stem if file.parent.name == "samples" else None
+
+
+def read_rows(file: Path, task: str | None) -> Iterator[RecordedRow]:
+    try:
+        with file.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                text = line.removeprefix(b"\xef\xbb\xbf").strip()
+                if text:
+                    yield _row(text, task, f"{file}:{number}")
+    except OSError as error:
+        raise UsageError(f"{file} can't be read: {error.strerror or error}") from None
+
+
+def _row(text: bytes, file_task: str | None, place: str) -> RecordedRow:
+    try:
+        row = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{place} is not JSON: {error}") from None
+    if not isinstance(row, dict):
+        raise ConfigError(f"{place} holds {type(row).__name__}, not an object with task, doc_id and output")
+    task = row.get("task", file_task)
+    if not isinstance(task, str) or not task:
+        raise ConfigError(f'{place} names no task: add "task": "<name>"')
+    doc_id = row.get("doc_id")
+    if not isinstance(doc_id, int) or isinstance(doc_id, bool) or doc_id < 0:
+        raise ConfigError(f"{place}: doc_id is {doc_id!r}, not the number of a document")
+    kinds = [key for key in _ANSWER_KEYS if key in row]
+    if len(kinds) != 1:
+        found = f"both {kinds[0]} and {kinds[1]}" if kinds else f"only {', '.join(sorted(row)[:8])}"
+        raise ConfigError(f"{place} needs one of output, outputs and choice_logprobs; it has {found}")
+    content = _checked(row[kinds[0]], kinds[0], place)
+    if row.get("resps_reason") == "infinite":
+        content = _infinite(content)
+    finish, cut = row.get("finish"), row.get("cut_tokens")
+    return RecordedRow(
+        task=task,
+        doc_id=doc_id,
+        kind=kinds[0],
+        content=content,
+        place=place,
+        filter=_text_or_none(row, "filter", place) if kinds[0] == "resps" else None,
+        doc_hash=_text_or_none(row, "doc_hash", place),
+        prompt_hash=_text_or_none(row, "prompt_hash", place),
+        finish=tuple(finish) if isinstance(finish, list) else (),
+        greedy=row.get("choice_greedy"),
+        cut_tokens=cut if isinstance(cut, int) else 0,
+    )
+
+
+def _checked(content: Any, kind: str, place: str) -> Any:
+    """The content if it has the shape of its kind; None says that there is no answer."""
+    if content is None:
+        return None
+    good, wanted = _SHAPES[kind]
+    if not good(content):
+        shown = json.dumps(content, ensure_ascii=False)[:60]
+        raise ConfigError(f"{place}: {kind} is {shown}, not {wanted}")
+    return content
+
+
+def _infinite(content: Any) -> Any:
+    """A run's rows hold null for a log-probability of minus infinity, which JSON has not."""
+    if isinstance(content, list):
+        return [_infinite(item) for item in content]
+    return -math.inf if content is None else content
+
+
+def _list_of(content: Any, kind: Any) -> bool:
+    return isinstance(content, list) and all(isinstance(x, kind) and not isinstance(x, bool) for x in content)
+
+
+def _text_or_none(row: Mapping[str, Any], key: str, place: str) -> str | None:
+    value = row.get(key)
+    if value is not None and not isinstance(value, str):
+        raise ConfigError(f"{place}: {key} is {value!r}, not text")
+    return value
+
+
+_SHAPES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "output": (lambda content: isinstance(content, str), "text"),
+    "outputs": (lambda content: bool(content) and _list_of(content, str), "a list of texts"),
+    "choice_logprobs": (
+        lambda content: (
+            bool(content) and _list_of(content, int | float) and all(x <= sys.float_info.max for x in content)
+        ),
+        "a list of log-probabilities",
+    ),
+    "resps": (lambda content: _list_of(content, list), "a list of lists"),
+}
