@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from evalkit.engines.huggingface.cache import KeyValues, cache_over, read
 from evalkit.engines.huggingface.memory import Budget
@@ -236,11 +237,20 @@ class Scorer:
             adapter=trunk.adapter,
             positions=model.tensor(positions) if self.path != "plain" else None,
             cache=cache_over(trunk.keys_values, length=depth) if depth else None,
-            mask=_tree_mask(model, model.tensor(part), depth) if branching else None,
+            mask=self._mask(part, depth, branching),
         )
         # Padding goes through the model too, but tells nothing of how much work was shared: it is not counted.
         self._usage.computed += sum(row.length(depth) for row in batch)
         return _read_off(logits, wishes, sources)
+
+    def _mask(self, part: NDArray[np.int64], depth: int, branching: bool) -> torch.Tensor | None:
+        """None where transformers' own causal mask serves as well."""
+        if branching:
+            return _tree_mask(self._model, self._model.tensor(part), depth)
+        if depth and self.path == "packed":
+            # The same for all rows: made once here, where transformers would turn its own into numbers at every layer.
+            return _tree_mask(self._model, self._model.tensor(np.zeros_like(part[:1])), depth)
+        return None
 
 
 def _tree_mask(model: Model, part: torch.Tensor, depth: int) -> torch.Tensor:
