@@ -1,0 +1,55 @@
+"""evalkit data pull | check"""
+
+from __future__ import annotations
+
+import json as json_library
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from evalkit.cli.options import VerbGroup, debug_option, file_option, write_to
+
+__all__ = ["command"]
+
+
+@click.group("data", cls=VerbGroup)
+def command() -> None:
+    """Make and check an offline mirror of the benchmarks."""
+
+
+@command.command("pull")
+@click.argument("tasks")
+@click.option(
+    "--to", type=click.Path(path_type=Path, file_okay=False), required=True, metavar="DIR", help="The mirror."
+)
+@debug_option
+def pull_command(tasks: str, to: Path) -> None:
+    """Fetch the data sets of TASKS (with commas) from the hub into a mirror for --data-dir."""
+    from evalkit.config import split_list
+    from evalkit.registry.mirror import pull_data
+
+    count = 0
+    for pulled in pull_data(split_list(tasks), to):
+        count += 1
+        click.echo(f"{pulled.data} {pulled.config or ''}: {pulled.rows:,} rows → {pulled.folder}")
+    click.echo(f"{count} data sets in {to}; use them with --data-dir {to}")
+
+
+@command.command("check")
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@file_option("json", "the findings")
+@debug_option
+def check_command(folder: Path, json: str | None) -> None:
+    """Say which benchmarks a mirror can serve, with counts."""
+    from evalkit.registry.mirror import check_data
+
+    found = check_data(folder)
+    write_to(json, json_library.dumps([asdict(item) for item in found], indent=2, ensure_ascii=False))
+    if json == "-":
+        return
+    for item in found:
+        if item.problem is None:
+            click.echo(f"{item.benchmark:<20}{item.documents:>7,} documents  {', '.join(item.data)}")
+        else:
+            click.echo(f"{item.benchmark:<20}{'no':>7}            {item.problem}")

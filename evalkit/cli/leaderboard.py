@@ -1,0 +1,60 @@
+"""evalkit leaderboard"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from evalkit.cli.options import Verb, debug_option, file_option, output_path_option, write_to
+
+__all__ = ["command"]
+
+
+@click.command("leaderboard", cls=Verb)
+@click.argument("runs", nargs=-1, metavar="[RUN…]")
+@output_path_option
+@click.option("--all", "every", is_flag=True, help="Every run, not only each model's newest complete one.")
+@click.option(
+    "--include",
+    type=click.Choice(["limited", "partial", "incomplete"]),
+    multiple=True,
+    help="Let runs of this status in as well.",
+)
+@file_option("csv", "the table for a spreadsheet")
+@file_option("json", "all figures, unrounded")
+@file_option("markdown", "the table")
+@file_option("html", "the table as a page")
+@debug_option
+def command(
+    runs: tuple[str, ...],
+    output_path: Path,
+    every: bool,
+    include: tuple[str, ...],
+    csv: str | None,
+    json: str | None,
+    markdown: str | None,
+    html: str | None,
+) -> None:
+    """All runs, or those given, as one table: intervals, ranks, and which runs the data cannot separate."""
+    from evalkit.cli.runs import find_run
+    from evalkit.leaderboard import leaderboard
+    from evalkit.report.leaderboard import as_csv, as_html, as_json, as_markdown, show
+    from evalkit.results import all_runs
+
+    if runs:
+        chosen = [find_run(ref, output_path) for ref in runs]
+        # Runs that are named are meant, each of them and whatever their status.
+        every, include = True, ("limited", "partial", "incomplete")
+    else:
+        found = all_runs(output_path)
+        chosen = list(found.runs)
+        for warning in found.warnings:
+            click.echo(f"note: {warning}", err=True)
+    board = leaderboard(chosen, every=every, also=include)
+    write_to(csv, as_csv(board))
+    write_to(json, as_json(board))
+    write_to(markdown, as_markdown(board))
+    write_to(html, as_html(board))
+    if "-" not in (csv, json, markdown, html):
+        show(board)

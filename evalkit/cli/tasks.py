@@ -1,0 +1,174 @@
+"""evalkit tasks list | show | validate"""
+
+from __future__ import annotations
+
+import json as json_library
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from evalkit.cli.options import VerbGroup, debug_option, file_option, write_to
+
+__all__ = ["command"]
+
+_include_path = click.option(
+    "--include-path", multiple=True, metavar="DIR", help="A folder of your own tasks in lm-eval's YAML."
+)
+_allow_task_code = click.option(
+    "--allow-task-code", is_flag=True, help="Let task files in that folder run their own Python."
+)
+_data_dir = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="An offline mirror of the data sets.",
+)
+
+
+@click.group("tasks", cls=VerbGroup)
+def command() -> None:
+    """List, show and validate tasks."""
+
+
+@command.command("list")
+@_include_path
+@click.option("--all", "everything", is_flag=True, help="lm-eval's own tasks, groups and tags too (takes seconds).")
+@file_option("json", "the list")
+@debug_option
+def list_command(include_path: tuple[str, ...], everything: bool, json: str | None) -> None:
+    """The shipped benchmarks and your own."""
+    from evalkit.config import split_list
+    from evalkit.registry.browse import list_tasks
+
+    found = list_tasks(split_list(include_path), everything=everything)
+    write_to(json, json_library.dumps([asdict(item) for item in found], indent=2, ensure_ascii=False))
+    if json == "-":
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 140
+    table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
+    for column in ("task", "kind", "from", "shots", "headline", "chance", "what it is"):
+        table.add_column(column, overflow="fold", no_wrap=column == "task")
+    for item in found:
+        table.add_row(
+            f"[bold]{escape(item.name)}[/bold]",
+            item.kind,
+            item.source,
+            "" if item.num_fewshot is None else str(item.num_fewshot),
+            escape(item.headline or ""),
+            "" if item.chance is None else f"{item.chance:g}",
+            escape(item.description),
+        )
+    console.print(table)
+    if not everything:
+        console.print("[dim]Any other lm-eval task works too; --all lists them.[/dim]")
+
+
+@command.command("show")
+@click.argument("task")
+@click.option("--model", "-m", metavar="MODEL", help="Render and tokenise as for this model.")
+@click.option("--doc", default=0, show_default=True, metavar="N", help="Which document.")
+@click.option("--num-fewshot", "-f", type=click.IntRange(min=0), metavar="N", help="Examples in the prompt.")
+@click.option("--apply-chat-template", is_flag=False, flag_value="true", metavar="[NAME]", help="The model's template.")
+@click.option("--system-instruction", metavar="TEXT", help="A system prompt.")
+@_include_path
+@_allow_task_code
+@_data_dir
+@file_option("json", "all of it")
+@debug_option
+def show_command(
+    task: str,
+    model: str | None,
+    doc: int,
+    num_fewshot: int | None,
+    apply_chat_template: str | None,
+    system_instruction: str | None,
+    include_path: tuple[str, ...],
+    allow_task_code: bool,
+    data_dir: Path | None,
+    json: str | None,
+) -> None:
+    """One document of TASK: the prompt as the model sees it, what is scored, the target."""
+    from evalkit.config import RunConfig, split_list
+    from evalkit.registry import Registry
+    from evalkit.registry.browse import show_task
+
+    if apply_chat_template and not model:
+        raise click.UsageError("--apply-chat-template needs --model: whose template?")
+    config = RunConfig.build(model=model or "nano", tasks=task, apply_chat_template=apply_chat_template)
+    tokenizer = chat = None
+    if model:
+        from evalkit.runner.models import find_model
+        from evalkit.tokens import Tokenizer
+
+        tokenizer = Tokenizer.load(find_model(model, config).spec)
+        chat = tokenizer.chat(config.apply_chat_template) if config.apply_chat_template else None
+    shown = show_task(
+        Registry(split_list(include_path), allow_task_code=allow_task_code, data_dir=data_dir),
+        task,
+        doc_id=doc,
+        tokenizer=tokenizer,
+        chat_template=chat,
+        num_fewshot=num_fewshot,
+        system_instruction=system_instruction,
+        fewshot_as_multiturn=config.fewshot_as_multiturn,
+    )
+    write_to(json, json_library.dumps(asdict(shown), indent=2, ensure_ascii=False, default=str))
+    if json != "-":
+        _show(shown)
+
+
+@command.command("validate")
+@click.argument("path", type=click.Path(path_type=Path))
+@_allow_task_code
+@_data_dir
+@debug_option
+def validate_command(path: Path, allow_task_code: bool, data_dir: Path | None) -> None:
+    """Load the tasks of a YAML file or folder for real, and render a document of each."""
+    from evalkit.registry.browse import validate_path
+
+    found = validate_path(path, allow_task_code=allow_task_code, data_dir=data_dir)
+    for note in found.notes:
+        click.echo(f"note: {note}", err=True)
+    for shown in found.tasks:
+        click.echo(
+            f"{shown.task}: {found.documents[shown.task]} documents, {shown.num_fewshot} shots, {shown.headline}"
+        )
+        click.echo(_indented(shown.prompt))
+    groups = f", groups {', '.join(found.groups)}" if found.groups else ""
+    click.echo(f"{found.path}: {len(found.tasks)} tasks hold{groups}")
+
+
+def _show(shown: Any) -> None:
+    click.secho(f"{shown.task}, document {shown.doc_id}, {shown.num_fewshot} shots", bold=True)
+    facts = [shown.output_type, shown.headline]
+    if shown.prompt_tokens is not None:
+        facts.append(f"{shown.prompt_tokens} tokens")
+    if shown.cut_tokens:
+        facts.append(f"{shown.cut_tokens} cut")
+    click.echo(" · ".join(facts))
+    click.secho("prompt", dim=True)
+    click.echo(_indented(shown.prompt))
+    if shown.continuations:
+        click.secho("continuations", dim=True)
+        for text in shown.continuations:
+            click.echo(f"    {text!r}")
+    if shown.generation:
+        click.secho("generation", dim=True)
+        click.echo(f"    {json_library.dumps(shown.generation, ensure_ascii=False)}")
+    click.secho("target", dim=True)
+    click.echo(_indented(str(shown.target)))
+    for name in ("citation", "license"):
+        if text := getattr(shown, name):
+            click.secho(f"{name}: {text}", dim=True)
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines())
