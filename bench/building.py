@@ -1,6 +1,6 @@
 """How long it takes to build MMLU's 5-shot requests: evalkit against lm-eval, subject by subject, requests compared.
 
-    python bench/building.py --data-dir DIR [--subjects N] [--json FILE]
+python bench/building.py --data-dir DIR [--subjects N] [--json FILE]
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """The task registry: from names to documents, and from answers to figures.
 
-    registry.py  names → Suite                        files.py    user-written task files, vetted
-    suite.py     tasks, groups, their figures         data.py     the mirror and the hub
-    task.py      build, score, aggregate one task     cards.py    facts of the shipped benchmarks
-    rows.py      Document and rows                    code.py     `sandbox: python`
-    lmeval.py    the seam: nothing else imports lm_eval
+registry.py  names → Suite                        files.py    user-written task files, vetted
+suite.py     tasks, groups, their figures         data.py     the mirror and the hub
+task.py      build, score, aggregate one task     cards.py    facts of the shipped benchmarks
+rows.py      Document and rows                    code.py     `sandbox: python`
+lmeval.py    the seam: nothing else imports lm_eval
+browse.py    list, show and validate              mirror.py   check and pull
 """
 
 from __future__ import annotations
@@ -12,15 +13,48 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from evalkit.registry.browse import Listed, Shown, Validated, list_tasks, show_task, validate_path
+    from evalkit.registry.data import DataSource
+    from evalkit.registry.mirror import Pulled, Served, check_data, pull_data
     from evalkit.registry.registry import Registry
     from evalkit.registry.rows import Document
     from evalkit.registry.suite import Group, Suite, SuiteFigures
     from evalkit.registry.task import Scorer, Task
 
-__all__ = ["Document", "Group", "Registry", "Scorer", "Suite", "SuiteFigures", "Task"]
+__all__ = [
+    "DataSource",
+    "Document",
+    "Group",
+    "Listed",
+    "Pulled",
+    "Registry",
+    "Scorer",
+    "Served",
+    "Shown",
+    "Suite",
+    "SuiteFigures",
+    "Task",
+    "Validated",
+    "check_data",
+    "list_tasks",
+    "pull_data",
+    "show_task",
+    "validate_path",
+]
 
 _HOMES = {
+    "DataSource": "data",
     "Document": "rows",
+    "Listed": "browse",
+    "Pulled": "mirror",
+    "Served": "mirror",
+    "Shown": "browse",
+    "Validated": "browse",
+    "check_data": "mirror",
+    "list_tasks": "browse",
+    "pull_data": "mirror",
+    "show_task": "browse",
+    "validate_path": "browse",
     "Group": "suite",
     "Registry": "registry",
     "Scorer": "task",

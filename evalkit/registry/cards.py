@@ -67,7 +67,11 @@ def load_cards(folder: Path) -> dict[str, Card]:
 
 def card_of(name: str, metadata: Mapping[str, Any], path: Path | None) -> Card | None:
     """The facts in the metadata of any task file; what has another type than a card's is left out."""
-    texts = {key: metadata[key] for key in _FACT_KEYS if isinstance(metadata.get(key), str) and key not in ("version", "chance")}
+    texts = {
+        key: metadata[key]
+        for key in _FACT_KEYS
+        if isinstance(metadata.get(key), str) and key not in ("version", "chance")
+    }
     chance = metadata.get("chance")
     if isinstance(chance, (int, float)) and not isinstance(chance, bool):
         return Card(name=name, path=path, chance=float(chance), **texts)

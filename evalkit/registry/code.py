@@ -38,12 +38,16 @@ class CodeSpec:
             if key not in _KEYS:
                 raise ConfigError(f"{where}: sandbox: unknown key {key!r}{nearest(str(key), _KEYS)}")
         if value.get("language", "python") != "python":
-            raise ConfigError(f"{where}: sandbox: {value['language']!r} cannot be run; python is the one language there is")
+            raise ConfigError(
+                f"{where}: sandbox: {value['language']!r} cannot be run; python is the one language there is"
+            )
         k = value.get("k", 1)
         ks = tuple(k) if isinstance(k, (list, tuple)) else (k,)
         if not ks or not all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in ks):
             raise ConfigError(f"{where}: sandbox: k: whole numbers above 0 are wanted, this is {k!r}")
-        texts = {key: value[key] for key in ("program", "tests", "entry_point", "prelude") if value.get(key) is not None}
+        texts = {
+            key: value[key] for key in ("program", "tests", "entry_point", "prelude") if value.get(key) is not None
+        }
         for key, text in texts.items():
             if not isinstance(text, str):
                 raise ConfigError(f"{where}: sandbox: {key}: a field's name or a template is wanted, this is {text!r}")
@@ -56,7 +60,9 @@ class CodeSpec:
         if self.entry_point is None and "entry_point" in doc:
             entry = str(doc["entry_point"])
         source = render(self.program, {**doc, "completion": completion})
-        return Program(source=source, tests=tests, entry_point=entry or None, prelude=self._value(self.prelude, doc, render) or "")
+        return Program(
+            source=source, tests=tests, entry_point=entry or None, prelude=self._value(self.prelude, doc, render) or ""
+        )
 
     def _tests(self, doc: Mapping[str, Any], render: Any) -> str:
         if self.tests is not None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from evalkit.errors import DataNotFound
 
-__all__ = ["DataSource", "mirror_configs", "offline_if_unreachable", "quiet"]
+__all__ = ["DataSource", "is_hub_id", "mirror_configs", "offline_if_unreachable", "quiet"]
 
 _REACH_SECONDS = 4.0
 
@@ -27,7 +27,7 @@ class DataSource:
 
     def local(self, path: str) -> Path | None:
         """The mirror's folder for a hub id."""
-        if self.data_dir is None or not _is_hub_id(path):
+        if self.data_dir is None or not is_hub_id(path):
             return None
         folder = self.data_dir / path
         return folder if folder.is_dir() else None
@@ -42,7 +42,7 @@ class DataSource:
         with quiet():
             if folder is not None:
                 return self._from_mirror(folder, path, name, options, task)
-            if not _is_hub_id(path) or Path(path).is_dir():
+            if not is_hub_id(path) or Path(path).is_dir():
                 return _from_files(path, name, options, task)
             with offline_if_unreachable() as offline:
                 try:
@@ -157,7 +157,7 @@ def _hub_answers(endpoint: str) -> bool:
         return False
 
 
-def _is_hub_id(path: str) -> bool:
+def is_hub_id(path: str) -> bool:
     """`org/name` or a legacy bare name; never one of the file builders (json, csv …) and never a path."""
     from datasets.packaged_modules import _PACKAGED_DATASETS_MODULES as builders
 

@@ -24,6 +24,8 @@ def figure(value: Any, stderr: Any, values: Sequence[Any], higher_is_better: boo
         ci = _wilson(number, len(values))
     elif error is not None:
         ci = (number - _Z95 * error, number + _Z95 * error)
+        if _within_unit(values):
+            ci = (max(0.0, ci[0]), min(1.0, ci[1]))
     return Figure(number, error, ci, higher_is_better)
 
 
@@ -44,6 +46,10 @@ def _number(value: Any) -> float | None:
     except (TypeError, ValueError):
         return None
     return number if math.isfinite(number) else None
+
+
+def _within_unit(values: Sequence[Any]) -> bool:
+    return all(number is not None and 0.0 <= number <= 1.0 for number in map(_number, values))
 
 
 def _is_share(mean: float, values: Sequence[Any]) -> bool:

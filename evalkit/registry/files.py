@@ -13,7 +13,7 @@ import yaml
 from evalkit.errors import ConfigError, nearest
 from evalkit.registry.lmeval import BUILTIN_TASKS, GROUP_KEYS, TASK_KEYS, known_metric, metric_names
 
-__all__ = ["OWN_KEYS", "UserFiles"]
+__all__ = ["OWN_KEYS", "UserFiles", "top_level"]
 
 OWN_KEYS = frozenset({"sandbox"})
 """Top-level keys of a task file that lm-eval does not know."""
@@ -53,7 +53,7 @@ class UserFiles:
             for node in _walk(root):
                 if node.tag == "!function":
                     raise ConfigError(
-                        f"{path}:{node.start_mark.line + 1}: `!function {node.value}` runs Python code from that folder; "
+                        f"{path}:{node.start_mark.line + 1}: `!function {node.value}` runs Python code of yours; "
                         "type --allow-task-code if you trust it"
                     )
         if not isinstance(root, yaml.MappingNode):
@@ -95,6 +95,14 @@ def _check_metrics(config: dict[str, Any], path: Path) -> None:
             )
 
 
+def top_level(path: Path) -> dict[str, Any]:
+    """The plain text values at the top of a YAML file. Nothing in it runs."""
+    root = _parse(path)
+    if not isinstance(root, yaml.MappingNode):
+        return {}
+    return {str(key.value): value.value if isinstance(value, yaml.ScalarNode) else None for key, value in root.value}
+
+
 def _resolve_data(config: dict[str, Any], folder: Path) -> None:
     def beside(value: Any) -> Any:
         if isinstance(value, str) and "://" not in value and not Path(value).is_absolute():
@@ -122,7 +130,9 @@ def _check_keys(path: Path, keys: dict[str, tuple[Any, Any]]) -> None:
     known = (GROUP_KEYS | TASK_KEYS if is_group else TASK_KEYS) | OWN_KEYS
     for name, (node, _) in keys.items():
         if name not in known:
-            raise ConfigError(f"{path}:{node.start_mark.line + 1}: unknown key {json.dumps(name)}{nearest(name, known)}")
+            raise ConfigError(
+                f"{path}:{node.start_mark.line + 1}: unknown key {json.dumps(name)}{nearest(name, known)}"
+            )
 
 
 def _parse(path: Path) -> yaml.Node | None:

@@ -52,6 +52,7 @@ __all__ = [
     "metric_names",
     "render",
     "rendering",
+    "runs_code_here",
     "sample_size",
     "say",
     "version",
@@ -195,6 +196,13 @@ class _OwnData:
         self.dataset = self.data_source.load(path, name, options, self.data_task)
 
 
+def runs_code_here(name: str) -> str:
+    return (
+        f"task {name} runs the model's code in the harness process (lm-eval's unsafe_code), and evalkit does not; "
+        "a task file with `sandbox: python` has it judged in the sandbox (docs/tasks.md), and humaneval does so already"
+    )
+
+
 class TaskFiles(Protocol):
     """What the rest of the registry knows about task files."""
 
@@ -224,6 +232,8 @@ class Factory(TaskFactory):  # type: ignore[misc]
 
     def _build_task(self, entry: Entry, overrides: dict[str, Any] | None) -> Any:
         users = self._files.is_users(entry.yaml_path)
+        if (entry.cfg or {}).get("unsafe_code"):
+            raise CouldNotDo(runs_code_here(entry.name))
         try:
             with rendering(trusted=not users):
                 config = self._load_full_config(entry, overrides)
@@ -255,7 +265,7 @@ class Factory(TaskFactory):  # type: ignore[misc]
     def _build_group_members(
         self, members: list[Any], group: str, overrides: dict[str, Any] | None, registry: Index
     ) -> list[Any]:
-        """Tasks written out inside a group file are entered in the index first, so that they are built like all others."""
+        """Tasks written out inside a group file are entered in the index first, and so built like all others."""
         listed: list[Any] = []
         for member in members:
             name = member if isinstance(member, str) else member.get("task")

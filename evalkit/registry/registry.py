@@ -49,7 +49,7 @@ class Registry:
 
         if not names:
             raise UsageError("no task was named")
-        manager, files = self._manager(names)
+        manager, files = self.manager(names)
         spelled, requested = _spell_out(names, manager)
         dice = Dice(getattr(seeds, "random", 0), getattr(seeds, "numpy", 1234))
         with dice.held(), quiet():
@@ -58,7 +58,7 @@ class Registry:
         for name, made in loaded["tasks"].items():
             source = manager.factory.sources.get(name)
             card = self._card(name, source, made)
-            _refuse_what_cannot_run(name, made, source)
+            _refuse_what_cannot_run(name, made)
             _configure(made, card, num_fewshot, gen_kwargs, repeats, getattr(seeds, "fewshot", 1234))
             code = _code_spec(made, source, name)
             trusted = not files.is_users(source)
@@ -68,7 +68,7 @@ class Registry:
 
     # ── which files ──────────────────────────────────────────────────────────
 
-    def _manager(self, names: Sequence[str]) -> tuple[Manager, Any]:
+    def manager(self, names: Sequence[str]) -> tuple[Manager, Any]:
         """Over the few folders that the names need, where that is known; else over all of lm-eval's."""
         from evalkit.registry.files import UserFiles
         from evalkit.registry.lmeval import BUILTIN_TASKS, Factory, Manager
@@ -76,6 +76,9 @@ class Registry:
         files = UserFiles(self.shipped, self.allow_task_code)
         for folder in self.include_paths:
             files.vet_folder(folder)
+        for name in names:
+            if _is_file(name):
+                files.vet(Path(name))
         folders = dict.fromkeys(BUILTIN_TASKS / card.folder for card in self.cards.values() if card.folder)
         few = Manager([*folders, self.shipped], self.include_paths, Factory(self.data, files))
         if all(_is_complete(name, few.index) for name in names):
@@ -84,7 +87,9 @@ class Registry:
         known = sorted(full.index)
         for name in names:
             if name not in full.index and not _is_glob(name) and not _is_file(name):
-                raise UnknownTask(f"unknown task {name!r}{nearest(name, known)} (evalkit tasks list shows what there is)")
+                raise UnknownTask(
+                    f"unknown task {name!r}{nearest(name, known)} (evalkit tasks list shows what there is)"
+                )
             if _is_glob(name) and not fnmatch.filter(known, name):
                 raise UnknownTask(f"no task matches {name!r} (evalkit tasks list shows what there is)")
         return full, files
@@ -96,9 +101,10 @@ class Registry:
             from evalkit.registry.lmeval import BUILTIN_TASKS
 
             for card in self.cards.values():
-                if card.folder and card.members and fnmatch.fnmatchcase(name, card.members):
-                    if source.resolve().is_relative_to(BUILTIN_TASKS / card.folder):
-                        return card
+                if not card.folder or not card.members or not fnmatch.fnmatchcase(name, card.members):
+                    continue
+                if source.resolve().is_relative_to(BUILTIN_TASKS / card.folder):
+                    return card
         metadata = made.get_config("metadata") if hasattr(made, "get_config") else None
         return card_of(name, metadata or {}, source)
 
@@ -182,15 +188,13 @@ def _spell_out(names: Iterable[str], manager: Manager) -> tuple[list[str], list[
     return spelled, list(dict.fromkeys(requested))
 
 
-def _refuse_what_cannot_run(name: str, made: Any, source: Path | None) -> None:
+def _refuse_what_cannot_run(name: str, made: Any) -> None:
     if getattr(made, "MULTIMODAL", False):
         raise CouldNotDo(f"task {name} shows images or audio to the model, which evalkit cannot do")
     if getattr(made, "UNSAFE_CODE", False):
-        where = source or "its task file"
-        raise CouldNotDo(
-            f"task {name} would run the model's code in this very process (unsafe_code in {where}); "
-            "evalkit runs code in a sandbox only: see `sandbox: python` in docs/tasks.md"
-        )
+        from evalkit.registry.lmeval import runs_code_here
+
+        raise CouldNotDo(runs_code_here(name))
 
 
 def _configure(
@@ -201,7 +205,7 @@ def _configure(
     repeats: int | None,
     fewshot_seed: int,
 ) -> None:
-    """lm-eval's rules: a task that fixes 0 shots keeps them, else what was asked wins; then the benchmark's usual number."""
+    """lm-eval's rules: a task that fixes 0 shots keeps them, else what was asked wins, else the usual number."""
     fixed = made.get_config("num_fewshot")
     if fixed != 0:
         if num_fewshot is not None:

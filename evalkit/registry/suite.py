@@ -52,7 +52,9 @@ class Suite:
 
     def aggregate(self, rows_by_task: Mapping[str, Sequence[Row]]) -> SuiteFigures:
         """Figures of every task that has rows, and of every group with a member that has."""
-        tasks = {name: task.aggregate(rows_by_task[name]) for name, task in self.tasks.items() if rows_by_task.get(name)}
+        tasks = {
+            name: task.aggregate(rows_by_task[name]) for name, task in self.tasks.items() if rows_by_task.get(name)
+        }
         sizes = {name: _sample_len(rows_by_task[name]) for name in tasks}
         groups = {name: self._group_figures(group, tasks, sizes) for name, group in self.groups.items()}
         return SuiteFigures(tasks, {name: figures for name, figures in groups.items() if figures})
@@ -82,7 +84,9 @@ class Suite:
                 continue
             stderr = found.get(f"{metric}_stderr,{filter_name}")
             members = [tasks[name][key] for name in group.tasks if name in tasks and key in tasks[name]]
-            share = all(f.ci95 is not None and f.ci95[0] >= 0.0 and f.ci95[1] <= 1.0 for f in members if f.value is not None)
+            share = all(
+                f.ci95 is not None and f.ci95[0] >= 0.0 and f.ci95[1] <= 1.0 for f in members if f.value is not None
+            )
             figures[key] = group_figure(value, stderr, members[0].higher_is_better, share=share)
         return figures
 

@@ -28,7 +28,9 @@ _TYPES = {kind: name for name, kind in _KINDS.items()}
 class Task:
     """Build its documents, score each when its answers are there, then aggregate. Made by Registry.load."""
 
-    def __init__(self, task: Any, name: str, *, card: Card | None, trusted: bool, dice: Dice, code: CodeSpec | None) -> None:
+    def __init__(
+        self, task: Any, name: str, *, card: Card | None, trusted: bool, dice: Dice, code: CodeSpec | None
+    ) -> None:
         self._task = task
         self._trusted = trusted
         self._dice = dice
@@ -333,7 +335,10 @@ class Task:
     def scores_together(self) -> bool:
         """Whether some filter may look at all documents at once: any that is not lm-eval's own."""
         for step in (step for ensemble in self._task._filters for step in ensemble.filters):
-            if getattr(step.func, "__module__", "").startswith("lm_eval.filters") and step.func.__name__ != "CustomFilter":
+            if (
+                getattr(step.func, "__module__", "").startswith("lm_eval.filters")
+                and step.func.__name__ != "CustomFilter"
+            ):
                 continue
             return self.code is None
         return False

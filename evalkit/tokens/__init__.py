@@ -1,8 +1,8 @@
 """From text requests to token requests: tokenizer, chat template, splitting, cutting to the window. No torch.
 
-    tokenizer.py  Tokenizer.load, encode                chat.py      chat templates
-    windows.py    fitting into the window               sampling.py  generation kwargs → Sampling
-    encoding.py   what one Request becomes
+tokenizer.py  Tokenizer.load, encode                chat.py      chat templates
+windows.py    fitting into the window               sampling.py  generation kwargs → Sampling
+encoding.py   what one Request becomes
 """
 
 from evalkit.tokens.chat import ChatTemplate, message_prompts

@@ -15,7 +15,8 @@ ALPACA = (
     "{%- if messages and messages[0]['role'] == 'system' -%}"
     "{{- messages[0]['content'] -}}"
     "{%- else -%}"
-    "{{- 'Below is an instruction that describes a task. Write a response that appropriately completes the request.' -}}"
+    "{{- 'Below is an instruction that describes a task. ' -}}"
+    "{{- 'Write a response that appropriately completes the request.' -}}"
     "{%- endif -%}"
     "{%- for message in messages -%}"
     "{%- if message['role'] == 'user' -%}"
@@ -111,7 +112,10 @@ def _choose(tokenizer: Any, named: bool | str) -> tuple[str, str | None, str]:
     if isinstance(own, Mapping):
         name = named if isinstance(named, str) else "default"
         if name not in own:
-            raise UsageError(f"--apply-chat-template {name}: no such template{nearest(name, own)} (there are {', '.join(sorted(own))})")
+            raise UsageError(
+                f"--apply-chat-template {name}: no such template{nearest(name, own)}; "
+                f"this model has {', '.join(sorted(own))}"
+            )
         return ("named" if isinstance(named, str) else "model"), name, str(own[name])
     if isinstance(named, str) and named == "alpaca":
         return "alpaca", None, ALPACA

@@ -24,7 +24,8 @@ _TRIED = 24
 _TRIED_CHARACTERS = 3_000
 _PROBE = (
     "Question: A train leaves at 9:45, 12 km away; it's 3.50 dollars!  Two  blanks,\ttabs\n\n  and lines.\n"
-    "def f(x, y=[1, 22, 333]):\n    return {'a': x ** 2, \"b\": -y}  # done\n\n한국어 문장은 이렇게 이어집니다. 정답은 무엇일까요?\n"
+    "def f(x, y=[1, 22, 333]):\n    return {'a': x ** 2, \"b\": -y}  # done\n\n"
+    "한국어 문장은 이렇게 이어집니다. 정답은 무엇일까요?\n"
     "Ünïcödé, 日本語 テキスト, emoji 🙂 🙃 end. (A) first (B) second </s> <s> ### Response: I'll we've they'd  "
 )
 
@@ -116,7 +117,7 @@ def _crosses(token: str, byte_level: dict[str, int]) -> bool:
 
 
 def _bytes_of_characters() -> dict[str, int]:
-    """Byte-level vocabularies write the byte 0x20 as Ġ, and so on: printable bytes as they are, the others from 256 up."""
+    """Byte-level vocabularies write printable bytes as they are and the others from 256 up: the space is Ġ."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in printable]
     return {chr(byte): byte for byte in printable} | {chr(256 + i): byte for i, byte in enumerate(others)}

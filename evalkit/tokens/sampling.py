@@ -15,7 +15,9 @@ _MAX_TOKEN_NAMES = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_complet
 """In lm-eval's order of precedence."""
 
 
-def sampling_of(gen_kwargs: Mapping[str, Any], eos: str | None, default_max_tokens: int = DEFAULT_MAX_TOKENS) -> Sampling:
+def sampling_of(
+    gen_kwargs: Mapping[str, Any], eos: str | None, default_max_tokens: int = DEFAULT_MAX_TOKENS
+) -> Sampling:
     """`do_sample: false` is greedy whatever the temperature; without it a temperature above 0 samples."""
     rest = dict(gen_kwargs)
     given = [rest.pop(name) for name in _MAX_TOKEN_NAMES if name in rest]

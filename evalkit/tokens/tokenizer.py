@@ -125,7 +125,7 @@ class Tokenizer:
         adapter: str | None = None,
         score_limit: int | None = None,
     ) -> list[Encoded]:
-        """Ids count up from `first_id` over all token requests, in order. Hand over many requests at once: it is batched.
+        """Ids count up from `first_id` over all token requests, in order. Hand over many at once: it is batched.
 
         `score_limit` is how many tokens context and continuation may have together. The last token of a continuation is
         never read by the model, so that is `max_length + 1`, as in lm-eval's transformers model; an engine that must
@@ -164,7 +164,9 @@ class Tokenizer:
             return Encoded("score", request.repeats, (), "the continuation has no token of its own after this context")
         cut = cut_to(left, right, limit)
         if cut is None:
-            return Encoded("score", request.repeats, (), f"the continuation has {len(right)} tokens, the window {self.max_length}")
+            return Encoded(
+                "score", request.repeats, (), f"the continuation has {len(right)} tokens, the window {self.max_length}"
+            )
         return Encoded("score", request.repeats, (ScoreRequest(ids.next(), cut[0], right, adapter, cut[1]),))
 
     def _rolling(self, request: Request, tokens: _Tokens, ids: _Counter, adapter: str | None, limit: int) -> Encoded:
@@ -184,7 +186,9 @@ class Tokenizer:
             whole = array("i", [self.prefix_token_id])
         keep, room = room_for(len(whole), sampling.max_tokens, self.max_length)
         if room < sampling.max_tokens:
-            self._note(f"{sampling.max_tokens} new tokens were asked for, more than the window of {self.max_length}: shortened")
+            self._note(
+                f"{sampling.max_tokens} new tokens were asked for, more than the window of {self.max_length}: shortened"
+            )
             sampling = _shortened(sampling, room)
         prompt, cut = cut_prompt(whole, keep)
         made = tuple(

@@ -1,4 +1,4 @@
-"""Fitting a request into the model's window. What is cut comes off the context's left edge, never off a continuation."""
+"""Fitting a request into the model's window. A cut takes the context's left edge, never a part of a continuation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["cut_prompt", "cut_to", "rolling_windows", "room_for"]
 
 
 def cut_to(context: TokenIds, continuation: TokenIds, limit: int) -> tuple[TokenIds, int] | None:
-    """The context cut so that both fit in `limit` tokens, and how many fell off; None where the continuation alone does not fit."""
+    """The context, cut so that both fit in `limit` tokens, and how many fell off; None where the continuation is too long."""
     keep = limit - len(continuation)
     if keep < 1:
         return None
