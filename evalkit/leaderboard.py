@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -142,7 +142,7 @@ def _benchmarks(runs: Sequence[Run]) -> tuple[Benchmark, ...]:
     """Every name that any run was asked for, under the headline metric that most runs give it."""
     votes: dict[str, Counter[str]] = {}
     for run in runs:
-        for name in run.requested:
+        for name in _judged_names(run, run.requested):
             found = entry(run, name)
             if found is not None and (metric := headline(found)):
                 votes.setdefault(name, Counter())[metric] += 1
@@ -150,6 +150,17 @@ def _benchmarks(runs: Sequence[Run]) -> tuple[Benchmark, ...]:
         Benchmark(name, metric := count.most_common(1)[0][0], _higher(runs, name, metric))
         for name, count in votes.items()
     )
+
+
+def _judged_names(run: Run, names: Iterable[str]) -> Iterator[str]:
+    """The names asked for. A group that has no figure of its own stands for its members."""
+    for name in names:
+        found = entry(run, name) or {}
+        members = [str(member) for member in found.get("members") or () if member != name]
+        if members and not found.get("metrics"):
+            yield from _judged_names(run, members)
+        else:
+            yield name
 
 
 def _higher(runs: Sequence[Run], name: str, metric: str) -> bool:

@@ -581,6 +581,15 @@ def test_answers_found_by_a_later_run_are_in_use_by_it(tmp_path: Path) -> None:
     assert sorted(known(tmp_path, range(10))[0]) == [0, 1, 2, 3, 4]
 
 
+def test_answers_of_a_shared_pass_stay_while_one_of_its_runs_exists(tmp_path: Path) -> None:
+    with Journal.open(tmp_path, run=["base/r", "base+ko/r+ko"]) as journal:
+        journal.put(KEYER.key(ask(1)), answer(1))
+        journal.flush()
+        journal.run_written()
+    assert prune(tmp_path, {"base+ko/r+ko"}).answers == 0
+    assert prune(tmp_path, {"other/r"}).answers == 1
+
+
 def test_prune_by_model_and_by_age(tmp_path: Path) -> None:
     other = Keyer(model_fingerprint("other"), "test/1")
     with Journal.open(tmp_path, run="m/r") as journal:

@@ -232,6 +232,14 @@ def test_groups_stand_under_the_name_that_was_typed(tmp_path: Path) -> None:
     assert set(line.scores) == {"mmlu"}
 
 
+def test_a_group_without_a_figure_stands_for_its_members(tmp_path: Path) -> None:
+    run = write(tmp_path, "a", {"arithmetic": 0.5, "endings": 0.7})
+    content = json.loads((run.path / "results.json").read_text())
+    content |= {"requested": ["mini"], "groups": {"mini": {"members": ["arithmetic", "endings"], "metrics": {}}}}
+    (run.path / "results.json").write_text(json.dumps(content))
+    assert board(tmp_path).shared == ("arithmetic", "endings")
+
+
 def test_no_run_is_said_not_shown_as_a_table(tmp_path: Path) -> None:
     assert "No run" in as_markdown(board(tmp_path))
     assert json.loads(as_json(board(tmp_path)))["rows"] == []

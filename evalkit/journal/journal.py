@@ -7,7 +7,7 @@ import itertools
 import json
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,6 +18,7 @@ from evalkit.journal.keys import owner_of
 from evalkit.journal.locks import Lock
 from evalkit.journal.records import Record, checksum, decode, encode
 from evalkit.journal.repair import remember_good
+from evalkit.journal.schema import RUN_SEPARATOR
 from evalkit.journal.store import Batch, Busy, Damaged, Store
 from evalkit.scrub import Scrubber
 
@@ -39,7 +40,7 @@ class Journal:
     several threads.
     """
 
-    def __init__(self, folder: Path, store: Store, users: Lock, notices: list[str], run: str | None) -> None:
+    def __init__(self, folder: Path, store: Store, users: Lock, notices: list[str], run: str) -> None:
         self.folder = folder
         self.notices = notices
         """What was found damaged or could not be shared; grows while answers are read."""
@@ -64,16 +65,17 @@ class Journal:
         self._thread.start()
 
     @classmethod
-    def open(cls, root: Path | str, *, run: str | None = None, safe: bool | None = None) -> Journal:
+    def open(cls, root: Path | str, *, run: str | Sequence[str] = (), safe: bool | None = None) -> Journal:
         """The journal of a results folder.
 
-        `run` is `<model-slug>/<run-id>`: its answers are then known to be in use. `safe` chooses between the fast mode
-        and the one for network file systems; None looks at the file system.
+        `run` is `<model-slug>/<run-id>`, or several where adapters share a pass: its answers are in use then, as
+        long as one of these folders exists. `safe` chooses between the fast mode and the one for network file
+        systems; None looks at the file system.
         """
         folder = Path(root) / FOLDER
         store, users, notices = open_files(folder, safe)
         try:
-            return cls(folder, store, users, notices, run)
+            return cls(folder, store, users, notices, run if isinstance(run, str) else RUN_SEPARATOR.join(run))
         except BaseException:
             store.close()
             users.close()

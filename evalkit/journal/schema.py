@@ -6,7 +6,10 @@ import sqlite3
 
 from evalkit.errors import OutputError
 
-__all__ = ["MIGRATIONS", "migrate"]
+__all__ = ["MIGRATIONS", "RUN_SEPARATOR", "migrate"]
+
+RUN_SEPARATOR = "\n"
+"""Between the folders of runs that shared one pass."""
 
 MIGRATIONS = (
     """
@@ -25,7 +28,7 @@ MIGRATIONS = (
     );
     CREATE TABLE runs (
         id      INTEGER PRIMARY KEY,
-        run     TEXT NOT NULL UNIQUE,  -- <model-slug>/<run-id>
+        run     TEXT NOT NULL UNIQUE,  -- <model-slug>/<run-id>, one a line
         used    INTEGER NOT NULL,
         written INTEGER NOT NULL       -- whether its folder was written: one that was, and is gone, refers to nothing
     );

@@ -12,6 +12,7 @@ from evalkit.journal.files import open_files
 from evalkit.journal.journal import FOLDER
 from evalkit.journal.locks import Lock
 from evalkit.journal.repair import remember_good
+from evalkit.journal.schema import RUN_SEPARATOR
 from evalkit.journal.store import Store
 
 __all__ = ["JournalStat", "ModelUse", "Pruned", "expected_bytes", "prune", "stat"]
@@ -127,7 +128,7 @@ def _models(store: Store, runs: Collection[str] | None) -> tuple[ModelUse, ...]:
 def _list_referred(store: Store, runs: Collection[str] | None) -> None:
     """Fill a temporary table with the answers that a run refers to."""
     known = store.select("SELECT id, run, written FROM runs")
-    alive = [row_id for row_id, run, written in known if runs is None or run in runs or not written]
+    alive = [row_id for row_id, run, written in known if runs is None or not written or _exists(run, runs)]
     store.execute("CREATE TEMP TABLE referred (answer INTEGER PRIMARY KEY)")
     for run in alive:
         store.execute("INSERT OR IGNORE INTO temp.referred SELECT answer FROM refs WHERE run = ?", (run,))
@@ -165,11 +166,15 @@ def _drop(store: Store, chosen: str, runs: Collection[str]) -> None:
         gone = [
             (row_id,)
             for row_id, run, written in connection.execute("SELECT id, run, written FROM runs").fetchall()
-            if written and run not in runs
+            if written and not _exists(run, runs)
         ]
         connection.executemany("DELETE FROM refs WHERE run = ?", gone)
         connection.executemany("DELETE FROM runs WHERE id = ?", gone)
         connection.execute("DELETE FROM refs WHERE answer NOT IN (SELECT id FROM answers)")
+
+
+def _exists(run: str, runs: Collection[str]) -> bool:
+    return any(folder in runs for folder in run.split(RUN_SEPARATOR))
 
 
 def _shrink(store: Store) -> list[str]:

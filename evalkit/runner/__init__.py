@@ -63,8 +63,8 @@ def _pass(config: RunConfig, prepared: Prepared, listener: Listener, clock: Cloc
 
 
 def _journal(config: RunConfig, prepared: Prepared) -> Journal:
-    first = prepared.variants[0]
-    journal = Journal.open(config.output_path, run=f"{first.slug}/{first.run_id}")
+    folders = [f"{variant.slug}/{variant.run_id}" for variant in prepared.variants]
+    journal = Journal.open(config.output_path, run=folders)
     for variant in prepared.variants:
         name = prepared.model.spec.typed + (f"+{variant.adapter.name}" if variant.adapter else "")
         journal.name_model(prepared.model.key(variant.adapter), name)
