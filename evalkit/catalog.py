@@ -6,6 +6,7 @@ The facts stand in `catalog.yaml`. A fact that could not be verified is None and
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -126,7 +127,7 @@ def resolve(typed: str) -> Found:
     entry = get(name)
     if entry is not None and "/" not in name:
         return Found(typed, entry.source, entry)
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))  # noqa: PTH111  Path.expanduser raises where there is no such user
     if name and path.is_dir():
         return Found(typed, str(path))
     if path.is_file():
