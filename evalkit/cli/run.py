@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from evalkit.cli.options import Verb, debug_option, file_option, output_path_option, write_to
+from evalkit.scrub import Scrubber
 
-__all__ = ["command"]
+__all__ = ["command", "conclude"]
 
 
 def _read_config(ctx: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
@@ -142,16 +144,24 @@ def command(quiet: bool, log_samples: bool, json: str | None, markdown: str | No
     """
     from evalkit.config import RunConfig
     from evalkit.report.progress import Progress
-    from evalkit.report.run import as_json, as_markdown, report, show
+    from evalkit.report.run import report
     from evalkit.runner import run
 
     config = RunConfig.build(**flags)
     with Progress.open(quiet=quiet) as progress:
         finished = run(config, progress, report)
-    show(finished)
+    conclude(finished, json, markdown)
+
+
+def conclude(finished: Sequence[Any], json: str | None, markdown: str | None) -> NoReturn:
+    """Show and write what came out, then leave with the right exit code."""
+    from evalkit.report.run import as_json, as_markdown, show
+
     write_to(json, as_json(finished))
     write_to(markdown, as_markdown(finished))
+    if "-" not in (json, markdown):
+        show(finished)
     for outcome in finished:
         if outcome.problem:
-            click.echo(f"evalkit: {outcome.problem}", err=True)
+            click.echo(f"evalkit: {Scrubber().text(outcome.problem)}", err=True)
     raise SystemExit(max((outcome.exit_code for outcome in finished), default=0))

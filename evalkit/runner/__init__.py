@@ -53,7 +53,17 @@ def _pass(config: RunConfig, prepared: Prepared, listener: Listener, clock: Cloc
         answered = answer(prepared, config, journal, listener, clock)
         listener.finish()
         outcomes = [
-            write(number, variant, prepared, answered, config.output_path, config.limit is not None, clock, report)
+            write(
+                variant,
+                prepared.suite,
+                answered,
+                config.output_path,
+                config.limit is not None,
+                clock,
+                report,
+                number=number,
+                alone=len(prepared.variants) == 1,
+            )
             for number, variant in enumerate(prepared.variants)
         ]
         journal.run_written()

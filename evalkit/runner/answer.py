@@ -13,6 +13,7 @@ from evalkit.engines.base import Engine
 from evalkit.errors import EngineError, EvalkitError, Interrupted, OutputError
 from evalkit.journal import Journal, expected_bytes
 from evalkit.planning import Plan, plan
+from evalkit.registry import Document, Task
 from evalkit.results import check_space
 from evalkit.runner.clock import Clock
 from evalkit.runner.engines import start
@@ -25,7 +26,7 @@ from evalkit.runner.stop import Stop
 from evalkit.sandbox import Sandbox
 from evalkit.types import Failed, GenerateRequest, TokenRequest, Usage, Work
 
-__all__ = ["Answered", "answer"]
+__all__ = ["Answered", "answer", "start_sandbox"]
 
 
 @dataclass(slots=True)
@@ -46,7 +47,7 @@ class Answered:
 def answer(prepared: Prepared, config: RunConfig, journal: Journal, listener: Listener, clock: Clock) -> Answered:
     with ExitStack() as stack:
         # Before the engine: nothing may be forked from a process that holds a GPU.
-        sandbox = _sandbox(stack, prepared, config, listener)
+        sandbox = start_sandbox(stack, prepared.documents, config, listener)
         stop = stack.enter_context(Stop(rescue=journal.flush))
         with clock("build"):
             listener.stage("tokenising")
@@ -90,8 +91,14 @@ def answer(prepared: Prepared, config: RunConfig, journal: Journal, listener: Li
         return done
 
 
-def _sandbox(stack: ExitStack, prepared: Prepared, config: RunConfig, listener: Listener) -> Sandbox | None:
-    if not any(task.is_code for task, _ in prepared.documents.values()):
+def start_sandbox(
+    stack: ExitStack,
+    documents: Mapping[str, tuple[Task, Sequence[Document]]],
+    config: RunConfig,
+    listener: Listener,
+) -> Sandbox | None:
+    """Only where a task runs code."""
+    if not any(task.is_code for task, _ in documents.values()):
         return None
     listener.stage("starting the sandbox")
     return stack.enter_context(Sandbox.start(tier=config.sandbox))

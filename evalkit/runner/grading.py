@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from evalkit.registry import Document, Scorer, Task
@@ -19,6 +20,13 @@ class ProgramJudge(Protocol):
     def submit(self, program: Program, key: tuple[int, int]) -> None: ...
 
     def completed(self, wait: bool = True) -> Iterator[tuple[Any, Verdict]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Graded:
+    pending: Pending
+    answers: list[list[Answer | None]]
+    cut_tokens: int
 
 
 class Grading:
@@ -37,19 +45,22 @@ class Grading:
         self._rows: dict[tuple[int, str], list[Row]] = defaultdict(list)
         self._sandbox = sandbox
         self._scored = scored
-        self._judging: dict[int, tuple[Pending, list[list[Answer | None]], list[Verdict | None]]] = {}
+        self._judging: dict[int, tuple[_Graded, list[Verdict | None]]] = {}
         self._next = 0
 
     def take(self, pending: Pending) -> None:
         """Score this document, now or when its programs have been judged."""
-        answers = pending.answers()
-        programs = self._programs(pending, answers)
+        self.grade(pending, pending.answers(), pending.cut_tokens)
+
+    def grade(self, pending: Pending, answers: list[list[Answer | None]], cut_tokens: int) -> None:
+        graded = _Graded(pending, answers, cut_tokens)
+        programs = self._programs(graded)
         if not programs:
-            self._score(pending, answers, None)
+            self._score(graded, None)
             return
         assert self._sandbox is not None
         number, self._next = self._next, self._next + 1
-        self._judging[number] = (pending, answers, [None] * len(programs))
+        self._judging[number] = (graded, [None] * len(programs))
         for place, program in enumerate(programs):
             self._sandbox.submit(program, (number, place))
         self.poll()
@@ -59,15 +70,15 @@ class Grading:
         if self._sandbox is None or not self._judging:
             return
         for (number, place), verdict in self._sandbox.completed(wait=wait):
-            pending, answers, verdicts = self._judging[number]
+            graded, verdicts = self._judging[number]
             verdicts[place] = verdict
             if None not in verdicts:
                 del self._judging[number]
-                self._score(pending, answers, [v for v in verdicts if v is not None])
+                self._score(graded, [v for v in verdicts if v is not None])
 
     def give_up(self, pending: Pending) -> None:
         """Score what never got all of its answers: its rows say what is missing."""
-        self._score(pending, pending.answers(), None)
+        self._score(_Graded(pending, pending.answers(), pending.cut_tokens), None)
 
     def rows(self, variant: int) -> dict[str, list[Row]]:
         """By task, in document order, filters as the task has them."""
@@ -78,16 +89,16 @@ class Grading:
                 found[task] = sorted(rows, key=_document_order(rows))
         return found
 
-    def _programs(self, pending: Pending, answers: Sequence[Sequence[Answer | None]]) -> list[Program]:
-        if self._sandbox is None or not pending.task.is_code or not pending.encoded:
+    def _programs(self, graded: _Graded) -> list[Program]:
+        task, document = graded.pending.task, graded.pending.document
+        if self._sandbox is None or not task.is_code or document.error is not None:
             return []
-        return pending.task.programs(pending.document, answers) or []
+        return task.programs(document, graded.answers) or []
 
-    def _score(
-        self, pending: Pending, answers: Sequence[Sequence[Answer | None]], verdicts: Sequence[Verdict] | None
-    ) -> None:
+    def _score(self, graded: _Graded, verdicts: Sequence[Verdict] | None) -> None:
+        pending = graded.pending
         key = pending.variant, pending.task.name
-        self._rows[key] += self._scorers[key].add(pending.document, answers, verdicts, pending.cut_tokens)
+        self._rows[key] += self._scorers[key].add(pending.document, graded.answers, verdicts, graded.cut_tokens)
         self._scored(pending)
 
 

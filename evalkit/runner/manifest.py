@@ -16,7 +16,7 @@ from evalkit.runner.models import Model
 from evalkit.tokens import ChatTemplate
 from evalkit.types import Adapter
 
-__all__ = ["draw_up", "now"]
+__all__ = ["draw_up", "draw_up_settings", "now"]
 
 
 def draw_up(
@@ -30,16 +30,28 @@ def draw_up(
 ) -> dict[str, Any]:
     """What is known before the engine starts; the engine's own description joins when it has."""
     return {
+        **draw_up_settings(config, suite, documents, chat),
+        "model": model.manifest(),
+        "adapter": None if adapter is None else asdict(adapter),
+        "engine": {"name": engine},
+        "model_args": dict(model.spec.args),
+    }
+
+
+def draw_up_settings(
+    config: RunConfig,
+    suite: Suite,
+    documents: Mapping[str, tuple[Task, Sequence[Document]]],
+    chat: ChatTemplate | None = None,
+) -> dict[str, Any]:
+    """All but the model."""
+    return {
         "schema": 1,
         "created": now(),
         "evalkit": __version__,
         "command": ["evalkit", *sys.argv[1:]],
         "requested": list(suite.requested),
         "limit": config.limit,
-        "model": model.manifest(),
-        "adapter": None if adapter is None else asdict(adapter),
-        "engine": {"name": engine},
-        "model_args": dict(model.spec.args),
         "seeds": asdict(config.seed),
         "tasks": {name: task.identity(docs) for name, (task, docs) in documents.items()},
         "chat_template": {

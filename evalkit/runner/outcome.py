@@ -9,11 +9,12 @@ from typing import Any
 
 from evalkit import results
 from evalkit.errors import CouldNotDo
+from evalkit.registry import Suite
 from evalkit.runner.answer import Answered
 from evalkit.runner.clock import Clock
 from evalkit.runner.figures import group_entries, task_entry, token_entry
 from evalkit.runner.manifest import now
-from evalkit.runner.prepare import Prepared, Variant
+from evalkit.runner.prepare import Variant
 
 __all__ = ["Outcome", "Reporter", "write"]
 
@@ -31,32 +32,31 @@ class Outcome:
 
 
 def write(
-    number: int,
     variant: Variant,
-    prepared: Prepared,
+    suite: Suite,
     answered: Answered,
     root: Path,
     limited: bool,
     clock: Clock,
     report: Reporter,
+    number: int = 0,
+    alone: bool = True,
 ) -> Outcome:
+    """`number` is the variant's place among those of one pass; `alone`: it was the only one."""
     with clock("scoring"):
         rows = answered.grading.rows(number)
-        figures = prepared.suite.aggregate(rows)
-    tasks = {name: task_entry(task, rows[name], figures.tasks[name]) for name, task in prepared.suite.tasks.items()}
+        figures = suite.aggregate(rows)
+    tasks = {name: task_entry(task, rows[name], figures.tasks[name]) for name, task in suite.tasks.items()}
     problem, code = _problem(answered, tasks)
     found = {
         "model": variant.manifest["model"]["typed"] + (f"+{variant.adapter.name}" if variant.adapter else ""),
-        "requested": list(prepared.suite.requested),
-        "status": "incomplete" if code else "limited" if limited else "complete",
+        "requested": list(suite.requested),
+        "status": _status(code, tasks, limited),
         "tasks": tasks,
-        "groups": group_entries(prepared.suite, tasks, figures.groups),
+        "groups": group_entries(suite, tasks, figures.groups),
         "timing": clock.timing(),
         "tokens": token_entry(
-            answered.usage,
-            unique=answered.unique,
-            generated=answered.generated[number],
-            alone=len(prepared.variants) == 1,
+            answered.usage, unique=answered.unique, generated=answered.generated[number], alone=alone
         ),
         "notes": answered.notes,
     }
@@ -68,10 +68,18 @@ def write(
     }
     path = results.run_path(root, variant.slug, variant.run_id)
     with results.RunWriter(root, variant.slug, variant.run_id) as writer:
-        for name, task in prepared.suite.tasks.items():
+        for name, task in suite.tasks.items():
             writer.rows(name, rows[name], [metric.partition(",")[0] for metric in task.metrics])
         run = writer.commit(manifest, found, report(found, path))
     return Outcome(run.path, run.results, code, problem)
+
+
+def _status(code: int, tasks: Mapping[str, Mapping[str, Any]], limited: bool) -> str:
+    if code:
+        return "incomplete"
+    if any(entry["missing"] for entry in tasks.values()):
+        return "partial"
+    return "limited" if limited else "complete"
 
 
 def _problem(answered: Answered, tasks: Mapping[str, Mapping[str, Any]]) -> tuple[str | None, int]:
@@ -85,6 +93,6 @@ def _problem(answered: Answered, tasks: Mapping[str, Mapping[str, Any]]) -> tupl
         return f"{line}; their rows in samples/ say why, everything else is kept", CouldNotDo.exit_code
     for name, entry in tasks.items():
         figure = entry["metrics"].get(entry["headline"]) if entry["headline"] else None
-        if figure is not None and figure["value"] is None:
+        if entry["n"] and figure is not None and figure["value"] is None:
             return f"{name}: {entry['headline']} has no value: {figure['reason']}", CouldNotDo.exit_code
     return None, 0

@@ -1,0 +1,118 @@
+"""Recorded answers in, figures out: task and data, no model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from evalkit import results
+from evalkit.config import RunConfig
+from evalkit.engines.replay import Answered as Recorded
+from evalkit.engines.replay import Recording
+from evalkit.errors import UnknownTask, nearest
+from evalkit.registry import Document, Task
+from evalkit.runner.answer import Answered, start_sandbox
+from evalkit.runner.clock import Clock
+from evalkit.runner.grading import Grading
+from evalkit.runner.ledger import Pending
+from evalkit.runner.listener import Listener
+from evalkit.runner.manifest import draw_up_settings
+from evalkit.runner.outcome import Outcome, Reporter, write
+from evalkit.runner.prepare import Variant, build_documents, load_suite
+from evalkit.types import Row
+
+__all__ = ["score"]
+
+
+def score(
+    recording: Recording,
+    config: RunConfig,
+    listener: Listener,
+    report: Reporter,
+    model: Mapping[str, Any] | None = None,
+) -> Outcome:
+    """`model` is the manifest's entry where the answers are a run's own."""
+    results.check_writable(config.output_path)
+    run_id = results.check_name(config.name) if config.name is not None else results.new_run_id()
+    clock = Clock()
+    with clock("build"):
+        listener.stage(f"finding {', '.join(config.tasks)}")
+        suite = load_suite(config, listener)
+        strangers = [name for name in recording.tasks if name not in suite.tasks]
+        if strangers and len(strangers) < len(recording.tasks):
+            listener.note(f"answers of {', '.join(strangers)} are not asked for")
+        elif strangers:
+            raise UnknownTask(
+                f"--tasks {','.join(config.tasks)}: the answers are of {', '.join(recording.tasks)}"
+                f"{nearest(strangers[0], suite.tasks)}"
+            )
+        listener.stage("building prompts")
+        documents = build_documents(config, suite, None)
+    label = config.model[0]
+    manifest = {
+        **draw_up_settings(config, suite, documents),
+        "model": {"kind": None, **(model or {}), "typed": label},
+        "adapter": None,
+        "engine": {"name": "replay", "source": recording.label},
+        "name": config.name,
+    }
+    with ExitStack() as stack:
+        sandbox = start_sandbox(stack, documents, config, listener)
+        grading = _Grading(documents, 1, sandbox, lambda pending: None)
+        with clock("scoring"):
+            listener.stage("scoring")
+            for task, asked in documents.values():
+                grading.recorded[task.name] = _recorded(recording, task, asked)
+                for document in asked:
+                    grading.take_recorded(task, document)
+            grading.poll(wait=True)
+        answered = Answered(grading, [0], sandbox=sandbox.describe() if sandbox is not None else None)
+    for note in recording.notes:
+        listener.note(note)
+    listener.finish()
+    variant = Variant(None, results.model_slug(label), run_id, manifest)
+    return write(variant, suite, answered, config.output_path, config.limit is not None, clock, report)
+
+
+class _Grading(Grading):
+    """Answers come whole, and a row's prompt is what was recorded with it, or unknown."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.recorded: dict[str, dict[int, Recorded]] = {}
+
+    def take_recorded(self, task: Task, document: Document) -> None:
+        found = self.recorded[task.name].get(document.doc_id)
+        pending = Pending(0, task, document, ())
+        if found is None:
+            self.grade(pending, [[None] * request.repeats for request in document.requests], 0)
+        else:
+            self.grade(pending, [list(answers) for answers in found.answers], found.cut_tokens)
+
+    def rows(self, variant: int) -> dict[str, list[Row]]:
+        return {
+            task: [self._as_recorded(row, self.recorded[task].get(row.doc_id)) for row in rows]
+            for task, rows in super().rows(variant).items()
+        }
+
+    @staticmethod
+    def _as_recorded(row: Row, found: Recorded | None) -> Row:
+        prompt_hash = found.prompt_hash if found is not None else None
+        return replace(row, prompt_hash=prompt_hash, sample={**row.sample, "prompt_hash": prompt_hash})
+
+
+def _recorded(recording: Recording, task: Task, documents: Sequence[Document]) -> dict[int, Recorded]:
+    return recording.of(task.name, documents, size=task.size)
+
+
+def recording_of(path: Path) -> Recording:
+    """A JSONL file, a folder of lm-eval's samples, or a run of ours."""
+    if not (path / "manifest.json").is_file():
+        return Recording.load(path)
+    run = results.Run.open(path)
+    names = {results.slug(task): task for task in run.results["tasks"]}
+    recording = Recording.load(path / "samples", names)
+    return replace(recording, label=run.label)
