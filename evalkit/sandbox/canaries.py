@@ -77,5 +77,5 @@ def check(pool: Pool) -> None:
         for canary in CANARIES:
             if verdicts[canary.name].verdict != "passed":
                 raise SandboxError(f"it does not hold: a program that {canary.name}: {verdicts[canary.name].reason}")
-        if secret.read_text() != "canary" or os.listdir(folder) != ["secret"]:
+        if secret.read_text() != "canary" or list(Path(folder).iterdir()) != [secret]:
             raise SandboxError("it does not hold: a program changed a file outside")

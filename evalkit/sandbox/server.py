@@ -21,7 +21,13 @@ from evalkit.types import Program, Verdict
 
 __all__ = ["Job", "Server"]
 
-_BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from inside import server; del sys.path[0]; server.main(sys.argv[2:])"
+_BOOT = """\
+import sys
+sys.path.insert(0, sys.argv[1])
+from inside import server
+del sys.path[0]
+server.main(sys.argv[2:])
+"""
 _START_SECONDS = 60
 _MAX_REPORT = 1 << 13
 

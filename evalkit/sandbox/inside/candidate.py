@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import operator
 import os
 import select
@@ -27,7 +26,6 @@ def run(source: int, inbox: int, outbox: int, confinement: Confinement, limits: 
         os.dup2(inbox, _INBOX)
         os.dup2(outbox, _OUTBOX)
         os.closerange(3, _INBOX) if confinement.rules < 0 else _close_but(confinement.rules)
-        _quiet_streams()
         confinement.apply(limits)
         if confinement.rules >= 0:
             os.close(confinement.rules)
@@ -54,17 +52,6 @@ def _close_but(kept: int) -> None:
     os.closerange(3, kept)
     os.closerange(kept + 1, _INBOX)
     os.closerange(_OUTBOX + 1, 4096)
-
-
-def _quiet_streams() -> None:
-    null = os.open(os.devnull, os.O_RDWR)
-    for fd in (0, 1, 2):
-        os.dup2(null, fd)
-    os.close(null)
-    sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, "r", closefd=False)), "utf-8")
-    for fd, name in ((1, "stdout"), (2, "stderr")):
-        raw = io.BufferedWriter(io.FileIO(fd, "w", closefd=False))
-        setattr(sys, name, io.TextIOWrapper(raw, "utf-8", "backslashreplace"))
 
 
 def _leave_if_orphan() -> None:

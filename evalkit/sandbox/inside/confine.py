@@ -20,6 +20,7 @@ TIERS = ("namespaces", "landlock", "unsafe-none")
 
 _SIGKILL = 9
 _STACK = 8 << 20
+_UNSET = -2
 _BESIDES = 512 << 20
 """Address space over the memory limit, for libraries, stacks and arenas that are mapped but not used."""
 _INTERPRETER = 24 << 20
@@ -73,9 +74,7 @@ class Confinement:
 
     def apply(self, limits: Limits) -> None:
         """To the calling process, for good."""
-        _limit(limits)
-        if self.tier == "namespaces":
-            _bound(resource.RLIMIT_NPROC, limits.threads + _OWN_PROCESSES)
+        _limit(limits, self.tier)
         if self.tier == "unsafe-none":
             return
         prctl(PR_SET_PDEATHSIG, _SIGKILL)
@@ -113,22 +112,22 @@ def _drop_capabilities() -> None:
     syscall("capset", ctypes.c_char_p(header), ctypes.c_char_p(bytes(24)))
 
 
-def _limit(limits: Limits) -> None:
-    cpu = int(limits.cpu) + 2
+def _limit(limits: Limits, tier: str) -> None:
     for what, most in (
         (resource.RLIMIT_AS, limits.memory + _BESIDES),
         (resource.RLIMIT_DATA, limits.memory + _INTERPRETER),
         (resource.RLIMIT_STACK, _STACK),
-        (resource.RLIMIT_CPU, cpu),
+        (resource.RLIMIT_CPU, int(limits.cpu) + 2),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_NOFILE, limits.files),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_MEMLOCK, 0),
+        (resource.RLIMIT_NPROC, limits.threads + _OWN_PROCESSES if tier == "namespaces" else _UNSET),
     ):
-        _bound(what, most)
-
-
-def _bound(what: int, most: int) -> None:
-    _, hard = resource.getrlimit(what)
-    bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    resource.setrlimit(what, (bound, bound))
+        if most == _UNSET:
+            continue
+        try:
+            resource.setrlimit(what, (most, most))
+        except (ValueError, OSError):  # a stricter limit holds already
+            hard = resource.getrlimit(what)[1]
+            resource.setrlimit(what, (hard, hard))

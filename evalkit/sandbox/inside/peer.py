@@ -61,7 +61,7 @@ class Peer:
         self._objects: list[Any] = []
         self._numbers: dict[int, int] = {}
         self._proxies: dict[int, Any] = {}
-        self._classes: dict[int, type] = {}
+        self._classes: dict[int, type[BaseException]] = {}
         self._nesting = 0
 
     # ── asking ───────────────────────────────────────────────────────────────
@@ -120,7 +120,7 @@ class Peer:
 
     def _describe(self, error: BaseException) -> bytes:
         kind = type(error)
-        base = next((c for c in kind.__mro__ if c.__module__ == "builtins" and hasattr(builtins, c.__name__)), Exception)
+        base = _builtin_base(kind)
         number = -1 if kind is base else self._number(kind)
         plain = (base.__name__, kind.__name__[:200], number, _text(error))
         try:
@@ -134,7 +134,7 @@ class Peer:
             base = getattr(builtins, base_name)
             if not (isinstance(base, type) and issubclass(base, BaseException) and isinstance(text, str)):
                 raise ValueError
-            kind = base if number < 0 else self.exception_class(number, name, base)
+            kind: type[BaseException] = base if number < 0 else self.exception_class(number, name, base)
         except (TypeError, ValueError, AttributeError):
             self._broken("an exception of no known form")
         for attempt in (args if isinstance(args, tuple) else (text,), (text,)):
@@ -144,7 +144,7 @@ class Peer:
                 continue
         return Exception(f"{name}: {text}")
 
-    def exception_class(self, number: int, name: str, base: type) -> type:
+    def exception_class(self, number: int, name: str, base: type[BaseException]) -> type[BaseException]:
         """A class of this side for one of the other's, so that `except` can name it."""
         if number not in self._classes:
             self._classes[number] = type(str(name), (base,), {"__module__": "candidate"})
@@ -168,8 +168,7 @@ class Peer:
             if kind is value:
                 return "theirs", number, ""
         if isinstance(value, type) and issubclass(value, BaseException):
-            base = next(c for c in value.__mro__ if c.__module__ == "builtins" and hasattr(builtins, c.__name__))
-            return "ours", self._number(value), f"exception {base.__name__} {value.__name__}"
+            return "ours", self._number(value), f"exception {_builtin_base(value).__name__} {value.__name__}"
         return "ours", self._number(value), "module" if type(value) is type(os) else "object"
 
     def _resolve(self, number: int, word: str) -> Any:
@@ -261,10 +260,15 @@ def _unchanged(now: Any, was: Any) -> bool:
     if isinstance(now, dict):
         return all(map(operator.is_, now, was)) and all(map(operator.is_, now.values(), was.values()))
     if isinstance(now, bytearray):
-        return now == was
+        return bytes(now) == bytes(was)
     if isinstance(now, (set, frozenset)):
         return not now - was
     return all(map(operator.is_, now, was))
+
+
+def _builtin_base(kind: type) -> type:
+    """The nearest class that both sides know."""
+    return next(c for c in kind.__mro__ if c.__module__ == "builtins" and hasattr(builtins, c.__name__))
 
 
 def _text(error: BaseException) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _socket
 import gc
+import io
 import json
 import os
 import select
@@ -43,13 +44,12 @@ def main(arguments: list[str]) -> NoReturn:
     workers = [_fork_worker(control, [lifeline, watched, *controls], confinement, limits) for control in controls]
     for control in controls:
         os.close(control)
-    life.send(
-        json.dumps({"landlock": confinement.landlock_abi, "user": confinement.user, "pids": workers}).encode()
-    )
+    life.send(json.dumps({"landlock": confinement.landlock_abi, "user": confinement.user, "pids": workers}).encode())
     _wait(lifeline, watched, workers)
 
 
 def _warm_up() -> None:
+    _quiet_streams()
     for name in _WARM:
         try:
             __import__(name)
@@ -59,6 +59,18 @@ def _warm_up() -> None:
     gc.collect()
     # Untouched by collections, pages stay shared with the processes forked.
     gc.freeze()
+
+
+def _quiet_streams() -> None:
+    """Programs read nothing and what they print goes nowhere; no text of theirs can fail to be encoded."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    os.close(null)
+    sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, "r", closefd=False)), "utf-8")
+    for fd, name in ((1, "stdout"), (2, "stderr")):
+        raw = io.BufferedWriter(io.FileIO(fd, "w", closefd=False))
+        setattr(sys, name, io.TextIOWrapper(raw, "utf-8", "backslashreplace"))
 
 
 def _fork_worker(control: int, inherited: list[int], confinement: Confinement, limits: Limits) -> int:

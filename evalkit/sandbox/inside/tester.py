@@ -103,6 +103,8 @@ class _Tester:
             module = types.ModuleType(_TESTS)
             sys.modules[_TESTS] = module
             exec(compile(self._prelude, "<prelude>", "exec", dont_inherit=True, optimize=0), space)
+            if not self._tests.strip():
+                raise ValueError("there are none")
             self._code = compile(self._tests, "<tests>", "exec", dont_inherit=True, optimize=0)
         except BaseException as error:
             self._say("sandbox_error", f"tests: {type(error).__name__}: {error}")
@@ -119,9 +121,8 @@ class _Tester:
         space[self._entry] = function
         exec(self._code, space)
         check = dict.get(space, "check")
-        if check is None:
-            self._say("sandbox_error", "tests: they define no check(candidate)")
-        return lambda: check(function)
+        # Plain asserts have done their work by now.
+        return (lambda: check(function)) if check is not None else lambda: None
 
     # ── what the candidate may do here ───────────────────────────────────────
 

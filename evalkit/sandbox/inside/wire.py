@@ -30,6 +30,8 @@ _NAME_OF = {value: name for name, value in _BY_NAME.items()}
 _VIEWS = {type({}.keys()): "k", type({}.values()): "v", type({}.items()): "w"}
 _SINGLES: dict[bytes, Any] = {b"N": None, b"T": True, b"F": False, b"e": ..., b"n": NotImplemented}
 _CONTAINERS = (list, dict, set, bytearray, deque)
+# A set, not a tuple: a class may have an __eq__ of its own.
+_SERIES = frozenset((*_CONTAINERS, tuple, frozenset))
 
 
 class Untransferable(Exception):
@@ -79,7 +81,7 @@ class _Encoder:
             out += b"f" + _FLOAT.pack(value)
         elif value is None or value is True or value is False:
             out += b"N" if value is None else b"T" if value else b"F"
-        elif kind in (list, tuple, dict, set, frozenset, bytearray, deque):
+        elif kind in _SERIES:
             self.container(value, kind, depth)
         elif kind is bytes:
             self.blob(b"b", value)
@@ -271,7 +273,7 @@ def decode(data: bytes, resolve: Import, containers: list[Any]) -> Any:
     decoder = _Decoder(data, resolve, containers)
     try:
         value = decoder.take(0)
-    except (struct.error, IndexError, ValueError, TypeError, OverflowError, ArithmeticError, LookupError) as error:
+    except (struct.error, ValueError, TypeError, ArithmeticError, LookupError, RecursionError) as error:
         raise Malformed(f"{type(error).__name__}: {error}") from None
     if decoder.at != len(data):
         raise Malformed("bytes left over")
