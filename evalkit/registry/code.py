@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from evalkit.errors import ConfigError, nearest
 from evalkit.types import Program
 
-__all__ = ["CodeSpec", "pass_at_k"]
+__all__ = ["CodeSpec", "metrics_of"]
 
 _KEYS = ("language", "program", "tests", "entry_point", "prelude", "k")
 
@@ -83,16 +82,9 @@ def _joined(value: Any) -> str:
     return "\n".join(str(part) for part in value) if isinstance(value, (list, tuple)) else str(value)
 
 
-def pass_at_k(n: int, correct: int, k: int) -> float | None:
-    """The unbiased estimate of Chen et al. (2021), equation 1: 1 − C(n−c, k) / C(n, k). None where k > n."""
-    if k > n:
-        return None
-    if n - correct < k:
-        return 1.0
-    return 1.0 - math.prod(1.0 - k / i for i in range(n - correct + 1, n + 1))
-
-
 def metrics_of(passed: Sequence[bool], ks: Sequence[int]) -> dict[str, float]:
     """`pass@k` for each k that the number of samples allows, as code_eval reports them."""
+    from evalkit.stats import pass_at_k
+
     n, correct = len(passed), sum(passed)
-    return {f"pass@{k}": value for k in ks if (value := pass_at_k(n, correct, k)) is not None}
+    return {f"pass@{k}": float(pass_at_k(n, correct, k)) for k in ks if k <= n}

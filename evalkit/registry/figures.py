@@ -14,30 +14,41 @@ _Z95 = 1.959963984540054
 
 
 def figure(value: Any, stderr: Any, values: Sequence[Any], higher_is_better: bool) -> Figure:
-    """A task's figure: Wilson's interval for a share of documents, else value ± 1.96 standard errors."""
-    number = _number(value)
+    """Wilson's interval for a share of documents, Student's for another mean, else value ± 1.96 standard errors."""
+    number, error = _number(value), _number(stderr)
     if number is None:
         return Figure(None, higher_is_better=higher_is_better, reason=f"the metric is not a number: {value!r}"[:200])
-    error = _number(stderr)
-    ci: tuple[float, float] | None = None
-    if _is_share(number, values):
-        ci = _wilson(number, len(values))
-    elif error is not None:
-        ci = (number - _Z95 * error, number + _Z95 * error)
-        if _within_unit(values):
-            ci = (max(0.0, ci[0]), min(1.0, ci[1]))
-    return Figure(number, error, ci, higher_is_better)
+    each = [_number(v) for v in values]
+    known = [v for v in each if v is not None]
+    is_mean = len(known) == len(each) and bool(known) and math.isclose(sum(known) / len(known), number, abs_tol=1e-12)
+    return Figure(number, error, _interval(number, error, known if is_mean else []), higher_is_better)
 
 
-def group_figure(value: Any, stderr: Any, higher_is_better: bool, *, share: bool) -> Figure:
+def _interval(value: float, error: float | None, averaged: Sequence[float]) -> tuple[float, float] | None:
+    from evalkit.stats import mean_t, wilson
+
+    if averaged and set(averaged) <= {0.0, 1.0}:
+        share = wilson(sum(averaged), len(averaged))
+        return share.low, share.high
+    if error is None:
+        return None
+    if averaged:
+        mean = mean_t(averaged)
+        return _clipped((mean.low, mean.high), unit=min(averaged) >= 0.0 and max(averaged) <= 1.0)
+    return value - _Z95 * error, value + _Z95 * error
+
+
+def group_figure(value: Any, stderr: Any, higher_is_better: bool, *, unit: bool) -> Figure:
+    """`unit`: the members' values all lie between 0 and 1."""
     number, error = _number(value), _number(stderr)
     if number is None:
         return Figure(None, higher_is_better=higher_is_better, reason="no member has a figure")
-    ci = None
-    if error is not None:
-        low, high = number - _Z95 * error, number + _Z95 * error
-        ci = (max(0.0, low), min(1.0, high)) if share else (low, high)
+    ci = None if error is None else _clipped((number - _Z95 * error, number + _Z95 * error), unit=unit)
     return Figure(number, error, ci, higher_is_better)
+
+
+def _clipped(interval: tuple[float, float], *, unit: bool) -> tuple[float, float]:
+    return (max(0.0, interval[0]), min(1.0, interval[1])) if unit else interval
 
 
 def _number(value: Any) -> float | None:
@@ -46,22 +57,3 @@ def _number(value: Any) -> float | None:
     except (TypeError, ValueError):
         return None
     return number if math.isfinite(number) else None
-
-
-def _within_unit(values: Sequence[Any]) -> bool:
-    return all(number is not None and 0.0 <= number <= 1.0 for number in map(_number, values))
-
-
-def _is_share(mean: float, values: Sequence[Any]) -> bool:
-    if not values or not all(isinstance(v, (int, float)) or hasattr(v, "dtype") for v in values):
-        return False
-    numbers = [float(v) for v in values]
-    return set(numbers) <= {0.0, 1.0} and abs(sum(numbers) / len(numbers) - mean) < 1e-12
-
-
-def _wilson(share: float, n: int) -> tuple[float, float]:
-    """Wilson (1927), equation for the score interval."""
-    z2 = _Z95 * _Z95
-    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = _Z95 / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)

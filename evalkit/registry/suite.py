@@ -84,10 +84,9 @@ class Suite:
                 continue
             stderr = found.get(f"{metric}_stderr,{filter_name}")
             members = [tasks[name][key] for name in group.tasks if name in tasks and key in tasks[name]]
-            share = all(
-                f.ci95 is not None and f.ci95[0] >= 0.0 and f.ci95[1] <= 1.0 for f in members if f.value is not None
-            )
-            figures[key] = group_figure(value, stderr, members[0].higher_is_better, share=share)
+            bounds = [member.ci95 for member in members if member.ci95 is not None]
+            unit = bool(bounds) and all(low >= 0.0 and high <= 1.0 for low, high in bounds)
+            figures[key] = group_figure(value, stderr, members[0].higher_is_better, unit=unit)
         return figures
 
 

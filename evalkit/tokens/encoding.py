@@ -14,7 +14,7 @@ __all__ = ["Encoded", "encode_text"]
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """The token requests of one Request: one for a score, one per sample generated, one per window of a rolling text."""
+    """The token requests of one Request: one for a score, one per sample, one per window of a rolling text."""
 
     kind: str
     repeats: int

@@ -11,7 +11,7 @@ __all__ = ["cut_prompt", "cut_to", "rolling_windows", "room_for"]
 
 
 def cut_to(context: TokenIds, continuation: TokenIds, limit: int) -> tuple[TokenIds, int] | None:
-    """The context, cut so that both fit in `limit` tokens, and how many fell off; None where the continuation is too long."""
+    """The context cut so that both fit in `limit` tokens, and how many fell off; None where there is no room."""
     keep = limit - len(continuation)
     if keep < 1:
         return None
