@@ -280,7 +280,7 @@ class Generator:
     def _take(self, logits: torch.Tensor, rows: list[Sequence]) -> list[Answer]:
         """The next token of every row that is not over, and the answers of those that it ends."""
         logits = logits.float()
-        broken = (~torch.isfinite(logits.logsumexp(-1))).cpu().tolist()
+        broken: list[bool] = (~torch.isfinite(logits.logsumexp(-1))).cpu().tolist()
         answers: list[Answer] = []
         for one, token, nan in zip(rows, next_tokens(logits, rows), broken, strict=True):
             if one.over:
@@ -327,6 +327,7 @@ def sequences(model: Model, item: Generate, thinks: bool) -> Iterator[Sequence]:
         yield Sequence(id, prompt, item.sampling, item.adapter, sample, made, thinks)
 
 
+@torch.inference_mode()  # type: ignore[untyped-decorator]
 def next_tokens(logits: torch.Tensor, rows: Collection[Sequence]) -> list[int]:
     """One token per row; rows that are over get any."""
     going = [(row, one) for row, one in enumerate(rows) if not one.over]
