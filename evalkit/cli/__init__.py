@@ -20,6 +20,7 @@ VERBS = {
     "compare": "Say what differs between runs, pair by pair.",
     "gate": "Pass, regression or cannot tell: a verdict for CI.",
     "leaderboard": "All runs as one table.",
+    "judge": "Judge answers with a model, and hold the judge against people.",
     "tasks": "List, show and validate tasks.",
     "models": "The model aliases and what is known of each.",
     "data": "Make and check an offline mirror of the benchmarks.",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from evalkit.judging.scale import Scale
 
-__all__ = ["Distribution", "from_path", "from_sequences", "from_tokens", "token_at"]
+__all__ = ["Distribution", "from_path", "from_sequences", "from_tokens", "label_of", "token_at"]
 
 Alternatives = Sequence[tuple[str, float]]
 
@@ -53,7 +53,7 @@ def from_tokens(top_logprobs: Mapping[str, float] | Alternatives, scale: Scale) 
     pairs = list(top_logprobs.items()) if isinstance(top_logprobs, Mapping) else list(top_logprobs)
     masses: dict[str, float] = {}
     for token, logprob in dict(pairs).items():
-        label = _label(token, scale)
+        label = label_of(token, scale)
         if label is not None:
             masses[label] = masses.get(label, 0.0) + _p(logprob)
     return Distribution.of(masses, scale)
@@ -66,8 +66,8 @@ def from_path(positions: Sequence[Alternatives], scale: Scale, start: int = 0) -
     still become another label counts for none, so that it shows as mass not covered.
     """
     masses: dict[str, float] = {}
-    whole = {text for label in scale for text, _ in positions[start] if _label(text, scale) == label}
-    one_token = {_label(text, scale) for text in whole}
+    whole = {text for label in scale for text, _ in positions[start] if label_of(text, scale) == label}
+    one_token = {label_of(text, scale) for text in whole}
     _walk(positions, start, "", 1.0, scale, one_token, masses)
     return Distribution.of(masses, scale)
 
@@ -103,12 +103,12 @@ def _walk(
 
 
 def _settle(written: str, mass: float, scale: Scale, masses: dict[str, float]) -> None:
-    label = _label(written, scale)
+    label = label_of(written, scale)
     if label is not None:
         masses[label] = masses.get(label, 0.0) + mass
 
 
-def _label(text: str, scale: Scale) -> str | None:
+def label_of(text: str, scale: Scale) -> str | None:
     """The label that a text reads as, with spaces and punctuation around it."""
     for candidate in (text.strip(_OPENING).rstrip(_CLOSING), text.strip()):
         if candidate in scale.labels:

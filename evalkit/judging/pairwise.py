@@ -128,16 +128,18 @@ def length_dependence(comparisons: Sequence[Comparison]) -> dict[str, Any]:
 
 def read_comparisons(path: Path) -> list[Comparison]:
     """Our own rows (`preference`, `system_first`, …) or AlpacaEval's annotations; .gz is opened too."""
-    found = [
-        _from_alpaca(row, f"{path}:{number}") if "generator_2" in row else _from_ours(row, f"{path}:{number}")
-        for number, row in read_objects(path, "--judgments")
-    ]
+    found: list[Comparison] = []
+    for number, row in read_objects(path, "--judgments"):
+        where = f"{path}:{number}"
+        found += (
+            [_from_alpaca(row, where, path.name.partition(".")[0])] if "generator_2" in row else _from_ours(row, where)
+        )
     if not found:
         raise ConfigError(f"--judgments {path} holds no comparison")
     return found
 
 
-def _from_alpaca(row: Mapping[str, Any], where: str) -> Comparison:
+def _from_alpaca(row: Mapping[str, Any], where: str, file: str) -> Comparison:
     """`preference` 1 is the reference, 2 the model. Taken from the log-probabilities where those are there."""
     try:
         instruction, swapped = str(row["instruction"]), alpaca_order(str(row["instruction"]))
@@ -156,7 +158,8 @@ def _from_alpaca(row: Mapping[str, Any], where: str) -> Comparison:
         preference = None if stated is None else float(stated) - 1
     return Comparison(
         item=instruction,
-        system=str(row["generator_2"]),
+        # `example` is what AlpacaEval calls outputs that were handed in without a name.
+        system=file if row["generator_2"] == "example" else str(row["generator_2"]),
         against=str(row.get("generator_1", "reference")),
         preference=preference,
         system_first=swapped,
@@ -168,22 +171,28 @@ def _from_alpaca(row: Mapping[str, Any], where: str) -> Comparison:
     )
 
 
-def _from_ours(row: Mapping[str, Any], where: str) -> Comparison:
+def _from_ours(row: Mapping[str, Any], where: str) -> list[Comparison]:
+    """One for each order in which the two were shown, where both are recorded."""
     if "preference" not in row:
         raise ConfigError(f"{where}: neither a comparison (no `preference`) nor an AlpacaEval annotation")
-    return Comparison(
-        item=str(row.get("item", "")),
-        system=str(row.get("system", "")),
-        against=str(row.get("against", "")),
-        preference=None if row["preference"] is None else float(row["preference"]),
-        system_first=row.get("system_first"),
-        length=row.get("length"),
-        other_length=row.get("other_length"),
-        same=bool(row.get("same", False)),
-        group=row.get("group"),
-        reason=row.get("reason"),
-        answer=row.get("answer"),
-    )
+    orders = row.get("orders") or [row]
+    return [
+        Comparison(
+            item=str(row.get("group") or row.get("item", "")),
+            system=str(row.get("system", "")),
+            against=str(row.get("against", "")),
+            preference=None if order.get("preference") is None else float(order["preference"]),
+            system_first=order.get("system_first"),
+            length=_length(row.get("length"), row.get("answer")),
+            other_length=row.get("other_length"),
+            same=bool(row.get("same", False)),
+            # Two showings of one item are one observation.
+            group=str(row.get("group") or row.get("item", "")),
+            reason=order.get("reason"),
+            answer=row.get("answer"),
+        )
+        for order in orders
+    ]
 
 
 def _length(stated: Any, output: Any) -> int | None:

@@ -126,7 +126,8 @@ def steps_messages(rubric: Rubric, dimension: Dimension) -> tuple[Message, ...]:
     ask = (
         "위 기준으로 사람이 따라 할 수 있는 평가 단계를 3~6개 쓰세요. 번호를 붙인 목록만 쓰세요."
         if korean
-        else "Write 3 to 6 evaluation steps that a person can follow to apply these criteria. Reply with a numbered list only."
+        else "Write 3 to 6 evaluation steps that a person can follow to apply these criteria."
+        " Reply with a numbered list only."
     )
     given = ", ".join(words.names.get(name, name) for name in rubric.inputs)
     body = (

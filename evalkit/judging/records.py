@@ -15,7 +15,7 @@ from evalkit.judging.logprobs import from_tokens
 from evalkit.judging.replies import read_reply
 from evalkit.judging.scale import Scale
 
-__all__ = ["Judged", "read_judgments", "read_labels", "read_objects", "score_row"]
+__all__ = ["Judged", "is_comparison", "read_judgments", "read_labels", "read_objects", "score_row"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,26 @@ def read_objects(path: Path, flag: str) -> Iterator[tuple[int, dict[str, Any]]]:
         raise UsageError(f"{flag} {path}: cannot be read ({error.strerror or error})") from None
 
 
-def read_judgments(path: Path, scales: Mapping[str, Scale], min_mass: float = 0.9) -> list[Judged]:
-    """Every line, scored. A reply without a score is kept and says why it is missing."""
+def is_comparison(path: Path) -> bool:
+    """Whether a file holds comparisons of two answers rather than judgments of one."""
+    first = next((row for _, row in read_objects(path, "--judgments")), {})
+    return "generator_2" in first or "preference" in first
+
+
+def read_judgments(
+    path: Path,
+    scales: Mapping[str, Scale],
+    min_mass: float = 0.9,
+    *,
+    known_scales: Mapping[str, Scale] | None = None,
+    lenient: bool = False,
+) -> list[Judged]:
+    """Every line, scored. A reply without a score is kept and says why it is missing.
+
+    `scales` were asked for by name and have to be there; `known_scales` come with a rubric. `lenient` takes replies
+    without a scale as not scored.
+    """
+    known = {**(known_scales or {}), **scales}
     judged: list[Judged] = []
     seen: dict[tuple[str, str], int] = {}
     for number, row in read_objects(path, "--judgments"):
@@ -63,7 +81,11 @@ def read_judgments(path: Path, scales: Mapping[str, Scale], min_mass: float = 0.
         first = seen.setdefault((item, dimension), number)
         if first != number:
             raise ConfigError(f"{where}: {item!r} was judged in {dimension} before, on line {first}; keep one of them")
-        judged.append(score_row(row, scales.get(dimension, scales.get("*")), where, min_mass))
+        scale = known.get(dimension, known.get("*"))
+        if scale is None and lenient and "score" not in row:
+            judged.append(Judged(item, dimension, None, "no scale to read it on", row=row))
+            continue
+        judged.append(score_row(row, scale, where, min_mass))
     if not judged:
         raise ConfigError(f"--judgments {path} holds no judgment")
     unknown = [name for name in scales if name != "*" and name not in {j.dimension for j in judged}]

@@ -201,8 +201,8 @@ class _Reader:
         body = self._mapping(content, where, _SCALE)
         labels = body.get("labels")
         if labels is None:
-            low, high = (self._number(body.get(end), f"{where}.{end}") for end in ("low", "high"))
-            return Scale.between(low, high)
+            ends = [self._number(body.get(end), f"{where}.{end}") for end in ("low", "high")]
+            return Scale.between(*ends)
         if isinstance(labels, list):
             labels = {str(label): label for label in labels}
         if not isinstance(labels, dict):
@@ -263,7 +263,9 @@ class _Reader:
         except (TypeError, ValueError):
             number = float("nan")
         if not low <= number <= high:
-            raise self._wrong(where, f"{value!r} is not a number" + (f" from {low:g} to {high:g}" if low > -1e299 else ""))
+            raise self._wrong(
+                where, f"{value!r} is not a number" + (f" from {low:g} to {high:g}" if low > -1e299 else "")
+            )
         return number
 
     def _wrong(self, where: str, what: str) -> ConfigError:

@@ -1,0 +1,63 @@
+"""The record that a judge with a rubric has been held against people: what makes its figures fit for a gate."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from evalkit.judging.judgment import Judge
+from evalkit.judging.records import Judged
+from evalkit.results import check_writable, slug, write_file
+
+__all__ = ["find_certificate", "save_certificate"]
+
+_FOLDER = ".calibration"
+_KEPT = ("n", "coverage", "pearson", "spearman", "kendall", "qwk", "alpha", "pairwise_accuracy", "bias")
+
+
+def save_certificate(root: Path, figures: Mapping[str, Any], judged: Sequence[Judged], labels: str) -> Path | None:
+    """Where all judgments name one judge and one rubric; None where they do not."""
+    named = {(row.row.get("rubric_hash"), row.row.get("judge_fingerprint")) for row in judged}
+    if len(named) != 1 or None in next(iter(named)):
+        return None
+    (rubric_hash, fingerprint), first = named.pop(), judged[0].row
+    content = {
+        "schema": 1,
+        "rubric": first.get("rubric"),
+        "rubric_hash": rubric_hash,
+        "judge": first.get("judge"),
+        "judge_fingerprint": fingerprint,
+        "labels": labels,
+        "dimensions": {
+            name: {key: value.get(key) for key in _KEPT} | {"spearman_ci95": value.get("spearman_ci95")}
+            for name, value in figures.items()
+        },
+    }
+    path = _path(check_writable(root), str(rubric_hash), str(fingerprint))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_file(path, json.dumps(content, ensure_ascii=False, indent=1).encode() + b"\n")
+    return path
+
+
+def find_certificate(root: Path, rubric_hash: str, judges: Sequence[Judge]) -> dict[str, Any]:
+    """What is known of this judge with exactly this rubric; or that nothing is, and what would mend it."""
+    missing = {
+        "value": None,
+        "reason": "this judge with this rubric was never held against people; evalkit judge calibrate does that",
+    }
+    if len(judges) != 1:
+        return {**missing, "reason": "several judges together have no calibration record"}
+    path = _path(root, rubric_hash, judges[0].fingerprint)
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return missing
+    if not isinstance(content, dict) or content.get("rubric_hash") != rubric_hash:
+        return missing
+    return {"labels": content.get("labels"), "dimensions": content.get("dimensions")}
+
+
+def _path(root: Path, rubric_hash: str, fingerprint: str) -> Path:
+    return root / _FOLDER / f"{rubric_hash[:16]}@{slug(fingerprint)[:60]}.json"

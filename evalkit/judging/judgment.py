@@ -1,0 +1,253 @@
+"""One judgment: from a conversation with the judge to a score, or to the reason why there is none."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from evalkit.judging.calls import Asking, LabelScores, Replies
+from evalkit.judging.items import Item
+from evalkit.judging.logprobs import Distribution, from_path, from_sequences, token_at
+from evalkit.judging.prompts import PROMPT_VERSION, SCORE_LINE, judge_messages
+from evalkit.judging.replies import Reading, read_reply
+from evalkit.judging.rubric import Dimension, Rubric
+from evalkit.types import Failed, Generated, Message, Sampling, Scored
+
+__all__ = ["Judge", "Judgment", "judge_item"]
+
+_ROOM_TO_THINK = 8192
+"""Tokens for a judge that reasons before it replies: what it thinks counts against its limit."""
+
+
+@dataclass(slots=True)
+class Judge:
+    """Whom to ask, and what is known of how it can be asked."""
+
+    name: str
+    """As it was typed: openai:gpt-4o-mini."""
+    fingerprint: str
+    labels: Any = None
+    """scale → {ids: label}, for an engine that takes ids; None for an API."""
+    special: tuple[str, ...] = ()
+    gives_logprobs: bool = True
+    max_tokens: int | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Judgment:
+    item: Item
+    dimension: str
+    score: float | None
+    reason: str | None = None
+    """Why there is no score."""
+    method: str | None = None
+    """logprobs, or samples and why."""
+    covered: float | None = None
+    entropy: float | None = None
+    masses: Mapping[str, float] = field(default_factory=dict)
+    responses: tuple[str, ...] = ()
+    parsed: tuple[float, ...] = ()
+    unread: Mapping[str, int] = field(default_factory=dict)
+    orders: tuple[Judgment, ...] = ()
+    """A comparison's two showings: ours first, ours second."""
+
+    @property
+    def consistent(self) -> bool | None:
+        """Whether both orders name the same winner."""
+        if len(self.orders) != 2 or any(order.score is None for order in self.orders):
+            return None
+        first, second = (order.score or 0.0 for order in self.orders)
+        return (first > 0.5) == (second > 0.5) and (first < 0.5) == (second < 0.5)
+
+
+def judge_item(judge: Judge, rubric: Rubric, dimension: Dimension, item: Item) -> Asking[Judgment]:
+    if item.missing is not None:
+        return Judgment(item, dimension.name, None, item.missing)
+        yield  # a generator, as all judgments are
+    if rubric.kind == "pairwise":
+        return (yield from _compare(judge, rubric, dimension, item))
+    return (yield from _judge(judge, rubric, dimension, item, item.inputs))
+
+
+def _compare(judge: Judge, rubric: Rubric, dimension: Dimension, item: Item) -> Asking[Judgment]:
+    """Both orders. The score is our preference, from 0 to 1, averaged over them."""
+    rest = {name: text for name, text in item.inputs.items() if name != "answer"}
+    ours, theirs = item.answer, item.other or ""
+    if ours == theirs:
+        return Judgment(item, dimension.name, 0.5, method="same text")
+    shown_first = yield from _judge(judge, rubric, dimension, item, {**rest, "answer_a": ours, "answer_b": theirs})
+    turned = yield from _judge(judge, rubric, dimension, item, {**rest, "answer_a": theirs, "answer_b": ours})
+    if turned.score is not None:
+        turned = replace(turned, score=dimension.scale.low + dimension.scale.high - turned.score)
+    orders = shown_first, turned
+    scores = [order.score for order in orders if order.score is not None]
+    if len(scores) < 2:
+        reason = next(order.reason for order in orders if order.score is None)
+        return Judgment(item, dimension.name, None, f"one order has no verdict: {reason}", orders=orders)
+    methods = dict.fromkeys(order.method or "" for order in orders)
+    covered = [order.covered for order in orders if order.covered is not None]
+    return Judgment(
+        item,
+        dimension.name,
+        math.fsum(scores) / 2,
+        method="; ".join(methods),
+        covered=min(covered) if covered else None,
+        responses=tuple(text for order in orders for text in order.responses),
+        orders=orders,
+    )
+
+
+def _judge(
+    judge: Judge, rubric: Rubric, dimension: Dimension, item: Item, inputs: Mapping[str, str]
+) -> Asking[Judgment]:
+    identity = {
+        "rubric": rubric.hash,
+        "dimension": dimension.name,
+        "inputs": dict(inputs),
+        "prompt": PROMPT_VERSION,
+    }
+
+    def messages() -> tuple[Message, ...]:
+        return judge_messages(rubric, dimension, inputs, judge.special)
+
+    head = Judgment(item, dimension.name, None)
+    if judge.labels is not None:
+        found, why, said = yield from _from_labels(judge, rubric, dimension, identity, messages)
+    elif judge.gives_logprobs:
+        found, why, said = yield from _from_reply(judge, rubric, dimension, identity, messages)
+    else:
+        found, why, said = None, "no log-probabilities", ()
+    if isinstance(why, _Gone):
+        return replace(head, reason=why.reason, responses=said)
+    if found is not None:
+        head = replace(head, covered=found.covered, entropy=found.entropy, masses=found.masses)
+        if found.covered >= rubric.settings.min_mass:
+            return replace(head, score=found.score, method="logprobs", responses=said)
+        why = f"the labels cover {found.covered:.3f} of the probability"
+    return (yield from _from_samples(judge, rubric, dimension, identity, messages, head, str(why), said))
+
+
+@dataclass(frozen=True, slots=True)
+class _Gone:
+    """No answer came, and asking for samples would not bring one."""
+
+    reason: str
+
+
+_Look = tuple[Distribution | None, "str | _Gone | None", tuple[str, ...]]
+
+
+def _from_reply(judge: Judge, rubric: Rubric, dimension: Dimension, identity: Any, messages: Any) -> Asking[_Look]:
+    """One greedy reply with the alternatives of each token."""
+    settings = rubric.settings
+    while True:
+        limit = judge.max_tokens or settings.max_tokens
+        sampling = Sampling(limit, extra=(("top_logprobs", settings.top_logprobs),))
+        (reply,) = yield Replies({**identity, "step": "greedy"}, messages, sampling)
+        if isinstance(reply, Generated) and _needs_room(reply, limit):
+            judge.max_tokens = _ROOM_TO_THINK
+            continue
+        break
+    if not isinstance(reply, Generated):
+        return None, _Gone(reply.reason if isinstance(reply, Failed) else "no reply"), ()
+    if not reply.top_logprobs:
+        judge.gives_logprobs = False
+        return None, "no log-probabilities", (reply.text,)
+    reading = _read(reply, dimension, rubric)
+    tokens = [position[0][0] for position in reply.top_logprobs]
+    start = 0
+    if reading.value is not None:
+        # The tokens' own text may hold what the reply's text leaves out, such as a leading space.
+        lead = max(0, "".join(tokens).find(reply.text)) if reply.text else 0
+        start = token_at(tokens, lead + reading.start) or 0
+    elif rubric.form == "analyse":
+        return None, f"the reply has no verdict ({reading.reason})", (reply.text,)
+    return from_path(reply.top_logprobs, dimension.scale, start), None, (reply.text,)
+
+
+def _from_labels(judge: Judge, rubric: Rubric, dimension: Dimension, identity: Any, messages: Any) -> Asking[_Look]:
+    """Each label's log-probability by id, after the judge's own analysis where the rubric wants one."""
+    said = ""
+    replies: tuple[str, ...] = ()
+    if rubric.form == "analyse":
+        line = SCORE_LINE.get(rubric.language["instructions"], SCORE_LINE["en"])
+        sampling = Sampling(judge.max_tokens or rubric.settings.max_tokens, stop=(f"\n{line}",))
+        (reply,) = yield Replies({**identity, "step": "analysis"}, messages, sampling)
+        if not isinstance(reply, Generated):
+            return None, _Gone(reply.reason if isinstance(reply, Failed) else "no reply"), ()
+        if reply.finish != "stop":
+            return None, _Gone("cut" if reply.finish == "length" else "unfinished"), (reply.text,)
+        said, replies = f"{reply.text.rstrip()}\n{line}", (reply.text,)
+    sequences: Mapping[tuple[int, ...], str] = judge.labels(dimension.scale)
+    answers = yield LabelScores({**identity, "step": "labels"}, messages, said, tuple(sequences))
+    failed = next((answer for answer in answers if isinstance(answer, Failed)), None)
+    if failed is not None:
+        return None, _Gone(failed.reason), replies
+    scored = {
+        ids: (label, answer.logprob)
+        for (ids, label), answer in zip(sequences.items(), answers, strict=True)
+        if isinstance(answer, Scored)
+    }
+    return from_sequences(scored, dimension.scale), None, replies
+
+
+def _from_samples(
+    judge: Judge,
+    rubric: Rubric,
+    dimension: Dimension,
+    identity: Any,
+    messages: Any,
+    head: Judgment,
+    why: str,
+    said: tuple[str, ...],
+) -> Asking[Judgment]:
+    """The mean of those of n replies that can be read. What cannot be read is counted, not taken for a low score."""
+    settings = rubric.settings
+    while True:
+        limit = judge.max_tokens or settings.max_tokens
+        sampling = Sampling(limit, temperature=settings.temperature, seed=judge.seed)
+        samples = settings.samples if settings.temperature > 0 else 1
+        answers = yield Replies({**identity, "step": "samples"}, messages, sampling, samples)
+        replies = [answer for answer in answers if isinstance(answer, Generated)]
+        if replies and all(_needs_room(reply, limit) for reply in replies):
+            judge.max_tokens = _ROOM_TO_THINK
+            continue
+        break
+    readings = [_read(reply, dimension, rubric) for reply in replies]
+    values = tuple(reading.value for reading in readings if reading.value is not None)
+    unread = Counter(reading.reason or "" for reading in readings if reading.value is None)
+    unread.update(answer.reason for answer in answers if isinstance(answer, Failed))
+    method = f"samples ({len(answers)}; {why})"
+    rest: dict[str, Any] = {
+        "method": method,
+        "responses": tuple(reply.text for reply in replies) or said,
+        "parsed": values,
+        "unread": dict(unread),
+    }
+    if not values:
+        return replace(head, reason=unread.most_common(1)[0][0] if unread else "no reply", **rest)
+    return replace(head, score=math.fsum(values) / len(values), **rest)
+
+
+def _read(reply: Generated, dimension: Dimension, rubric: Rubric) -> Reading:
+    if reply.finish == "unfinished":
+        return Reading(None, "unfinished")
+    reading = read_reply(reply.text, dimension.scale, dimension.name)
+    if reply.finish == "length" and (
+        reading.value is None or rubric.form == "analyse" or _at_the_end(reading, reply.text)
+    ):
+        return Reading(None, "cut")
+    return reading
+
+
+def _at_the_end(reading: Reading, text: str) -> bool:
+    """A number that the limit may have cut in two."""
+    return bool(reading.start >= 0 and text[reading.start :].strip("0123456789.") == "" and len(text.split()) > 1)
+
+
+def _needs_room(reply: Generated, limit: int) -> bool:
+    return reply.finish in ("length", "unfinished") and not reply.text.strip() and limit < _ROOM_TO_THINK

@@ -1,0 +1,160 @@
+"""Judge the answers of a run and put what was found beside its other figures."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from evalkit.errors import JudgeError
+from evalkit.judging.audit import constant_outputs, self_preference
+from evalkit.judging.calls import Asker
+from evalkit.judging.figures import Design, combine, coverage, metric_entries, overall, row_of
+from evalkit.judging.items import Item
+from evalkit.judging.judgment import Judge, Judgment, judge_item
+from evalkit.judging.rubric import Rubric
+from evalkit.results import Run, RunWriter
+
+__all__ = ["Judged", "cautions", "judge_all", "write_judged"]
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(slots=True)
+class Judged:
+    """All that one `judge run` found."""
+
+    rubric: Rubric
+    judges: list[Judge]
+    by_judge: list[list[Judgment]] = field(default_factory=list)
+    asked: int = 0
+    reused: int = 0
+    warnings: list[str] = field(default_factory=list)
+    described: list[Mapping[str, Any]] = field(default_factory=list)
+    """What each judge's engine says of itself."""
+
+    @property
+    def coverage(self) -> float:
+        return min((coverage(judgments) for judgments in self.by_judge), default=0.0)
+
+    def check(self) -> None:
+        if self.coverage < self.rubric.min_coverage:
+            reasons: dict[str, int] = defaultdict(int)
+            for judgment in (j for judgments in self.by_judge for j in judgments if j.score is None):
+                reasons[judgment.reason or "no score"] += 1
+            most = max(reasons, key=lambda reason: reasons[reason], default="")
+            raise JudgeError(
+                f"the judge covered {self.coverage:.1%} of the answers, and rubric {self.rubric.id} wants"
+                f" {self.rubric.min_coverage:.0%}; most often missing because: {most}."
+                " What was judged is kept: the same command asks for the rest again"
+            )
+
+
+def judge_all(
+    rubric: Rubric, items: Sequence[Item], judge: Judge, asker: Asker, progress: Progress | None = None
+) -> list[Judgment]:
+    """Every item in every dimension, in document order."""
+    total = len(items) * len(rubric.dimensions)
+    askings = (judge_item(judge, rubric, dimension, item) for item in items for dimension in rubric.dimensions)
+    asked = ((item.item, dimension.name) for item in items for dimension in rubric.dimensions)
+    place = {key: number for number, key in enumerate(asked)}
+    judgments: list[Judgment] = []
+    for judgment in asker.run(askings):
+        judgments.append(judgment)
+        if progress:
+            progress(len(judgments), total)
+    return sorted(judgments, key=lambda j: place[j.item.item, j.dimension])
+
+
+def cautions(items: Sequence[Item], judges: Sequence[Judge]) -> list[str]:
+    """What a reader should know before believing the figures."""
+    warnings = []
+    systems = sorted({item.system for item in items} | {item.against for item in items if item.against})
+    for judge in judges:
+        shared = self_preference(judge.name.partition(":")[2] or judge.name, systems)
+        if shared:
+            warnings.append(shared)
+    constant = constant_outputs({item.group: (item.answer, len(item.answer)) for item in items if not item.missing})
+    if constant.get("flagged"):
+        warnings.append(
+            f"constant output: the same text answers {constant['count']} of {constant['n']} prompts;"
+            " a judge can be fooled by one, do not believe its score"
+        )
+    return warnings
+
+
+def write_judged(run: Run, judged: Judged, calibration: Mapping[str, Any] | None) -> Run:
+    """Judgments, figures and score lines, all at once or not at all."""
+    rubric = judged.rubric
+    names = [judge.name for judge in judged.judges]
+    combined, disagreement = combine(judged.by_judge, names)
+    combined += overall(combined, rubric)
+    design = _design(run)
+    tasks = {name: dict(entry) for name, entry in run.tasks.items()}
+    by_task: dict[str, list[Judgment]] = defaultdict(list)
+    for judgment in combined:
+        by_task[judgment.item.task].append(judgment)
+    for task, judgments in by_task.items():
+        old = {k: v for k, v in tasks[task].get("metrics", {}).items() if k.partition(",")[2] != rubric.id}
+        entries = metric_entries(judgments, rubric, judged.judges, design, disagreement, calibration)
+        tasks[task]["metrics"] = {**old, **entries}
+    settings = {
+        "rubric": {"id": rubric.id, "version": rubric.version, "hash": rubric.hash},
+        "judges": [
+            {"name": judge.name, "fingerprint": judge.fingerprint, "engine": dict(described)}
+            for judge, described in zip(judged.judges, judged.described, strict=True)
+        ],
+        "asked": judged.asked,
+        "reused": judged.reused,
+        "warnings": judged.warnings,
+    }
+    manifest = {**run.manifest, "judging": {**(run.manifest.get("judging") or {}), rubric.id: settings}}
+    with RunWriter.amend(run) as writer:
+        for judge, judgments in zip(judged.judges, judged.by_judge, strict=True):
+            writer.judgments(f"{rubric.id}@{judge.name}", (row_of(j, judge, rubric) for j in judgments))
+        writer.scores(_scores(run, rubric.id, combined))
+        return writer.commit(manifest, {**run.results, "tasks": tasks})
+
+
+def _design(run: Run) -> Design:
+    table = run.scores().select(["task", "doc_id", "stratum", "cluster"]).to_pydict()
+    columns = (table[name] for name in ("task", "doc_id", "stratum", "cluster"))
+    return {(task, doc_id): (stratum, cluster) for task, doc_id, stratum, cluster in zip(*columns, strict=True)}
+
+
+def _scores(run: Run, rubric: str, judgments: Sequence[Judgment]) -> Any:
+    """The run's lines without this rubric's older ones, and the new ones."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    table = run.scores()
+    table = table.filter(pc.not_equal(table.column("filter"), rubric))
+    known: dict[tuple[str, int], dict[str, Any]] = {}
+    for line in table.select(["task", "doc_id", "doc_hash", "prompt_hash", "stratum", "cluster"]).to_pylist():
+        known.setdefault((line["task"], line["doc_id"]), line)
+    lines = []
+    for judgment in judgments:
+        item = judgment.item
+        same = known.get((item.task, item.doc_id), {})
+        lines.append(
+            {
+                "task": item.task,
+                "doc_id": item.doc_id,
+                "doc_hash": same.get("doc_hash") or item.doc_hash,
+                "prompt_hash": same.get("prompt_hash", item.prompt_hash),
+                "filter": rubric,
+                "stratum": same.get("stratum"),
+                "cluster": same.get("cluster"),
+                "metric": judgment.dimension,
+                "value": judgment.score,
+                "flags": "" if judgment.score is not None else _flag(judgment.reason),
+            }
+        )
+    return pa.concat_tables([table, pa.Table.from_pylist(lines, schema=table.schema)])
+
+
+def _flag(reason: str | None) -> str:
+    named = {"cut": "cut", "unfinished": "unfinished", "unparsed": "unparsed", "ambiguous": "unparsed"}
+    kind = named.get(reason or "")
+    return f"{kind},missing" if kind else "missing"

@@ -1,0 +1,59 @@
+"""evalkit judge audit: what was recorded, and what a judge says to injection attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from evalkit.journal import Journal
+from evalkit.judging.audit import audit_comparisons, audit_scores, repeatability
+from evalkit.judging.canaries import canary_items, canary_report
+from evalkit.judging.pairwise import read_comparisons
+from evalkit.judging.records import is_comparison, read_judgments
+from evalkit.judging.rubric import Rubric
+from evalkit.judging.run import judge_all
+from evalkit.runner.judges import JudgeSpec, open_judge
+
+__all__ = ["audit_files", "audit_live"]
+
+
+def audit_files(paths: Sequence[Path], judge: str | None) -> dict[str, Any]:
+    comparisons = [c for path in paths if is_comparison(path) for c in read_comparisons(path)]
+    judged = [j for path in paths if not is_comparison(path) for j in read_judgments(path, {}, lenient=True)]
+    report: dict[str, Any] = {}
+    warnings: list[str] = []
+    if comparisons:
+        found = audit_comparisons(comparisons, judge)
+        warnings += found.pop("warnings")
+        report |= found
+    if judged:
+        found = audit_scores(judged, judge)
+        warnings += found.pop("warnings")
+        report |= found
+    return {**report, "warnings": list(dict.fromkeys(warnings))}
+
+
+def audit_live(rubric: Rubric, spec: JudgeSpec, output_path: Path, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The canaries, and the same plain answers several times over."""
+    sampled = replace(
+        rubric,
+        hash=f"{rubric.hash}:repeated",
+        settings=replace(rubric.settings, min_mass=2.0, samples=min(rubric.settings.samples, 10)),
+        min_coverage=0.0,
+    )
+    with (
+        Journal.open(output_path) as journal,
+        open_judge(spec, journal, output_path, arguments) as (judge, asker, _),
+    ):
+        items = canary_items(rubric)
+        canaries = canary_report(rubric, judge_all(rubric, items, judge, asker))
+        plain = [item for item in items if item.system == "plain"]
+        repeated = judge_all(sampled, plain, judge, asker) if plain else []
+    warnings = []
+    if canaries["succeeded"]:
+        warnings.append(f"injection: {canaries['succeeded']} of {canaries['tried']} attempts moved the score")
+    if canaries["unscored"]:
+        warnings.append(f"injection: {canaries['unscored']} attempts got no score")
+    return {"canaries": canaries, "repeated": repeatability([j.parsed for j in repeated]), "warnings": warnings}

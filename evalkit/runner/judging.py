@@ -1,0 +1,90 @@
+"""evalkit judge run: a run, a rubric and judges in; judgments, figures and score lines in the run's folder out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from evalkit.errors import JudgeError
+from evalkit.journal import Journal
+from evalkit.judging.certificate import find_certificate
+from evalkit.judging.items import Item, items_of, pair_up
+from evalkit.judging.rubric import Rubric
+from evalkit.judging.run import Judged, cautions, judge_all, write_judged
+from evalkit.results import Run, check_writable
+from evalkit.runner.judges import JudgeSpec, open_judge
+from evalkit.runner.listener import Listener
+from evalkit.runner.stop import Stop
+
+__all__ = ["JudgeRequest", "judge_run", "prepare_items"]
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeRequest:
+    rubric: Rubric
+    judges: Sequence[JudgeSpec]
+    output_path: Path
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    tasks: Sequence[str] = ()
+    fields: Mapping[str, str] = field(default_factory=dict)
+    against: Run | None = None
+    ask: bool = True
+    """False: only what the journal holds; nothing is called."""
+    limit: int | None = None
+
+
+def prepare_items(run: Run, request: JudgeRequest) -> list[Item]:
+    items = items_of(run, request.rubric, request.tasks, request.fields)
+    if request.rubric.kind == "pairwise":
+        others = None
+        if request.against is not None:
+            others = items_of(request.against, request.rubric, request.tasks, request.fields)
+        items = pair_up(items, others)
+    return items if request.limit is None else items[: request.limit]
+
+
+def judge_run(run: Run, request: JudgeRequest, listener: Listener) -> tuple[Run, Judged]:
+    check_writable(request.output_path)
+    items = prepare_items(run, request)
+    judged = Judged(request.rubric, [])
+    with ExitStack() as stack:
+        journal = stack.enter_context(Journal.open(request.output_path))
+        stop = stack.enter_context(Stop(rescue=journal.flush))
+        listener.start({spec.typed: len(items) * len(request.rubric.dimensions) for spec in request.judges})
+        for spec in request.judges:
+            listener.stage(f"opening {spec.typed}")
+            _one(spec, journal, request, items, judged, stop, listener)
+        stop.raise_if_requested()
+    listener.finish()
+    judged.warnings = cautions(items, judged.judges)
+    if not any(j.score is not None for judgments in judged.by_judge for j in judgments) and not request.ask:
+        raise JudgeError(
+            f"the journal under {request.output_path} holds no answer of {request.judges[0].typed} to"
+            f" rubric {request.rubric.id}: evalkit judge run asks it"
+        )
+    calibration = find_certificate(request.output_path, request.rubric.hash, judged.judges)
+    return write_judged(run, judged, calibration), judged
+
+
+def _one(
+    spec: JudgeSpec,
+    journal: Journal,
+    request: JudgeRequest,
+    items: Sequence[Item],
+    judged: Judged,
+    stop: Stop,
+    listener: Listener,
+) -> None:
+    with open_judge(
+        spec, journal, request.output_path, request.arguments, ask=request.ask, stopped=lambda: stop.requested
+    ) as (judge, asker, describe):
+        judgments = judge_all(request.rubric, items, judge, asker, lambda done, total: listener.advance(spec.typed))
+        stop.raise_if_requested()
+        judged.judges.append(judge)
+        judged.by_judge.append(judgments)
+        judged.asked += asker.asked
+        judged.reused += asker.reused
+        judged.described.append(describe())
