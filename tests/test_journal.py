@@ -101,6 +101,11 @@ DIFFERENT: dict[str, bytes] = {
 }
 
 
+def test_engine_knobs_of_any_shape_have_a_key() -> None:
+    odd = Sampling(max_tokens=16, extra=(("bad_words", ["a", "b"]), ("logit_bias", {"1": 2})))
+    assert key("f", ask(1, odd), "e/1") == key("f", ask(1, odd), "e/1") != key("f", ask(1), "e/1")
+
+
 def test_whatever_changes_the_answer_changes_the_key() -> None:
     assert len(set(DIFFERENT.values())) == len(DIFFERENT)
     assert {len(made) for made in DIFFERENT.values()} == {24}
@@ -448,6 +453,13 @@ def test_a_damaged_log_costs_only_what_is_damaged(tmp_path: Path, how: str) -> N
         len(found) >= {"kept": 1000, "flipped": 990, "first frame": 990, "header": 990, "cut": 400, "removed": 0}[how]
     )
     assert bool(notices) == (how != "kept")
+
+
+def test_a_rebuild_that_was_cut_short_is_finished(tmp_path: Path) -> None:
+    fill(tmp_path, range(10))
+    path = tmp_path / ".journal" / "answers.db"
+    path.rename(path.with_name("answers.db.rebuilt"))
+    assert sorted(known(tmp_path, range(10))[0]) == list(range(10))
 
 
 def test_a_damaged_answer_is_named_and_replaced(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ class Keyer:
         self.semantics = semantics
         self.owner = owner_of(fingerprint)
         self._start = blake2b(semantics.encode() + b"\0", digest_size=_REQUEST_BYTES, person=b"request")
-        self._samplings: dict[int, tuple[Sampling, bytes]] = {}
+        self._samplings: dict[Sampling, bytes] = {}
 
     def key(self, request: TokenRequest) -> bytes:
         digest = self._start.copy()
@@ -72,11 +72,13 @@ class Keyer:
         return self.owner + digest.digest()
 
     def _sampling(self, sampling: Sampling) -> bytes:
-        kept = self._samplings.get(id(sampling))
+        try:
+            kept = self._samplings.get(sampling)
+        except TypeError:  # a list among the engine's own knobs
+            return _canonical(_what_matters(sampling))
         if kept is None:
-            # The object is kept beside its text, so that its id is not given to another one.
-            kept = self._samplings[id(sampling)] = (sampling, _canonical(_what_matters(sampling)))
-        return kept[1]
+            kept = self._samplings[sampling] = _canonical(_what_matters(sampling))
+        return kept
 
 
 def _what_matters(sampling: Sampling) -> dict[str, Any]:

@@ -24,6 +24,8 @@ _BATCH = 2000
 
 def open_checked(path: Path, *, safe: bool) -> tuple[Store, list[str]]:
     """The file, whole again, and what there is to say about it. The caller has it alone; else Busy is raised."""
+    if not path.exists() and _fresh(path).exists():
+        _fresh(path).rename(path)  # a rebuild was cut short between its last two steps
     notices = _missing_parts(path, safe)
     log = _keep_log(path)
     try:
@@ -117,7 +119,7 @@ def _rescue_from_log(store: Store, log: Log, good: int) -> list[str]:
 
 def _rebuild(path: Path, log: Log | None, safe: bool) -> tuple[Store, list[str]]:
     """Read what is intact into a new file, put the damaged one aside."""
-    fresh = path.with_name(path.name + ".rebuilt")
+    fresh = _fresh(path)
     _remove(fresh)
     losses = Losses()
     try:
@@ -177,6 +179,10 @@ def _mark_in_use(store: Store) -> None:
     run = f"rescued {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(now))}"
     store.execute("INSERT OR IGNORE INTO runs (run, used, written) VALUES (?, ?, 0)", (run, now))
     store.execute("INSERT OR IGNORE INTO refs SELECT (SELECT id FROM runs WHERE run = ?), id FROM answers", (run,))
+
+
+def _fresh(path: Path) -> Path:
+    return path.with_name(path.name + ".rebuilt")
 
 
 def _remove(path: Path) -> None:

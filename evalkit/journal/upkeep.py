@@ -10,7 +10,7 @@ from pathlib import Path
 from evalkit.errors import OutputError, UnknownModel, nearest
 from evalkit.journal.files import open_files
 from evalkit.journal.journal import FOLDER
-from evalkit.journal.locks import Lock
+from evalkit.journal.locks import Lock, opening
 from evalkit.journal.repair import remember_good
 from evalkit.journal.schema import RUN_SEPARATOR
 from evalkit.journal.store import Store
@@ -93,16 +93,18 @@ def prune(
     before = _size(folder)
     store, users, notices = open_files(folder)
     try:
-        if not users.alone():
-            raise OutputError(f"{folder} is in use by another process: let it finish, then prune")
-        chosen = _choose(store, runs, model, older_than)
-        total = int(store.select("SELECT count(*) FROM answers")[0][0])
-        dropped = int(store.select(f"SELECT count(*) FROM answers WHERE {chosen}")[0][0])
-        if not dry_run:
-            _drop(store, chosen, runs)
-            notices += _shrink(store)
-            for path in _damaged(folder):
-                path.unlink(missing_ok=True)
+        # Nobody opens it meanwhile, and nobody has it open.
+        with opening(folder):
+            if not users.alone():
+                raise OutputError(f"{folder} is in use by another process: let it finish, then prune")
+            chosen = _choose(store, runs, model, older_than)
+            total = int(store.select("SELECT count(*) FROM answers")[0][0])
+            dropped = int(store.select(f"SELECT count(*) FROM answers WHERE {chosen}")[0][0])
+            if not dry_run:
+                _drop(store, chosen, runs)
+                notices += _shrink(store)
+                for path in _damaged(folder):
+                    path.unlink(missing_ok=True)
     finally:
         _close(store, users)
     return Pruned(dropped, total - dropped, before, _size(folder), tuple(notices))

@@ -118,8 +118,12 @@ def swap_folder(new: Path, target: Path) -> None:
 def staging_folder(root: Path, run_id: str) -> Path:
     """A folder to write into, on the same file system, that no reader looks at."""
     folder = root / ".staging" / f"{run_id}@{socket.gethostname()}@{os.getpid()}@{secrets.token_hex(4)}"
-    folder.mkdir(parents=True)
-    return folder
+    for _ in range(10):
+        # Another process may sweep the empty parent away between its making and ours.
+        with contextlib.suppress(FileNotFoundError):
+            folder.mkdir(parents=True)
+            return folder
+    raise FileNotFoundError(errno.ENOENT, "the folder vanishes", str(folder))
 
 
 def sweep(root: Path) -> None:
