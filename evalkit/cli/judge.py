@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -22,8 +23,11 @@ _AUDIT_HELP = "Recorded judgments or comparisons, AlpacaEval's annotations too; 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-def _all_of(*options: Any) -> Any:
-    def decorate(function: Any) -> Any:
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _all_of(*options: Any) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
         for option in reversed(options):
             function = option(function)
         return function
@@ -50,7 +54,7 @@ _item_options = _all_of(
         "inputs",
         multiple=True,
         metavar="NAME=FIELD",
-        help="Take an input from this field: reference=answer.",
+        help="Take an input from a field: reference=answer.",
     ),
     click.option("--against", metavar="RUN", help="The other run of a comparison; else the documents' reference."),
     click.option("--limit", "-L", type=click.IntRange(min=1), metavar="N", help="Only the first N answers."),

@@ -47,7 +47,7 @@ def command(
     from evalkit.report.progress import Progress
     from evalkit.report.run import report
     from evalkit.results import Run
-    from evalkit.runner.score import recording_of, score
+    from evalkit.runner.recorded import recording_of, score
 
     path = Path(answers).expanduser()
     if not path.exists():

@@ -8,12 +8,12 @@ from evalkit import results
 from evalkit.config import RunConfig
 from evalkit.errors import Interrupted, UsageError
 from evalkit.journal import Journal
-from evalkit.runner.answer import answer
+from evalkit.runner.answering import answer
 from evalkit.runner.clock import Clock
 from evalkit.runner.listener import Listener
 from evalkit.runner.merging import passes
 from evalkit.runner.outcome import Outcome, Reporter, write
-from evalkit.runner.prepare import Prepared, Variant, prepare
+from evalkit.runner.preparing import Prepared, Variant, prepare
 
 __all__ = ["Listener", "Outcome", "run"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from evalkit.engines.adapters import merge_adapter, refused_by_vllm
 from evalkit.runner.listener import Listener
-from evalkit.runner.prepare import Prepared
+from evalkit.runner.preparing import Prepared
 from evalkit.tokens import Tokenizer
 
 __all__ = ["passes"]

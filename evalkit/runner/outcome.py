@@ -10,11 +10,11 @@ from typing import Any
 from evalkit import results
 from evalkit.errors import CouldNotDo
 from evalkit.registry import Suite
-from evalkit.runner.answer import Answered
+from evalkit.runner.answering import Answered
 from evalkit.runner.clock import Clock
 from evalkit.runner.figures import group_entries, task_entry, token_entry
 from evalkit.runner.manifest import now
-from evalkit.runner.prepare import Variant
+from evalkit.runner.preparing import Variant
 
 __all__ = ["Outcome", "Reporter", "write"]
 

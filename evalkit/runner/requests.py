@@ -7,7 +7,7 @@ from dataclasses import replace
 from evalkit.config import RunConfig
 from evalkit.journal import Keyer
 from evalkit.runner.ledger import Ledger, Pending
-from evalkit.runner.prepare import Prepared
+from evalkit.runner.preparing import Prepared
 from evalkit.tokens import Encoded
 from evalkit.types import GenerateRequest
 

@@ -20,7 +20,7 @@ from evalkit.runner.engines import start
 from evalkit.runner.grading import Grading
 from evalkit.runner.ledger import Ledger, Pending
 from evalkit.runner.listener import Listener
-from evalkit.runner.prepare import Prepared
+from evalkit.runner.preparing import Prepared
 from evalkit.runner.requests import answer_keys, enrol
 from evalkit.runner.stop import Stop
 from evalkit.sandbox import Sandbox

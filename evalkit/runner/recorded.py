@@ -14,14 +14,14 @@ from evalkit.engines.replay import Answered as Recorded
 from evalkit.engines.replay import Recording
 from evalkit.errors import UnknownTask, nearest
 from evalkit.registry import Document, Task
-from evalkit.runner.answer import Answered, start_sandbox
+from evalkit.runner.answering import Answered, start_sandbox
 from evalkit.runner.clock import Clock
 from evalkit.runner.grading import Grading
 from evalkit.runner.ledger import Pending
 from evalkit.runner.listener import Listener
 from evalkit.runner.manifest import draw_up_settings
 from evalkit.runner.outcome import Outcome, Reporter, write
-from evalkit.runner.prepare import Variant, build_documents, load_suite
+from evalkit.runner.preparing import Variant, build_documents, load_suite
 from evalkit.types import Row
 
 __all__ = ["score"]
