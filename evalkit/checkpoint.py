@@ -102,7 +102,6 @@ def inspect(path: Path, *, trust_remote_code: bool = False) -> Checkpoint:
     method = (quantization.get("quant_method") or "unknown") if isinstance(quantization, dict) else None
     architectures = raw.get("architectures") or [None]
     dtype = raw.get("dtype") or raw.get("torch_dtype") or (raw.get("text_config") or {}).get("dtype")
-    uses_window = getattr(text, "use_sliding_window", True)
     return Checkpoint(
         path=path,
         architecture=architectures[0],
@@ -113,7 +112,7 @@ def inspect(path: Path, *, trust_remote_code: bool = False) -> Checkpoint:
         parameters=None if method else parameters,
         weight_bytes=weight_bytes,
         quantization=method,
-        sliding_window=getattr(text, "sliding_window", None) if uses_window else None,
+        sliding_window=_sliding_window(text),
         encoder_decoder=bool(getattr(config, "is_encoder_decoder", False)),
         remote_code=bool(raw.get("auto_map")),
         kv_bytes_per_token=_kv_bytes(text),
@@ -329,6 +328,16 @@ def _window(text: Any, path: Path) -> int:
     length = _json(settings).get("model_max_length") if settings.is_file() else None
     # transformers writes "no limit" as a number near 1e30.
     return int(length) if length is not None and length < 1e15 else _DEFAULT_WINDOW
+
+
+def _sliding_window(text: Any) -> int | None:
+    """How far back some layer looks, whatever its config calls it."""
+    if getattr(text, "use_sliding_window", True) and isinstance(getattr(text, "sliding_window", None), int):
+        return int(text.sliding_window)
+    if "local" in (getattr(text, "attention_layers", None) or ()):
+        return int(text.window_size)
+    chunk = getattr(text, "attention_chunk_size", None)
+    return int(chunk) if isinstance(chunk, int) else None
 
 
 def _count(path: Path) -> tuple[int | None, int]:

@@ -652,6 +652,8 @@ def test_other_architectures_give_their_own_numbers_too(name: str, tiny_model: P
         context = beginning + ids(TEXT[30 + i], tiny_model)[: 4 + 5 * i]
         work.append(Score((10 * i, 10 * i + 1), context, (array("i", [40 + i, 50, 60]), array("i", [70 + i]))))
         work.append(Generate((10 * i + 5,), context, Sampling(max_tokens=6 + i)))
+    # Short enough for a sliding window of 16 to see all of it, continuations side by side.
+    work.append(Score((100, 101), context[:6], (array("i", [40, 50, 60]), array("i", [70, 80]))))
     found = answers(engine, work)
     for item in work:
         if isinstance(item, Score):

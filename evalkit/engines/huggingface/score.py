@@ -99,6 +99,8 @@ class Scorer:
         self._usage = usage
         self._reader = Reader(model, budget, usage)
         self._trunks: Trunks[_Row] = Trunks(self._reader.grow, budget.launch)
+        sliding = model.checkpoint.sliding_window
+        self._sees = sliding if sliding is not None and sliding < model.window else None
 
     def run(self, items: Sequence[Score]) -> Iterator[list[Answer]]:
         """Answers, a batch at a time."""
@@ -143,7 +145,7 @@ class Scorer:
         longer = [(id, tokens) for id, tokens in asked if len(tokens) > 1]
         # What reading each prompt by itself would cost, as the floor counts it.
         self._usage.prompt += len(context) * (bool(single) + len(longer)) + sum(len(t) - 1 for _, t in longer)
-        if self.path == "packed":
+        if self.path == "packed" and self._within(len(context) + sum(len(tokens) - 1 for _, tokens in longer)):
             wishes = [_Wish(id, tokens, at) for at, (id, tokens) in enumerate(longer)]
             yield _Row(context, tuple(tokens[:-1] for _, tokens in longer), (*single, *wishes))
             return
@@ -152,6 +154,10 @@ class Scorer:
             single = []
         if single:
             yield _Row(context, (), tuple(single))
+
+    def _within(self, length: int) -> bool:
+        """Whether so many tokens see all of each other: beyond a sliding window the model must make its own mask."""
+        return self._sees is None or length <= self._sees
 
     # ── batches ──────────────────────────────────────────────────────────────
 
@@ -237,7 +243,7 @@ class Scorer:
             adapter=trunk.adapter,
             positions=model.tensor(positions) if self.path != "plain" else None,
             cache=cache_over(trunk.keys_values, length=depth) if depth else None,
-            mask=self._mask(part, depth, branching),
+            mask=self._mask(part, depth, branching) if self._within(depth + width) else None,
         )
         # Padding goes through the model too, but tells nothing of how much work was shared: it is not counted.
         self._usage.computed += sum(row.length(depth) for row in batch)

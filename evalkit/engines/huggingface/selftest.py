@@ -41,27 +41,25 @@ def choose_paths(model: Model, budget: Budget, tokenizer: Any, asked: ScoringPat
     """The fastest way to score and to generate that gives the plain numbers."""
     # So little is read here that sharing would not pay: make it share anyway.
     eager = replace(budget, launch=1)
-    notes: list[str] = []
     scoring: ScoringPath = "plain"
+    faults: dict[str, list[str]] = {}
     for path in ("packed", "prefix"):
         if asked is not None and path != asked:
             continue
         if (fault := _try_scoring(model, eager, path)) is None:
             scoring = path
             break
-        notes.append(f"scoring: the {path} path is not used, {fault}")
+        faults.setdefault(fault, []).append(path)
+    notes = [f"scoring on the {scoring} path, not {' or '.join(paths)}: {fault}" for fault, paths in faults.items()]
     fault = _try_generating(model, eager, tokenizer)
     if fault is not None:
-        notes.append(f"generation: one sample at a time, as in one batch {fault}")
+        notes.append(f"generating one sample at a time, not in one batch: {fault}")
     return Found(scoring, fault is None, tuple(notes))
 
 
 def _try_scoring(model: Model, budget: Budget, path: ScoringPath) -> str | None:
-    if not model.takes_positions:
-        return "as this architecture takes no positions"
-    window = model.checkpoint.sliding_window
-    if path == "packed" and window is not None and window < model.window:
-        return f"as a sliding window of {window:,} tokens would need a mask of its own"
+    if fault := _unfit(model):
+        return fault
     requests = list(_requests(model))
     try:
         plain = _scores(model, budget, "plain", requests)
@@ -69,13 +67,22 @@ def _try_scoring(model: Model, budget: Budget, path: ScoringPath) -> str | None:
     except Exception as error:
         if is_out_of_memory(error):
             raise
-        return f"as it fails here ({one_line(error)})"
+        return f"it fails here ({one_line(error)})"
     tokens = [len(tokens) for item in requests for tokens in item.continuations]
     worst = max((abs(a - b) / n for a, b, n in zip(plain, fast, tokens, strict=True)), default=0.0)
     # Broken weights give NaN on every path: nothing to compare, and each request will say so.
     if math.isnan(worst) or worst <= _TOLERANCE.get(model.dtype, 0.3):
         return None
-    return f"as its log-probabilities differ from the plain path's by {worst:.2g} a token"
+    return f"its log-probabilities differ from the plain path's by {worst:.2g} a token"
+
+
+def _unfit(model: Model) -> str | None:
+    """What an architecture says of itself."""
+    if getattr(model.net, "_is_stateful", False):
+        return "its layers carry a state that cannot be cut and joined"
+    if not model.takes_positions:
+        return "this architecture takes no positions"
+    return None
 
 
 def _scores(model: Model, budget: Budget, path: ScoringPath, requests: list[Score]) -> list[float]:
@@ -97,17 +104,16 @@ def _requests(model: Model) -> Iterator[Score]:
         return array("i", random.integers(3, model.vocab[None], count).tolist())
 
     shared = some(max(1, beginning))
-    id = 0
-    for length in (3, 9, 5):
-        continuations = (some(1), some(4), some(2), some(1))
-        yield Score(tuple(range(id, id + 4)), shared + some(length), continuations)
-        id += 4
+    contexts = [shared + some(length) for length in (3, 9, 5)] + [shared[:4] + some(2), shared[:4] + some(3)]
+    for number, context in enumerate(contexts):
+        ids = tuple(range(4 * number, 4 * number + 4))
+        yield Score(ids, context, (some(1), some(4), some(2), some(1)))
 
 
 def _try_generating(model: Model, budget: Budget, tokenizer: Any) -> str | None:
     """Let the running batch make a few tokens, then ask the plain pass whether each was its best, or nearly."""
-    if not model.takes_positions:
-        return "this architecture takes no positions"
+    if fault := _unfit(model):
+        return fault
     rows = [
         Sequence(id, tokens_of(item.context), Sampling(max_tokens=3 + id), None, 0, [], False)
         for id, item in enumerate(_requests(model))
