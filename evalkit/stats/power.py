@@ -95,13 +95,14 @@ def documents_needed(
     guess = float(ndtri(level) + ndtri(power)) ** 2 * spread / gap**2
     if guess > _MOST:
         return None
-    high = max(2, math.ceil(guess))
+    low, high = 0, max(2, math.ceil(guess))
+    if guess > 1000 and not settles(math.floor(0.9 * guess)):
+        low = math.floor(0.9 * guess)
     while not settles(high):
-        high *= 2
+        low, high = high, math.ceil(high * (1.1 if guess > 1000 else 2))
         if high > _MOST:
             return None
-    low = 0
-    while high - low > max(1, high // 1000):
+    while high - low > max(1, high // 500):
         middle = (low + high) // 2
         low, high = (low, middle) if settles(middle) else (middle, high)
     return high
@@ -124,7 +125,7 @@ def _edge(lost_count: Any, n: int, tolerance: float, level: float, side: Side) -
     """For each count lost, the largest count gained below which a regression, or no pass yet, is said; −1 for none."""
     if lost_count.size > 200:
         # The edge is smooth: with thousands of counts a few points and straight lines between them say the same.
-        few = np.unique(np.linspace(lost_count[0], lost_count[-1], 65).round())
+        few = np.unique(np.linspace(lost_count[0], lost_count[-1], 25).round())
         edge = np.interp(lost_count, few, _edge(few, n, tolerance, level, side))
         return np.asarray(np.floor(edge + 1e-9))
     low = np.full(lost_count.size, -1.0)
