@@ -1,4 +1,4 @@
-"""Attempts to talk a judge into a better score: bad answers that claim to be good, beside the same without the claim."""
+"""Attempts to talk a judge into a better score: bad answers that claim to be good, beside the same without it."""
 
 from __future__ import annotations
 

@@ -58,7 +58,9 @@ def show_calibration(figures: Mapping[str, Mapping[str, Any]]) -> None:
             dimension,
             str(found["n"]),
             f"{found['coverage']:.1%}",
-            *(_with_interval(found, name) for name in ("pearson", "spearman", "kendall")),
+            _number(found.get("pearson")),
+            _with_interval(found, "spearman"),
+            _number(found.get("kendall")),
             _number((found.get("per_group") or {}).get("spearman")),
             *(_number(found.get(name)) for name in ("pairwise_accuracy", "qwk", "alpha", "bias")),
         )
@@ -142,7 +144,8 @@ def _table(title: str) -> Any:
 def _print(table: Any) -> None:
     from rich.console import Console
 
-    Console().print(table)
+    console = Console()
+    Console(width=None if console.is_terminal else max(console.width, 120)).print(table)
 
 
 def _say(text: str) -> None:
@@ -173,4 +176,4 @@ def _interval(ends: Sequence[float] | None, digits: int) -> str:
 def _with_interval(found: Mapping[str, Any], name: str) -> str:
     value = found.get(name)
     ends = found.get(f"{name}_ci95")
-    return "n/a" if value is None else f"{value:.3f}" + (f"\n{ends[0]:.2f}…{ends[1]:.2f}" if ends else "")
+    return _number(value) + (f" {_interval(ends, 2)}" if ends else "")
