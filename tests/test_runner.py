@@ -130,8 +130,17 @@ def test_a_run_holds_all_that_the_contract_names(corridor: Callable[..., list[Ou
     assert {"doc", "target", "arguments", "resps", "filtered_resps", "finish", "cut_tokens", "unparsed"} <= set(rows[0])
 
 
-def test_an_engine_that_dies_keeps_what_finished(corridor: Callable[..., list[Outcome]]) -> None:
-    (outcome,) = corridor(model_args="die_after=40")
+def mock_engine_that(monkeypatch: pytest.MonkeyPatch, **trouble: Any) -> None:
+    original = MockEngine.__init__
+    monkeypatch.setattr(MockEngine, "__init__", lambda self, **options: original(self, **{**options, **trouble}))
+
+
+def test_an_engine_that_dies_keeps_what_finished(
+    corridor: Callable[..., list[Outcome]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as dying:
+        mock_engine_that(dying, die_after=40)
+        (outcome,) = corridor()
     assert outcome.exit_code == 4
     assert outcome.problem is not None
     assert "die after 40" in outcome.problem
@@ -148,8 +157,7 @@ def test_an_engine_that_dies_keeps_what_finished(corridor: Callable[..., list[Ou
 def test_a_refused_request_is_an_error_of_its_document_alone(
     corridor: Callable[..., list[Outcome]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = MockEngine.__init__
-    monkeypatch.setattr(MockEngine, "__init__", lambda self, **o: original(self, **{**o, "fail_ids": {0}}))
+    mock_engine_that(monkeypatch, fail_ids={0})
     (outcome,) = corridor()
     assert outcome.exit_code == 4
     assert outcome.problem is not None
