@@ -356,6 +356,12 @@ def test_a_policy_that_names_what_is_not_there_never_passes(tmp_path: Path) -> N
         both(tmp_path, {"gsm8k": base}, {"mmlu": base})
 
 
+def test_a_tolerance_that_nothing_can_exceed_is_refused(tmp_path: Path) -> None:
+    base = TaskRows(values(GSM8K, 600))
+    with pytest.raises(ConfigError, match="tolerates everything"):
+        judge(tmp_path, base, TaskRows(np.zeros(GSM8K)), {"gsm8k": {"max_drop": 1}})
+
+
 def test_a_difference_that_is_meant_is_noted(tmp_path: Path) -> None:
     base = values(GSM8K, 600)
     shots = TaskRows(base, settings={"num_fewshot": 0}, prompts="zero")
@@ -451,6 +457,18 @@ def test_optional_keys_may_be_absent(tmp_path: Path) -> None:
     assert gate(*(Run.open(folder) for folder in folders)).verdict == "pass"
 
 
+def test_a_group_whose_lines_stand_under_its_own_name(tmp_path: Path) -> None:
+    base = values(GSM8K, 600)
+
+    def run(name: str) -> Run:
+        rows = {"mmlu": TaskRows(base, "acc,none")}
+        entry = {"mmlu": {"n": GSM8K, "metrics": {"acc,none": {"value": float(base.mean())}}}}
+        folder = write_run(tmp_path, name, rows, results={"groups": entry, "tasks": {}})
+        return Run.open(folder)
+
+    assert gate(run("a"), run("b")).tasks[0].n == GSM8K
+
+
 def test_a_blessed_run_is_the_baseline(tmp_path: Path) -> None:
     base = {"gsm8k": TaskRows(values(GSM8K, 600))}
     a, b = (Run.open(write_run(tmp_path, name, base)) for name in "ab")
@@ -537,7 +555,7 @@ def test_names_from_outside_break_no_rendering(tmp_path: Path) -> None:
 
 
 def test_the_terminal_shows_the_verdict_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    report.show(several(tmp_path))
+    report.show(several(tmp_path))  # a pipe: markdown
     assert capsys.readouterr().out.lstrip().startswith("## ❌ REGRESSION: gsm8k")
 
 

@@ -39,11 +39,15 @@ def read_lines(run: Run, target: Target) -> Lines:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    metric, _, filter_name = target.metric.rpartition(",")
+    metric, _, filter_name = target.metric.partition(",")
     table = run.scores()
     wanted = pc.and_(
         pc.is_in(table.column("task"), pa.array(target.leaves)),
-        pc.and_(pc.equal(table.column("metric"), metric), pc.equal(table.column("filter"), filter_name)),
+        # Other tools may write the figure's whole name where we write the metric's.
+        pc.and_(
+            pc.is_in(table.column("metric"), pa.array([metric, target.metric])),
+            pc.equal(table.column("filter"), filter_name or "none"),
+        ),
     )
     table = table.filter(wanted)
     column = {name: table.column(name).to_pylist() for name in table.column_names if name not in ("value", "flags")}

@@ -41,6 +41,8 @@ class Measured:
 
     target: Target
     pairs: Pairs
+    ends: tuple[float, float] | None
+    """The metric's lowest and highest value; None where it has none, or none is known."""
     n: int
     """Documents that both runs answered."""
     baseline: float
@@ -91,6 +93,7 @@ def measure(target: Target, pairs: Pairs) -> Measured:
     return Measured(
         target=target,
         pairs=pairs,
+        ends=(low, high) if math.isfinite(high - low) else None,
         n=int(both.sum()),
         baseline=_mean(pairs.baseline[both], weights),
         candidate=_mean(pairs.candidate[both], weights),

@@ -145,8 +145,9 @@ def _leaves(run: Run, name: str) -> tuple[str, ...]:
     if leaves:
         return leaves
     # A run that does not list its groups' members: the tasks named after the group, else lines of its own name.
-    named = tuple(task for task in run.tasks if task.startswith(f"{name}_"))
-    return named or (name,)
+    here = set(run.scores().column("task").unique().to_pylist())
+    named = tuple(task for task in run.tasks if task.startswith(f"{name}_") and task in here)
+    return (name,) if name in here or not named else named
 
 
 def _walk(run: Run, name: str, seen: set[str]) -> Iterator[str]:

@@ -18,7 +18,7 @@ from evalkit.compare import (
     shared_names,
     usable,
 )
-from evalkit.errors import NotComparable
+from evalkit.errors import ConfigError, NotComparable
 from evalkit.gate.decide import Decision, decide
 from evalkit.gate.evidence import Evidence, of_measured
 from evalkit.gate.reasons import needed_documents, needed_repeats, reasons
@@ -53,6 +53,8 @@ def gate(
     if baseline.path.resolve() == candidate.path.resolve():
         notes.append("baseline and candidate are the same run")
     found = [measured(baseline, candidate, target, meant)[0] for target in targets]
+    for one in found:
+        _check_drop(one, policies[one.target.name])
     noises = [_noise(baseline, noise, target) for target in targets]
     if noise and (without := [t.name for t, other in zip(targets, noises, strict=True) if other is None]):
         notes.append(f"no noise floor for {', '.join(without)}: {noise.run_id} lacks it")
@@ -78,6 +80,18 @@ def _policies(baseline: Run, candidate: Run, policy: Policy) -> dict[str, TaskPo
             f" {', '.join(candidate.requested) or 'none'} against {', '.join(baseline.requested) or 'none'}"
         )
     return {name: TaskPolicy() for name in names}
+
+
+def _check_drop(found: Measured, policy: TaskPolicy) -> None:
+    """One point on a metric from 0 to 1 is 0.01. A tolerance that nothing can exceed would pass anything."""
+    drop = policy.max_drop
+    if drop.relative or found.ends is None or drop.value < found.ends[1] - found.ends[0]:
+        return
+    low, high = found.ends
+    raise ConfigError(
+        f"{found.target.name}: max_drop {drop} tolerates everything, since {found.target.metric} goes from {low:g} to"
+        f' {high:g}; write 0.01 for a hundredth of that, or "1%" for a share of the baseline'
+    )
 
 
 def _not_judged(baseline: Run, candidate: Run, judged: Sequence[str]) -> list[str]:

@@ -34,9 +34,16 @@ def _for_metric(proof: Evidence, decision: Decision, confidence: float) -> int |
     gap = point.gained - point.lost + tolerance
     level = confidence if gap > 0 else decision.margin_upper.level
     needed = documents_needed(point.lost, point.gained, tolerance=tolerance, level=level)
-    if needed is None:
-        each = point.discordance / 2
-        needed = documents_needed(each, each, tolerance=tolerance, level=confidence)
+    return _unchanged(proof, confidence) if needed is None else math.ceil(needed * point.design_effect)
+
+
+def _unchanged(proof: Evidence, confidence: float) -> int | None:
+    """How many a pass takes if as many answers change and none of it is a drop."""
+    point = proof.point
+    if point is None or not math.isfinite(point.design_effect):
+        return None
+    each, tolerance = point.discordance / 2, (proof.tolerance or 0.0) / point.scale
+    needed = documents_needed(each, each, tolerance=tolerance, level=confidence)
     return None if needed is None else math.ceil(needed * point.design_effect)
 
 
@@ -66,7 +73,7 @@ def reasons(
     lines += _missing(found)
     lines += found.pairs.unpaired.lines()
     if decision.verdict == "cannot_tell":
-        lines.append(_settle(found, decision, needed, noise))
+        lines.append(_settle(found, proof, needed, noise, decision.margin_lower.level))
     lines += _noise(found, noise)
     lines += _members(found)
     return tuple(lines)
@@ -113,12 +120,14 @@ def _missing(found: Measured) -> list[str]:
     return lines
 
 
-def _settle(found: Measured, decision: Decision, needed: int | None, noise: Measured | None) -> str:
+def _settle(found: Measured, proof: Evidence, needed: int | None, noise: Measured | None, confidence: float) -> str:
     if needed is None:
         return "no number of documents settles this: see to what is missing or contradictory first"
     if needed <= found.n:
         return f"{needed:,} documents would do, and there are {found.n:,}: answer the missing ones"
     line = f"needs about {needed:,} documents, has {found.n:,}"
+    if found.n and (unchanged := _unchanged(proof, confidence)) and needed > 2 * unchanged > 2 * found.n:
+        line += f"; about {unchanged:,} if there is no true drop"
     repeats = needed_repeats(found, noise, needed)
     if repeats is not None:
         return f"{line}; or {repeats} answers per document, averaged, in both runs"

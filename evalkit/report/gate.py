@@ -21,11 +21,18 @@ _HEAD = ("task", "verdict", "metric", "baseline", "candidate", "Δ", "95% interv
 
 def headline(result: GateResult) -> str:
     """The verdict and what it hangs on, in one line."""
-    deciding = [task.name for task in result.tasks if task.verdict == result.verdict and _counts(task, result.verdict)]
+    deciding = [task for task in result.tasks if task.verdict == result.verdict and _counts(task, result.verdict)]
     if result.verdict == "pass":
         said = f"{len(deciding)} of {len(result.tasks)} tasks within their tolerance"
         return f"PASS: {said} at {result.policy.confidence * 100:g}%"
-    return f"{_WORDS[result.verdict]}: {', '.join(deciding)}"
+    if result.verdict == "regression":
+        return f"REGRESSION: {', '.join(task.name for task in deciding)}"
+    return f"CANNOT TELL: {', '.join(_wanting(task) for task in deciding)}"
+
+
+def _wanting(task: TaskVerdict) -> str:
+    known = task.needed_n is not None and task.needed_n > task.n
+    return f"{task.name} (needs about {task.needed_n:,} documents, has {task.n:,})" if known else task.name
 
 
 def as_dict(result: GateResult) -> dict[str, Any]:
