@@ -171,11 +171,12 @@ def _higher(runs: Sequence[Run], name: str, metric: str) -> bool:
 def _line(run: Run, benchmarks: Sequence[Benchmark]) -> Line:
     engine = run.manifest.get("engine")
     described: Mapping[str, Any] = engine if isinstance(engine, Mapping) else {"name": engine}
+    dtypes = (described.get("dtype"), run.model.get("dtype"))
     parameters = _number(run.model.get("parameters"))
     return Line(
         run=run,
         engine=_text(described.get("name")),
-        precision=_text(described.get("dtype") or run.model.get("dtype")),
+        precision=next((_text(dtype) for dtype in dtypes if dtype not in (None, "", "auto")), None),
         parameters=None if parameters is None else int(parameters),
         license=_text(run.model.get("license")),
         scores={benchmark.name: _score(run, benchmark) for benchmark in benchmarks},
@@ -227,17 +228,20 @@ def _chance(run: Run, name: str) -> float | None:
 
 def _shared(lines: Sequence[Line], benchmarks: Sequence[Benchmark]) -> tuple[tuple[str, ...], list[str]]:
     """The benchmarks whose figures can be averaged, and why others can't be."""
-    shared, notes = [], []
+    shared: list[str] = []
+    apart: dict[str, list[str]] = {}
     for benchmark in benchmarks:
         values = [line.scores[benchmark.name].value for line in lines]
         known = [value for value in values if value is not None]
         if len(known) < len(values):
-            notes.append(f"{benchmark.name} is not in the mean: {len(values) - len(known)} of {len(values)} lack it")
+            apart.setdefault(f"{len(values) - len(known)} of {len(values)} lines have no figure", []).append(
+                benchmark.name
+            )
         elif not benchmark.higher_is_better or not all(0 <= value <= 1 for value in known):
-            notes.append(f"{benchmark.name} is not in the mean: {benchmark.metric} is no share of 1")
+            apart.setdefault(f"{benchmark.metric} is no share of 1", []).append(benchmark.name)
         else:
             shared.append(benchmark.name)
-    return tuple(shared), notes
+    return tuple(shared), [f"not in the mean: {', '.join(names)} ({reason})" for reason, names in apart.items()]
 
 
 def _mean(line: Line, shared: Sequence[str]) -> Score:
@@ -257,7 +261,14 @@ def _normalised(line: Line, known: Sequence[str], chances: Mapping[str, float | 
 def _columns(line: Line, names: Sequence[str]) -> tuple[list[float], list[float]]:
     scores = [line.scores[name] for name in names]
     values = [math.nan if score.value is None else score.value for score in scores]
-    return values, [math.nan if score.stderr is None else score.stderr for score in scores]
+    return values, [_spread(score) for score in scores]
+
+
+def _spread(score: Score) -> float:
+    """All right or all wrong has the standard error 0 by formula; its interval still says how sure that is."""
+    if not score.stderr and score.ci95 is not None and score.value is not None:
+        return max(score.ci95[1] - score.value, score.value - score.ci95[0]) / _Z95
+    return math.nan if score.stderr is None else score.stderr
 
 
 def _with_interval(value: float, stderr: float | None) -> Score:

@@ -182,6 +182,17 @@ def test_lines_that_the_data_cannot_separate_are_tied(tmp_path: Path) -> None:
     assert as_markdown(made).count("1–2 tied") == 2
 
 
+def test_all_right_is_not_taken_for_certain(tmp_path: Path) -> None:
+    # Three of three: the formula's standard error is 0, Wilson's interval is wide.
+    run = write(tmp_path, "lucky", {"mmlu": 1.0}, stderr=0.0)
+    text = (run.path / "results.json").read_text()
+    (run.path / "results.json").write_text(text.replace(json.dumps([1.0, 1.0]), json.dumps([0.438, 1.0])))
+    write(tmp_path, "good", {"mmlu": 0.6}, stderr=0.1)
+    made = board(tmp_path)
+    assert made.lines[0].mean.stderr == pytest.approx(0.562 / 1.96, rel=0.01)
+    assert {(line.rank.low, line.rank.high) for line in made.lines if line.rank} == {(1, 2)}
+
+
 def test_figures_without_an_error_separate_nothing(tmp_path: Path) -> None:
     write(tmp_path, "a", {"mmlu": 0.9}, stderr=None)
     write(tmp_path, "b", {"mmlu": 0.1}, stderr=None)
