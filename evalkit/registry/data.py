@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -80,14 +81,19 @@ class DataSource:
 
 @contextlib.contextmanager
 def _described_once(known: dict[str, Any]) -> Iterator[None]:
-    """Let `datasets` describe a folder once, and remember it."""
+    """Let `datasets` describe a folder once, and key its cache by the files as they are.
+
+    Its own key for a local folder is made of the README alone: another mirror with the same README, or the
+    same one with a file mended, would be served from the cache of the first.
+    """
     import datasets.load
 
     describe = datasets.load.dataset_module_factory
 
     def remembered(path: str, *args: Any, **options: Any) -> Any:
         if path not in known:
-            known[path] = describe(path, *args, **options)
+            found = describe(path, *args, **options)
+            known[path] = replace(found, hash=_files_key(Path(path), str(found.hash)))
         found = known[path]
         return replace(found, builder_kwargs=dict(found.builder_kwargs))
 
@@ -96,6 +102,15 @@ def _described_once(known: dict[str, Any]) -> Iterator[None]:
         yield
     finally:
         datasets.load.dataset_module_factory = describe
+
+
+def _files_key(folder: Path, described: str) -> str:
+    key = hashlib.sha256(described.encode())
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            known = path.stat()
+            key.update(f"{path.resolve()}\0{known.st_size}\0{known.st_mtime_ns}\n".encode())
+    return key.hexdigest()[:16]
 
 
 @functools.lru_cache(maxsize=64)

@@ -11,7 +11,8 @@ import importlib.metadata
 import inspect
 import io
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import fields
 from pathlib import Path
@@ -44,6 +45,7 @@ __all__ = [
     "Manager",
     "TaskFiles",
     "aggregate",
+    "folders_of",
     "group_figures",
     "hash_json",
     "hash_text",
@@ -125,6 +127,18 @@ def render(template: str, doc: Mapping[str, Any]) -> str:
 
 
 # ── finding and building tasks ───────────────────────────────────────────────
+
+
+def folders_of(names: Collection[str]) -> list[Path]:
+    """Folders of lm-eval whose files define these tasks or groups. Reading 14,000 files beats parsing them."""
+    pattern = re.compile(rb"""^["']?(?:task|group)["']?:[ ]*["']?([^\s"'\[{#]+)""", re.MULTILINE)
+    wanted = {name.encode() for name in names}
+    found = {
+        path.parent
+        for path in BUILTIN_TASKS.glob("**/*.yaml")
+        if any(match.group(1) in wanted for match in pattern.finditer(path.read_bytes()))
+    }
+    return sorted(found)
 
 
 class Manager(TaskManager):  # type: ignore[misc]

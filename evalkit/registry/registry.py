@@ -71,7 +71,7 @@ class Registry:
     def manager(self, names: Sequence[str]) -> tuple[Manager, Any]:
         """Over the few folders that the names need, where that is known; else over all of lm-eval's."""
         from evalkit.registry.files import UserFiles
-        from evalkit.registry.lmeval import BUILTIN_TASKS, Factory, Manager
+        from evalkit.registry.lmeval import BUILTIN_TASKS, Factory, Manager, folders_of
 
         files = UserFiles(self.shipped, self.allow_task_code)
         for folder in self.include_paths:
@@ -81,7 +81,12 @@ class Registry:
                 files.vet(Path(name))
         folders = dict.fromkeys(BUILTIN_TASKS / card.folder for card in self.cards.values() if card.folder)
         few = Manager([*folders, self.shipped], self.include_paths, Factory(self.data, files))
-        if all(_is_complete(name, few.index) for name in names):
+        rest = [name for name in names if not _is_complete(name, few.index)]
+        if rest and not any(map(_is_glob, rest)):
+            more = [folder for folder in folders_of(rest) if folder not in folders]
+            few = Manager([*folders, *more, self.shipped], self.include_paths, Factory(self.data, files))
+            rest = [name for name in rest if not _is_complete(name, few.index, own_tags=False)]
+        if not rest:
             return few, files
         full = Manager([BUILTIN_TASKS, self.shipped], self.include_paths, Factory(self.data, files))
         known = sorted(full.index)
@@ -139,8 +144,12 @@ def _is_file(name: str) -> bool:
     return name.endswith((".yaml", ".yml")) and Path(name).is_file()
 
 
-def _is_complete(name: str, index: Mapping[str, Any]) -> bool:
-    """Whether a partial index holds all that this name stands for. A tag may have tasks elsewhere."""
+def _is_complete(name: Any, index: Mapping[str, Any], *, own_tags: bool = True) -> bool:
+    """Whether a partial index holds all that this name stands for.
+
+    A tag may have tasks anywhere. Only the tags by which the shipped benchmarks' groups list their own members
+    (mmlu_stem_tasks) are known to lie in one folder.
+    """
     from evalkit.registry.lmeval import Kind
 
     entry = index.get(name)
@@ -149,23 +158,23 @@ def _is_complete(name: str, index: Mapping[str, Any]) -> bool:
     if entry.kind is not Kind.GROUP:
         return True
     members = (entry.cfg or {}).get("task") or []
-    return all(_member_is_complete(member, index) for member in ([members] if isinstance(members, str) else members))
+    members = [members] if isinstance(members, str) else members
+    return all(_member_is_complete(member, index, own_tags) for member in members)
 
 
-def _member_is_complete(member: Any, index: Mapping[str, Any]) -> bool:
+def _member_is_complete(member: Any, index: Mapping[str, Any], own_tags: bool) -> bool:
     from evalkit.registry.lmeval import Kind
 
     if isinstance(member, dict):
         if "group" in member and member["group"] not in index:
-            return all(_member_is_complete(inner, index) for inner in member.get("task") or [])
+            return all(_member_is_complete(inner, index, own_tags) for inner in member.get("task") or [])
         if "task" in member and member["task"] not in index:
             return "dataset_path" in member or "custom_dataset" in member
         member = member.get("group") or member.get("task")
     entry = index.get(member)
-    if entry is None:
-        return False
-    # A group's tag is a private list of its own members (mmlu_stem_tasks), kept beside the group.
-    return True if entry.kind is Kind.TAG else _is_complete(member, index)
+    if entry is not None and entry.kind is Kind.TAG:
+        return own_tags
+    return entry is not None and _is_complete(member, index, own_tags=own_tags)
 
 
 def _spell_out(names: Iterable[str], manager: Manager) -> tuple[list[str], list[str]]:

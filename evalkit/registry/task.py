@@ -160,6 +160,8 @@ class Task:
                 if not isinstance(instances, list):
                     instances = [instances]
                 instances.sort(key=lambda instance: instance.idx)
+                if not instances:
+                    raise ValueError("the document has no choices to ask for")
                 requests = tuple(_request(instance) for instance in instances)
                 target = task.doc_to_target(doc)
             except Exception as error:
@@ -348,6 +350,8 @@ class Task:
     def aggregate(self, rows: Sequence[Row]) -> dict[str, Figure]:
         """lm-eval's figures over the documents that have a value."""
         values: dict[tuple[str, str], list[Any]] = {}
+        # In document order: sums of floats depend on it in their last bit.
+        rows = sorted(rows, key=lambda row: row.doc_id)
         for filter_name in self.filters:
             for row in rows:
                 if row.filter == filter_name:
