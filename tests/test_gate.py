@@ -387,6 +387,10 @@ def spoil(folder: Path, how: str) -> None:
         figure["value"] = float("nan")
     elif how == "null figure":
         figure.update(value=None, reason="the engine died")
+    elif how == "nan elsewhere":
+        content["tasks"]["gsm8k"]["metrics"]["exact_match,flexible-extract"] = {"value": float("nan")}
+    elif how == "interrupted":
+        manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "finished": None}))
     elif how == "text figure":
         figure["value"] = "0.45"
     elif how == "no metrics":
@@ -417,7 +421,7 @@ def spoil(folder: Path, how: str) -> None:
 
 
 BROKEN = [
-    "nan figure", "null figure", "text figure", "no metrics", "no figure of the metric", "incomplete",
+    "nan figure", "nan elsewhere", "interrupted", "null figure", "text figure", "no metrics", "no figure of the metric", "incomplete",
     "half the rows", "no rows", "cut parquet", "no parquet", "no manifest", "cut json", "a list", "no column",
 ]  # fmt: skip
 
@@ -441,7 +445,7 @@ def test_figures_that_contradict_their_rows_cannot_pass(tmp_path: Path) -> None:
     task = judge(tmp_path, honest, other)
     assert task.verdict == "cannot_tell"
     assert any("results.json reports a change" in reason for reason in task.reasons)
-    rounded = TaskRows(base, figure={"value": round(float(base.mean()), 3)})
+    rounded = TaskRows(base, figure={"value": round(float(base.mean()), 2)})
     assert judge(tmp_path, honest, rounded).verdict == "pass"
 
 

@@ -113,6 +113,7 @@ def test_without_clusters_it_is_the_ordinary_standard_error() -> None:
 def test_null_clusters_are_each_their_own() -> None:
     labels = ["a", "a", None, None, "b", float("nan")]
     assert clustered_mean(np.arange(6.0), clusters=labels).clusters == 5
+    assert clustered_mean(np.arange(6.0), clusters=[7, 7, -3, 900, 900, 4]).clusters == 4
 
 
 def test_strata_add_their_own_variances() -> None:

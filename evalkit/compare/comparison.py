@@ -95,7 +95,8 @@ def compare(
 
 def usable(run: Run) -> None:
     """A run that did not come to its end has figures that mean something else."""
-    if run.status == "incomplete":
+    interrupted = "finished" in run.manifest and not run.manifest["finished"]
+    if run.status == "incomplete" or interrupted:
         raise RunFolderError(f"{run.path} is incomplete: type its `evalkit run` command again, which goes on with it")
 
 

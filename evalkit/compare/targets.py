@@ -13,6 +13,16 @@ from evalkit.results import Run
 __all__ = ["Target", "entry", "figure", "headline", "resolve", "shared_names"]
 
 _PREFERRED = ("acc_norm", "acc", "exact_match", "pass@1", "prompt_level_strict_acc", "f1", "em")
+_LOWER_IS_BETTER = (
+    "perplexity",
+    "word_perplexity",
+    "byte_perplexity",
+    "bits_per_byte",
+    "wer",
+    "cer",
+    "ter",
+    "brier_score",
+)
 _FILTERS = ("none", "strict-match", "get-answer", "create_test")
 
 
@@ -75,8 +85,10 @@ def resolve(baseline: Run, candidate: Run, name: str, metric: str | None = None)
     if set(leaves) != set(others := _leaves(candidate, name)):
         odd = sorted(set(leaves) ^ set(others))
         raise NotComparable(f"{name} is made of other tasks in the two runs: {', '.join(odd[:5])} stand only in one")
-    ours, theirs = _checked_figure(baseline, name, here, chosen), _checked_figure(candidate, name, there, chosen)
-    better = [bool(found.get("higher_is_better", True)) for found in (ours, theirs)]
+    ours = _checked_figure(baseline, name, here, chosen, leaves)
+    theirs = _checked_figure(candidate, name, there, chosen, leaves)
+    usual = chosen.partition(",")[0] not in _LOWER_IS_BETTER
+    better = [bool(found.get("higher_is_better", usual)) for found in (ours, theirs)]
     if better[0] != better[1]:
         raise NotComparable(f"{name}: {chosen} is better when higher in one run and when lower in the other")
     return Target(
@@ -128,7 +140,11 @@ def _metric(baseline: Run, candidate: Run, name: str, asked: str | None) -> str:
     return chosen
 
 
-def _checked_figure(run: Run, name: str, found: Mapping[str, Any], metric: str) -> Mapping[str, Any]:
+def _checked_figure(
+    run: Run, name: str, found: Mapping[str, Any], metric: str, leaves: tuple[str, ...]
+) -> Mapping[str, Any]:
+    for label in (name, *leaves):
+        _refuse_nan(run, label)
     raw = found["metrics"][metric]
     said: Mapping[str, Any] = raw if isinstance(raw, Mapping) else {"value": raw}
     value = said.get("value")
@@ -136,6 +152,14 @@ def _checked_figure(run: Run, name: str, found: Mapping[str, Any], metric: str) 
         why = f": {said['reason']}" if said.get("reason") else ""
         raise RunFolderError(f"{run.path}: {metric} of {name} is {value!r}, not a number{why}")
     return said
+
+
+def _refuse_nan(run: Run, name: str) -> None:
+    """Unknown is null with a reason. A NaN was never written on purpose."""
+    for metric, said in ((entry(run, name) or {}).get("metrics") or {}).items():
+        value = said.get("value") if isinstance(said, Mapping) else said
+        if isinstance(value, float) and not math.isfinite(value):
+            raise RunFolderError(f"{run.path}: {metric} of {name} is {value}, not a number")
 
 
 def _leaves(run: Run, name: str) -> tuple[str, ...]:

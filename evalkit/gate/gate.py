@@ -28,6 +28,9 @@ from evalkit.results import Run
 
 __all__ = ["gate"]
 
+_ROUNDING = 0.0101
+"""Two figures rounded to two digits differ by up to 0.01 from what their rows add up to."""
+
 
 def gate(
     baseline: Run,
@@ -113,15 +116,15 @@ def _noise(baseline: Run, noise: Run | None, target: Target) -> Measured | None:
 
 
 def _contradiction(baseline: Run, candidate: Run, found: Measured, policy: TaskPolicy) -> str | None:
-    """Why the rows can't speak for the figures: results.json reports another change than they do."""
+    """Why a PASS is withheld: results.json reports a drop beyond the tolerance that the rows don't show."""
     unpaired = found.pairs.unpaired
-    if unpaired.outside_limit or unpaired.prompt_differs or found.n == 0:
+    if unpaired.outside_limit or unpaired.prompt_differs:
         return None
     name, metric = found.target.name, found.target.metric
     said = [figure(run, name, metric) or 0.0 for run in (baseline, candidate)]
     change, counted = said[1] - said[0], found.whole_candidate - found.whole_baseline
     drop = policy.max_drop.value * (abs(found.baseline) if policy.max_drop.relative else 1.0)
-    if abs(change - counted) <= max(drop / 2, 0.002 * found.scale):
+    if change * found.target.sign >= -drop or abs(change - counted) <= _ROUNDING * found.scale:
         return None
     return (
         f"results.json reports a change of {change:+.4f}, the rows it is made of one of {counted:+.4f}:"
