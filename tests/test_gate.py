@@ -422,7 +422,8 @@ def spoil(folder: Path, how: str) -> None:
 
 BROKEN = [
     "nan figure", "nan elsewhere", "null figure", "text figure", "no metrics", "no figure of the metric",
-    "incomplete", "interrupted", "half the rows", "no rows", "cut parquet", "no parquet", "no manifest", "cut json", "a list", "no column",
+    "incomplete", "interrupted", "half the rows", "no rows",
+    "cut parquet", "no parquet", "no manifest", "cut json", "a list", "no column",
 ]  # fmt: skip
 
 
