@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import hashlib
 import re
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import DataNotFound
+from evalkit.errors import DataNotFound, OutputError
 
 __all__ = ["DataSource", "is_hub_id", "mirror_configs", "offline_if_unreachable", "quiet"]
 
@@ -64,6 +65,7 @@ class DataSource:
             with _described_once(self._described):
                 return datasets.load_dataset(str(folder), name, **options)
         except Exception as error:
+            _blame_cache(error)
             raise DataNotFound(
                 f"{task}: {folder} is broken or half-copied ({_first_line(error)}); "
                 f"remove it and type evalkit data pull {task} --to {self.data_dir}"
@@ -158,6 +160,7 @@ def offline_if_unreachable() -> Iterator[bool]:
         hub.HF_HUB_OFFLINE, datasets.config.HF_HUB_OFFLINE = before
 
 
+@functools.lru_cache(maxsize=1)
 def _hub_answers(endpoint: str) -> bool:
     import urllib.error
     import urllib.request
@@ -203,9 +206,25 @@ def quiet() -> Iterator[None]:
             datasets.enable_progress_bars()
 
 
+def _blame_cache(error: BaseException) -> None:
+    """A cache that cannot be written is not the data set's fault."""
+    import datasets.config
+
+    root = _root(error)
+    if isinstance(root, OSError) and root.errno in (errno.EACCES, errno.EROFS, errno.ENOSPC, errno.EPERM):
+        cache = datasets.config.HF_DATASETS_CACHE
+        raise OutputError(
+            f"the data cache {cache} cannot be written ({root.strerror}); set HF_DATASETS_CACHE"
+        ) from error
+
+
+def _root(error: BaseException) -> BaseException:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
 def _first_line(error: BaseException) -> str:
-    cause: BaseException = error
-    while cause.__cause__ is not None:
-        cause = cause.__cause__
+    cause = _root(error)
     text = " ".join(str(cause).split())
     return f"{type(cause).__name__}: {text[:160]}" if text else type(cause).__name__

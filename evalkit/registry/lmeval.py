@@ -11,12 +11,14 @@ import importlib.metadata
 import inspect
 import io
 import logging
+import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Protocol
+from unittest import mock
 
 import lm_eval.tasks
 import lm_eval.utils
@@ -342,8 +344,15 @@ def aggregate(task: Any, metric: str, values: Sequence[Any]) -> tuple[float, flo
     stderr = stderr_for_metric(metric=function, bootstrap_iters=iterations)
     if stderr is None or len(values) < 2:
         return value, None
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()), _one_process():
         return value, stderr(list(values))
+
+
+@contextlib.contextmanager
+def _one_process() -> Iterator[None]:
+    """lm-eval's bootstrap would fork this process, threads and CUDA and all. The draws are the same without."""
+    with mock.patch.dict(os.environ, {"DISABLE_MULTIPROC": "1"}):
+        yield
 
 
 def group_figures(group: Any, metrics: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
