@@ -47,6 +47,8 @@ def kendall(x: ArrayLike, y: ArrayLike) -> float:
     a, b = np.asarray(x, float), np.asarray(y, float)
     if a.size < 2 or _constant(a) or _constant(b):
         return math.nan
+    if a.size == 2:  # scipy's p-value, not wanted here, divides by n − 2
+        return float(np.sign(a[1] - a[0]) * np.sign(b[1] - b[0]))
     from scipy.stats import kendalltau
 
     return float(kendalltau(a, b, method="asymptotic").statistic)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from evalkit.judging.logprobs import label_of
@@ -11,6 +11,7 @@ from evalkit.judging.scale import Scale
 __all__ = ["label_sequences"]
 
 _LEADS = ("", " ", "\n")
+_LONGEST_SPLIT = 3
 
 
 def label_sequences(tokenizer: Any) -> Callable[[Scale], dict[tuple[int, ...], str]]:
@@ -40,9 +41,23 @@ def _sequences(tokenizer: Any, scale: Scale, texts: dict[int, str]) -> dict[tupl
     for label in scale:
         for lead in _LEADS:
             ids = tuple(tokenizer.encode(lead + label, add_special_tokens=False))
-            text = tokenizer.decode(list(ids))
-            # A longer way of the same label that starts with a shorter one is in that one's mass already.
-            starts = [found.get(ids[:n]) for n in range(1, len(ids))]
-            if ids and label_of(text, scale) == label and label not in starts:
-                found.setdefault(ids, label)
+            if ids and label_of(tokenizer.decode(list(ids)), scale) == label:
+                _add(found, ids, label)
+        if scale.numeric and 1 < len(label) <= _LONGEST_SPLIT:
+            for ids in _digit_by_digit(label, texts):
+                _add(found, ids, label)
     return found
+
+
+def _add(found: dict[tuple[int, ...], str], ids: tuple[int, ...], label: str) -> None:
+    """A longer way of the same label that starts with a shorter one is in that one's mass already."""
+    if all(found.get(ids[:n]) != label for n in range(1, len(ids))):
+        found.setdefault(ids, label)
+
+
+def _digit_by_digit(label: str, texts: dict[int, str]) -> Iterator[tuple[int, ...]]:
+    """`1` then `0`, also where the tokenizer itself would write `10` as one: a model may say it either way."""
+    for cut in range(1, len(label)):
+        firsts = [i for i, text in texts.items() if text.lstrip() == label[:cut] and text == text.rstrip()]
+        rests = [i for i, text in texts.items() if text == label[cut:]]
+        yield from ((first, rest) for first in firsts for rest in rests)
