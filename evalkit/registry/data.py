@@ -187,6 +187,9 @@ def _from_files(path: str, name: str | None, options: Mapping[str, Any], task: s
 
     try:
         return datasets.load_dataset(path, name, **options)
+    except StopIteration as error:
+        files = options.get("data_files") or path
+        raise DataNotFound(f"{task}: data {files} has no rows") from error
     except Exception as error:
         files = options.get("data_files") or options.get("data_dir") or path
         raise DataNotFound(f"{task}: data {files} cannot be read ({_first_line(error)})") from error

@@ -61,6 +61,7 @@ class UserFiles:
         keys = {str(key.value): (key, value) for key, value in root.value}
         if "task" in keys or "group" in keys:
             _check_keys(path, keys)
+            _check_values(path, keys)
         if "include" in keys:
             value = keys["include"][1]
             for item in value.value if isinstance(value, yaml.SequenceNode) else [value]:
@@ -123,6 +124,30 @@ def _resolve_data(config: dict[str, Any], folder: Path) -> None:
     name = config.get("dataset_path")
     if isinstance(name, str) and (folder / name).is_dir() and not Path(name).is_absolute():
         config["dataset_path"] = str(folder / name)
+
+
+_WANTED: dict[str, tuple[type, str]] = {
+    "metric_list": (yaml.SequenceNode, "a list"),
+    "filter_list": (yaml.SequenceNode, "a list"),
+    "generation_kwargs": (yaml.MappingNode, "a mapping"),
+    "dataset_kwargs": (yaml.MappingNode, "a mapping"),
+    "fewshot_config": (yaml.MappingNode, "a mapping"),
+    "metadata": (yaml.MappingNode, "a mapping"),
+}
+_OUTPUT_TYPES = ("generate_until", "loglikelihood", "loglikelihood_rolling", "multiple_choice")
+
+
+def _check_values(path: Path, keys: dict[str, tuple[Any, Any]]) -> None:
+    for name, (_, node) in keys.items():
+        where = f"{path}:{node.start_mark.line + 1}: {name}"
+        kind, said = _WANTED.get(name, (yaml.Node, ""))
+        plain = isinstance(node, yaml.ScalarNode)
+        if not isinstance(node, kind) and not (plain and node.tag in ("!function", "tag:yaml.org,2002:null")):
+            raise ConfigError(f"{where}: {said} is wanted")
+        if name == "output_type" and (not plain or node.value not in _OUTPUT_TYPES):
+            raise ConfigError(f"{where}: {node.value!r} is none of {', '.join(_OUTPUT_TYPES)}")
+        if name in ("num_fewshot", "repeats") and not (plain and node.value.isdecimal()):
+            raise ConfigError(f"{where}: a whole number is wanted")
 
 
 def _check_keys(path: Path, keys: dict[str, tuple[Any, Any]]) -> None:

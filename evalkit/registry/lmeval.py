@@ -34,7 +34,7 @@ from lm_eval.tasks import TaskManager
 from lm_eval.tasks._factory import TaskFactory
 from lm_eval.tasks._index import Entry, Kind, TaskIndex
 
-from evalkit.errors import ConfigError, CouldNotDo, EvalkitError
+from evalkit.errors import ConfigError, CouldNotDo, DataNotFound, EvalkitError, nearest
 from evalkit.registry.data import DataSource
 
 __all__ = [
@@ -210,6 +210,11 @@ class _OwnData:
             return
         path, name = self.DATASET_PATH, self.DATASET_NAME  # type: ignore[attr-defined]
         self.dataset = self.data_source.load(path, name, options, self.data_task)
+        split = getattr(config, "test_split", None) or getattr(config, "validation_split", None)
+        if split is not None and split not in self.dataset:
+            raise DataNotFound(f"{self.data_task}: {path} has no split {split!r} (it has {', '.join(self.dataset)})")
+        if split is not None and len(self.dataset[split]) == 0:
+            raise DataNotFound(f"{self.data_task}: split {split!r} of {path} has no documents")
 
 
 def runs_code_here(name: str) -> str:
@@ -287,7 +292,9 @@ class Factory(TaskFactory):  # type: ignore[misc]
             name = member if isinstance(member, str) else member.get("task")
             if isinstance(name, str) and name not in registry:
                 if isinstance(member, str) or len(member) == 1:
-                    raise CouldNotDo(f"group {group} lists {name!r}, which no task, group or tag is called")
+                    raise ConfigError(
+                        f"group {group} lists {name!r}, which is no task, group or tag{nearest(name, registry)}"
+                    )
                 inline = {**member, "task": f"{group}::{name}"}
                 registry[inline["task"]] = Entry(name=inline["task"], kind=Kind.TASK, yaml_path=None, cfg=inline)
                 member = inline

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from evalkit.errors import CouldNotDo
+from evalkit.errors import CouldNotDo, EvalkitError, UsageError
 from evalkit.registry import lmeval
 from evalkit.registry.cards import Card
 from evalkit.registry.code import CodeSpec, metrics_of
@@ -132,8 +132,15 @@ class Task:
         if not documents:
             raise CouldNotDo(f"task {self.name} has no documents in {self.data_name}")
         if all(document.error is not None for document in documents):
-            raise CouldNotDo(f"task {self.name}: no prompt can be built: {documents[0].error}")
+            raise self._no_prompt(str(documents[0].error))
         return documents
+
+    def _no_prompt(self, error: str) -> EvalkitError:
+        if "larger than population" in error or "exceeds the" in error:
+            return UsageError(
+                f"task {self.name} has fewer than the {self.num_fewshot} examples asked for (--num-fewshot)"
+            )
+        return CouldNotDo(f"task {self.name}: no prompt can be built: {error}")
 
     def _documents(
         self, limit: float | None, chat_template: ChatTemplateFunction | None, system: str | None, multiturn: bool
