@@ -314,6 +314,24 @@ def test_an_engine_that_cannot_go_on_says_so_after_what_had_finished(
         list(stream)
 
 
+def test_out_of_memory_while_rows_join_loses_none_of_them(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from evalkit.engines.huggingface import generate
+
+    engine = huggingface.load(spec(tiny_model), batch_size=6)
+    sampling = Sampling(max_tokens=12, temperature=0.8, seed=3)
+    work = [Generate((i,), ids(TEXT[i], tiny_model), replace(sampling, max_tokens=2 + i)) for i in range(16)]
+    expected = texts(answers(engine, work))
+    through, calls = generate.left_padded, iter(range(100))
+
+    def now_and_then(*args: Any) -> Any:
+        if next(calls) in {0, 2}:
+            raise torch.OutOfMemoryError("CUDA out of memory (a small device)")
+        return through(*args)
+
+    monkeypatch.setattr(generate, "left_padded", now_and_then)
+    assert texts(answers(engine, work)) == expected
+
+
 def _later() -> Score:
     return Score((1,), array("i", [5, 6]), (array("i", [9]),))
 
@@ -675,6 +693,24 @@ def test_other_architectures_give_their_own_numbers_too(name: str, tiny_model: P
     if name == "mamba":
         assert engine.description["scoring_path"] == "plain"
         assert engine.description["notes"]
+
+
+def test_a_row_at_the_windows_end_does_not_run_past_it(tiny_model: Path, tmp_path: Path) -> None:
+    """Learned positions end with the window: rows that are over must not ask for more while the others go on."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = AutoConfig.for_model(
+        "gpt2", vocab_size=VOCAB, n_embd=64, n_layer=2, n_head=2, n_positions=64, eos_token_id=1
+    )
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path / "gpt2")
+    for file in tiny_model.glob("tokenizer*"):
+        shutil.copy(file, tmp_path / "gpt2")
+    work = [Generate((0,), array("i", range(10, 70)), Sampling(max_tokens=4))]
+    work += [Generate((i,), array("i", [5, i]), Sampling(max_tokens=60)) for i in range(1, 8)]
+    found = answers(huggingface.load(spec(tmp_path / "gpt2")), work)
+    assert len(texts(found)) == 8
+    assert isinstance(found[0], Generated)
+    assert found[0].tokens == 4
 
 
 def test_an_encoder_decoder_is_refused(tiny_model: Path, tmp_path: Path) -> None:

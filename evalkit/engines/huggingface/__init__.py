@@ -10,6 +10,7 @@ cache           a KV cache that starts from such a beginning and grows in place
 score           log-probabilities of continuations
 generate        one running batch that rows leave and join
 generate_plain  one sample at a time, for models whose state cannot be cut and joined
+sequence        one sample under way, and its next token
 sampling        from logits to the next token
 text            stop strings, reasoning traces, the answer's text
 selftest        the fast ways against the plain way, before the first request

@@ -7,8 +7,7 @@ all rows end at the same place, padded on the left, and one token is made for ev
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -17,52 +16,19 @@ import torch
 from evalkit.engines.huggingface.cache import KeyValues, cache_over, left_padded, read
 from evalkit.engines.huggingface.memory import Budget
 from evalkit.engines.huggingface.model import Model, is_out_of_memory
-from evalkit.engines.huggingface.sampling import Draw, draw, processors, stream
 from evalkit.engines.huggingface.score import NAN, Reader
+from evalkit.engines.huggingface.sequence import Sequence, next_tokens, refuses, sequences
 from evalkit.engines.huggingface.text import Texts
-from evalkit.engines.huggingface.trunks import Tokens, Trunk, Trunks, tokens_of
-from evalkit.types import Answer, Failed, Finish, Generate, Sampling, Usage
+from evalkit.engines.huggingface.trunks import Trunk, Trunks
+from evalkit.types import Answer, Failed, Finish, Generate, Usage
 
-__all__ = ["Generator", "Sequence", "next_tokens", "refuses", "sequences"]
+__all__ = ["Generator"]
+
+Joining = list[tuple[KeyValues, list[tuple[Sequence, int]]]]
+"""What was read: keys and values of a batch, and which sequence is which of its rows."""
 
 _ROOM = 128
 """Tokens by which the running batch's buffers grow."""
-
-
-@dataclass(slots=True, eq=False)
-class Sequence:
-    """One sample under way."""
-
-    id: int
-    prompt: Tokens
-    sampling: Sampling
-    adapter: str | None
-    sample: int
-    processors: list[Any]
-    thinks: bool
-    tokens: list[int] = field(init=False)
-    thinking: bool = field(init=False)
-    random: np.random.Generator = field(init=False)
-    over: bool = False
-
-    def __post_init__(self) -> None:
-        self.restart()
-
-    def restart(self) -> None:
-        """Back to the prompt, with the same random numbers to come."""
-        self.tokens = []
-        self.thinking = self.thinks
-        self.random = stream(self.sampling, self.prompt.tobytes(), self.sample)
-
-    @property
-    def most(self) -> int:
-        """Tokens that it can come to hold."""
-        return len(self.prompt) + self.sampling.max_tokens
-
-    @property
-    def draw(self) -> Draw | None:
-        s = self.sampling
-        return (s.temperature, s.top_p, s.top_k, s.min_p) if s.temperature > 0 else None
 
 
 class Generator:
@@ -75,7 +41,6 @@ class Generator:
         self._trunks: Trunks[Sequence] = Trunks(self._reader.grow, budget.launch)
         self._waiting: deque[Sequence] = deque()
         self._running: list[Sequence] = []
-        self._held: KeyValues = []
         self._length = 0
         """Where all rows of the running batch end; row i begins at `_length - _lengths[i]`."""
         self._lengths: list[int] = []
@@ -108,7 +73,10 @@ class Generator:
                 yield from self._admit()
             if not self._running:
                 return
-            yield self._guarded_step()
+            yield self._guarded(self._step, self._running)
+            # Copying the others costs about as much as a few steps of the rows that are dropped.
+            if 4 * sum(one.over for one in self._running) >= len(self._running):
+                yield self._guarded(self._repack, self._running)
 
     def _has_room(self) -> bool:
         """Joining means copying what runs, so it waits for a quarter as many as run."""
@@ -121,13 +89,13 @@ class Generator:
     def _admit(self) -> Iterator[list[Answer]]:
         chosen = self._choose()
         if not chosen:
-            self._repack([])
             return
-        joining: list[tuple[KeyValues, list[tuple[Sequence, int]]]] = []
+        joining: Joining = []
         for trunk, standing in self._trunks.groves(chosen[0].adapter, chosen):
             for batch in self._batches(trunk, standing):
                 yield from self._read(trunk, batch, joining)
-        self._repack(joining)
+        together = [*self._running, *(one for _, rows in joining for one, _ in rows)]
+        yield self._guarded(lambda: self._repack(joining), together)
 
     def _choose(self) -> list[Sequence]:
         """Waiting prompts that fit beside what runs. One adapter at a time is in force."""
@@ -159,12 +127,7 @@ class Generator:
         if batch:
             yield batch
 
-    def _read(
-        self,
-        trunk: Trunk,
-        batch: list[Sequence],
-        joining: list[tuple[KeyValues, list[tuple[Sequence, int]]]],
-    ) -> Iterator[list[Answer]]:
+    def _read(self, trunk: Trunk, batch: list[Sequence], joining: Joining) -> Iterator[list[Answer]]:
         """Read a batch of prompts and take each one's first token."""
         try:
             if len(batch) == 1 and len(batch[0].prompt) - trunk.depth > self._budget.tokens:
@@ -211,54 +174,53 @@ class Generator:
         return logits, read(cache)
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
-    def _repack(self, joining: list[tuple[KeyValues, list[tuple[Sequence, int]]]]) -> None:
+    def _repack(self, joining: Joining | None = None) -> list[Answer]:
         """Put the rows that go on and those that join into one left-padded batch; drop those that ended."""
         staying = [(one, row) for row, one in enumerate(self._running) if not one.over]
-        if not joining and len(staying) == len(self._running):
-            return
         parts: list[tuple[KeyValues, list[tuple[int, int, int]]]] = []
         lengths: list[int] = []
         if staying:
             held = read(self._cache)
             parts.append((held, [(row, self._length - self._lengths[row], self._length) for _, row in staying]))
             lengths += [self._lengths[row] for _, row in staying]
-        for keys_values, rows in joining:
+        for keys_values, rows in joining or ():
             parts.append((keys_values, [(row, 0, len(one.prompt)) for one, row in rows]))
             lengths += [len(one.prompt) for one, _ in rows]
-        self._running = [one for one, _ in staying] + [one for _, rows in joining for one, _ in rows]
+        self._running = [one for one, _ in staying] + [one for _, rows in joining or () for one, _ in rows]
         self._lengths = lengths
         self._length = max(lengths, default=0)
         self._cache = None
         if parts:
             merged = left_padded(parts, self._length, _ROOM)
             self._cache = cache_over(merged, length=self._length, room=_ROOM)
+        return []
 
     # ── tokens out ───────────────────────────────────────────────────────────
 
-    def _guarded_step(self) -> list[Answer]:
-        """A step; where the memory runs out, all rows go back to the queue and fewer begin again."""
+    def _guarded(self, action: Callable[[], list[Answer]], rows: list[Sequence]) -> list[Answer]:
+        """Where the memory runs out, `rows` go back to the queue, and fewer begin again together."""
         try:
-            answers: list[Answer] = self._step()
-            return answers
+            return action()
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-        running = [one for one in self._running if not one.over]
+        alive = [one for one in rows if not one.over]
         self._budget.shrink()
         self._trunks.clear()
         self._running, self._lengths, self._cache, self._length = [], [], None, 0
-        if len(running) == 1:
-            return [Failed(running[0].id, "out of memory while generating, alone")]
-        for one in running:
+        if len(alive) == 1:
+            return [Failed(alive[0].id, "out of memory while generating, alone")]
+        for one in alive:
             one.restart()
-        self._waiting.extendleft(reversed(running))
+        self._waiting.extendleft(reversed(alive))
         return []
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
     def _step(self) -> list[Answer]:
         model, rows = self._model, self._running
         ids = model.tensor([one.tokens[-1] for one in rows])[:, None]
-        positions = model.tensor(self._lengths)[:, None]
+        # Rows that are over run along until they are dropped, and must not run out of positions.
+        positions = model.tensor([min(length, model.window - 1) for length in self._lengths])[:, None]
         mask = None
         if min(self._lengths) < self._length:
             starts = model.tensor([self._length - length for length in self._lengths])
@@ -270,12 +232,7 @@ class Generator:
         logits = model.forward(ids, at, adapter=rows[0].adapter, positions=positions, cache=self._cache, mask=mask)
         self._length += 1
         self._lengths = [length + 1 for length in self._lengths]
-        answers = self._take(logits, rows)
-        ended = sum(one.over for one in rows)
-        # Copying the others costs about as much as a few steps of the rows that are dropped.
-        if ended == len(rows) or 4 * ended >= len(rows):
-            self._repack([])
-        return answers
+        return self._take(logits, rows)
 
     def _take(self, logits: torch.Tensor, rows: list[Sequence]) -> list[Answer]:
         """The next token of every row that is not over, and the answers of those that it ends."""
@@ -302,43 +259,3 @@ class Generator:
                 one.over = True
                 answers.append(self._texts.answer(one.id, one.tokens, one.sampling.stop, finish))
         return answers
-
-
-def refuses(model: Model, item: Generate) -> str | None:
-    """Why an item cannot be served; None where it can."""
-    if item.adapter not in model.vocab:
-        return f"no adapter named {item.adapter!r} is loaded"
-    if not len(item.prompt):
-        return "the prompt has no tokens: the hf engine takes token ids"
-    if len(item.prompt) + item.sampling.max_tokens > model.window:
-        return (
-            f"a prompt of {len(item.prompt):,} tokens and {item.sampling.max_tokens:,} to generate do not fit into the "
-            f"model's window of {model.window:,}"
-        )
-    if max(item.prompt) >= model.vocab[item.adapter] or min(item.prompt) < 0:
-        return f"token id {max(item.prompt)} is outside the model's vocabulary of {model.vocab[item.adapter]:,}"
-    return None
-
-
-def sequences(model: Model, item: Generate, thinks: bool) -> Iterator[Sequence]:
-    prompt = tokens_of(item.prompt)
-    made = processors(item.sampling, model.generation_defaults, model.eos_ids, len(prompt), model.device)
-    for id, sample in zip(item.ids, item.samples, strict=True):
-        yield Sequence(id, prompt, item.sampling, item.adapter, sample, made, thinks)
-
-
-@torch.inference_mode()  # type: ignore[untyped-decorator]
-def next_tokens(logits: torch.Tensor, rows: Collection[Sequence]) -> list[int]:
-    """One token per row; rows that are over get any."""
-    going = [(row, one) for row, one in enumerate(rows) if not one.over]
-    for row, one in going:
-        if one.processors:
-            whole = torch.tensor([[*one.prompt.tolist(), *one.tokens]], device=logits.device)
-            for process in one.processors:
-                logits[row : row + 1] = process(whole, logits[row : row + 1].clone())
-    chosen = logits.argmax(-1)
-    for how in {one.draw for _, one in going if one.draw is not None}:
-        drawn = [(row, one) for row, one in going if one.draw == how]
-        which = torch.tensor([row for row, _ in drawn], device=logits.device)
-        chosen[which] = draw(logits[which], how, [float(one.random.random()) for _, one in drawn])
-    return [int(token) for token in chosen.cpu().tolist()]

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from transformers import GenerationConfig, LogitsProcessor, StoppingCriteria
 
-from evalkit.engines.huggingface.generate import Sequence, next_tokens, refuses, sequences
 from evalkit.engines.huggingface.model import Model, is_out_of_memory
 from evalkit.engines.huggingface.score import NAN
+from evalkit.engines.huggingface.sequence import Sequence, next_tokens, refuses, sequences
 from evalkit.engines.huggingface.text import Texts
 from evalkit.types import Answer, Failed, Finish, Generate, Usage
 

@@ -1,0 +1,91 @@
+"""One sample under way, and its next token."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from evalkit.engines.huggingface.model import Model
+from evalkit.engines.huggingface.sampling import Draw, draw, processors, stream
+from evalkit.engines.huggingface.trunks import Tokens, tokens_of
+from evalkit.types import Generate, Sampling
+
+__all__ = ["Sequence", "next_tokens", "refuses", "sequences"]
+
+
+@dataclass(slots=True, eq=False)
+class Sequence:
+    id: int
+    prompt: Tokens
+    sampling: Sampling
+    adapter: str | None
+    sample: int
+    processors: list[Any]
+    thinks: bool
+    tokens: list[int] = field(init=False)
+    thinking: bool = field(init=False)
+    random: np.random.Generator = field(init=False)
+    over: bool = False
+
+    def __post_init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """Back to the prompt, with the same random numbers to come."""
+        self.tokens = []
+        self.thinking = self.thinks
+        self.random = stream(self.sampling, self.prompt.tobytes(), self.sample)
+
+    @property
+    def most(self) -> int:
+        """Tokens that it can come to hold."""
+        return len(self.prompt) + self.sampling.max_tokens
+
+    @property
+    def draw(self) -> Draw | None:
+        s = self.sampling
+        return (s.temperature, s.top_p, s.top_k, s.min_p) if s.temperature > 0 else None
+
+
+def refuses(model: Model, item: Generate) -> str | None:
+    """Why an item cannot be served; None where it can."""
+    if item.adapter not in model.vocab:
+        return f"no adapter named {item.adapter!r} is loaded"
+    if not len(item.prompt):
+        return "the prompt has no tokens: the hf engine takes token ids"
+    if len(item.prompt) + item.sampling.max_tokens > model.window:
+        return (
+            f"a prompt of {len(item.prompt):,} tokens and {item.sampling.max_tokens:,} to generate do not fit into the "
+            f"model's window of {model.window:,}"
+        )
+    if max(item.prompt) >= model.vocab[item.adapter] or min(item.prompt) < 0:
+        return f"token id {max(item.prompt)} is outside the model's vocabulary of {model.vocab[item.adapter]:,}"
+    return None
+
+
+def sequences(model: Model, item: Generate, thinks: bool) -> Iterator[Sequence]:
+    prompt = tokens_of(item.prompt)
+    made = processors(item.sampling, model.generation_defaults, model.eos_ids, len(prompt), model.device)
+    for id, sample in zip(item.ids, item.samples, strict=True):
+        yield Sequence(id, prompt, item.sampling, item.adapter, sample, made, thinks)
+
+
+@torch.inference_mode()  # type: ignore[untyped-decorator]
+def next_tokens(logits: torch.Tensor, rows: Collection[Sequence]) -> list[int]:
+    """One token per row; rows that are over get any."""
+    going = [(row, one) for row, one in enumerate(rows) if not one.over]
+    for row, one in going:
+        if one.processors:
+            whole = torch.tensor([[*one.prompt.tolist(), *one.tokens]], device=logits.device)
+            for process in one.processors:
+                logits[row : row + 1] = process(whole, logits[row : row + 1].clone())
+    chosen = logits.argmax(-1)
+    for how in {one.draw for _, one in going if one.draw is not None}:
+        drawn = [(row, one) for row, one in going if one.draw == how]
+        which = torch.tensor([row for row, _ in drawn], device=logits.device)
+        chosen[which] = draw(logits[which], how, [float(one.random.random()) for _, one in drawn])
+    return [int(token) for token in chosen.cpu().tolist()]
