@@ -345,6 +345,20 @@ def test_the_headline_is_the_runs_own_word_else_the_usual_one(tmp_path: Path) ->
     assert judge(tmp_path, rows, rows, named, task="hellaswag").metric == "acc_norm,none"
 
 
+def test_a_group_without_a_figure_stands_for_its_members(tmp_path: Path) -> None:
+    base = values(GSM8K, 600)
+
+    def run(name: str) -> Run:
+        rows = {"one": TaskRows(base), "two": TaskRows(base)}
+        groups = {"suite": {"members": ["one", "two"], "metrics": {}, "n": 2 * GSM8K}}
+        return Run.open(write_run(tmp_path, name, rows, requested=["suite"], results={"groups": groups}))
+
+    a, b = run("a"), run("b")
+    assert [task.name for task in gate(a, b).tasks] == ["one", "two"]
+    with pytest.raises(ConfigError, match="name its members: one, two"):
+        gate(a, b, Policy.parse({"tasks": {"suite": {}}}))
+
+
 def test_a_policy_that_names_what_is_not_there_never_passes(tmp_path: Path) -> None:
     base = TaskRows(values(GSM8K, 600))
     with pytest.raises(UnknownTask, match="did you mean gsm8k"):
@@ -391,6 +405,8 @@ def spoil(folder: Path, how: str) -> None:
         content["tasks"]["gsm8k"]["metrics"]["exact_match,flexible-extract"] = {"value": float("nan")}
     elif how == "interrupted":
         manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "finished": None}))
+    elif how == "a task gone":
+        content["requested"].append("mmlu")
     elif how == "text figure":
         figure["value"] = "0.45"
     elif how == "no metrics":
@@ -422,7 +438,7 @@ def spoil(folder: Path, how: str) -> None:
 
 BROKEN = [
     "nan figure", "nan elsewhere", "null figure", "text figure", "no metrics", "no figure of the metric",
-    "incomplete", "interrupted", "half the rows", "no rows",
+    "a task gone", "incomplete", "interrupted", "half the rows", "no rows",
     "cut parquet", "no parquet", "no manifest", "cut json", "a list", "no column",
 ]  # fmt: skip
 

@@ -15,7 +15,7 @@ from evalkit.compare.lines import FLAGS, NO_ANSWER
 from evalkit.compare.measure import Measured, Member, design
 from evalkit.compare.pairing import Pairs, Unpaired
 from evalkit.compare.settings import KINDS, Difference, check, check_allowed, differences
-from evalkit.compare.targets import Target, entry, figure, headline, resolve, shared_names
+from evalkit.compare.targets import Target, entry, figure, headline, requested_names, resolve, shared_names
 
 __all__ = [
     "FLAGS",
@@ -41,6 +41,7 @@ __all__ = [
     "headline",
     "limits_note",
     "measured",
+    "requested_names",
     "resolve",
     "shared_names",
     "usable",

@@ -10,7 +10,7 @@ from evalkit.compare.lines import Lines, read_lines
 from evalkit.compare.measure import Measured, Member, measure
 from evalkit.compare.pairing import Unpaired, pair
 from evalkit.compare.settings import check, check_allowed, prompts_may_differ
-from evalkit.compare.targets import Target, resolve, shared_names
+from evalkit.compare.targets import Target, entry, requested_names, resolve, shared_names
 from evalkit.errors import NotComparable, RunFolderError, UsageError
 from evalkit.results import Run
 from evalkit.stats import Interval, holm, smallest_detectable_drop
@@ -94,10 +94,15 @@ def compare(
 
 
 def usable(run: Run) -> None:
-    """A run that did not come to its end has figures that mean something else."""
+    """Refuse a run that did not come to its end: its figures mean something else."""
     interrupted = "finished" in run.manifest and not run.manifest["finished"]
     if run.status == "incomplete" or interrupted:
         raise RunFolderError(f"{run.path} is incomplete: type its `evalkit run` command again, which goes on with it")
+    without = [name for name in run.requested if entry(run, name) is None and "*" not in name]
+    if without:
+        raise RunFolderError(
+            f"{run.path}: results.json has no figure of {', '.join(without[:5])}, which it was asked for"
+        )
 
 
 def measured(
@@ -155,7 +160,7 @@ def _against(
 
 def _alone(baseline: Run, run: Run, names: Sequence[str]) -> list[str]:
     sides = ((baseline, run), (run, baseline))
-    alone = [(side, [name for name in side.requested if name not in names]) for side, _ in sides]
+    alone = [(side, [name for name in requested_names(side) if name not in names]) for side, _ in sides]
     return [f"only in {side.run_id}: {', '.join(rest)}" for side, rest in alone if rest]
 
 

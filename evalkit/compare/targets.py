@@ -10,7 +10,7 @@ from typing import Any, TypeGuard
 from evalkit.errors import ConfigError, NotComparable, RunFolderError, UnknownTask, nearest
 from evalkit.results import Run
 
-__all__ = ["Target", "entry", "figure", "headline", "resolve", "shared_names"]
+__all__ = ["Target", "entry", "figure", "headline", "requested_names", "resolve", "shared_names"]
 
 _PREFERRED = ("acc_norm", "acc", "exact_match", "pass@1", "prompt_level_strict_acc", "f1", "em")
 _LOWER_IS_BETTER = (
@@ -44,14 +44,25 @@ class Target:
 
 
 def shared_names(runs: list[Run]) -> list[str]:
-    """Requested names that every run was asked for and has, in the first run's order."""
-    first, *others = runs
-    return [
-        name
-        for name in dict.fromkeys(first.requested)
-        if entry(first, name) is not None
-        and all(name in other.requested and entry(other, name) is not None for other in others)
-    ]
+    """Names that every run was asked for and has, in the first run's order."""
+    first, *others = (requested_names(run) for run in runs)
+    return [name for name in first if all(name in other for other in others)]
+
+
+def requested_names(run: Run) -> list[str]:
+    """What a run was asked for and has. A group without a figure is only a list: its members stand for it."""
+    return list(dict.fromkeys(name for asked in run.requested for name in _spelled_out(run, asked)))
+
+
+def _spelled_out(run: Run, name: str) -> Iterator[str]:
+    found = entry(run, name)
+    if found is None:
+        return
+    if name in run.groups and not found.get("metrics") and found.get("members"):
+        for member in found["members"]:
+            yield from _spelled_out(run, str(member))
+    else:
+        yield name
 
 
 def entry(run: Run, name: str) -> Mapping[str, Any] | None:
@@ -120,6 +131,10 @@ def _known(run: Run, name: str) -> Mapping[str, Any]:
 def _metric(baseline: Run, candidate: Run, name: str, asked: str | None) -> str:
     here = list((_known(baseline, name)).get("metrics") or {})
     there = list((_known(candidate, name)).get("metrics") or {})
+    if not here and not there and (members := (_known(baseline, name)).get("members")):
+        raise ConfigError(
+            f"{name} is a list of tasks without a figure of its own; name its members: {_listed(members)}"
+        )
     for run, metrics in ((baseline, here), (candidate, there)):
         if not metrics:
             raise RunFolderError(f"{run.path}: results.json has no figure of {name}")

@@ -14,6 +14,7 @@ from evalkit.compare import (
     figure,
     limits_note,
     measured,
+    requested_names,
     resolve,
     shared_names,
     usable,
@@ -99,7 +100,7 @@ def _check_drop(found: Measured, policy: TaskPolicy) -> None:
 
 def _not_judged(baseline: Run, candidate: Run, judged: Sequence[str]) -> list[str]:
     notes = []
-    for name in dict.fromkeys([*baseline.requested, *candidate.requested]):
+    for name in dict.fromkeys([*requested_names(baseline), *requested_names(candidate)]):
         if name in judged:
             continue
         lacks = [run.run_id for run in (baseline, candidate) if entry(run, name) is None]
