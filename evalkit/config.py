@@ -63,6 +63,7 @@ class RunConfig:
     name: str | None = None
     adapter: tuple[tuple[str, str], ...] = ()
     no_base: bool = False
+    fresh: bool = False
     sandbox: str = "auto"
 
     def __post_init__(self) -> None:

@@ -238,3 +238,9 @@ def test_an_instruct_model_without_its_template_is_warned_of_once(
     heard = Heard()
     corridor(heard, model=str(folder), tasks="mini_knowledge", limit=2, apply_chat_template="true")
     assert not [note for note in heard.notes if "template" in note]
+
+
+def test_fresh_asks_again_what_is_kept(corridor: Callable[..., list[Outcome]]) -> None:
+    (first,) = corridor(name="first")
+    (second,) = corridor(name="second", fresh=True)
+    assert second.results["tokens"]["prompt"] == first.results["tokens"]["prompt"] > 0

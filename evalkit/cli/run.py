@@ -128,6 +128,7 @@ def engine_options(function: Any) -> Any:
 )
 @output_path_option
 @click.option("--name", metavar="NAME", help="The run's id; by default the time and four hex digits.")
+@click.option("--fresh", is_flag=True, help="Ask again whatever is kept: a second baseline for gate --noise.")
 @click.option(
     "--log-samples", "-s", is_flag=True, hidden=True, help="Accepted for lm-eval's sake: samples are always kept."
 )

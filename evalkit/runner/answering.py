@@ -59,7 +59,7 @@ def answer(prepared: Prepared, config: RunConfig, journal: Journal, listener: Li
         listener.start(_totals(prepared, requested))
         done = Answered(_grading(prepared, sandbox, listener, requested), [0] * len(prepared.variants))
         with clock("scoring"):
-            unknown = _replay(ledger, journal, keys, done)
+            unknown = _replay(ledger, journal, {} if config.fresh else keys, done)
         with clock("build"):
             work = plan(unknown)
             done.unique = work.floor

@@ -33,6 +33,7 @@ class EngineKind:
 ENGINES = {
     "hf": EngineKind("hf", "evalkit.engines.huggingface", ("torch", "transformers"), "evalkit[hf]", "hf/1"),
     "vllm": EngineKind("vllm", "evalkit.engines.vllm", ("vllm",), "evalkit[vllm]", "vllm/1", -1),
+    "openai": EngineKind("openai", "evalkit.engines.openai", ("openai", "aiohttp"), "evalkit[openai]", "openai/1", -1),
     "mock": EngineKind("mock", "evalkit.engines.mock", (), "evalkit", "mock/1"),
 }
 
@@ -46,7 +47,7 @@ def choose(asked: str) -> EngineKind:
     if asked == "replay":
         raise UsageError("--engine replay reads recorded answers: evalkit score FILE.jsonl does that")
     if asked not in ENGINES:
-        raise UsageError(f"--engine {asked}: not part of this version; use hf or vllm")
+        raise UsageError(f"--engine {asked}: not part of this version; use hf, vllm or openai")
     kind = ENGINES[asked]
     missing = [package for package in kind.needs if not _installed(package)]
     if missing:
@@ -60,6 +61,9 @@ def start(
     options: dict[str, Any] = {}
     if kind.name == "hf":
         options = {"batch_size": config.batch_size, "device": config.device}
+    elif kind.name == "openai":
+        if config.batch_size != "auto":
+            options = {"max_concurrency": int(config.batch_size)}
     elif config.device is not None:
         raise UsageError(f"--device goes with --engine hf; for {kind.name} set CUDA_VISIBLE_DEVICES")
     elif kind.name == "vllm":

@@ -62,7 +62,8 @@ def write(
     }
     manifest = {
         **variant.manifest,
-        "finished": None if code else now(),
+        # A run that was cut short is passed over by MODEL@latest; one with documents that failed is not.
+        "finished": None if answered.error is not None else now(),
         "engine": dict(answered.engine) if answered.engine else variant.manifest["engine"],
         "sandbox": answered.sandbox,
     }

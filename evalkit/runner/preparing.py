@@ -10,6 +10,7 @@ from evalkit import results
 from evalkit.config import RunConfig
 from evalkit.errors import RunFolderError, UsageError
 from evalkit.registry import Document, Registry, Suite, Task
+from evalkit.runner.api import find_api_model, load_api_tokenizer
 from evalkit.runner.engines import EngineKind, choose
 from evalkit.runner.listener import Listener
 from evalkit.runner.manifest import draw_up
@@ -59,9 +60,8 @@ def prepare(config: RunConfig, typed: str, run_id: str, listener: Listener) -> P
     listener.stage(f"finding {', '.join(config.tasks)}")
     suite = load_suite(config, listener)
     listener.stage(f"reading {typed}")
-    model = find_model(typed, config)
+    model, tokenizer = _model(kind, typed, config)
     adapters = find_adapters(config)
-    tokenizer = Tokenizer.load(model.spec)
     chat = tokenizer.chat(config.apply_chat_template) if config.apply_chat_template else None
     _warn(config, typed, model, chat, listener)
     listener.stage("building prompts")
@@ -74,6 +74,14 @@ def prepare(config: RunConfig, typed: str, run_id: str, listener: Listener) -> P
             Variant(adapter, results.model_slug(typed, adapter.name if adapter else None), own_id, manifest)
         )
     return Prepared(kind, suite, model, tokenizer, documents, _resume(config, variants))
+
+
+def _model(kind: EngineKind, typed: str, config: RunConfig) -> tuple[Model, Tokenizer]:
+    if kind.name == "openai":
+        served = find_api_model(typed, config)
+        return served, load_api_tokenizer(served)
+    model = find_model(typed, config)
+    return model, Tokenizer.load(model.spec)
 
 
 def load_suite(config: RunConfig, listener: Listener) -> Suite:

@@ -76,10 +76,16 @@ class Stop:
             if received[0] not in (signal.SIGINT, signal.SIGTERM):
                 continue
             seen += 1
-            if received[0] == signal.SIGTERM or seen > 1:
-                threading.Thread(target=self._leave, daemon=True).start()
+            if received[0] == signal.SIGTERM:
+                threading.Thread(target=self._leave, args=(threading.Event(),), daemon=True).start()
+            elif seen > 1:
+                threading.Thread(target=self._leave, args=(self._done,), daemon=True).start()
 
-    def _leave(self) -> None:
-        if not self._done.wait(PATIENCE):
+    def _leave(self, unless: threading.Event) -> None:
+        """After SIGTERM the time runs until the process is gone: freeing a model can take long as well."""
+        if unless.wait(PATIENCE):
+            return
+        try:
             self._rescue()
+        finally:
             os._exit(Interrupted.exit_code)
