@@ -684,7 +684,7 @@ def test_reasoning_models_and_a_dead_engine(tiny_model: Path, truth: Any) -> Non
         assert cut.reasoning
 
         # The terminal's Ctrl-C must not reach the worker: it has a session of its own.
-        worker = engine._worker.pid
+        worker = engine.pid
         assert os.getsid(worker) == worker != os.getsid(0)
 
         quick = _scores(rng, 100)

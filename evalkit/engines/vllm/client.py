@@ -102,6 +102,10 @@ class Client:
         while self.busy:
             self.engine.step()
 
+    def forget(self) -> None:
+        """Empty the prefix cache."""
+        self.engine.reset_prefix_cache()
+
     def add_adapter(self, name: str) -> None:
         """Load it now, so that one that vLLM refuses is known before any work."""
         self.engine.add_lora(self._loras[name])

@@ -40,6 +40,11 @@ class VllmEngine:
         self._dead: str | None = None
 
     @property
+    def pid(self) -> int:
+        """The worker's process, which leads a session of its own."""
+        return self._worker.pid
+
+    @property
     def description(self) -> Mapping[str, Any]:
         return self._description
 
@@ -59,6 +64,10 @@ class VllmEngine:
     def close(self) -> None:
         self._dead = self._dead or "the engine was closed"
         self._worker.close()
+
+    def forget(self) -> None:
+        """Empty the prefix cache, so that a benchmark can run the same work again."""
+        self._worker.send(("forget", self._run))
 
     # ── one run ──────────────────────────────────────────────────────────────
 
@@ -85,15 +94,14 @@ class VllmEngine:
             if batch:
                 self._worker.send(("work", self._run, batch))
             if flight:
-                if self._worker.ready(_NOTHING_YET if nothing_yet else None):
-                    for answer in self._answers():
-                        load -= flight.pop(answer.id)
-                        yield answer
+                message = self._worker.receive(_NOTHING_YET if nothing_yet else None)
+                for answer in self._answers(*message) if message else ():
+                    load -= flight.pop(answer.id)
+                    yield answer
             elif nothing_yet:
                 time.sleep(_IDLE)
 
-    def _answers(self) -> Sequence[Answer]:
-        kind, *rest = self._worker.receive()
+    def _answers(self, kind: str, *rest: Any) -> Sequence[Answer]:
         if kind == "trouble":
             raise self._trouble(*rest)
         run, answers, usage = rest
@@ -107,7 +115,6 @@ class VllmEngine:
         try:
             self._worker.send(("abort", self._run))
             while True:
-                self._worker.ready(None)
                 kind, *rest = self._worker.receive()
                 if kind == "aborted":
                     return
@@ -134,7 +141,7 @@ class VllmEngine:
 
 
 def load(spec: ModelSpec, tokenizer: Any = None, adapters: Sequence[Adapter] = (), **options: Any) -> VllmEngine:
-    """Start vLLM. `options` are further engine arguments, as in --model-args.
+    """Start vLLM. `options` are further engine arguments; what the user gave in --model-args goes before them.
 
     vLLM reads the tokenizer from the model's own folder, so that of the harness is not needed.
     """
@@ -152,7 +159,6 @@ def load(spec: ModelSpec, tokenizer: Any = None, adapters: Sequence[Adapter] = (
     worker = Worker("evalkit.engines.vllm.worker")
     try:
         worker.send(start)
-        worker.ready(None)
         kind, *rest = worker.receive()
         if kind == "trouble":
             raise _not_started(spec.typed, worker.log(), *rest)
@@ -176,7 +182,7 @@ def _targets(adapters: Sequence[Adapter]) -> tuple[str, ...] | None:
 def _with_options(spec: ModelSpec, options: Mapping[str, Any]) -> ModelSpec:
     import dataclasses
 
-    return dataclasses.replace(spec, args={**spec.args, **options}) if options else spec
+    return dataclasses.replace(spec, args={**options, **spec.args}) if options else spec
 
 
 def _not_started(model: str, log: str, kind: str, line: str) -> Exception:

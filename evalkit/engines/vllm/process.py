@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import signal
 import socket
 import subprocess
@@ -19,6 +20,9 @@ from pathlib import Path
 from typing import IO, Any
 
 __all__ = ["Gone", "Worker", "die_with_parent"]
+
+
+_END = object()
 
 
 class Gone(Exception):
@@ -44,6 +48,8 @@ class Worker:
         )
         theirs.close()
         self.pipe = Connection(ours.detach())
+        self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        threading.Thread(target=self._listen, name="vllm-answers", daemon=True).start()
 
     @property
     def pid(self) -> int:
@@ -55,22 +61,30 @@ class Worker:
         except (BrokenPipeError, ConnectionError) as error:
             raise Gone(self._how_it_ended()) from error
 
-    def ready(self, timeout: float | None) -> bool:
-        """Whether a message can be received; waits that long for one, None for as long as the worker lives."""
+    def receive(self, timeout: float | None = None) -> Any:
+        """The next message; None when none came in time. Without a timeout, waits for as long as the worker lives."""
         # A process that vLLM forked may hold the pipe open, so the worker's own end is looked for as well.
         while True:
-            if self.pipe.poll(min(timeout, 1.0) if timeout is not None else 1.0):
-                return True
-            if self._process.poll() is not None and not self.pipe.poll(0):
-                raise Gone(self._how_it_ended())
+            with contextlib.suppress(queue.Empty):
+                return self._open(self._inbox.get(timeout=1.0 if timeout is None else timeout))
             if timeout is not None:
-                return False
+                return None
+            if self._process.poll() is not None and self._inbox.empty():
+                raise Gone(self._how_it_ended())
 
-    def receive(self) -> Any:
+    def _open(self, message: Any) -> Any:
+        if message is _END:
+            self._inbox.put(_END)
+            raise Gone(self._how_it_ended())
+        return message
+
+    def _listen(self) -> None:
+        """Takes messages off the pipe at once: else both sides could wait for room to write."""
         try:
-            return self.pipe.recv()
-        except (EOFError, ConnectionError) as error:
-            raise Gone(self._how_it_ended()) from error
+            while True:
+                self._inbox.put(self.pipe.recv())
+        except (EOFError, OSError):
+            self._inbox.put(_END)
 
     def log(self, size: int = 64 * 1024) -> str:
         """The end of what the worker and vLLM printed."""
@@ -88,7 +102,6 @@ class Worker:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(patience)
         self.kill()
-        self.pipe.close()
         self._log.close()
 
     def kill(self) -> None:

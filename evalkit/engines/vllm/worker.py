@@ -225,6 +225,8 @@ class _Loop:
         if kind == "work":
             self._run = run
             self._held += works
+        elif kind == "forget":
+            self._client.forget()
         else:
             self._drop()
             self._pipe.send(("aborted", run))
