@@ -104,6 +104,10 @@ class Job:
         seconds = round(float(seconds), 6)
         if how == "lost":
             return Verdict("sandbox_error", str(detail), seconds)
+        if how == "gone":
+            if detail.endswith("SIGXCPU"):
+                return Verdict("timed_out", "out of CPU time", seconds)
+            return Verdict("failed", f"exit: {detail}", seconds)
         if how != "done":
             return Verdict(how, str(detail), seconds)
         try:

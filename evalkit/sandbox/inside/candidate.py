@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import operator
 import os
-import select
 import sys
 import types
 from typing import Any, NoReturn
 
 from .confine import Confinement
+from .descriptors import close_but
 from .limits import Limits
 from .peer import Peer, Proxy
 
@@ -25,18 +25,15 @@ def run(source: int, inbox: int, outbox: int, confinement: Confinement, limits: 
         text = _read(source).decode("utf-8", "surrogatepass")
         os.dup2(inbox, _INBOX)
         os.dup2(outbox, _OUTBOX)
-        os.closerange(3, _INBOX) if confinement.rules < 0 else _close_but(confinement.rules)
+        close_but(confinement.rules, _INBOX, _OUTBOX)
         confinement.apply(limits)
         if confinement.rules >= 0:
             os.close(confinement.rules)
-        _leave_if_orphan()
         module = types.ModuleType(MODULE)
         sys.modules[MODULE] = module
         Peer(_INBOX, _OUTBOX, _operations(module, text), Borrowed, _gone, limits.answer_bytes).serve()
-    except BaseException:
-        os._exit(70)
     finally:
-        os._exit(71)
+        os._exit(70)
 
 
 def _gone(reason: str) -> NoReturn:
@@ -46,20 +43,6 @@ def _gone(reason: str) -> NoReturn:
 def _read(fd: int) -> bytes:
     size = os.fstat(fd).st_size
     return os.pread(fd, size, 0) if size else b""
-
-
-def _close_but(kept: int) -> None:
-    os.closerange(3, kept)
-    os.closerange(kept + 1, _INBOX)
-    os.closerange(_OUTBOX + 1, 4096)
-
-
-def _leave_if_orphan() -> None:
-    """The tester may have gone before its death was made to be ours."""
-    poll = select.poll()
-    poll.register(_INBOX, 0)
-    if poll.poll(0):
-        os._exit(0)
 
 
 class Borrowed(Proxy):
@@ -89,7 +72,7 @@ def _operations(module: types.ModuleType, source: str) -> dict[str, Any]:
     space = module.__dict__
 
     def load() -> str:
-        """Runs the source; what stopped it, or nothing."""
+        """Runs the source; what is wrong with it as text, or nothing."""
         try:
             code = compile(source, "<candidate>", "exec", dont_inherit=True, optimize=0)
         except (SyntaxError, ValueError, OverflowError, RecursionError) as error:
@@ -100,43 +83,45 @@ def _operations(module: types.ModuleType, source: str) -> dict[str, Any]:
     def name(wanted: str) -> tuple[bool, Any]:
         return wanted in space, space.get(wanted)
 
-    def call(target: Any, /, *arguments: Any, **named: Any) -> Any:
-        return target(*arguments, **named)
+    return {**_ON_OBJECTS, "load": load, "name": name}
 
-    def leave(target: Any) -> None:
-        target.__exit__(None, None, None)
 
-    return {
-        "load": load,
-        "name": name,
-        "call": call,
-        "callable": callable,
-        "get": getattr,
-        "set": setattr,
-        "del": delattr,
-        "iter": iter,
-        "next": next,
-        "len": len,
-        "bool": bool,
-        "str": str,
-        "repr": repr,
-        "hash": hash,
-        "int": int,
-        "float": float,
-        "index": operator.index,
-        "item": operator.getitem,
-        "put": operator.setitem,
-        "drop": operator.delitem,
-        "isinstance": isinstance,
-        "issubclass": issubclass,
-        "enter": lambda target: target.__enter__(),
-        "leave": leave,
-        **{o: getattr(operator, o) for o in _BINARY},
-        **{o: getattr(operator, o) for o in ("neg", "pos", "invert")},
-    }
+def _call(target: Any, /, *arguments: Any, **named: Any) -> Any:
+    return target(*arguments, **named)
+
+
+def _leave(target: Any) -> None:
+    target.__exit__(None, None, None)
 
 
 _BINARY = (
     "eq", "ne", "lt", "le", "gt", "ge", "add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul",
     "and_", "or_", "xor", "lshift", "rshift",
 )  # fmt: skip
+
+_ON_OBJECTS: dict[str, Any] = {
+    "call": _call,
+    "callable": callable,
+    "get": getattr,
+    "set": setattr,
+    "del": delattr,
+    "iter": iter,
+    "next": next,
+    "len": len,
+    "bool": bool,
+    "str": str,
+    "repr": repr,
+    "hash": hash,
+    "int": int,
+    "float": float,
+    "index": operator.index,
+    "item": operator.getitem,
+    "put": operator.setitem,
+    "drop": operator.delitem,
+    "isinstance": isinstance,
+    "issubclass": issubclass,
+    "enter": lambda target: target.__enter__(),
+    "leave": _leave,
+    **{name: getattr(operator, name) for name in (*_BINARY, "neg", "pos", "invert")},
+}
+"""What the tests may have done to the candidate's objects."""

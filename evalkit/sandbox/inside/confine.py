@@ -6,10 +6,9 @@ import ctypes
 import os
 import resource
 import struct
-from dataclasses import dataclass
 
 from . import landlock, namespaces
-from .kernel import PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, Unsupported, prctl, syscall
+from .kernel import PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, Call, Unsupported
 from .limits import Limits
 from .seccomp import Filter
 
@@ -29,36 +28,45 @@ _OWN_PROCESSES = 3
 """A worker, a tester and a candidate: they count against the limit on threads as well."""
 
 
-@dataclass(frozen=True)
 class Confinement:
     """One tier as it was entered here; made once in the server, applied in each program's processes."""
 
-    tier: str
-    user: str
-    landlock_abi: int = 0
-    proc: int = -1
-    """An open /proc, which the workers read clocks from and programs never see."""
-    rules: int = -1
-    filter: Filter | None = None
+    def __init__(self, tier: str, user: str, landlock_abi: int = 0, proc: int = -1) -> None:
+        self.tier = tier
+        self.user = user
+        self.landlock_abi = landlock_abi
+        self.proc = proc
+        """An open /proc, which the workers read clocks from and programs never see."""
+        self.rules = landlock.ruleset(landlock_abi) if landlock_abi else -1
+        """Landlock's, as a descriptor; -1 where there are none."""
+        self._filter: Filter | None = None
+        self._calls: list[Call] = []
+        if tier != "unsafe-none":
+            self._filter = Filter(landlock_abi)
+            self._calls = [
+                Call("prctl", PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0),
+                Call("prctl", PR_SET_DUMPABLE, 0, 0, 0, 0),
+                Call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
+                Call("capset", ctypes.c_char_p(struct.pack("=Ii", 0x20080522, 0)), ctypes.c_char_p(bytes(24))),
+            ]
+        if self.rules >= 0:
+            self._calls.append(Call("landlock_restrict_self", self.rules, 0))
 
     @classmethod
     def enter(cls, tier: str) -> Confinement:
         """Confines the server as far as it can go and still start programs; raises Unsupported."""
         proc = os.open("/proc", os.O_PATH | os.O_CLOEXEC) if os.path.isdir("/proc/self") else -1
         if tier == "unsafe-none":
-            return cls(tier, user=f"uid {os.geteuid()}", proc=proc)
+            return cls(tier, f"uid {os.geteuid()}", proc=proc)
         if proc < 0:
             raise Unsupported("/proc is not mounted")
         abi = landlock.abi()
         if tier == "landlock":
             if abi == 0:
                 raise Unsupported("this kernel has no Landlock (it takes Linux 5.13, with landlock among its lsm=)")
-            user = _drop_user()
-        else:
-            namespaces.enter(proc)
-            user = f"nobody (uid {os.geteuid()})"
-        rules = landlock.ruleset(abi) if abi else -1
-        return cls(tier, user, abi, proc, rules, Filter(abi))
+            return cls(tier, _drop_user(), abi, proc)
+        namespaces.enter(proc)
+        return cls(tier, f"nobody (uid {os.geteuid()})", abi, proc)
 
     def enter_worker(self) -> None:
         if self.tier == "namespaces":
@@ -72,19 +80,13 @@ class Confinement:
             os.setsid()  # so that what it starts can be killed with it
         return pid
 
-    def apply(self, limits: Limits) -> None:
-        """To the calling process, for good."""
-        _limit(limits, self.tier)
-        if self.tier == "unsafe-none":
-            return
-        prctl(PR_SET_PDEATHSIG, _SIGKILL)
-        prctl(PR_SET_DUMPABLE, 0)
-        prctl(PR_SET_NO_NEW_PRIVS, 1)
-        _drop_capabilities()
-        if self.rules >= 0:
-            landlock.restrict(self.rules)
-        assert self.filter is not None
-        self.filter.install(os.getpid())
+    def apply(self, limits: Limits, programs: int = 1) -> None:
+        """To the calling process, for good. `programs`: how many of them its CPU time has to last for."""
+        _limit(limits, self.tier, programs)
+        for call in self._calls:
+            call()
+        if self._filter is not None:
+            self._filter.install(os.getpid())
 
 
 def _drop_user() -> str:
@@ -107,17 +109,12 @@ def _drop_user() -> str:
     return "uid 0 without capabilities"
 
 
-def _drop_capabilities() -> None:
-    header = struct.pack("=Ii", 0x20080522, 0)
-    syscall("capset", ctypes.c_char_p(header), ctypes.c_char_p(bytes(24)))
-
-
-def _limit(limits: Limits, tier: str) -> None:
+def _limit(limits: Limits, tier: str, programs: int) -> None:
     for what, most in (
         (resource.RLIMIT_AS, limits.memory + _BESIDES),
         (resource.RLIMIT_DATA, limits.memory + _INTERPRETER),
         (resource.RLIMIT_STACK, _STACK),
-        (resource.RLIMIT_CPU, int(limits.cpu) + 2),
+        (resource.RLIMIT_CPU, int(limits.cpu * programs) + 2),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_NOFILE, limits.files),
         (resource.RLIMIT_CORE, 0),

@@ -7,7 +7,7 @@ import functools
 import os
 import platform
 
-__all__ = ["Unsupported", "Word", "machine", "number", "prctl", "syscall"]
+__all__ = ["Call", "Unsupported", "Word", "machine", "mount", "number", "prctl", "syscall", "unmount"]
 
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
@@ -24,7 +24,7 @@ NUMBERS: dict[str, tuple[int, int]] = {
     "writev": (20, 66), "access": (21, -1), "pipe": (22, -1), "select": (23, -1), "sched_yield": (24, 124),
     "mremap": (25, 216), "madvise": (28, 233), "dup": (32, 23), "dup2": (33, -1), "pause": (34, -1),
     "nanosleep": (35, 101), "getitimer": (36, 102), "alarm": (37, -1), "setitimer": (38, 103),
-    "getpid": (39, 172), "sendto": (44, 206), "recvfrom": (45, 207), "shutdown": (48, 210),
+    "getpid": (39, 172), "sendto": (44, 206), "recvfrom": (45, 207), "recvmsg": (47, 212), "shutdown": (48, 210),
     "socketpair": (53, 199), "clone": (56, 220), "exit": (60, 93), "wait4": (61, 260), "kill": (62, 129),
     "uname": (63, 160), "fcntl": (72, 25), "getcwd": (79, 17), "umask": (95, 166), "gettimeofday": (96, 169),
     "getrlimit": (97, 163), "getrusage": (98, 165), "sysinfo": (99, 179), "times": (100, 153),
@@ -73,7 +73,6 @@ def number(name: str) -> int:
 def _libc() -> ctypes.CDLL:
     libc = ctypes.CDLL(None, use_errno=True)
     libc.syscall.restype = ctypes.c_long
-    libc.prctl.restype = ctypes.c_int
     return libc
 
 
@@ -84,15 +83,24 @@ def _checked(result: int, what: str) -> int:
     return result
 
 
+class Call:
+    """One system call with its arguments made ready, so that a process just forked has little left to do."""
+
+    def __init__(self, name: str, *arguments: object) -> None:
+        self._name = name
+        self._function = _libc().syscall
+        self._arguments = [Word(number(name)), *(Word(a) if isinstance(a, int) else a for a in arguments)]
+
+    def __call__(self) -> int:
+        return _checked(int(self._function(*self._arguments)), self._name)
+
+
 def syscall(name: str, *arguments: object) -> int:
-    words = [Word(a) if isinstance(a, int) else a for a in arguments]
-    return _checked(int(_libc().syscall(Word(number(name)), *words)), name)
+    return Call(name, *arguments)()
 
 
 def prctl(option: int, *arguments: object) -> int:
-    words = [Word(a) if isinstance(a, int) else a for a in arguments]
-    words += [Word(0)] * (4 - len(words))
-    return _checked(int(_libc().prctl(option, *words)), f"prctl({option})")
+    return syscall("prctl", option, *arguments, *[0] * (4 - len(arguments)))
 
 
 def mount(source: str | None, target: str, kind: str | None, flags: int, data: str | None = None) -> None:

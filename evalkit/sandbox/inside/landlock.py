@@ -9,7 +9,7 @@ import sys
 
 from .kernel import Unsupported, syscall
 
-__all__ = ["abi", "library_folders", "restrict", "ruleset"]
+__all__ = ["abi", "library_folders", "ruleset"]
 
 _READ_FILE, _READ_DIR, _WRITE_FILE, _TRUNCATE = 1 << 2, 1 << 3, 1 << 1, 1 << 14
 _FS_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
@@ -48,10 +48,6 @@ def ruleset(version: int) -> int:
             _allow(rules, entry.path, _READ_FILE | (_READ_DIR if entry.is_dir() else 0))
     _allow(rules, os.devnull, _READ_FILE | _WRITE_FILE | (_TRUNCATE if version >= 3 else 0))
     return rules
-
-
-def restrict(rules: int) -> None:
-    syscall("landlock_restrict_self", rules, 0)
 
 
 def _allow(rules: int, path: str, rights: int) -> None:

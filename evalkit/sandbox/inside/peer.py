@@ -203,6 +203,10 @@ class Peer:
         except (Malformed, TypeError, ValueError, LookupError) as error:
             self._broken(f"a malformed message ({error})")
 
+    def close(self) -> None:
+        """An object that outlives its program must not write into the next one's pipes."""
+        self._inbox = self._outbox = -1
+
     def owns(self, value: Any) -> bool:
         """Whether the other side was given `value` as an object, and not made it up from a name."""
         number = self._numbers.get(id(value))

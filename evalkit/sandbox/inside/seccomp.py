@@ -11,7 +11,7 @@ import ctypes
 import errno
 import struct
 
-from .kernel import PR_SET_SECCOMP, machine, number, prctl
+from .kernel import PR_SET_SECCOMP, Call, machine, number
 
 __all__ = ["Filter"]
 
@@ -23,7 +23,7 @@ _ALWAYS = """
     getpid gettid getppid getpgrp getpgid getsid getuid geteuid getgid getegid getresuid getresgid getgroups
     exit exit_group wait4 waitid uname getcwd umask getrlimit setrlimit getrusage sysinfo getpriority
     sched_getaffinity getcpu getdents64 getrandom set_tid_address set_robust_list rseq close_range
-    epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait eventfd2 recvfrom shutdown
+    epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait eventfd2 recvfrom recvmsg shutdown
 """.split()
 
 # Threads only, and no new namespace, tracer or parent with them.
@@ -39,16 +39,21 @@ _AF_UNIX = 1
 _O_TRUNC = 0o1000
 
 _ARCHITECTURE = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
-_X32 = 0x40000000
 
 _ALLOW = 0x7FFF0000
 _KILL = 0x80000000
 _ERRNO = 0x00050000
 
-_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN, _JUMP = 0x20, 0x15, 0x35, 0x45, 0x06, 0x05
 _NR, _ARCH, _ARGUMENTS = 0, 4, 16
 
 Instruction = tuple[int, int, int, int]
+Block = tuple[Instruction, ...]
+
+_PASS: Instruction = (_RETURN, 0, 0, _ALLOW)
+_REFUSE: Instruction = (_RETURN, 0, 0, _ERRNO | errno.EPERM)
+_PID = 0x7FFFFFFE
+"""Stands for the process's own pid until it is known."""
 
 
 class _Program(ctypes.Structure):
@@ -67,67 +72,68 @@ class Filter:
     """Built once; a process patches in its own pid (it may signal nobody else) and installs it."""
 
     def __init__(self, landlock_abi: int) -> None:
-        self._code: list[Instruction] = []
-        self._pids: list[int] = []
-        self._assemble(landlock_abi)
-        self._bytes = bytearray(b"".join(struct.pack("=HBBI", *i) for i in self._code))
-
-    def _assemble(self, landlock_abi: int) -> None:
-        code = self._code
-        code += [(_LOAD, 0, 0, _ARCH), (_EQUAL, 1, 0, _ARCHITECTURE[machine()]), (_RETURN, 0, 0, _KILL)]
-        code.append((_LOAD, 0, 0, _NR))
-        if machine() == "x86_64":
-            code += [(_AT_LEAST, 0, 1, _X32), (_RETURN, 0, 0, _ERRNO | errno.EPERM)]
-        for name in _ALWAYS:
-            self._on(name, [(_RETURN, 0, 0, _ALLOW)])
-        self._on("fcntl", self._one_of(1, _FCNTL))
-        self._on("ioctl", self._one_of(1, _IOCTL))
-        self._on("prctl", self._one_of(0, _PRCTL))
-        self._on("socketpair", self._one_of(0, (_AF_UNIX,)))
-        # Another process's limits are the harness's, in a tier without namespaces.
-        self._on("prlimit64", self._one_of(0, (0,)))
-        self._on("clone", [
-            _low(0),
-            (_ANY_BIT, 2, 0, _CLONE_FORBIDDEN),
-            (_ANY_BIT, 0, 1, _CLONE_THREAD),
-            (_RETURN, 0, 0, _ALLOW),
-            (_RETURN, 0, 0, _ERRNO | errno.EPERM),
-        ])  # fmt: skip
-        # The C library falls back to clone, whose flags can be seen from here.
-        self._on("clone3", [(_RETURN, 0, 0, _ERRNO | errno.ENOSYS)])
-        # With a destination address this would reach named sockets.
-        self._on("sendto", [
-            _low(4), (_EQUAL, 0, 3, 0), _high(4), (_EQUAL, 0, 1, 0), (_RETURN, 0, 0, _ALLOW),
-            (_RETURN, 0, 0, _ERRNO | errno.EPERM),
-        ])  # fmt: skip
-        for name in ("kill", "tgkill"):
-            if number(name) >= 0:
-                # load nr compare, then: load arg, compare (patched), allow, refuse
-                self._on(name, self._one_of(0, (0,)))
-                self._pids.append(len(code) - 3)
-        # Before its third version Landlock does not see a file being emptied as it is opened.
-        truncating: list[Instruction] = [(_RETURN, 0, 0, _ALLOW)]
-        for name, flags in (("open", 1), ("openat", 2)):
-            if landlock_abi < 3:
-                truncating = [
-                    _low(flags), (_ANY_BIT, 1, 0, _O_TRUNC), (_RETURN, 0, 0, _ALLOW),
-                    (_RETURN, 0, 0, _ERRNO | errno.EPERM),
-                ]  # fmt: skip
-            self._on(name, truncating)
-        code.append((_RETURN, 0, 0, _ERRNO | errno.EPERM))
-
-    def _on(self, name: str, then: list[Instruction]) -> None:
-        if number(name) >= 0:
-            self._code += [(_EQUAL, 0, len(then), number(name)), *then]
-
-    @staticmethod
-    def _one_of(argument: int, values: tuple[int, ...]) -> list[Instruction]:
-        tests = [(_EQUAL, len(values) - 1 - i, int(i == len(values) - 1), v) for i, v in enumerate(values)]
-        return [_low(argument), *tests, (_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _ERRNO | errno.EPERM)]
+        blocks = {number(name): block for name, block in _blocks(landlock_abi).items() if number(name) >= 0}
+        start: list[Instruction] = [
+            (_LOAD, 0, 0, _ARCH),
+            (_EQUAL, 1, 0, _ARCHITECTURE[machine()]),
+            (_RETURN, 0, 0, _KILL),
+            (_LOAD, 0, 0, _NR),
+        ]
+        code = start + _search(_intervals(blocks))
+        self._own_pid = [8 * at + 4 for at, (*_, value) in enumerate(code) if value == _PID]
+        self._bytes = bytearray(b"".join(struct.pack("=HBBI", *i) for i in code))
+        self._buffer = (ctypes.c_char * len(self._bytes)).from_buffer(self._bytes)
+        self._program = _Program(len(code), ctypes.addressof(self._buffer))
+        self._install = Call("prctl", PR_SET_SECCOMP, 2, ctypes.byref(self._program), 0, 0)
 
     def install(self, pid: int) -> None:
-        for index in self._pids:
-            struct.pack_into("=I", self._bytes, 8 * index + 4, pid)
-        buffer = (ctypes.c_char * len(self._bytes)).from_buffer(self._bytes)
-        program = _Program(len(self._code), ctypes.addressof(buffer))
-        prctl(PR_SET_SECCOMP, 2, ctypes.byref(program))
+        for at in self._own_pid:
+            struct.pack_into("=I", self._bytes, at, pid)
+        self._install()
+
+
+def _blocks(landlock_abi: int) -> dict[str, Block]:
+    """What is done on each call that is known; on any other it is refused."""
+    blocks: dict[str, Block] = dict.fromkeys(_ALWAYS, (_PASS,))
+    blocks["fcntl"] = _one_of(1, _FCNTL)
+    blocks["ioctl"] = _one_of(1, _IOCTL)
+    blocks["prctl"] = _one_of(0, _PRCTL)
+    blocks["socketpair"] = _one_of(0, (_AF_UNIX,))
+    # Another process's limits are the harness's, in a tier without namespaces.
+    blocks["prlimit64"] = _one_of(0, (0,))
+    blocks["kill"] = blocks["tgkill"] = _one_of(0, (_PID,))
+    blocks["clone"] = (_low(0), (_ANY_BIT, 2, 0, _CLONE_FORBIDDEN), (_ANY_BIT, 0, 1, _CLONE_THREAD), _PASS, _REFUSE)
+    # The C library falls back to clone, whose flags can be seen from here.
+    blocks["clone3"] = ((_RETURN, 0, 0, _ERRNO | errno.ENOSYS),)
+    # With a destination address this would reach named sockets.
+    blocks["sendto"] = (_low(4), (_EQUAL, 0, 3, 0), _high(4), (_EQUAL, 0, 1, 0), _PASS, _REFUSE)
+    for name, flags in (("open", 1), ("openat", 2)):
+        # Before its third version Landlock does not see a file being emptied as it is opened.
+        emptying: Block = (_low(flags), (_ANY_BIT, 1, 0, _O_TRUNC), _PASS, _REFUSE)
+        blocks[name] = (_PASS,) if landlock_abi >= 3 else emptying
+    return blocks
+
+
+def _one_of(argument: int, values: tuple[int, ...]) -> Block:
+    last = len(values) - 1
+    tests = [(_EQUAL, last - i, int(i == last), value) for i, value in enumerate(values)]
+    return (_low(argument), *tests, _PASS, _REFUSE)
+
+
+def _intervals(blocks: dict[int, Block]) -> list[tuple[int, Block]]:
+    """Where, going up through the numbers, what is done changes."""
+    found: list[tuple[int, Block]] = [(0, blocks.get(0, (_REFUSE,)))]
+    for call in range(1, max(blocks) + 2):
+        block = blocks.get(call, (_REFUSE,))
+        if block != found[-1][1]:
+            found.append((call, block))
+    return found
+
+
+def _search(intervals: list[tuple[int, Block]]) -> list[Instruction]:
+    """A search tree: the kernel runs the filter on every call, and on all numbers as it is installed."""
+    if len(intervals) == 1:
+        return list(intervals[0][1])
+    middle = len(intervals) // 2
+    below, above = _search(intervals[:middle]), _search(intervals[middle:])
+    return [(_AT_LEAST, 0, 1, intervals[middle][0]), (_JUMP, 0, 0, len(below)), *below, *above]

@@ -1,47 +1,76 @@
-"""The process that runs the trusted tests. It starts the candidate, calls it, and alone says the verdict."""
+"""The process that runs the trusted tests and alone says the verdict. It judges one program after another.
+
+It never starts anything and a candidate never descends from it, so nothing of the tests is in any candidate's
+memory. It ends itself, and the worker starts another, whenever a program's tests may have left a trace in it.
+"""
 
 from __future__ import annotations
 
+import _socket
 import builtins
+import functools
 import json
 import os
-import signal
-import struct
 import sys
 import traceback
 import types
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from . import candidate
 from .confine import Confinement
+from .descriptors import receive
 from .limits import Limits
 from .peer import Peer
 from .remote import Remote
 
-__all__ = ["PID", "run"]
+__all__ = ["DONE", "GONE", "LEAVING", "PROGRAMS", "serve"]
 
-PID = struct.Struct("<i")
+DONE, LEAVING, GONE = b"d", b"l", b"g"
+"""To the worker: reported; reported, and this process ends; the candidate is no longer there, and this one ends."""
+PROGRAMS = 200
+"""How many one process judges."""
+
 _MAX_REASON = 400
 _TESTS = "tests"
-_KILLED_AS = {signal.SIGXCPU: ("timed_out", "out of CPU time")}
 
 
-def run(source: int, tests: int, report: int, pids: int, confinement: Confinement, limits: Limits) -> NoReturn:
-    """`source`, `tests`: files to read. The candidate's pid goes to `pids`, the verdict to `report`."""
+def serve(link: _socket.socket, confinement: Confinement, limits: Limits) -> NoReturn:
     try:
-        to_candidate, from_candidate = os.pipe(), os.pipe()
-        # Forked before the tests are read: nothing of them is ever in the candidate's memory.
-        child = confinement.fork_candidate()
-        if child == 0:
-            candidate.run(source, to_candidate[0], from_candidate[1], confinement, limits)
-        os.write(pids, PID.pack(child))
-        for fd in (source, pids, to_candidate[0], from_candidate[1]):
-            os.close(fd)
-        confinement.apply(limits)
-        _Tester(report, child, tests, from_candidate[0], to_candidate[1], limits).run()
+        confinement.apply(limits, PROGRAMS)
+        before = dict(vars(builtins))
+        for count in range(1, PROGRAMS + 1):
+            message, fds = receive(link, 4)
+            if not message:
+                break
+            _Exam(link, fds, limits).run()
+            for fd in fds:
+                os.close(fd)
+            stays = count < PROGRAMS and _untouched(before)
+            link.send(DONE if stays else LEAVING)
+            if not stays:
+                break
+        os._exit(0)
     finally:
         os._exit(1)
+
+
+def _untouched(before: dict[str, Any]) -> bool:
+    """Whether the next program's tests find everything as these found it."""
+    now = vars(builtins)
+    threading = sys.modules.get("threading")
+    if len(now) != len(before) or any(now.get(name) is not value for name, value in before.items()):
+        return False
+    if threading is not None and threading.active_count() > 1:
+        return False
+    sys.setrecursionlimit(1000)
+    sys.modules["random"].seed()
+    return True
+
+
+@functools.lru_cache(maxsize=64)
+def _compiled(text: str, name: str) -> types.CodeType:
+    """Kept, for a problem's next sample."""
+    return compile(text, name, "exec", dont_inherit=True, optimize=0)
 
 
 class _Space(dict[str, Any]):
@@ -71,58 +100,55 @@ class _Space(dict[str, Any]):
         return sys.modules[name]
 
 
-class _Tester:
-    def __init__(self, report: int, child: int, tests: int, inbox: int, outbox: int, limits: Limits) -> None:
-        self._report = report
-        self._child = child
+class _Exam:
+    """One program's."""
+
+    def __init__(self, link: _socket.socket, fds: list[int], limits: Limits) -> None:
+        self._link = link
+        tests, self._report, inbox, outbox = fds
         job = json.loads(os.pread(tests, os.fstat(tests).st_size, 0).decode("utf-8", "surrogatepass"))
-        os.close(tests)
         self._tests: str = job["tests"]
         self._prelude: str = job["prelude"]
         self._entry: str | None = job["entry_point"]
         self._peer = Peer(inbox, outbox, self._offered(), Remote, self._broken, limits.answer_bytes)
 
-    def run(self) -> NoReturn:
-        space = self._prepare()
+    def run(self) -> None:
+        verdict, reason = self._judge()
+        self._peer.close()
+        self._say(verdict, reason)
+
+    def _judge(self) -> tuple[str, str]:
+        space = _Space(self._peer)
+        sys.modules[_TESTS] = types.ModuleType(_TESTS)
+        try:  # while the candidate starts
+            if not self._tests.strip():
+                raise ValueError("there are none")
+            tests = _compiled(self._tests, "<tests>")
+            exec(_compiled(self._prelude, "<prelude>"), space)
+        except BaseException as error:  # not the candidate's fault
+            return "sandbox_error", f"tests: {type(error).__name__}: {error}"
         try:
             problem = self._peer.ask("load")
             if problem:
-                self._say("failed", problem)
-            check = self._checked(space)
-            check()
+                return "failed", str(problem)
+            if self._entry is None:
+                exec(tests, space)
+                return "passed", ""
+            found, function = self._peer.ask("name", self._entry)
+            if found is not True:
+                return "failed", f"no such function: {self._entry}"
+            if not isinstance(function, Remote) or self._peer.ask("callable", function) is not True:
+                return "failed", f"no such function: {self._entry} is not callable"
+            space[self._entry] = function
+            exec(tests, space)
+            check: Callable[[Any], Any] | None = dict.get(space, "check")
+            if check is not None:  # plain asserts have done their work by now
+                check(function)
         except MemoryError:
-            self._say("memory", "out of memory")
+            return "memory", "out of memory"
         except BaseException as error:
-            self._say("failed", self._reason(error))
-        self._say("passed", "")
-
-    def _prepare(self) -> _Space:
-        """Compiles the tests while the candidate starts. What fails here is not the candidate's fault."""
-        space = _Space(self._peer)
-        try:
-            module = types.ModuleType(_TESTS)
-            sys.modules[_TESTS] = module
-            exec(compile(self._prelude, "<prelude>", "exec", dont_inherit=True, optimize=0), space)
-            if not self._tests.strip():
-                raise ValueError("there are none")
-            self._code = compile(self._tests, "<tests>", "exec", dont_inherit=True, optimize=0)
-        except BaseException as error:
-            self._say("sandbox_error", f"tests: {type(error).__name__}: {error}")
-        return space
-
-    def _checked(self, space: _Space) -> Callable[[], Any]:
-        if self._entry is None:
-            return lambda: exec(self._code, space)
-        found, function = self._peer.ask("name", self._entry)
-        if found is not True:
-            self._say("failed", f"no such function: {self._entry}")
-        if not isinstance(function, Remote) or self._peer.ask("callable", function) is not True:
-            self._say("failed", f"no such function: {self._entry} is not callable")
-        space[self._entry] = function
-        exec(self._code, space)
-        check = dict.get(space, "check")
-        # Plain asserts have done their work by now.
-        return (lambda: check(function)) if check is not None else lambda: None
+            return "failed", self._reason(error)
+        return "passed", ""
 
     # ── what the candidate may do here ───────────────────────────────────────
 
@@ -149,14 +175,9 @@ class _Tester:
 
     def _broken(self, reason: str) -> NoReturn:
         """Said here and now: raised, it could be caught by a test that expects an exception."""
-        if reason:
-            self._say("failed", f"exit: {reason}")
-        _, status = os.waitpid(self._child, 0)
-        if os.WIFSIGNALED(status):
-            number = signal.Signals(os.WTERMSIG(status))
-            verdict, why = _KILLED_AS.get(number, ("failed", f"exit: killed by {number.name}"))
-            self._say(verdict, why)
-        self._say("failed", f"exit: the program ended with status {os.WEXITSTATUS(status)}")
+        self._say("failed", f"exit: {reason}" if reason else "exit:")
+        self._link.send(LEAVING if reason else GONE)
+        os._exit(0)
 
     def _reason(self, error: BaseException) -> str:
         text = _text(error)
@@ -164,17 +185,16 @@ class _Tester:
         at = next((n for frame, n in reversed(frames) if frame.f_code.co_filename == "<tests>"), 0)
         where = f"line {at}: {self._tests.splitlines()[at - 1].strip()[:160]}" if at else ""
         if isinstance(error, AssertionError):
-            return f"assertion: {': '.join(filter(None, (where, text)))}"
+            return f"assertion: {', '.join(filter(None, (where, text)))}"
         if isinstance(error, SystemExit):
             return f"exit: SystemExit {text}".rstrip()
         if isinstance(error, NameError) and frames[-1][0].f_code.co_filename == "<tests>":
             return f"no such function: {text}"
         return f"exception: {type(error).__name__}: {text}{f' ({where})' if where else ''}"
 
-    def _say(self, verdict: str, reason: str) -> NoReturn:
+    def _say(self, verdict: str, reason: str) -> None:
         clean = "".join(c if c.isprintable() else " " for c in reason[:_MAX_REASON])
         os.write(self._report, json.dumps([verdict, clean]).encode())
-        os._exit(0)
 
 
 def _text(error: BaseException) -> str:

@@ -1,0 +1,86 @@
+"""How much a program has used: time, without what a busy machine made it wait, and memory, and threads."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from .limits import Limits
+
+__all__ = ["Clock"]
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_SLACK = 64 << 20
+"""Resident memory besides a program's own: the interpreter's, and pages shared with the worker."""
+_THREADS_FROM_END = -33
+"""Place in /proc/PID/stat, counted from the end because the name near its start may hold blanks."""
+
+
+class Clock:
+    """Started for one program; the tester has used time for others before."""
+
+    def __init__(self, proc: int, tester: int) -> None:
+        self._proc = proc
+        self._tester = tester
+        self._candidate = 0
+        self._began = time.monotonic()
+        self._ran_before, self._waited_before = self._schedule(tester)
+        self._cpu_before = _cpu_seconds(tester)
+
+    def watch(self, candidate: int) -> None:
+        self._candidate = candidate
+
+    def used(self) -> float:
+        """Wall time less the time that the program's processes spent waiting for a CPU."""
+        wall = time.monotonic() - self._began
+        ran, waited = self._schedule(self._candidate)
+        tester_ran, tester_waited = self._schedule(self._tester)
+        ran += max(0.0, tester_ran - self._ran_before)
+        waited += max(0.0, tester_waited - self._waited_before)
+        return min(wall, max(wall - waited, ran))
+
+    def over(self, limits: Limits) -> tuple[str, str] | None:
+        """The verdict of the first limit that is reached, and which it is."""
+        if self.used() > limits.seconds:
+            return "timed_out", f"more than {limits.seconds:g} s"
+        if time.monotonic() - self._began > limits.cap:
+            return "timed_out", f"more than {limits.cap:g} s by the clock, waiting for a CPU included"
+        if max(_cpu_seconds(self._candidate), _cpu_seconds(self._tester) - self._cpu_before) > limits.cpu:
+            return "timed_out", f"more than {limits.cpu:g} s of CPU time"
+        for pid in (self._candidate, self._tester):
+            if self._figure(pid, "statm", 1) * _PAGE > limits.memory + _SLACK:
+                return "memory", f"more than {limits.memory >> 20} MiB"
+            if self._figure(pid, "stat", _THREADS_FROM_END) > limits.threads:
+                return "failed", f"exit: more than {limits.threads} threads"
+        return None
+
+    def _schedule(self, pid: int) -> tuple[float, float]:
+        """Seconds that the process's first thread ran, and waited to run."""
+        fields = self._fields(pid, "schedstat")
+        return (int(fields[0]) / 1e9, int(fields[1]) / 1e9) if len(fields) > 1 else (0.0, 0.0)
+
+    def _figure(self, pid: int, name: str, place: int) -> int:
+        fields = self._fields(pid, name)
+        return int(fields[place]) if fields else 0
+
+    def _fields(self, pid: int, name: str) -> list[bytes]:
+        try:
+            fd = os.open(f"{pid}/{name}", os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._proc)
+        except OSError:
+            return []
+        try:
+            return os.read(fd, 1024).split()
+        except OSError:
+            return []
+        finally:
+            os.close(fd)
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Over all of the process's threads."""
+    if not pid:
+        return 0.0
+    try:
+        return time.clock_gettime((~pid << 3) | 2)
+    except OSError:
+        return 0.0
