@@ -32,7 +32,7 @@ from evalkit.errors import EngineError, EvalkitError, UsageError, nearest
 from evalkit.scrub import Scrubber
 from evalkit.types import Adapter, Answer, Failed, Generate, Generated, ModelSpec, Score, Usage, Work
 
-__all__ = ["OpenAIEngine", "Options", "load"]
+__all__ = ["OpenAIEngine", "Options", "base_url_of", "load"]
 
 _ASKED_WITHOUT_ANSWER = 900.0
 """Seconds of nothing but refusals after which the engine gives up."""
@@ -71,8 +71,9 @@ class OpenAIEngine:
         self.usage = Usage()
         self.requests = 0
         """Sent, whatever became of them."""
-        self.abilities = Abilities(chat={"chat": True, "completions": False}.get(options.api))
-        base_url = options.base_url or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
+        base_url, api = _split(base_url_of({"base_url": options.base_url}))
+        api = options.api if options.api != "auto" else api
+        self.abilities = Abilities(chat={"chat": True, "completions": False}.get(api))
         self.server = Server(base_url, _key(options.key_env, base_url), options.max_concurrency)
         self.budget = Budget(price_of(model, self.server.base_url, options.price), options.max_usd, model)
         self._scrubber = Scrubber()
@@ -395,6 +396,20 @@ def _fields(reply: Any) -> dict[str, Any]:
     return {name: getattr(reply, name) for name in reply.__dataclass_fields__}
 
 
+def base_url_of(args: Mapping[str, Any]) -> str:
+    """Where requests go: what was asked for, else OPENAI_BASE_URL, else OpenAI."""
+    asked = args.get("base_url") or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
+    return str(asked).rstrip("/")
+
+
+def _split(base_url: str) -> tuple[str, str]:
+    """lm-eval's users write the endpoint into the URL: it says which one plain prompts go to."""
+    for ending, api in (("/chat/completions", "chat"), ("/completions", "completions")):
+        if base_url.endswith(ending):
+            return base_url.removesuffix(ending), api
+    return base_url, "auto"
+
+
 def _key(variable: str, base_url: str) -> str:
     key = os.environ.get(variable, "").strip()
     if key:
@@ -408,11 +423,18 @@ def load(spec: ModelSpec, tokenizer: Any = None, adapters: Sequence[Adapter] = (
     if adapters:
         raise UsageError("--adapter: an API has no adapters; serve it under a model name of its own")
     known = Options.__dataclass_fields__
-    asked = {"num_concurrent": None, "eos_string": None, **dict(spec.args), **options}
-    concurrency = asked.pop("num_concurrent")  # lm-eval's name for it
+    asked = {**dict(spec.args), **options}
+    concurrency = asked.pop("num_concurrent", None)  # lm-eval's name for it
     if concurrency is not None:
         asked.setdefault("max_concurrency", concurrency)
-    for name in ("eos_string", "max_length", "max_gen_toks", "tokenizer_backend", "add_bos_token"):
+    for name in (
+        "eos_string",
+        "max_length",
+        "max_gen_toks",
+        "tokenizer_backend",
+        "tokenized_requests",
+        "add_bos_token",
+    ):
         asked.pop(name, None)  # what the tokens' room reads
     for name in asked:
         if Scrubber.is_secret_entry(name):
