@@ -520,6 +520,29 @@ def _with_a_clean_token(folder: Path, tokenizer: Any) -> tuple[str, list[int]]:
     raise AssertionError("no prompt has such a token: make more text")
 
 
+def test_alternatives_of_each_token_come_with_it_when_asked_for(engine: Engine, tiny_model: Path) -> None:
+    """The model's own log-probabilities, whatever the temperature; the token itself first."""
+    from transformers import AutoModelForCausalLM
+
+    net = AutoModelForCausalLM.from_pretrained(tiny_model)
+    prompt = ids(TEXT[4], tiny_model)
+    asked = Sampling(max_tokens=4, temperature=1.5, seed=1, extra=(("top_logprobs", 5),))
+    found = answers(engine, [Generate((0,), prompt, asked), Generate((1,), prompt, replace(asked, extra=()))])
+    answer, bare = found[0], found[1]
+    assert isinstance(answer, Generated)
+    assert isinstance(bare, Generated)
+    assert (bare.text, bare.top_logprobs) == (answer.text, None)
+    assert answer.top_logprobs is not None
+    assert len(answer.top_logprobs) == answer.tokens
+    with torch.no_grad():
+        first = net(torch.tensor([prompt])).logits[0, -1].log_softmax(-1)
+    best = first.topk(5)
+    expected = {_decoded(tiny_model, [t]): v for t, v in zip(best.indices.tolist(), best.values.tolist(), strict=True)}
+    given = dict(answer.top_logprobs[0])
+    assert {text: given[text] for text in expected} == pytest.approx(expected, abs=1e-4)
+    assert answer.top_logprobs[0][0][0] == answer.text[: len(answer.top_logprobs[0][0][0])]
+
+
 def test_generation_options_are_checked(engine: Engine) -> None:
     for extra, says in (
         ((("no_repeat_ngram_sise", 2),), "no_repeat_ngram_size"),

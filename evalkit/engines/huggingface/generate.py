@@ -257,5 +257,5 @@ class Generator:
                 finish = "length"
             if finish:
                 one.over = True
-                answers.append(self._texts.answer(one.id, one.tokens, one.sampling.stop, finish))
+                answers.append(self._texts.answer(one.id, one.tokens, one.sampling.stop, finish, one.tops))
         return answers

@@ -57,7 +57,7 @@ class PlainGenerator:
         self._usage.generated += len(one.tokens)
         if loop.nan:
             return Failed(one.id, NAN)
-        return self._texts.answer(one.id, one.tokens, one.sampling.stop, loop.finish or "length")
+        return self._texts.answer(one.id, one.tokens, one.sampling.stop, loop.finish or "length", one.tops)
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
     def _generate(self, one: Sequence, loop: _Loop) -> None:

@@ -12,13 +12,16 @@ import torch
 from evalkit.errors import UsageError, nearest
 from evalkit.types import Sampling
 
-__all__ = ["Draw", "draw", "processors", "stream"]
+__all__ = ["Draw", "alternatives", "draw", "processors", "stream"]
 
 Draw = tuple[float, float, int, float]
 """Temperature, top_p, top_k, min_p: rows that share them are drawn together."""
 
 _PLAIN = {"do_sample": None, "num_beams": 1, "use_cache": True, "num_return_sequences": 1, "early_stopping": None}
 """Generation options that lm-eval's tasks carry and that change nothing at these values (None: at any)."""
+
+_READ_OFF = "top_logprobs"
+"""Asks for each token's likeliest alternatives; changes no token."""
 
 _KNOWN = ("no_repeat_ngram_size", "min_new_tokens", "suppress_tokens", "begin_suppress_tokens", "bad_words_ids")
 
@@ -52,6 +55,11 @@ def draw(logits: torch.Tensor, how: Draw, numbers: list[float]) -> torch.Tensor:
     return torch.searchsorted(sums, wanted, right=True)[:, 0].clamp(max=scores.shape[-1] - 1)
 
 
+def alternatives(sampling: Sampling) -> int:
+    """How many alternatives of each token are asked for."""
+    return int(dict(sampling.extra).get(_READ_OFF) or 0)
+
+
 def processors(
     sampling: Sampling, defaults: Mapping[str, Any], eos_ids: tuple[int, ...], prompt_length: int, device: torch.device
 ) -> list[Any]:
@@ -63,13 +71,14 @@ def processors(
     from transformers.generation import logits_process as library
 
     extra = dict(sampling.extra)
+    extra.pop(_READ_OFF, None)
     for name in list(extra):
         if name in _PLAIN:
             value = extra.pop(name)
             if _PLAIN[name] is not None and value != _PLAIN[name]:
                 raise UsageError(f"the hf engine generates without {name}={value}: it samples or takes the best token")
         elif name not in _KNOWN:
-            known = [*_KNOWN, *_PLAIN, "temperature", "top_p", "top_k", "min_p", "repetition_penalty"]
+            known = [*_KNOWN, *_PLAIN, _READ_OFF, "temperature", "top_p", "top_k", "min_p", "repetition_penalty"]
             raise UsageError(f"the hf engine has no generation option {name!r}{nearest(name, known)}")
 
     def setting(name: str) -> Any:

@@ -10,11 +10,15 @@ import numpy as np
 import torch
 
 from evalkit.engines.huggingface.model import Model
-from evalkit.engines.huggingface.sampling import Draw, draw, processors, stream
+from evalkit.engines.huggingface.sampling import Draw, alternatives, draw, processors, stream
 from evalkit.engines.huggingface.trunks import Tokens, tokens_of
 from evalkit.types import Generate, Sampling
 
 __all__ = ["Sequence", "next_tokens", "refuses", "sequences"]
+
+
+Alternatives = list[tuple[int, float]]
+"""Token ids and their log-probabilities."""
 
 
 @dataclass(slots=True, eq=False)
@@ -29,6 +33,8 @@ class Sequence:
     tokens: list[int] = field(init=False)
     thinking: bool = field(init=False)
     random: np.random.Generator = field(init=False)
+    tops: list[Alternatives] = field(init=False)
+    """Per token: itself and its alternatives, where they were asked for."""
     over: bool = False
 
     def __post_init__(self) -> None:
@@ -37,6 +43,7 @@ class Sequence:
     def restart(self) -> None:
         """Back to the prompt, with the same random numbers to come."""
         self.tokens = []
+        self.tops = []
         self.thinking = self.thinks
         self.random = stream(self.sampling, self.prompt.tobytes(), self.sample)
 
@@ -78,6 +85,9 @@ def sequences(model: Model, item: Generate, thinks: bool) -> Iterator[Sequence]:
 def next_tokens(logits: torch.Tensor, rows: Collection[Sequence]) -> list[int]:
     """One token per row; rows that are over get any."""
     going = [(row, one) for row, one in enumerate(rows) if not one.over]
+    wanted = [(row, one, count) for row, one in going if (count := alternatives(one.sampling))]
+    # What the model says, before penalties and temperature bend it.
+    plain = {row: logits[row].log_softmax(-1) for row, _, _ in wanted}
     for row, one in going:
         if one.processors:
             whole = torch.tensor([[*one.prompt.tolist(), *one.tokens]], device=logits.device)
@@ -88,4 +98,10 @@ def next_tokens(logits: torch.Tensor, rows: Collection[Sequence]) -> list[int]:
         drawn = [(row, one) for row, one in going if one.draw == how]
         which = torch.tensor([row for row, _ in drawn], device=logits.device)
         chosen[which] = draw(logits[which], how, [float(one.random.random()) for _, one in drawn])
-    return [int(token) for token in chosen.cpu().tolist()]
+    tokens = [int(token) for token in chosen.cpu().tolist()]
+    for row, one, count in wanted:
+        best = plain[row].topk(min(count, len(plain[row])))
+        pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        own = (tokens[row], float(plain[row][tokens[row]]))
+        one.tops.append([own, *((token, value) for token, value in pairs if token != tokens[row])])
+    return tokens

@@ -41,7 +41,15 @@ class Texts:
         tail = self._tokenizer.decode(tokens[-max(one.lookback for one in stops) :], skip_special_tokens=False)
         return any(one.text in tail for one in stops)
 
-    def answer(self, id: int, tokens: Sequence[int], stop: tuple[str, ...], finish: Finish) -> Generated:
+    def answer(
+        self,
+        id: int,
+        tokens: Sequence[int],
+        stop: tuple[str, ...],
+        finish: Finish,
+        tops: Sequence[Sequence[tuple[int, float]]] = (),
+    ) -> Generated:
+        shown = tuple(tuple((self._tokenizer.decode([t]), value) for t, value in one) for one in tops) or None
         kept = list(tokens)
         reasoning: str | None = None
         if isinstance(self._think_end, int):
@@ -58,11 +66,11 @@ class Texts:
                 text = text.lstrip()
         if self._think_end is not None and reasoning is None and finish == "length":
             # The model was still thinking: what stands there is no answer.
-            return Generated(id, "", "unfinished", len(tokens), text)
+            return Generated(id, "", "unfinished", len(tokens), text, shown)
         for term in (*stop, self._eos_text):
             if term:
                 text = text.split(term)[0]
-        return Generated(id, text, finish, len(tokens), reasoning)
+        return Generated(id, text, finish, len(tokens), reasoning, shown)
 
     @property
     def thinks(self) -> bool:
