@@ -337,6 +337,22 @@ def test_json_is_unrounded_and_whole(tmp_path: Path) -> None:
     assert task["ci95"][0] < task["delta"] < task["ci95"][1]
 
 
+def test_the_terminal_shows_tables_and_both_answers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "200")
+    rows = {"t": [generated(0, "[bold]was right[/bold]", 1.0)]}
+    a = write_run(tmp_path, "a", {"t": TaskRows([1.0])}, samples=rows)
+    b = write_run(tmp_path, "b", {"t": TaskRows([0.0])}, samples={"t": [generated(0, "is wrong", 0.0)]})
+    report.show(compare(Run.open(a), [Run.open(b)], flips=1))
+    shown = capsys.readouterr().out
+    assert "lost / gained" in shown
+    # What a model wrote is no markup.
+    assert "[bold]was right[/bold]" in shown
+    assert "is wrong" in shown
+
+
 @given(name=st.text(st.characters(codec="utf-8", exclude_characters="\0/"), min_size=1, max_size=12))
 @settings(max_examples=40, deadline=None)
 def test_no_model_name_breaks_the_markdown(name: str, tmp_path_factory: pytest.TempPathFactory) -> None:

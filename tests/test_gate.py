@@ -576,9 +576,19 @@ def test_names_from_outside_break_no_rendering(tmp_path: Path) -> None:
     assert json.loads(report.as_json(result))["tasks"][name]["verdict"] == "regression"
 
 
-def test_the_terminal_shows_the_verdict_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    report.show(several(tmp_path))  # a pipe: markdown
-    assert capsys.readouterr().out.lstrip().startswith("## ❌ REGRESSION: gsm8k")
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_verdict_is_shown_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, terminal: bool
+) -> None:
+    if terminal:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setenv("COLUMNS", "200")
+    report.show(several(tmp_path))
+    shown = capsys.readouterr().out
+    assert ("┏" in shown) == terminal
+    assert ("| task |" in shown) != terminal
+    assert "REGRESSION: gsm8k" in shown.lstrip().split("\n")[0]
+    assert "worse by at least" in shown
 
 
 # ── the verb ─────────────────────────────────────────────────────────────────

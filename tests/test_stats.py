@@ -453,3 +453,15 @@ def test_clustered_bounds_err_at_most_as_often_as_they_say(clusters: int, size: 
     assert failed / runs <= 0.05
     # Not by never deciding: as if independent, documents of one source would claim several times the nominal.
     assert passed + failed > 0.01 * runs
+
+
+def test_clustered_power_is_what_was_predicted() -> None:
+    """At an intra-class correlation of 0.3, ten of a source count as 10/(1 + 9 · 0.3) (Kish 1965, eq. 5.4.1)."""
+    rng, clusters, size, icc, runs = np.random.default_rng(23), 100, 10, 0.3, 6000
+    plan = Design(clusters * size, clusters=np.repeat(np.arange(clusters), size))
+    found = sum(
+        bounded_difference(clustered_tables(rng, clusters, size, 0.14, 0.06, icc), design=plan).upper(0.95) < -0.01
+        for _ in range(runs)
+    )
+    effective = round(clusters * size / (1 + (size - 1) * icc))
+    assert found / runs == pytest.approx(decision_probability(effective, 0.14, 0.06, tolerance=0.01), abs=0.02)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from evalkit.compare import Against, Comparison, Flip, TaskComparison
-from evalkit.results import Run
+from evalkit.report.pieces import cell, members_entry, row, run_entry, unpaired_entry
 
 __all__ = ["as_dict", "as_json", "as_markdown", "show"]
 
@@ -31,10 +31,10 @@ _LONGEST = 1200
 def as_dict(comparison: Comparison) -> dict[str, Any]:
     return {
         "schema": 1,
-        "baseline": _run(comparison.baseline),
+        "baseline": run_entry(comparison.baseline),
         "against": [
             {
-                **_run(against.run),
+                **run_entry(against.run),
                 "tasks": {task.name: _task(task) for task in against.tasks},
                 "notes": list(against.notes),
             }
@@ -50,13 +50,13 @@ def as_json(comparison: Comparison) -> str:
 def as_markdown(comparison: Comparison) -> str:
     text: list[str] = []
     for against in comparison.against:
-        text += [f"## {_line(_title(comparison, against))}", "", _row(_HEAD)]
+        text += [f"## {cell(_title(comparison, against))}", "", row(_HEAD)]
         text.append("|" + "|".join("---:" if i > 1 else "---" for i in range(len(_HEAD))) + "|")
-        text += [_row(_cells(task)) for task in against.tasks]
+        text += [row(_cells(task)) for task in against.tasks]
         remarks = _remarks(against)
-        text += ["", *(f"- {_line(remark)}" for remark in remarks)] if remarks else []
+        text += ["", *(f"- {cell(remark)}" for remark in remarks)] if remarks else []
         for flip in _flips(against):
-            text += ["", f"### {_line(_flip_title(flip))}", ""]
+            text += ["", f"### {cell(_flip_title(flip))}", ""]
             for what, content in _parts(flip):
                 text += [f"{what}:", "", _fenced(content), ""]
         text.append("")
@@ -165,10 +165,6 @@ def _parts(flip: Flip) -> Sequence[tuple[str, str]]:
     )
 
 
-def _run(run: Run) -> dict[str, Any]:
-    return {"run_id": run.run_id, "model": run.label, "path": str(run.path), "status": run.status}
-
-
 def _task(task: TaskComparison) -> dict[str, Any]:
     return {
         "metric": task.metric,
@@ -184,23 +180,8 @@ def _task(task: TaskComparison) -> dict[str, Any]:
         "discordance": task.discordance,
         "detectable": task.detectable,
         "missing": {"baseline": task.missing_baseline, "candidate": task.missing_candidate},
-        "unpaired": {
-            "only_baseline": task.unpaired.only_baseline,
-            "only_candidate": task.unpaired.only_candidate,
-            "prompt_differs": task.unpaired.prompt_differs,
-            "outside_limit": task.unpaired.outside_limit,
-            "without_prompt_hash": task.unpaired.without_prompt_hash,
-        },
-        "members": {
-            member.name: {
-                "n": member.n,
-                "baseline": member.baseline,
-                "candidate": member.candidate,
-                "delta": member.delta,
-                "flips": {"lost": member.lost, "gained": member.gained},
-            }
-            for member in task.members
-        },
+        "unpaired": unpaired_entry(task.unpaired),
+        "members": members_entry(task.members),
         "changed_documents": [
             {
                 "task": flip.task,
@@ -214,17 +195,6 @@ def _task(task: TaskComparison) -> dict[str, Any]:
             for flip in task.flips
         ],
     }
-
-
-def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(_line(cell) for cell in cells) + " |"
-
-
-def _line(text: str) -> str:
-    clean = " ".join(text.split())
-    for mark, instead in (("&", "&amp;"), ("<", "&lt;"), ("|", "\\|"), ("`", "'")):
-        clean = clean.replace(mark, instead)
-    return clean
 
 
 def _fenced(text: str) -> str:

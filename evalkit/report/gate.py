@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Sequence
 from typing import Any
 from xml.etree import ElementTree
 
 from evalkit.gate import Bound, GateResult, TaskVerdict
-from evalkit.results import Run
+from evalkit.report.pieces import cell, members_entry, plain, row, run_entry, unpaired_entry
 
 __all__ = ["as_dict", "as_json", "as_junit", "as_markdown", "headline", "show"]
 
@@ -40,9 +38,9 @@ def as_dict(result: GateResult) -> dict[str, Any]:
         "schema": 1,
         "verdict": result.verdict,
         "exit_code": result.exit_code,
-        "baseline": _run(result.baseline),
-        "candidate": _run(result.candidate),
-        "noise": None if result.noise is None else _run(result.noise),
+        "baseline": run_entry(result.baseline),
+        "candidate": run_entry(result.candidate),
+        "noise": None if result.noise is None else run_entry(result.noise),
         "confidence": result.policy.confidence,
         "policy": result.policy.source,
         "tasks": {task.name: _task(task) for task in result.tasks},
@@ -56,15 +54,15 @@ def as_json(result: GateResult) -> str:
 
 def as_markdown(result: GateResult) -> str:
     """Verdict first, a table, then the reasons, folded away where all is well."""
-    candidate, baseline = (f"`{_code(run.label)}` ({_cell(run.run_id)})" for run in (result.candidate, result.baseline))
-    text = [f"## {_MARKS[result.verdict]} {_cell(headline(result))}", ""]
-    text += [f"{candidate} against {baseline}, {_cell(_policy(result))}", ""]
-    text += [_row(_HEAD), "|" + "|".join("---:" if i > 2 else "---" for i in range(len(_HEAD))) + "|"]
+    candidate, baseline = (f"`{_code(run.label)}` ({cell(run.run_id)})" for run in (result.candidate, result.baseline))
+    text = [f"## {_MARKS[result.verdict]} {cell(headline(result))}", ""]
+    text += [f"{candidate} against {baseline}, {cell(_policy(result))}", ""]
+    text += [row(_HEAD), "|" + "|".join("---:" if i > 2 else "---" for i in range(len(_HEAD))) + "|"]
     for task in result.tasks:
         name, verdict, *rest = _cells(task)
-        text.append(_row([name, f"{_MARKS[task.verdict]} {verdict}", *rest]))
-    reasons = [f"- **{_cell(task.name)}**: {_cell(reason)}" for task in result.tasks for reason in task.reasons]
-    reasons += [f"- {_cell(note)}" for note in result.notes]
+        text.append(row([name, f"{_MARKS[task.verdict]} {verdict}", *rest]))
+    reasons = [f"- **{cell(task.name)}**: {cell(reason)}" for task in result.tasks for reason in task.reasons]
+    reasons += [f"- {cell(note)}" for note in result.notes]
     folded = result.verdict == "pass"
     text += ["", "<details><summary>Why</summary>", ""] if folded else [""]
     text += reasons
@@ -77,19 +75,19 @@ def as_junit(result: GateResult) -> str:
     suite = ElementTree.Element("testsuite", name="evalkit gate", tests=str(len(result.tasks)))
     counts = {"failures": 0, "errors": 0, "skipped": 0}
     for task in result.tasks:
-        case = ElementTree.SubElement(suite, "testcase", classname="evalkit.gate", name=_plain(task.name), time="0")
+        case = ElementTree.SubElement(suite, "testcase", classname="evalkit.gate", name=plain(task.name), time="0")
         text = "\n".join(task.reasons)
         kind = _junit_kind(task)
         if kind:
             tag, count = kind
             counts[count] += 1
             message = f"{_WORDS[task.verdict]}: {task.reasons[0]}"
-            ElementTree.SubElement(case, tag, type=task.verdict, message=_plain(message)).text = _plain(text)
+            ElementTree.SubElement(case, tag, type=task.verdict, message=plain(message)).text = plain(text)
         else:
-            ElementTree.SubElement(case, "system-out").text = _plain(text)
+            ElementTree.SubElement(case, "system-out").text = plain(text)
     for name, total in counts.items():
         suite.set(name, str(total))
-    root = ElementTree.Element("testsuites", name=_plain(headline(result)))
+    root = ElementTree.Element("testsuites", name=plain(headline(result)))
     root.append(suite)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
@@ -191,10 +189,6 @@ def _signed(value: float, points: bool) -> str:
     return f"{value * 100:+.2f}" if points else f"{value:+.4g}"
 
 
-def _run(run: Run) -> dict[str, Any]:
-    return {"run_id": run.run_id, "model": run.label, "path": str(run.path), "status": run.status}
-
-
 def _task(task: TaskVerdict) -> dict[str, Any]:
     return {
         "verdict": task.verdict,
@@ -236,13 +230,7 @@ def _task(task: TaskVerdict) -> dict[str, Any]:
             "candidate": task.missing_candidate,
             "both": task.missing_both,
         },
-        "unpaired": {
-            "only_baseline": task.unpaired.only_baseline,
-            "only_candidate": task.unpaired.only_candidate,
-            "prompt_differs": task.unpaired.prompt_differs,
-            "outside_limit": task.unpaired.outside_limit,
-            "without_prompt_hash": task.unpaired.without_prompt_hash,
-        },
+        "unpaired": unpaired_entry(task.unpaired),
         "noise": None
         if task.noise is None
         else {
@@ -251,16 +239,7 @@ def _task(task: TaskVerdict) -> dict[str, Any]:
             "gained": task.noise.gained,
             "rate": task.noise.flip_rate,
         },
-        "members": {
-            member.name: {
-                "n": member.n,
-                "baseline": member.baseline,
-                "candidate": member.candidate,
-                "delta": member.delta,
-                "flips": {"lost": member.lost, "gained": member.gained},
-            }
-            for member in task.members
-        },
+        "members": members_entry(task.members),
         "reasons": list(task.reasons),
     }
 
@@ -270,24 +249,5 @@ def _bound(bound: Bound) -> dict[str, float | None]:
     return {"value": bound.value, "level": bound.level}
 
 
-def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(_cell(cell) for cell in cells) + " |"
-
-
-def _cell(text: str) -> str:
-    """Runs and models are called anything: no name may open a column, a tag or a line, or call somebody."""
-    clean = " ".join(_plain(text).split())
-    for mark, instead in (("&", "&amp;"), ("<", "&lt;"), ("|", "\\|"), ("`", "'")):
-        clean = clean.replace(mark, instead)
-    return re.sub(r"(?<!\w)@(?=\w)", "@\u200b", clean)
-
-
 def _code(text: str) -> str:
-    return " ".join(_plain(text).split()).replace("`", "'").replace("|", "\\|")
-
-
-def _plain(text: str) -> str:
-    """Without the control characters that XML forbids."""
-    return "".join(
-        c for c in text if c in "\t\n" or 0x20 <= ord(c) < 0xD800 or 0xE000 <= ord(c) < 0xFFFE or ord(c) > 0xFFFF
-    )
+    return " ".join(plain(text).split()).replace("`", "'").replace("|", "\\|")
