@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from evalkit.errors import ConfigError, CouldNotDo, DataNotFound, UnknownTask
+from evalkit.errors import ConfigError, CouldNotDo, DataNotFound, UnknownTask, UsageError
 from evalkit.registry import (
     DataSource,
     Document,
@@ -583,9 +583,28 @@ def test_an_own_task_is_loaded_from_a_folder_a_file_and_by_a_group(tmp_path: Pat
     assert figures.groups["everything"]["exact_match,none"].value == figures.tasks["own"]["exact_match,none"].value
 
 
+def test_the_task_files_in_the_documentation_hold(tmp_path: Path) -> None:
+    import re
+
+    page = (Path(__file__).parents[1] / "docs" / "tasks.md").read_text(encoding="utf-8")
+    first, second = re.findall(r"```yaml\n(task: .*?)```", page, re.DOTALL)
+    (tmp_path / "first.yaml").write_text(first, encoding="utf-8")
+    (tmp_path / "second.yaml").write_text(second, encoding="utf-8")
+    for name in ("my_task", "examples"):
+        jsonl(tmp_path / f"{name}.jsonl", [{"question": "하나?", "choices": ["가", "나"], "label": 1}] * 4)
+    code = {"prompt": "def f():", "tests": "def check(c): assert c() == 1", "entry_point": "f"}
+    jsonl(tmp_path / "my_code.jsonl", [code])
+    shown = {item.task: item for item in validate_path(tmp_path).tasks}
+    assert shown["my_task"].prompt.count("하나?") == 4
+    assert shown["my_code"].prompt == "def f():"
+    assert shown["my_code"].headline == "pass@1,create_test"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("task: own\noutput_type: generte\n", r"own\.yaml:2: output_type: 'generte' is none of generate_until"),
+        ("task: own\nfilter_list: 3\n", r"own\.yaml:2: filter_list: a list is wanted"),
         ("task: own\n  doc_to_text: x\n", r"own\.yaml:2: not valid YAML"),
         ("task: own\ndoc_to_txt: x\n", r'own\.yaml:2: unknown key "doc_to_txt"; did you mean doc_to_text'),
         ("task: own\ninclude: missing.yaml\n", r"own\.yaml:2: include: .*missing\.yaml does not exist"),
@@ -630,10 +649,32 @@ def test_an_own_task_joins_a_tag_and_does_not_empty_it(hub: Path, tmp_path: Path
     assert any("mmlu_stem_tasks" in note for note in suite.notes)
 
 
-def test_no_documents_is_an_error(tmp_path: Path) -> None:
-    own_task(tmp_path, GENERATE, [])
-    with pytest.raises((DataNotFound, ConfigError, CouldNotDo), match="own"):
+def test_no_documents_and_no_such_split_are_errors(tmp_path: Path) -> None:
+    path = own_task(tmp_path, GENERATE, [])
+    with pytest.raises(DataNotFound, match=r"own: data .* has no rows"):
         Registry([tmp_path]).load(["own"])
+    path = own_task(tmp_path, GENERATE, ROWS)
+    path.write_text(path.read_text().replace("test_split: test", "test_split: tset"))
+    with pytest.raises(DataNotFound, match=r"no split 'tset' \(it has test\)"):
+        Registry([tmp_path]).load(["own"])
+
+
+def test_more_shots_than_examples_is_one_line(tmp_path: Path) -> None:
+    own_task(tmp_path, GENERATE + "fewshot_split: test\n", ROWS)
+    task = Registry([tmp_path]).load(["own"], num_fewshot=9).tasks["own"]
+    with pytest.raises(UsageError, match="fewer than the 9 examples asked for"):
+        task.build()
+
+
+@pytest.mark.hub
+def test_a_mirror_that_changed_is_read_anew(hub: Path, tmp_path: Path) -> None:
+    import pyarrow.parquet as parquet
+
+    list(pull_data(["humaneval"], tmp_path, DataSource(hub)))
+    assert Registry(data_dir=tmp_path).load(["humaneval"]).tasks["humaneval"].size == 164
+    file = next(tmp_path.glob("openai/openai_humaneval/*/*.parquet"))
+    parquet.write_table(parquet.read_table(file).slice(0, 10), file)
+    assert Registry(data_dir=tmp_path).load(["humaneval"]).tasks["humaneval"].size == 10
 
 
 def test_validate_renders_a_document(tmp_path: Path) -> None:

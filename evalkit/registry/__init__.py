@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from evalkit.registry.browse import Listed, Shown, Validated, list_tasks, show_task, validate_path
     from evalkit.registry.data import DataSource
+    from evalkit.registry.grading import Scorer
     from evalkit.registry.mirror import Pulled, Served, check_data, pull_data
     from evalkit.registry.registry import Registry
     from evalkit.registry.rows import Document
     from evalkit.registry.suite import Group, Suite, SuiteFigures
-    from evalkit.registry.task import Scorer, Task
+    from evalkit.registry.task import Task
 
 __all__ = [
     "DataSource",
@@ -57,7 +58,7 @@ _HOMES = {
     "validate_path": "browse",
     "Group": "suite",
     "Registry": "registry",
-    "Scorer": "task",
+    "Scorer": "grading",
     "Suite": "suite",
     "SuiteFigures": "suite",
     "Task": "task",

@@ -15,7 +15,7 @@ import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Protocol
 from unittest import mock
@@ -143,6 +143,13 @@ def folders_of(names: Collection[str]) -> list[Path]:
     return sorted(found)
 
 
+@functools.lru_cache(maxsize=1)
+def _builtin_index() -> Index:
+    """Of the installed package, which stays as it is while the process lives. It takes seconds."""
+    index: Index = TaskIndex.build([BUILTIN_TASKS])
+    return index
+
+
 class Manager(TaskManager):  # type: ignore[misc]
     """lm-eval's task manager over an index of ours, with tags joined and data taken from the mirror."""
 
@@ -158,7 +165,8 @@ class Manager(TaskManager):  # type: ignore[misc]
         """Later folders win over earlier ones by name, but a tag keeps the tasks it had (lm-eval drops them)."""
         index: Index = {}
         for folder in [*folders, *user_folders]:
-            for name, entry in TaskIndex.build([folder]).items():
+            found = _builtin_index() if folder == BUILTIN_TASKS else TaskIndex.build([folder])
+            for name, entry in found.items():
                 known = index.get(name)
                 if known is not None and known.kind is Kind.TAG and entry.kind is Kind.TAG:
                     if folder in user_folders and entry.tags - known.tags:
@@ -168,7 +176,7 @@ class Manager(TaskManager):  # type: ignore[misc]
                     continue
                 if known is not None and folder in user_folders:
                     self.notes.append(f"{entry.yaml_path or folder} replaces the task {name} of lm-eval")
-                index[name] = entry
+                index[name] = replace(entry, tags=set(entry.tags))
         return index
 
     @property

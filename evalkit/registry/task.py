@@ -10,19 +10,19 @@ from typing import Any
 from evalkit.errors import CouldNotDo, EvalkitError, UsageError
 from evalkit.registry import lmeval
 from evalkit.registry.cards import Card
-from evalkit.registry.code import CodeSpec, metrics_of
+from evalkit.registry.code import CodeSpec
 from evalkit.registry.data import quiet
 from evalkit.registry.dice import Dice
 from evalkit.registry.figures import figure
-from evalkit.registry.rows import Document, Given, arguments, code_columns, found_no_answer, give, make_row, prompt_text
-from evalkit.types import Answer, Figure, Message, Program, Request, Row, Verdict
+from evalkit.registry.grading import Answers, Grader, Scorer
+from evalkit.registry.rows import Document, prompt_text
+from evalkit.types import Figure, Message, Program, Request, Row, Verdict
 
-__all__ = ["ChatTemplateFunction", "Scorer", "Task"]
+__all__ = ["ChatTemplateFunction", "Task"]
 
 ChatTemplateFunction = Callable[..., str]
 
 _KINDS: Mapping[str, Any] = {"loglikelihood": "score", "loglikelihood_rolling": "rolling", "generate_until": "generate"}
-_TYPES = {kind: name for name, kind in _KINDS.items()}
 
 
 class Task:
@@ -97,7 +97,7 @@ class Task:
     def headline(self) -> str:
         if self.card is not None and self.card.headline in self.metrics:
             return str(self.card.headline)
-        return self.metrics[0]
+        return self.metrics[0] if self.metrics else ""
 
     @property
     def chance(self) -> float | None:
@@ -203,154 +203,31 @@ class Task:
 
     # ── score ────────────────────────────────────────────────────────────────
 
-    def programs(self, document: Document, answers: Sequence[Sequence[Answer | None]]) -> list[Program] | None:
-        """What the sandbox is to run before `score`: filter by filter, request by request, sample by sample."""
-        if self.code is None:
-            return None
-        given = give(document, answers)
-        if given.missing or given.error is not None:
-            return []
-        try:
-            return [p for _, programs in self._programs(document, given) for p in programs]
-        except Exception:
-            return []
-
-    def _programs(self, document: Document, given: Given) -> Iterator[tuple[str, list[Program]]]:
-        assert self.code is not None
-        with lmeval.rendering(self._trusted):
-            for ensemble in self._task._filters:
-                filtered = self._filtered(ensemble, [(document, given)])[0]
-                completions = [text for part in filtered for text in (part if isinstance(part, list) else [part])]
-                yield (
-                    ensemble.name,
-                    [self.code.program_of(document.doc, str(text), lmeval.render) for text in completions],
-                )
+    def programs(self, document: Document, answers: Answers) -> list[Program] | None:
+        """What the sandbox is to run before `score`; None where the task runs no code."""
+        return self._grader.programs(document, answers) if self.is_code else None
 
     def score(
         self,
         document: Document,
-        answers: Sequence[Sequence[Answer | None]],
+        answers: Answers,
         verdicts: Sequence[Verdict] | None = None,
         cut_tokens: int = 0,
     ) -> list[Row]:
         """One row per filter. Whatever raises becomes the row's `error`; no other document is touched."""
-        given = give(document, answers)
-        if given.missing or given.error is not None:
-            return [self._null_row(document, given, name, given.error, cut_tokens) for name in self.filters]
-        if self.code is not None:
-            return self._code_rows(document, given, verdicts or (), cut_tokens)
-        rows = []
-        for ensemble in self._task._filters:
-            try:
-                with lmeval.rendering(self._trusted):
-                    filtered = self._filtered(ensemble, [(document, given)])[0]
-            except Exception as error:
-                rows.append(self._null_row(document, given, ensemble.name, lmeval.say(error), cut_tokens))
-                continue
-            rows.append(self._row(document, given, ensemble, filtered, cut_tokens))
-        return rows
-
-    def _score_together(self, waiting: Sequence[tuple[Document, Sequence[Sequence[Answer | None]], int]]) -> list[Row]:
-        """As `score`, with each filter run once over all documents that have answers."""
-        given = [(document, give(document, answers), cut) for document, answers, cut in waiting]
-        sound = [(document, g) for document, g, _ in given if not g.missing and g.error is None]
-        rows: dict[tuple[int, str], Row] = {}
-        for ensemble in self._task._filters:
-            error, filtered = None, []
-            try:
-                with lmeval.rendering(self._trusted):
-                    filtered = self._filtered(ensemble, sound)
-            except Exception as raised:
-                error = lmeval.say(raised)
-            found = {id(document): parts for (document, _), parts in zip(sound, filtered, strict=False)}
-            for document, g, cut in given:
-                if id(document) in found:
-                    row = self._row(document, g, ensemble, found[id(document)], cut)
-                else:
-                    row = self._null_row(document, g, ensemble.name, g.error or (None if g.missing else error), cut)
-                rows[document.doc_id, ensemble.name] = row
-        return [rows[document.doc_id, name] for document, _, _ in given for name in self.filters]
-
-    def _row(self, document: Document, given: Given, ensemble: Any, filtered: list[Any], cut_tokens: int) -> Row:
-        try:
-            with lmeval.rendering(self._trusted):
-                metrics = self._task.process_results(document.doc, filtered)
-        except Exception as error:
-            return self._null_row(document, given, ensemble.name, lmeval.say(error), cut_tokens)
-        generates = any(request.kind == "generate" for request in document.requests)
-        unparsed = generates and found_no_answer(filtered, _fallbacks(ensemble))
-        return make_row(document, given, ensemble.name, filtered, metrics, unparsed=unparsed, cut_tokens=cut_tokens)
-
-    def _filtered(self, ensemble: Any, given: Sequence[tuple[Document, Given]]) -> list[list[Any]]:
-        """A filter's results for each document's requests."""
-        instances: list[list[Any]] = []
-        for document, answers in given:
-            metadata = (self.name, document.doc_id, self.repeats)
-            made = []
-            for index, request in enumerate(document.requests):
-                instance = lmeval.make_instance(_TYPES[request.kind], document.doc, arguments(request), index, metadata)
-                instance.resps = answers.responses[index]
-                made.append(instance)
-            instances.append(made)
-        flat = [instance for made in instances for instance in made]
-        if flat:
-            ensemble.apply(flat)
-        return [[instance.filtered_resps[ensemble.name] for instance in made] for made in instances]
-
-    def _code_rows(self, document: Document, given: Given, verdicts: Sequence[Verdict], cut_tokens: int) -> list[Row]:
-        try:
-            made = list(self._programs(document, given))
-        except Exception as error:
-            reason = lmeval.say(error)
-            return [self._null_row(document, given, name, reason, cut_tokens) for name in self.filters]
-        if len(verdicts) != sum(len(programs) for _, programs in made):
-            raise ValueError(f"{self.name}: {len(verdicts)} verdicts for {sum(len(p) for _, p in made)} programs")
-        rows, rest = [], list(verdicts)
-        for filter_name, programs in made:
-            mine, rest = rest[: len(programs)], rest[len(programs) :]
-            broken = next((v for v in mine if v.verdict == "sandbox_error"), None)
-            if broken is None:
-                metrics: Mapping[str, Any] = metrics_of([v.verdict == "passed" for v in mine], self._ks)
-            else:
-                metrics = dict.fromkeys(self.metric_names)
-            sources = [program.source for program in programs]
-            rows.append(
-                make_row(
-                    document,
-                    given,
-                    filter_name,
-                    [sources],
-                    metrics,
-                    unparsed=found_no_answer([list(r) for r in given.responses], frozenset()),
-                    error=f"sandbox: {broken.reason}" if broken is not None else None,
-                    cut_tokens=cut_tokens,
-                    code=code_columns(sources, mine),
-                )
-            )
-        return rows
-
-    @property
-    def _ks(self) -> tuple[int, ...]:
-        return self.code.k if self.code is not None else ()
-
-    def _null_row(self, document: Document, given: Given, filter_name: str, error: str | None, cut_tokens: int) -> Row:
-        metrics = dict.fromkeys(self.metric_names)
-        return make_row(document, given, filter_name, [], metrics, error=error, cut_tokens=cut_tokens)
+        return self._grader.score(document, answers, verdicts, cut_tokens)
 
     def scorer(self) -> Scorer:
-        return Scorer(self)
+        return Scorer(self._grader)
 
     @property
     def scores_together(self) -> bool:
-        """Whether some filter may look at all documents at once: any that is not lm-eval's own."""
-        for step in (step for ensemble in self._task._filters for step in ensemble.filters):
-            if (
-                getattr(step.func, "__module__", "").startswith("lm_eval.filters")
-                and step.func.__name__ != "CustomFilter"
-            ):
-                continue
-            return self.code is None
-        return False
+        """Whether some filter may look at all documents at once."""
+        return self._grader.scores_together
+
+    @property
+    def _grader(self) -> Grader:
+        return Grader(self._task, self.name, self.metric_names, self.repeats, self._trusted, self.code)
 
     # ── aggregate ────────────────────────────────────────────────────────────
 
@@ -399,30 +276,6 @@ class Task:
         }
 
 
-class Scorer:
-    """Rows as documents finish; where a filter must see all documents, all at once in the end."""
-
-    def __init__(self, task: Task) -> None:
-        self._task = task
-        self._waiting: list[tuple[Document, Sequence[Sequence[Answer | None]], int]] = []
-
-    def add(
-        self,
-        document: Document,
-        answers: Sequence[Sequence[Answer | None]],
-        verdicts: Sequence[Verdict] | None = None,
-        cut_tokens: int = 0,
-    ) -> list[Row]:
-        if not self._task.scores_together:
-            return self._task.score(document, answers, verdicts, cut_tokens)
-        self._waiting.append((document, answers, cut_tokens))
-        return []
-
-    def finish(self) -> list[Row]:
-        waiting, self._waiting = sorted(self._waiting, key=lambda item: item[0].doc_id), []
-        return self._task._score_together(waiting) if waiting else []
-
-
 def _request(instance: Any) -> Request:
     kind, context, repeats = _KINDS[instance.request_type], instance.args[0], instance.repeats or 1
     messages = getattr(context, "messages", None)
@@ -435,16 +288,6 @@ def _request(instance: Any) -> Request:
     if not isinstance(instance.args[1], str):
         raise TypeError(f"the continuation is no text: {instance.args[1]!r}")
     return Request("score", context, instance.args[1], repeats=repeats)
-
-
-def _fallbacks(ensemble: Any) -> frozenset[str]:
-    """What this filter's regular expressions give where they match nothing."""
-    found = {"[invalid]"}
-    for step in ensemble.filters:
-        fallback = step.keywords.get("fallback")
-        if isinstance(fallback, str):
-            found.add(fallback)
-    return frozenset(found)
 
 
 def _source(value: Any) -> str:

@@ -1,0 +1,215 @@
+"""From a document's answers to its rows: filters and metrics of lm-eval's, or verdicts on programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from evalkit.registry import lmeval
+from evalkit.registry.code import CodeSpec, metrics_of
+from evalkit.registry.rows import Document, Given, arguments, code_columns, found_no_answer, give, make_row
+from evalkit.types import Answer, Program, Row, Verdict
+
+__all__ = ["Answers", "Grader", "Scorer"]
+
+Answers: TypeAlias = "Sequence[Sequence[Answer | None]]"
+"""For each request of a document its `repeats` answers; None where there is none."""
+
+_TYPES = {"score": "loglikelihood", "rolling": "loglikelihood_rolling", "generate": "generate_until"}
+
+
+@dataclass(frozen=True, slots=True)
+class Grader:
+    """Scores documents of one task, each alone. Whatever raises becomes its row's `error`."""
+
+    task: Any
+    """lm-eval's task object."""
+    name: str
+    metric_names: tuple[str, ...]
+    repeats: int
+    trusted: bool
+    code: CodeSpec | None
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        return tuple(ensemble.name for ensemble in self.task._filters)
+
+    def programs(self, document: Document, answers: Answers) -> list[Program] | None:
+        """What the sandbox is to run before `score`: filter by filter, request by request, sample by sample."""
+        if self.code is None:
+            return None
+        given = give(document, answers)
+        if given.missing or given.error is not None:
+            return []
+        try:
+            return [p for _, programs in self._programs(document, given) for p in programs]
+        except Exception:
+            return []
+
+    def _programs(self, document: Document, given: Given) -> list[tuple[str, list[Program]]]:
+        """For each filter its name and the programs it leaves."""
+        assert self.code is not None
+        made = []
+        with lmeval.rendering(self.trusted):
+            for ensemble in self.task._filters:
+                filtered = self._filtered(ensemble, [(document, given)])[0]
+                completions = [text for part in filtered for text in (part if isinstance(part, list) else [part])]
+                programs = [self.code.program_of(document.doc, str(text), lmeval.render) for text in completions]
+                made.append((ensemble.name, programs))
+        return made
+
+    def score(
+        self,
+        document: Document,
+        answers: Answers,
+        verdicts: Sequence[Verdict] | None = None,
+        cut_tokens: int = 0,
+    ) -> list[Row]:
+        """One row per filter. Whatever raises becomes the row's `error`; no other document is touched."""
+        given = give(document, answers)
+        if given.missing or given.error is not None:
+            return [self._null_row(document, given, name, given.error, cut_tokens) for name in self.filters]
+        if self.code is not None:
+            return self._code_rows(document, given, verdicts or (), cut_tokens)
+        rows = []
+        for ensemble in self.task._filters:
+            try:
+                with lmeval.rendering(self.trusted):
+                    filtered = self._filtered(ensemble, [(document, given)])[0]
+            except Exception as error:
+                rows.append(self._null_row(document, given, ensemble.name, lmeval.say(error), cut_tokens))
+                continue
+            rows.append(self._row(document, given, ensemble, filtered, cut_tokens))
+        return rows
+
+    def score_together(self, waiting: Sequence[tuple[Document, Answers, int]]) -> list[Row]:
+        """As `score`, with each filter run once over all documents that have answers."""
+        given = [(document, give(document, answers), cut) for document, answers, cut in waiting]
+        sound = [(document, g) for document, g, _ in given if not g.missing and g.error is None]
+        rows: dict[tuple[int, str], Row] = {}
+        for ensemble in self.task._filters:
+            error, filtered = None, []
+            try:
+                with lmeval.rendering(self.trusted):
+                    filtered = self._filtered(ensemble, sound)
+            except Exception as raised:
+                error = lmeval.say(raised)
+            found = {id(document): parts for (document, _), parts in zip(sound, filtered, strict=False)}
+            for document, g, cut in given:
+                if id(document) in found:
+                    row = self._row(document, g, ensemble, found[id(document)], cut)
+                else:
+                    row = self._null_row(document, g, ensemble.name, g.error or (None if g.missing else error), cut)
+                rows[document.doc_id, ensemble.name] = row
+        return [rows[document.doc_id, name] for document, _, _ in given for name in self.filters]
+
+    def _row(self, document: Document, given: Given, ensemble: Any, filtered: list[Any], cut_tokens: int) -> Row:
+        try:
+            with lmeval.rendering(self.trusted):
+                metrics = self.task.process_results(document.doc, filtered)
+        except Exception as error:
+            return self._null_row(document, given, ensemble.name, lmeval.say(error), cut_tokens)
+        generates = any(request.kind == "generate" for request in document.requests)
+        unparsed = generates and found_no_answer(filtered, _fallbacks(ensemble))
+        return make_row(document, given, ensemble.name, filtered, metrics, unparsed=unparsed, cut_tokens=cut_tokens)
+
+    def _filtered(self, ensemble: Any, given: Sequence[tuple[Document, Given]]) -> list[list[Any]]:
+        """A filter's results for each document's requests."""
+        instances: list[list[Any]] = []
+        for document, answers in given:
+            metadata = (self.name, document.doc_id, self.repeats)
+            made = []
+            for index, request in enumerate(document.requests):
+                instance = lmeval.make_instance(_TYPES[request.kind], document.doc, arguments(request), index, metadata)
+                instance.resps = answers.responses[index]
+                made.append(instance)
+            instances.append(made)
+        flat = [instance for made in instances for instance in made]
+        if flat:
+            ensemble.apply(flat)
+        return [[instance.filtered_resps[ensemble.name] for instance in made] for made in instances]
+
+    def _code_rows(self, document: Document, given: Given, verdicts: Sequence[Verdict], cut_tokens: int) -> list[Row]:
+        try:
+            made = self._programs(document, given)
+        except Exception as error:
+            reason = lmeval.say(error)
+            return [self._null_row(document, given, name, reason, cut_tokens) for name in self.filters]
+        if len(verdicts) != sum(len(programs) for _, programs in made):
+            raise ValueError(f"{self.name}: {len(verdicts)} verdicts for {sum(len(p) for _, p in made)} programs")
+        rows, rest = [], list(verdicts)
+        for filter_name, programs in made:
+            mine, rest = rest[: len(programs)], rest[len(programs) :]
+            broken = next((v for v in mine if v.verdict == "sandbox_error"), None)
+            if broken is None:
+                metrics: Mapping[str, Any] = metrics_of(
+                    [v.verdict == "passed" for v in mine], self.code.k if self.code else ()
+                )
+            else:
+                metrics = dict.fromkeys(self.metric_names)
+            sources = [program.source for program in programs]
+            rows.append(
+                make_row(
+                    document,
+                    given,
+                    filter_name,
+                    [sources],
+                    metrics,
+                    unparsed=found_no_answer([list(r) for r in given.responses], frozenset()),
+                    error=f"sandbox: {broken.reason}" if broken is not None else None,
+                    cut_tokens=cut_tokens,
+                    code=code_columns(sources, mine),
+                )
+            )
+        return rows
+
+    def _null_row(self, document: Document, given: Given, filter_name: str, error: str | None, cut_tokens: int) -> Row:
+        metrics = dict.fromkeys(self.metric_names)
+        return make_row(document, given, filter_name, [], metrics, error=error, cut_tokens=cut_tokens)
+
+    @property
+    def scores_together(self) -> bool:
+        """Whether some filter may look at all documents at once: any that is not lm-eval's own."""
+        for step in (step for ensemble in self.task._filters for step in ensemble.filters):
+            if (
+                getattr(step.func, "__module__", "").startswith("lm_eval.filters")
+                and step.func.__name__ != "CustomFilter"
+            ):
+                continue
+            return self.code is None
+        return False
+
+
+class Scorer:
+    """Rows as documents finish; where a filter must see all documents, all at once in the end."""
+
+    def __init__(self, grader: Grader) -> None:
+        self._grader = grader
+        self._waiting: list[tuple[Document, Answers, int]] = []
+
+    def add(
+        self,
+        document: Document,
+        answers: Answers,
+        verdicts: Sequence[Verdict] | None = None,
+        cut_tokens: int = 0,
+    ) -> list[Row]:
+        if not self._grader.scores_together:
+            return self._grader.score(document, answers, verdicts, cut_tokens)
+        self._waiting.append((document, answers, cut_tokens))
+        return []
+
+    def finish(self) -> list[Row]:
+        waiting, self._waiting = sorted(self._waiting, key=lambda item: item[0].doc_id), []
+        return self._grader.score_together(waiting) if waiting else []
+
+
+def _fallbacks(ensemble: Any) -> frozenset[str]:
+    """What this filter's regular expressions give where they match nothing."""
+    found = {"[invalid]"}
+    for step in ensemble.filters:
+        fallback = step.keywords.get("fallback")
+        if isinstance(fallback, str):
+            found.add(fallback)
+    return frozenset(found)
