@@ -76,12 +76,19 @@ def show(comparison: Comparison) -> None:
 
 
 def _show(console: Any, comparison: Comparison, against: Against) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=escape(_title(comparison, against)), title_justify="left", header_style="bold")
+    table = Table(
+        title=escape(_title(comparison, against)),
+        title_justify="left",
+        header_style="bold",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+    )
     for i, column in enumerate(_HEAD):
-        table.add_column(column, justify="right" if i > 1 else "left", overflow="fold")
+        table.add_column(column, justify="right" if i > 1 else "left", overflow="fold", no_wrap=i != 1)
     for task in against.tasks:
         colour = {True: "green", False: "red", None: ""}[task.improved]
         cells = [escape(cell) for cell in _cells(task)]

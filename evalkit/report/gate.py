@@ -104,6 +104,7 @@ def show(result: GateResult) -> None:
 
 
 def _show(console: Any, result: GateResult) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.markup import escape
     from rich.table import Table
 
@@ -113,9 +114,9 @@ def _show(console: Any, result: GateResult) -> None:
         f"{escape(result.candidate.label)} [dim]{escape(result.candidate.run_id)}[/] against"
         f" {escape(result.baseline.label)} [dim]{escape(result.baseline.run_id)}[/], {escape(_policy(result))}"
     )
-    table = Table(header_style="bold")
+    table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for i, column in enumerate(_HEAD):
-        table.add_column(column, justify="right" if i > 2 else "left", overflow="fold", no_wrap=i == 1)
+        table.add_column(column, justify="right" if i > 2 else "left", overflow="fold", no_wrap=i != 2)
     for task in result.tasks:
         cells = [escape(cell) for cell in _cells(task)]
         cells[1] = f"[{_COLOURS[task.verdict]}]{cells[1]}[/]"
