@@ -53,8 +53,10 @@ def lines(results: Mapping[str, Any], *, members: bool = True) -> Iterator[Line]
                 arrow="↑" if figure.get("higher_is_better", True) else "↓",
                 figure=figure,
             )
+        bare = not entry.get("metrics")
         for member in entry.get("members", ()):
-            if members or member in groups:
+            # A group without a figure of its own stands for its members.
+            if members or bare or member in groups:
                 yield from walk(member, depth + 1)
 
     for name in results.get("requested", [*groups, *tasks]):
