@@ -57,6 +57,8 @@ def command(
     shots = {entry.get("num_fewshot") for entry in source.results["tasks"].values()} if source else set()
     if flags["num_fewshot"] is None and len(shots) == 1:
         flags["num_fewshot"] = shots.pop()
+    if flags["limit"] is None and source:
+        flags["limit"] = source.manifest.get("limit")
     asked = tasks or (source.requested if source else recording.tasks)
     config = RunConfig.build(model=model or recording.label, tasks=asked, engine="replay", **flags)
     with Progress.open(quiet=quiet) as progress:

@@ -57,7 +57,7 @@ def lines(results: Mapping[str, Any], *, members: bool = True) -> Iterator[Line]
         for member in entry.get("members", ()):
             # A group without a figure of its own stands for its members.
             if members or bare or member in groups:
-                yield from walk(member, depth + 1)
+                yield from walk(member, depth if bare else depth + 1)
 
     for name in results.get("requested", [*groups, *tasks]):
         yield from walk(name, 0)
