@@ -591,6 +591,20 @@ def test_the_verdict_is_shown_first(
     assert "worse by at least" in shown
 
 
+@pytest.mark.parametrize("columns", [60, 80, 100, 200])
+def test_no_figure_is_cut_short_in_a_narrow_window(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    result = several(tmp_path)
+    report.show(result)
+    shown = capsys.readouterr().out
+    low, high = (f"{end * 100:+.2f}" for end in result.tasks[0].ci95 or ())
+    assert all(figure in shown for figure in ("45.49", "40.49", low, high))
+    assert f"{low} to {high}" in shown or columns < 80
+
+
 # ── the verb ─────────────────────────────────────────────────────────────────
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from evalkit.compare import Against, Comparison, Flip, TaskComparison
-from evalkit.report.pieces import cell, members_entry, row, run_entry, unpaired_entry
+from evalkit.report.pieces import cell, draw, members_entry, row, run_entry, unpaired_entry
 
 __all__ = ["as_dict", "as_json", "as_markdown", "show"]
 
@@ -76,25 +76,15 @@ def show(comparison: Comparison) -> None:
 
 
 def _show(console: Any, comparison: Comparison, against: Against) -> None:
-    from rich.box import SIMPLE_HEAD
     from rich.markup import escape
-    from rich.table import Table
 
-    table = Table(
-        title=escape(_title(comparison, against)),
-        title_justify="left",
-        header_style="bold",
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-    )
-    for i, column in enumerate(_HEAD):
-        table.add_column(column, justify="right" if i > 1 else "left", overflow="fold", no_wrap=i != 1)
+    lines = []
     for task in against.tasks:
-        colour = {True: "green", False: "red", None: ""}[task.improved]
-        cells = [escape(cell) for cell in _cells(task)]
-        cells[4] = f"[{colour}]{cells[4]}[/]" if colour else cells[4]
-        table.add_row(*cells)
-    console.print(table)
+        cells = [escape(text) for text in _cells(task)]
+        colour = {True: "green", False: "red", None: "default"}[task.improved]
+        lines.append([*cells[:4], f"[{colour}]{cells[4]}[/]", *cells[5:]])
+    optional = ("metric", "detectable", "changed", "p", "n")
+    draw(console, _title(comparison, against), _HEAD, lines, words=2, optional=optional)
     for remark in _remarks(against):
         console.print(f"[yellow]{escape(remark)}[/]")
     for flip in _flips(against):

@@ -7,7 +7,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from evalkit.gate import Bound, GateResult, TaskVerdict
-from evalkit.report.pieces import cell, members_entry, plain, row, run_entry, unpaired_entry
+from evalkit.report.pieces import cell, draw, members_entry, plain, row, run_entry, unpaired_entry
 
 __all__ = ["as_dict", "as_json", "as_junit", "as_markdown", "headline", "show"]
 
@@ -104,9 +104,7 @@ def show(result: GateResult) -> None:
 
 
 def _show(console: Any, result: GateResult) -> None:
-    from rich.box import SIMPLE_HEAD
     from rich.markup import escape
-    from rich.table import Table
 
     colour = _COLOURS[result.verdict]
     console.print(f"\n[bold {colour}]{escape(headline(result))}[/]\n")
@@ -114,14 +112,11 @@ def _show(console: Any, result: GateResult) -> None:
         f"{escape(result.candidate.label)} [dim]{escape(result.candidate.run_id)}[/] against"
         f" {escape(result.baseline.label)} [dim]{escape(result.baseline.run_id)}[/], {escape(_policy(result))}"
     )
-    table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for i, column in enumerate(_HEAD):
-        table.add_column(column, justify="right" if i > 2 else "left", overflow="fold", no_wrap=i != 2)
+    lines = []
     for task in result.tasks:
-        cells = [escape(cell) for cell in _cells(task)]
-        cells[1] = f"[{_COLOURS[task.verdict]}]{cells[1]}[/]"
-        table.add_row(*cells)
-    console.print(table)
+        cells = [escape(text) for text in _cells(task)]
+        lines.append([cells[0], f"[{_COLOURS[task.verdict]}]{cells[1]}[/]", *cells[2:]])
+    draw(console, "", _HEAD, lines, words=3, optional=("metric", "tolerated", "lost / gained", "n"))
     for task in result.tasks:
         for i, reason in enumerate(task.reasons):
             name = escape(task.name) if i == 0 else ""

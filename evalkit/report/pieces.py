@@ -9,7 +9,7 @@ from typing import Any
 from evalkit.compare import Member, Unpaired
 from evalkit.results import Run
 
-__all__ = ["cell", "members_entry", "plain", "row", "run_entry", "unpaired_entry"]
+__all__ = ["cell", "draw", "members_entry", "plain", "row", "run_entry", "unpaired_entry"]
 
 
 def run_entry(run: Run) -> dict[str, Any]:
@@ -37,6 +37,41 @@ def members_entry(members: Iterable[Member]) -> dict[str, Any]:
         }
         for member in members
     }
+
+
+def draw(
+    console: Any, title: str, head: Sequence[str], rows: Iterable[Sequence[str]], *, words: int, optional: Sequence[str]
+) -> None:
+    """A table on a terminal. Cells are rich markup; the first `words` columns hold words, the others figures.
+
+    Where the window is too narrow, `optional` columns go, one after the other: a figure is never cut short.
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.markup import escape
+    from rich.table import Table
+
+    lines = [list(line) for line in rows]
+    kept = list(range(len(head)))
+    for away in ("", *optional):
+        kept = [i for i in kept if head[i] != away]
+        table = Table(
+            title=escape(title) or None,
+            title_justify="left",
+            header_style="bold",
+            box=SIMPLE_HEAD,
+            pad_edge=False,
+            collapse_padding=True,
+        )
+        for i in kept:
+            table.add_column(head[i], justify="left" if i < words else "right", no_wrap=True)
+        for line in lines:
+            table.add_row(*(line[i] for i in kept))
+        if console.measure(table, options=console.options.update(width=10_000)).maximum <= console.width:
+            break
+    else:
+        for column in table.columns:
+            column.no_wrap, column.overflow = False, "fold"
+    console.print(table)
 
 
 def row(cells: Sequence[str]) -> str:
