@@ -506,6 +506,25 @@ def test_reasoning_is_kept_apart(tiny_model: Path, kind: str) -> None:
     assert stopped.reasoning == whole.reasoning, "a stop string ended the reasoning trace"
 
 
+def test_a_marker_that_is_a_special_token_is_found_too(tiny_model: Path, tmp_path: Path) -> None:
+    """Special tokens are left out of decoded text, where a search for the marker's text would miss it."""
+    from transformers import AutoTokenizer
+
+    folder = shutil.copytree(tiny_model, tmp_path / "model")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    prompt, tokens = _with_a_clean_token(tiny_model, tokenizer)
+    marker = tokenizer.convert_ids_to_tokens(tokens[3])
+    tokenizer.add_special_tokens({"additional_special_tokens": [marker]})
+    tokenizer.save_pretrained(folder)
+    item = Generate((0,), ids(prompt, tiny_model), Sampling(max_tokens=12))
+    by_text = answers(huggingface.load(spec(folder), think_end_token=marker), [item])[0]
+    by_id = answers(huggingface.load(spec(folder), think_end_token=tokens[3]), [item])[0]
+    assert isinstance(by_text, Generated)
+    assert by_text == by_id
+    assert by_text.reasoning
+    assert by_text.finish == "length"
+
+
 def _with_a_clean_token(folder: Path, tokenizer: Any) -> tuple[str, list[int]]:
     """A prompt whose greedy text has a plain word as its fourth token, which stands nowhere before."""
     from transformers import AutoModelForCausalLM
@@ -765,6 +784,13 @@ def test_an_encoder_decoder_is_refused(tiny_model: Path, tmp_path: Path) -> None
 def test_options_are_checked(tiny_model: Path, option: dict[str, Any], says: str) -> None:
     with pytest.raises(UsageError, match=says):
         huggingface.load(spec(tiny_model, args=option))
+
+
+def test_what_the_command_line_leaves_out_does_not_undo_model_args(tiny_model: Path) -> None:
+    asked = spec(tiny_model, args={"batch_size": 3, "max_length": 64})
+    described = huggingface.load(asked, batch_size=None, device=None).description
+    assert (described["batch_size"], described["max_length"]) == (3, 64)
+    assert huggingface.load(asked, batch_size="auto", max_batch_size=7).description["batch_size"] == 7
 
 
 def test_a_config_field_is_an_option_as_in_lm_eval(tiny_model: Path) -> None:

@@ -122,10 +122,11 @@ def _full(window: list[Score]) -> bool:
 
 
 def load(spec: ModelSpec, tokenizer: Any = None, adapters: Sequence[Adapter] = (), **options: Any) -> HuggingFaceEngine:
-    """The engine for a model. `options` are --model-args by name, over what `spec.args` says."""
+    """The engine for a model. `options` are --model-args by name, over what `spec.args` says; None says nothing."""
     folder = checkpoint.resolve(spec)
     found = checkpoint.inspect(folder, trust_remote_code=spec.trust_remote_code)
-    given = Options.of({**spec.args, **options}, _config_fields(folder, spec.trust_remote_code))
+    asked = {**spec.args, **{name: value for name, value in options.items() if value is not None}}
+    given = Options.of(asked, _config_fields(folder, spec.trust_remote_code))
     try:
         import torch
         import transformers

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect as introspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -91,7 +92,7 @@ class Model:
             if self._wanted.at is None or self._wanted.taken or not args or args[0].dim() != 3:
                 return None
             self._wanted.taken = True
-            return (args[0][self._wanted.at].unsqueeze(0), *args[1:])
+            return (_picked(args[0], self._wanted.at).unsqueeze(0), *args[1:])
 
         self._hook = head.register_forward_pre_hook(narrow)
 
@@ -117,7 +118,7 @@ class Model:
         self._wanted.at, self._wanted.taken = at, False
         try:
             logits = self.net(**arguments).logits
-            logits = logits[0] if self._wanted.taken else logits[at]
+            logits = logits[0] if self._wanted.taken else _picked(logits, at)
         finally:
             self._wanted.at = None
         return logits[:, : self.vocab[adapter]]
@@ -166,6 +167,11 @@ class Model:
             torch.cuda.empty_cache()
 
 
+def _picked(states: torch.Tensor, at: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+    """A model spread over several devices ends on another one than it begins."""
+    return states[at[0].to(states.device), at[1].to(states.device)]
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
@@ -206,9 +212,10 @@ def _load_net(spec: ModelSpec, checkpoint: Checkpoint, options: Options, device:
     if options.parallelize:
         arguments.setdefault("device_map", "auto")
     try:
-        net = AutoModelForCausalLM.from_pretrained(
-            checkpoint.path, trust_remote_code=spec.trust_remote_code, local_files_only=True, **arguments
-        )
+        with _no_bars():
+            net = AutoModelForCausalLM.from_pretrained(
+                checkpoint.path, trust_remote_code=spec.trust_remote_code, local_files_only=True, **arguments
+            )
         spread = "device_map" in arguments or checkpoint.quantization is not None or bool(quantize)
         return net if spread else net.to(device)
     except Exception as error:
@@ -218,6 +225,20 @@ def _load_net(spec: ModelSpec, checkpoint: Checkpoint, options: Options, device:
                 "type dtype=bfloat16, load_in_4bit=True or parallelize=True among --model-args"
             ) from error
         raise EngineError(f"transformers cannot load {spec.typed}: {one_line(error)}") from error
+
+
+@contextlib.contextmanager
+def _no_bars() -> Iterator[None]:
+    """The screen belongs to the run's own progress."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _dtype(name: str) -> Any:

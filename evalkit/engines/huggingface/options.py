@@ -23,8 +23,8 @@ _ELSEWHERE = frozenset(
 
 _LOADING = frozenset(
     """
-    attn_implementation device_map max_memory offload_folder low_cpu_mem_usage subfolder variant
-    use_safetensors gguf_file load_in_8bit load_in_4bit bnb_4bit_compute_dtype bnb_4bit_quant_type
+    attn_implementation device_map max_memory offload_folder low_cpu_mem_usage variant
+    use_safetensors load_in_8bit load_in_4bit bnb_4bit_compute_dtype bnb_4bit_quant_type
     bnb_4bit_use_double_quant
     """.split()  # noqa: SIM905
 )
@@ -36,7 +36,8 @@ _REFUSED = {
     "autogptq": "a GPTQ checkpoint says so in its config.json and loads without this",
     "gptqmodel": "a GPTQ checkpoint says so in its config.json and loads without this",
     "tp_plan": "use parallelize=True, or the vllm engine with tensor_parallel_size=N",
-    "max_batch_size": "the batch size is found from memory; batch_size=N caps it",
+    "subfolder": "give the folder itself as --model PATH/SUBFOLDER",
+    "gguf_file": "convert it to safetensors first",
 }
 
 
@@ -47,6 +48,8 @@ class Options:
     dtype: str | None = None
     batch_size: int | None = None
     """The most rows in one batch. None: as many as the memory takes."""
+    max_batch_size: int | None = None
+    """lm-eval's name for the same cap."""
     max_length: int | None = None
     softmax_dtype: str | None = None
     """Taken for lm-eval's sake. Log-probabilities are always computed in float32."""
@@ -76,8 +79,10 @@ class Options:
             elif name not in _ELSEWHERE:
                 known = fields | _LOADING | _ELSEWHERE | config_fields
                 raise UsageError(f"the hf engine has no option {asked!r}{nearest(asked, known)}")
-        for name in ("batch_size", "max_length", "max_batch_tokens"):
+        for name in ("batch_size", "max_batch_size", "max_length", "max_batch_tokens"):
             own[name] = _count(name, own.get(name))
+        caps = [cap for cap in (own["batch_size"], own["max_batch_size"]) if cap is not None]
+        own["batch_size"] = min(caps, default=None)
         marker = own.get("think_end_token")
         if isinstance(marker, str) and marker.lstrip("-").isdigit():
             own["think_end_token"] = int(marker)

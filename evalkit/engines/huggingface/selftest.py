@@ -142,5 +142,5 @@ def _regret(model: Model, one: Sequence) -> float:
     ids = model.tensor([*prompt, *tokens[:-1]])[None]
     columns = torch.arange(len(prompt) - 1, ids.shape[1], device=model.device)
     logits = model.forward(ids, (torch.zeros_like(columns), columns)).float()
-    taken = logits[torch.arange(len(tokens), device=model.device), model.tensor(tokens)]
+    taken = logits.gather(-1, model.tensor(tokens)[:, None].to(logits.device))[:, 0]
     return float((logits.max(-1).values - taken).max())

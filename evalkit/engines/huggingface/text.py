@@ -24,7 +24,7 @@ class Texts:
     def __init__(self, tokenizer: Any, eos_ids: Sequence[int], think_end: str | int | None = None) -> None:
         self._tokenizer = tokenizer
         self._eos_ids = frozenset(eos_ids)
-        self._think_end = think_end
+        self._think_end = _as_id(tokenizer, think_end)
         self._stops: dict[tuple[str, ...], list[_Stop]] = {}
         eos = getattr(tokenizer, "eos_token_id", None)
         self._eos_text = tokenizer.decode([eos]) if eos is not None else ""
@@ -97,3 +97,10 @@ class Texts:
 
     def _decode(self, tokens: list[int]) -> str:
         return str(self._tokenizer.decode(tokens, skip_special_tokens=True))
+
+
+def _as_id(tokenizer: Any, marker: str | int | None) -> str | int | None:
+    """A marker that is a special token never shows in decoded text: it is looked for by its id."""
+    if isinstance(marker, str) and marker in getattr(tokenizer, "all_special_tokens", ()):
+        return int(tokenizer.convert_tokens_to_ids(marker))
+    return marker
