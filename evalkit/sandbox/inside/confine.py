@@ -6,6 +6,7 @@ import ctypes
 import os
 import resource
 import struct
+import sys
 
 from . import landlock, namespaces
 from .kernel import PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, Call, Unsupported
@@ -41,10 +42,11 @@ class Confinement:
         """Landlock's, as a descriptor; -1 where there are none."""
         self._filter: Filter | None = None
         self._calls: list[Call] = []
+        if sys.platform == "linux":
+            self._calls.append(Call("prctl", PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0))
         if tier != "unsafe-none":
             self._filter = Filter(landlock_abi)
-            self._calls = [
-                Call("prctl", PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0),
+            self._calls += [
                 Call("prctl", PR_SET_DUMPABLE, 0, 0, 0, 0),
                 Call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
                 Call("capset", ctypes.c_char_p(struct.pack("=Ii", 0x20080522, 0)), ctypes.c_char_p(bytes(24))),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _socket
+import contextlib
 import gc
 import io
 import json
@@ -10,6 +11,7 @@ import os
 import select
 import signal
 import sys
+import time
 from typing import NoReturn
 
 from .confine import Confinement
@@ -17,6 +19,9 @@ from .limits import Limits
 from .watch import serve
 
 __all__ = ["main"]
+
+_LEAVING = 0.3
+"""Seconds that workers get to end their programs when the harness is gone."""
 
 _WARM = """
     math cmath re typing collections collections.abc itertools functools string random copy operator heapq bisect
@@ -88,13 +93,21 @@ def _fork_worker(control: int, inherited: list[int], confinement: Confinement, l
 
 def _wait(lifeline: int, harness: int, workers: list[int]) -> NoReturn:
     """Ends with the harness, or with any worker: the harness then starts everything anew."""
+    ends = [lifeline, harness] if harness >= 0 else [lifeline]
+    watched = {os.pidfd_open(pid): pid for pid in workers} if hasattr(os, "pidfd_open") else {}
     poll = select.poll()
-    poll.register(lifeline, select.POLLIN)
-    if harness >= 0:
-        poll.register(harness, select.POLLIN)
-    for pid in workers:
-        poll.register(os.pidfd_open(pid), select.POLLIN)
+    for fd in (*ends, *watched):
+        poll.register(fd, select.POLLIN)
     poll.poll()
-    for pid in workers:
-        os.kill(pid, signal.SIGKILL)
+    for fd in ends:
+        poll.unregister(fd)
+    # They see it too, and know what they have to take with them.
+    deadline = time.monotonic() + _LEAVING
+    while watched and time.monotonic() < deadline:
+        for fd, _ in poll.poll(20):
+            poll.unregister(fd)
+            del watched[fd]
+    for pid in watched.values() if hasattr(os, "pidfd_open") else workers:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     os._exit(0)
