@@ -456,7 +456,7 @@ def test_clustered_bounds_err_at_most_as_often_as_they_say(clusters: int, size: 
 
 
 def test_clustered_power_is_what_was_predicted() -> None:
-    """At an intra-class correlation of 0.3, ten of a source count as 10/(1 + 9 · 0.3) (Kish 1965, eq. 5.4.1)."""
+    """At an intra-class correlation of 0.3, ten of a source count as 10/(1 + 9 · 0.3) (Kish 1965)."""
     rng, clusters, size, icc, runs = np.random.default_rng(23), 100, 10, 0.3, 6000
     plan = Design(clusters * size, clusters=np.repeat(np.arange(clusters), size))
     found = sum(

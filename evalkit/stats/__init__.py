@@ -1,4 +1,4 @@
-"""Statistics on numpy and scipy alone. Each function names the paper and the equation that it follows.
+"""Statistics on numpy and scipy alone. Each function names its paper and spells out the equation.
 
 intervals      one proportion, one mean
 cluster        strata, clusters and weights become a variance: the one helper that all others call

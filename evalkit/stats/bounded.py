@@ -34,8 +34,8 @@ _SMALLEST = 1e-60
 def mover_limits(lost: ArrayLike, gained: ArrayLike, n: ArrayLike, alpha: float) -> tuple[Floats, Floats]:
     """One-sided limits for (gained − lost)/n, each wrong with probability `alpha` at most. Vectorised.
 
-    Zou & Donner (2008), Statistics in Medicine 27:1693, eq. (8), on Clopper–Pearson limits for the two discordant
-    cells. Their correlation is the multinomial one, at the estimates or at the limits, whichever leaves more room: at
+    Zou & Donner (2008), Statistics in Medicine 27:1693: with δ = p₁ − p₂ and limits (l, u) of each, the lower one is
+    δ − √((p₁ − l₁)² + (u₂ − p₂)² − 2ρ(p₁ − l₁)(u₂ − p₂)). Here p₁ is the share gained, p₂ the share lost. Their correlation is the multinomial one, at the estimates or at the limits, whichever leaves more room: at
     the estimates alone a handful of documents would be trusted too much.
     """
     size = np.asarray(n, float)
@@ -200,8 +200,8 @@ def bounded_difference(
 ) -> BoundedDifference:
     """Mean of paired differences within ±`scale`, with bounds.
 
-    The effective sample size is Korn & Graubard's (1998, Survey Methodology 24:193, eq. 2.2): the number of
-    independent yes/no documents whose variance equals the design's, times (z/t(df))².
+    The effective sample size is Korn & Graubard's (1998), Survey Methodology 24:193: the number of independent yes/no
+    documents whose variance equals the design's, n* = p(1 − p)/Var · (z/t(df))².
     """
     d = np.asarray(differences, float)
     if d.size == 0:

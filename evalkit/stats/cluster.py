@@ -94,7 +94,7 @@ class Design:
 
     @property
     def units(self) -> float:
-        """How many equally weighted clusters the design is worth: Kish (1965), Survey Sampling, eq. 11.7.3."""
+        """How many equally weighted clusters the design is worth: (Σw)²/Σw², Kish (1965)."""
         if self.weights is None:
             return float(self.clusters)
         totals = self.weights if self._cluster is None else np.bincount(self._cluster, self.weights)
@@ -106,8 +106,9 @@ class Design:
     def covariance(self, values: Floats, *, clustered: bool = True) -> Floats:
         """Covariance matrix of the weighted means of the columns of `values`.
 
-        Cochran (1977), Sampling Techniques, eq. 5.13 for strata; the clustered form is Miller (2024), "Adding Error
-        Bars to Evals", section 2.2, times G/(G−1) as in Liang & Zeger (1986) with the usual small-sample factor.
+        Strata: Σ W² · s²/n (Cochran 1977, Sampling Techniques, chapter 5). Clusters: Σ over clusters of (Σ of their
+        documents' deviations)² / n² (Miller 2024, "Adding Error Bars to Evals", on clustered standard errors), times the
+        usual small-sample factor G/(G − 1).
         """
         x = values if values.ndim == 2 else values[:, None]
         if self._stratum is None:
@@ -137,7 +138,7 @@ def clustered_mean(
     strata: ArrayLike | None = None,
     weights: ArrayLike | None = None,
 ) -> Mean:
-    """Mean with the standard error that its design calls for, and t(G−1): Miller (2024), section 2.2."""
+    """Mean with the standard error that its design calls for, and t(G−1): Miller (2024)."""
     x = np.asarray(values, float)
     design = Design(x.size, strata=strata, clusters=clusters, weights=weights)
     variance = float(design.covariance(x)[0, 0]) if design.df else math.nan

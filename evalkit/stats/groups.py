@@ -15,7 +15,7 @@ def group_mean(
 ) -> tuple[float, float]:
     """A group's figure as lm-eval weighs it, and the standard error of that weighted sum.
 
-    The members are fixed strata: Var = Σ W² · se² (Cochran 1977, Sampling Techniques, eq. 5.6), neither the mean of the
+    The members are fixed strata: Var = Σ W² · se² (Cochran 1977, chapter 5), neither the mean of the
     members' standard errors nor their pooled one.
     """
     v, se, n = (np.asarray(x, float) for x in (values, stderrs, sizes))

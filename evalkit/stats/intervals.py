@@ -27,7 +27,7 @@ class Interval:
 
 
 def wilson(successes: float, n: float, level: float = 0.95) -> Interval:
-    """Wilson (1927), JASA 22:209; equation (4) of Brown, Cai & DasGupta (2001)."""
+    """Wilson (1927), JASA 22:209: (p + z²/2n ± z · √(p(1 − p)/n + z²/4n²)) / (1 + z²/n)."""
     _check_counts(successes, n)
     z = float(ndtri(0.5 + level / 2))
     share = successes / n
@@ -39,7 +39,7 @@ def wilson(successes: float, n: float, level: float = 0.95) -> Interval:
 
 
 def clopper_pearson(successes: float, n: float, level: float = 0.95) -> Interval:
-    """Clopper & Pearson (1934), Biometrika 26:404, in the beta form of Brown, Cai & DasGupta (2001), eq. (10)."""
+    """Clopper & Pearson (1934), Biometrika 26:404: the beta quantiles B(α/2; k, n−k+1) and B(1−α/2; k+1, n−k)."""
     _check_counts(successes, n)
     low, high = clopper_pearson_limits(successes, n, (1 - level) / 2)
     return Interval(float(low), float(high), level)
@@ -76,7 +76,7 @@ def bca_bootstrap(
     seed: int = 0,
     statistic: Callable[[Floats], Floats] | None = None,
 ) -> Interval:
-    """Bias-corrected and accelerated: Efron (1987), JASA 82:171, equations (3.2), (4.4) and (6.6).
+    """Bias-corrected and accelerated: Efron (1987), JASA 82:171; Efron & Tibshirani (1993), eqs. (14.10) to (14.15).
 
     `statistic` maps an array of shape (…, n) to (…); the mean where none is given.
     """

@@ -43,7 +43,10 @@ def mcnemar_exact(lost: int, gained: int) -> float:
 
 
 def mcnemar_midp(lost: int, gained: int) -> float:
-    """Half weight for the observed table: Fagerland, Lydersen & Laake (2013), BMC Med Res Methodol 13:91, eq. (8)."""
+    """Exact p less the probability of the observed table, half of it where both counts are equal.
+
+    Fagerland, Lydersen & Laake (2013), BMC Med Res Methodol 13:91, supplement, eq. (2).
+    """
     total = lost + gained
     if total == 0:
         return 1.0
@@ -65,7 +68,7 @@ def paired_difference(
     weights: ArrayLike | None = None,
     level: float = 0.95,
 ) -> PairedTest:
-    """Mean difference with clustered standard error and t(G−1): Miller (2024), sections 2.2 and 4.2."""
+    """Mean difference with clustered standard error and t(G−1): Miller (2024), on paired differences."""
     d = np.asarray(differences, float)
     design = Design(d.size, strata=strata, clusters=clusters, weights=weights)
     delta = design.mean(d)
@@ -89,7 +92,7 @@ def sign_flip(
     """Two-sided p-value of the sign-flip permutation test: Fisher (1935), The Design of Experiments, section 21.
 
     Exact up to 2^14 sign patterns; beyond, random patterns with the observed one counted among them, as Phipson & Smyth
-    (2010, SAGMB 9:39, eq. 2) ask. Whole clusters flip together.
+    (2010, SAGMB 9:39) ask: (b + 1)/(m + 1). Whole clusters flip together.
     """
     d = np.asarray(differences, float)
     group = codes(clusters, d.size)

@@ -22,7 +22,7 @@ def pass_at_k(samples: ArrayLike, correct: ArrayLike, k: int) -> NDArray[np.floa
 
 
 def pass_at_k_mean(samples: ArrayLike, correct: ArrayLike, k: int) -> tuple[float, float]:
-    """Mean over problems and its standard error, problems being the units drawn (Miller 2024, section 3.1)."""
+    """Mean over problems and its standard error, problems being the units drawn (Miller 2024)."""
     each = pass_at_k(samples, correct, k)
     if each.size < 2:
         return float(each.mean()), math.nan

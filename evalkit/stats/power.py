@@ -1,7 +1,7 @@
 """What a paired comparison of n documents can see, and how many it takes to see more.
 
 Every figure is about the bounds that the gate really uses (`mover_limits`), summed over the tables that they decide on.
-As n grows they tend to the normal formula of Miller (2024), section 5, eq. (9).
+As n grows they tend to the normal formula n = (z_α + z_β)² · Var(d) / δ² (Miller 2024, on power analysis).
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def documents_needed(
 def repeats_needed(variance: float, noise_variance: float, documents: int, needed: int) -> int | None:
     """How many answers per document do the work of `needed` documents, answers being averaged.
 
-    Var = (between + noise/k) / n: Miller (2024), section 3.2. `variance` is that of one document's difference between
+    Var = (between + noise/k) / n: Miller (2024), on resampling. `variance` is that of one document's difference between
     the runs, `noise_variance` the part that two runs of one model show. None where the documents are the limit.
     """
     between = max(variance - noise_variance, 0.0)

@@ -43,7 +43,7 @@ def pairwise_better(
 
 
 def rank_intervals(better: ArrayLike) -> list[Rank]:
-    """Simultaneous intervals for ranks: Mogstad, Romano, Shaikh & Wilhelm (2024), Rev. Econ. Stud. 91:476, eq. (12).
+    """Simultaneous intervals for ranks: Mogstad, Romano, Shaikh & Wilhelm (2024), Rev. Econ. Stud. 91:476.
 
     From 1 + how many are surely above, to K − how many are surely below.
     """
