@@ -78,6 +78,8 @@ class OpenAIEngine:
         self.budget = Budget(price_of(model, self.server.base_url, options.price), options.max_usd, model)
         self._scrubber = Scrubber()
         self._slowest = 0.0
+        self._underestimated = 1.0
+        """How many times more prompt tokens a request has had than was thought; the budget reckons with it."""
         self._timed = 0
         self._fingerprints: set[str] = set()
         self._served: set[str] = set()
@@ -223,7 +225,7 @@ class OpenAIEngine:
                 path, content = body()
                 reserved = await self._reserve(prompt_tokens, most_tokens)
                 reply = await self._send(path, content)
-                self._settle(reply, reserved)
+                self._settle(reply, reserved, prompt_tokens)
             finally:
                 pace.leave()
             if isinstance(reply, Ok):
@@ -250,6 +252,7 @@ class OpenAIEngine:
 
     async def _reserve(self, prompt_tokens: int, most_tokens: int) -> float:
         """Wait for dear requests to come back cheaper than they might have been, before the limit counts as reached."""
+        prompt_tokens = int(prompt_tokens * self._underestimated) + 1
         while not self.budget.fits(prompt_tokens, most_tokens) and self.budget.reserved > 0:
             await asyncio.sleep(0.02)
         return self.budget.reserve(prompt_tokens, most_tokens)
@@ -270,7 +273,7 @@ class OpenAIEngine:
             return self.options.timeout
         return min(self.options.timeout, max(_QUICKEST_TIMEOUT, 10 * self._slowest))
 
-    def _settle(self, reply: Reply, reserved: float) -> None:
+    def _settle(self, reply: Reply, reserved: float, expected: int) -> None:
         prompt = generated = cached = 0
         if isinstance(reply, Ok):
             usage = reply.body.get("usage")
@@ -280,6 +283,7 @@ class OpenAIEngine:
             for found, name in ((self._fingerprints, "system_fingerprint"), (self._served, "model")):
                 if isinstance(reply.body.get(name), str) and len(found) < 8:
                     found.add(reply.body[name])
+        self._underestimated = max(self._underestimated, prompt / max(expected, 1))
         self.budget.settle(reserved, prompt, generated)
         self.usage.prompt += prompt
         self.usage.computed += prompt - cached
