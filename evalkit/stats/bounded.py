@@ -35,8 +35,9 @@ def mover_limits(lost: ArrayLike, gained: ArrayLike, n: ArrayLike, alpha: float)
     """One-sided limits for (gained − lost)/n, each wrong with probability `alpha` at most. Vectorised.
 
     Zou & Donner (2008), Statistics in Medicine 27:1693: with δ = p₁ − p₂ and limits (l, u) of each, the lower one is
-    δ − √((p₁ − l₁)² + (u₂ − p₂)² − 2ρ(p₁ − l₁)(u₂ − p₂)). Here p₁ is the share gained, p₂ the share lost. Their correlation is the multinomial one, at the estimates or at the limits, whichever leaves more room: at
-    the estimates alone a handful of documents would be trusted too much.
+    δ − √((p₁ − l₁)² + (u₂ − p₂)² − 2ρ(p₁ − l₁)(u₂ − p₂)). Here p₁ is the share gained, p₂ the share lost,
+    with Clopper–Pearson limits each. ρ is the multinomial correlation, at the estimates or at the limits, whichever
+    leaves more room: at the estimates alone a handful of documents would be trusted too much.
     """
     size = np.asarray(n, float)
     p_lost, p_gained = np.asarray(lost, float) / size, np.asarray(gained, float) / size

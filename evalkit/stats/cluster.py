@@ -107,8 +107,8 @@ class Design:
         """Covariance matrix of the weighted means of the columns of `values`.
 
         Strata: Σ W² · s²/n (Cochran 1977, Sampling Techniques, chapter 5). Clusters: Σ over clusters of (Σ of their
-        documents' deviations)² / n² (Miller 2024, "Adding Error Bars to Evals", on clustered standard errors), times the
-        usual small-sample factor G/(G − 1).
+        documents' deviations)² / n² (Miller 2024, "Adding Error Bars to Evals", on clustered standard errors), times
+        the usual small-sample factor G/(G − 1).
         """
         x = values if values.ndim == 2 else values[:, None]
         if self._stratum is None:
