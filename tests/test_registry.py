@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from evalkit.errors import ConfigError, CouldNotDo, DataNotFound, UnknownTask, UsageError
+from evalkit.errors import ConfigError, CouldNotDo, DataNotFound, EvalkitError, UnknownTask, UsageError
 from evalkit.registry import (
     DataSource,
     Document,
@@ -603,6 +605,8 @@ def test_the_task_files_in_the_documentation_hold(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("task: own\ndoc_to_text: {{q}}\n", r"own\.yaml:2: .*begins with \{\{ stands in quotes"),
+        ("group: own\ntask: own\n", "group own is a member of itself"),
         ("task: own\noutput_type: generte\n", r"own\.yaml:2: output_type: 'generte' is none of generate_until"),
         ("task: own\nfilter_list: 3\n", r"own\.yaml:2: filter_list: a list is wanted"),
         ("task: own\n  doc_to_text: x\n", r"own\.yaml:2: not valid YAML"),
@@ -613,10 +617,42 @@ def test_the_task_files_in_the_documentation_hold(tmp_path: Path) -> None:
 )
 def test_a_bad_task_file_is_named_with_its_line(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "own.yaml").write_text(text)
-    with pytest.raises(ConfigError, match=message):
-        Registry([tmp_path]).load(["own"])
-    with pytest.raises(ConfigError, match=message):
-        validate_path(tmp_path / "own.yaml")
+    for attempt in (lambda: Registry([tmp_path]).load(["own"]), lambda: validate_path(tmp_path / "own.yaml")):
+        with pytest.raises(ConfigError, match=message):
+            attempt()
+
+
+KEYS = ("task", "group", "include", "output_type", "doc_to_text", "filter_list", "metadata", "sandbox", "class", "tag")
+VALUES = (
+    "own",
+    "[a, b]",
+    "{a: b}",
+    "!function os.getcwd",
+    "!!python/name:os.system",
+    "3",
+    "",
+    "&x [*x]",
+    "{",
+    "'",
+    "{{q}}",
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.one_of(
+        st.text(max_size=60),
+        st.lists(st.tuples(st.sampled_from(KEYS), st.sampled_from(VALUES)), max_size=5).map(
+            lambda pairs: "\n".join(f"{key}: {value}" for key, value in pairs)
+        ),
+        st.integers(1, 3000).map(lambda depth: "task: " + "[" * depth),
+    )
+)
+def test_whatever_stands_in_a_task_file_the_answer_is_one_line(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(text, encoding="utf-8", errors="surrogateescape")
+    with contextlib.suppress(EvalkitError):
+        validate_path(path)
 
 
 def test_code_of_a_task_file_runs_only_when_allowed(tmp_path: Path) -> None:

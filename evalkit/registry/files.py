@@ -56,6 +56,7 @@ class UserFiles:
                         f"{path}:{node.start_mark.line + 1}: `!function {node.value}` runs Python code of yours; "
                         "type --allow-task-code if you trust it"
                     )
+        _construct(path, root)
         if not isinstance(root, yaml.MappingNode):
             return
         keys = {str(key.value): (key, value) for key, value in root.value}
@@ -146,6 +147,9 @@ def _check_values(path: Path, keys: dict[str, tuple[Any, Any]]) -> None:
             raise ConfigError(f"{where}: {said} is wanted")
         if name == "output_type" and (not plain or node.value not in _OUTPUT_TYPES):
             raise ConfigError(f"{where}: {node.value!r} is none of {', '.join(_OUTPUT_TYPES)}")
+        is_name = plain and node.tag == "tag:yaml.org,2002:str" and node.value
+        if (name == "group" or (name == "task" and "group" not in keys)) and not is_name:
+            raise ConfigError(f"{where}: a name is wanted")
         if name in ("num_fewshot", "repeats") and not (plain and node.value.isdecimal()):
             raise ConfigError(f"{where}: a whole number is wanted")
 
@@ -170,16 +174,41 @@ def _parse(path: Path) -> yaml.Node | None:
         line = f":{mark.line + 1}" if mark is not None else ""
         problem = getattr(error, "problem", None) or " ".join(str(error).split())
         raise ConfigError(f"{path}{line}: not valid YAML ({problem})") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise ConfigError(f"{path}: nested too deeply") from None
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: cannot be read ({error})") from None
 
 
-def _walk(node: yaml.Node) -> Iterator[yaml.Node]:
-    yield node
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            yield from _walk(key)
-            yield from _walk(value)
-    elif isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            yield from _walk(item)
+def _construct(path: Path, root: yaml.Node) -> None:
+    """Values that YAML itself cannot make, such as the mapping that an unquoted {{template}} is."""
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    Loader.add_constructor("!function", lambda loader, node: str(node.value))
+    try:
+        Loader("").construct_document(root)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark is not None else ""
+        hint = "; a template that begins with {{ stands in quotes" if "unhashable" in str(error) else ""
+        raise ConfigError(f"{path}{line}: {getattr(error, 'problem', None) or error}{hint}") from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: not valid YAML ({error})") from None
+
+
+def _walk(root: yaml.Node) -> Iterator[yaml.Node]:
+    """Every node once: an alias may lead back to where it stands."""
+    seen: set[int] = set()
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        yield node
+        if isinstance(node, yaml.MappingNode):
+            waiting += [part for pair in node.value for part in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += node.value

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalkit.errors import CouldNotDo, UnknownTask, UsageError, nearest
+from evalkit.errors import ConfigError, CouldNotDo, EvalkitError, UnknownTask, UsageError, nearest
 from evalkit.registry.cards import Card, card_of, load_cards, shipped_folder
 from evalkit.registry.data import DataSource, quiet
 
@@ -52,8 +52,14 @@ class Registry:
         manager, files = self.manager(names)
         spelled, requested = _spell_out(names, manager)
         dice = Dice(getattr(seeds, "random", 0), getattr(seeds, "numpy", 1234))
-        with dice.held(), quiet():
-            loaded = manager.load(spelled)
+        try:
+            with dice.held(), quiet():
+                loaded = manager.load(spelled)
+        except EvalkitError:
+            raise
+        except Exception as error:
+            said = " ".join(str(error).split())[:240]
+            raise CouldNotDo(f"{', '.join(names)} cannot be loaded: {type(error).__name__}: {said}") from error
         tasks: dict[str, Task] = {}
         for name, made in loaded["tasks"].items():
             source = manager.factory.sources.get(name)
@@ -144,7 +150,7 @@ def _is_file(name: str) -> bool:
     return name.endswith((".yaml", ".yml")) and Path(name).is_file()
 
 
-def _is_complete(name: Any, index: Mapping[str, Any], *, own_tags: bool = True) -> bool:
+def _is_complete(name: Any, index: Mapping[str, Any], *, own_tags: bool = True, within: tuple[str, ...] = ()) -> bool:
     """Whether a partial index holds all that this name stands for.
 
     A tag may have tasks anywhere. Only the tags by which the shipped benchmarks' groups list their own members
@@ -157,24 +163,26 @@ def _is_complete(name: Any, index: Mapping[str, Any], *, own_tags: bool = True) 
         return _is_file(name)
     if entry.kind is not Kind.GROUP:
         return True
+    if name in within:
+        raise ConfigError(f"group {name} is a member of itself ({' → '.join((*within, name))})")
     members = (entry.cfg or {}).get("task") or []
     members = [members] if isinstance(members, str) else members
-    return all(_member_is_complete(member, index, own_tags) for member in members)
+    return all(_member_is_complete(member, index, own_tags, (*within, name)) for member in members)
 
 
-def _member_is_complete(member: Any, index: Mapping[str, Any], own_tags: bool) -> bool:
+def _member_is_complete(member: Any, index: Mapping[str, Any], own_tags: bool, within: tuple[str, ...]) -> bool:
     from evalkit.registry.lmeval import Kind
 
     if isinstance(member, dict):
         if "group" in member and member["group"] not in index:
-            return all(_member_is_complete(inner, index, own_tags) for inner in member.get("task") or [])
+            return all(_member_is_complete(inner, index, own_tags, within) for inner in member.get("task") or [])
         if "task" in member and member["task"] not in index:
             return "dataset_path" in member or "custom_dataset" in member
         member = member.get("group") or member.get("task")
     entry = index.get(member)
     if entry is not None and entry.kind is Kind.TAG:
         return own_tags
-    return entry is not None and _is_complete(member, index, own_tags=own_tags)
+    return entry is not None and _is_complete(member, index, own_tags=own_tags, within=within)
 
 
 def _spell_out(names: Iterable[str], manager: Manager) -> tuple[list[str], list[str]]:
