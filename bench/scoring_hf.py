@@ -2,7 +2,8 @@
 
     python bench/scoring_hf.py --data-dir DIR [--tasks mmlu,hellaswag] [--repeats N] [--threads N] [--json FILE]
 
-Without --model, a Llama checkpoint of some 7M parameters is made, with a tokenizer trained on the benchmarks' own text.
+Without --model, a Llama checkpoint of some 7M parameters is made (hidden size 256), with a tokenizer trained on the
+benchmarks' own text. As in real models of that size, much of it is vocabulary; --vocab 4096 --layers 6 has less.
 Both sides get the same requests in text and are timed from there to their answers, tokenising included. Turns
 alternate; the best of each side counts. lm-eval runs at batch sizes 1 and 8 and its better one is compared.
 """
@@ -56,6 +57,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", default=os.environ.get("EVALKIT_DATA_DIR"), help="a mirror of the benchmarks")
     parser.add_argument("--model", type=Path, help="a checkpoint folder; by default one of 7M parameters is made")
+    parser.add_argument("--vocab", type=int, default=8192, help="of the checkpoint that is made")
+    parser.add_argument("--layers", type=int, default=4, help="of the checkpoint that is made")
     parser.add_argument("--tasks", default="mmlu,hellaswag")
     parser.add_argument("--documents", type=int, default=20, help="per MMLU subject; HellaSwag gets 50")
     parser.add_argument("--repeats", type=int, default=2)
@@ -73,7 +76,7 @@ def main() -> None:
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     suites = {name: _requests(name, asked.data_dir, asked.documents) for name in asked.tasks.split(",")}
     with tempfile.TemporaryDirectory() as folder:
-        model = asked.model or _checkpoint(Path(folder), asked.data_dir)
+        model = asked.model or _checkpoint(Path(folder), asked)
         results = [_compare(name, *suite, model, asked) for name, suite in suites.items()]
     _print(results)
     if asked.json:
@@ -98,15 +101,22 @@ def _requests(name: str, data_dir: str | None, documents: int, shots: int | None
     return requests, sizes
 
 
-def _checkpoint(folder: Path, data_dir: str | None) -> Path:
+def _checkpoint(folder: Path, asked: argparse.Namespace) -> Path:
     """Its tokenizer learns from documents without their shots: else it would know the shots by heart, and make the
     part that is shared look short."""
     from tests.checkpoints import corpus, make_checkpoint
 
     texts = corpus(500)
     for name in ("mmlu", "hellaswag"):
-        texts += [str(request.context) for request in _requests(name, data_dir, 100, shots=0)[0]]
-    return make_checkpoint(folder / "model", size="7m", vocab=4096, max_position_embeddings=4096, texts=texts)
+        texts += [str(request.context) for request in _requests(name, asked.data_dir, 100, shots=0)[0]]
+    return make_checkpoint(
+        folder / "model",
+        size="7m",
+        vocab=asked.vocab,
+        max_position_embeddings=4096,
+        texts=texts,
+        config={"num_hidden_layers": asked.layers},
+    )
 
 
 def _compare(name: str, requests: Sequence[Any], sizes: list[int], model: Path, asked: argparse.Namespace) -> Result:
