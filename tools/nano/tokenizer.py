@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -41,16 +42,15 @@ def train(seed: int, vocabulary: int, documents: int = 40_000) -> Tokenizer:
 
 
 def save(tokenizer: Tokenizer, folder: Path, window: int) -> None:
-    from transformers import PreTrainedTokenizerFast
-
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        bos_token=END,
-        eos_token=END,
-        pad_token=PAD,
-        additional_special_tokens=list(SPECIAL[2:]),
-        model_max_length=window,
-        clean_up_tokenization_spaces=False,
-    )
-    fast.chat_template = TEMPLATE
-    fast.save_pretrained(folder)
+    """The two files that transformers and vLLM read, in the form that their older versions know too."""
+    tokenizer.save(str(folder / "tokenizer.json"))
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": END,
+        "eos_token": END,
+        "pad_token": PAD,
+        "model_max_length": window,
+        "clean_up_tokenization_spaces": False,
+        "chat_template": TEMPLATE,
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n", "utf-8")

@@ -18,8 +18,8 @@ from tools.nano.corpus import rows
 __all__ = ["main"]
 
 SEED = 20
-STEPS = 1000
-TOKENS = 4096
+STEPS = 900
+TOKENS = 3072
 """Per step."""
 WINDOW = 1024
 VOCABULARY = 3072
@@ -105,7 +105,8 @@ def save(model: Any, tokenizer: Tokenizer, folder: Path) -> None:
     bpe.save(tokenizer, folder, WINDOW)
     path = folder / "config.json"
     config = json.loads(path.read_text("utf-8"))
-    config["dtype"] = "float32"
+    config["dtype"] = config["torch_dtype"] = "float32"  # the new name and the old
+    config["rope_theta"] = config["rope_parameters"]["rope_theta"]  # where older versions look
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", "utf-8")
 
 
