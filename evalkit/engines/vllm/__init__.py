@@ -7,6 +7,7 @@ worker      the worker's side: vLLM's step loop                 (the only proces
 client      a request to vLLM and what came back, across versions
 arguments   --model-args against the installed version's own names
 scoring     which requests score a context's continuations, and where each log-probability is read
+rows        a prompt's own log-probabilities, unpacked only where they are read
 generating  sampling parameters, seeds, stop strings, reasoning
 selftest    the fast way against the plain way; each adapter against the base
 trouble     what went wrong, in one line that says what would help

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from evalkit.engines.vllm.generating import Thinking, finished_text, sampling_fields
+from evalkit.engines.vllm.rows import PackedRows
 from evalkit.engines.vllm.scoring import Ask, Reading, Row
 from evalkit.errors import UsageError
 from evalkit.types import Adapter, Failed, Finish, Generate, Generated, Sampling, TokenIds, Usage
@@ -140,16 +141,19 @@ class Client:
     def _rows(self, ask: Ask, output: Any, cached: int) -> list[Row | None]:
         if ask.rows_from is None:
             return []
-        table, length = output.prompt_logprobs, len(ask.prompt)
-        have = len(table) if table is not None else 0
-        rows: list[Row | None] = []
-        for position in range(ask.rows_from, length):
-            # Counted from the end: some versions leave out the rows of cached positions.
-            at = have - (length - position)
-            computed = position > cached and at >= 0
-            entries = _entries(table, at, (ask.prompt[position],), own_first=True) if computed else None
-            rows.append((entries[0], max(entries)) if entries else None)
-        return rows
+        table, wanted = output.prompt_logprobs, len(ask.prompt) - ask.rows_from
+        # Counted from the end: some versions leave out the rows of cached positions.
+        if isinstance(table, PackedRows):
+            tail = table.tail(wanted)
+        else:
+            have = len(table) if table is not None else 0
+            own = ask.prompt[-wanted:]
+            there = range(max(1, have - wanted), have)
+            tail = [_entries(table, at, (own[at - have],), own_first=True) for at in there]
+        rows: list[Row | None] = [(entries[0], max(entries)) for entries in tail]
+        # The row at a position is computed with the one before it; where that was cached, what stands here is garbage.
+        garbage = min(wanted, max(0, cached + 1 - ask.rows_from))
+        return [*[None] * max(garbage, wanted - len(rows)), *rows[max(0, garbage - (wanted - len(rows))) :]]
 
     def _add(self, prompt: TokenIds, fields: Mapping[str, Any], adapter: str | None) -> str:
         if adapter is not None and adapter not in self._loras:

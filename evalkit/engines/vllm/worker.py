@@ -6,6 +6,7 @@ run) when told to drop a run, and ("trouble", kind, line) when it cannot go on.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from array import array
@@ -19,6 +20,7 @@ from evalkit.engines.vllm.client import Client, Draw, Refused
 from evalkit.engines.vllm.generating import Thinking
 from evalkit.engines.vllm.messages import Ready, Start
 from evalkit.engines.vllm.process import die_with_parent
+from evalkit.engines.vllm.rows import keep_rows_packed
 from evalkit.engines.vllm.scoring import Ask, ScoreJob, Way
 from evalkit.engines.vllm.selftest import Mixing, SelfTest, compare_ways, prove_adapters
 from evalkit.errors import AskedWrong, EvalkitError
@@ -64,6 +66,7 @@ def _start(pipe: Connection, start: Start) -> tuple[_Loop, Ready]:
     args = engine_arguments(
         start.spec, _argument_names(), cpu=cpu, adapter_ranks=start.ranks, adapter_targets=start.targets
     )
+    keep_rows_packed()
     llm = vllm.LLM(**args)
 
     thinking = _thinking(start.think_end, llm.get_tokenizer())
@@ -104,6 +107,8 @@ def _start(pipe: Connection, start: Start) -> tuple[_Loop, Ready]:
         "adapters": {"loaded": names, "batches": mixing if names else None},
         "arguments": without_secrets(args),
     }
+    # What is loaded by now stays; collecting must not look through it again and again.
+    gc.freeze()
     loop = _Loop(pipe, client, mixing, way)
     return loop, Ready(description, int(config.scheduler_config.max_num_seqs), tuple(warnings), refused)
 
