@@ -51,6 +51,7 @@ class RunConfig:
     fewshot_as_multiturn: bool = False
     system_instruction: str | None = None
     gen_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    repeats: int | None = None
     batch_size: str = "auto"
     device: str | None = None
     seed: Seeds = Seeds()

@@ -110,6 +110,7 @@ def engine_options(function: Any) -> Any:
 )
 @click.option("--system-instruction", metavar="TEXT", help="A system prompt.")
 @click.option("--gen-kwargs", multiple=True, metavar="K=V,…", help="Generation settings over the tasks' own.")
+@click.option("--repeats", type=click.IntRange(min=1), metavar="N", help="Samples of each prompt, for pass@k.")
 @click.option("--seed", metavar="N[,N,N,N]", help="One seed, or lm-eval's four.  [default: 0,1234,1234,1234]")
 @click.option("--include-path", multiple=True, metavar="DIR", help="A folder of your own tasks in lm-eval's YAML.")
 @click.option("--allow-task-code", is_flag=True, help="Let task files in --include-path run their own Python.")

@@ -82,9 +82,13 @@ def _joined(value: Any) -> str:
     return "\n".join(str(part) for part in value) if isinstance(value, (list, tuple)) else str(value)
 
 
+_USUAL_KS = (10, 64, 100)
+"""Reported wherever there are samples enough, whatever number the task itself asks for."""
+
+
 def metrics_of(passed: Sequence[bool], ks: Sequence[int]) -> dict[str, float]:
     """`pass@k` for each k that the number of samples allows, as code_eval reports them."""
     from evalkit.stats import pass_at_k
 
     n, correct = len(passed), sum(passed)
-    return {f"pass@{k}": float(pass_at_k(n, correct, k)) for k in ks if k <= n}
+    return {f"pass@{k}": float(pass_at_k(n, correct, k)) for k in sorted({*ks, *_USUAL_KS}) if k <= n}

@@ -38,18 +38,15 @@ def group_entries(
     for name, group in suite.groups.items():
         leaves = [tasks[leaf] for leaf in group.tasks if leaf in tasks]
         shots = {leaf["num_fewshot"] for leaf in leaves}
-        chances = [leaf["chance"] for leaf in leaves]
-        counted = sum(leaf["n"] for leaf in leaves)
-        known = counted and all(chance is not None for chance in chances)
         entries[name] = {
             "version": group.version,
             "num_fewshot": shots.pop() if len(shots) == 1 else None,
-            "n": counted,
+            "n": sum(leaf["n"] for leaf in leaves),
             "missing": sum(leaf["missing"] for leaf in leaves),
             "metrics": {metric: results.figure(figure) for metric, figure in figures.get(name, {}).items()},
             "members": list(group.members),
             "headline": group.headline,
-            "chance": sum(leaf["chance"] * leaf["n"] for leaf in leaves) / counted if known else None,
+            "chance": group.chance,
         }
     return entries
 

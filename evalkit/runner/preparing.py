@@ -87,7 +87,11 @@ def _model(kind: EngineKind, typed: str, config: RunConfig) -> tuple[Model, Toke
 def load_suite(config: RunConfig, listener: Listener) -> Suite:
     registry = Registry(config.include_path, allow_task_code=config.allow_task_code, data_dir=config.data_dir)
     suite = registry.load(
-        config.tasks, num_fewshot=config.num_fewshot, gen_kwargs=dict(config.gen_kwargs) or None, seeds=config.seed
+        config.tasks,
+        num_fewshot=config.num_fewshot,
+        gen_kwargs=dict(config.gen_kwargs) or None,
+        seeds=config.seed,
+        repeats=config.repeats,
     )
     for note in suite.notes:
         listener.note(note)
