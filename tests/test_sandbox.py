@@ -215,7 +215,7 @@ if uid:
 sys.path.insert(0, root)
 from evalkit.sandbox import Limits, Sandbox
 from evalkit.types import Program
-with Sandbox.start(tier, workers=4, limits=Limits(seconds=1.0)) as box:
+with Sandbox.start(tier, workers=4, limits=Limits(seconds=1.5)) as box:
     verdicts = box.judge([Program(**p) for p in programs])
     about = box.describe()
 json.dump({"verdicts": [[v.verdict, v.reason] for v in verdicts], "about": about, "uid": os.getuid()}, sys.stdout)
@@ -593,14 +593,15 @@ def test_mutants_get_the_verdict_of_a_plain_run(humaneval: list[dict[str, str]])
     limit = 1.0
     rows = [row for row in humaneval if "from random import" not in row["test"]]
     every = [(row, source) for row in rows for source in mutants(row)]
-    chosen = random.Random(0).sample(every, 1200)
+    chosen = random.Random(0).sample(every, 1000)
     whole = [f"{source}\n{row['test']}\ncheck({row['entry_point']})" for row, source in chosen]
     expected = plain_run(whole, limit)
     with Sandbox.start(limits=Limits(seconds=limit)) as box:
         verdicts = box.judge(
             [Program(source, row["test"], row["entry_point"], row["prompt"]) for row, source in chosen]
         )
-    assert 200 < expected.count("passed") + expected.count("timed_out") < 1000
+    assert expected.count("passed") > 50
+    assert expected.count("failed") > 500
     differ = []
     for (row, _), text, plain, found in zip(chosen, whole, expected, verdicts, strict=True):
         # What grows without bound ends at whichever limit comes first.
