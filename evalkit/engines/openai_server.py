@@ -13,6 +13,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 __all__ = ["Broken", "Ok", "Overloaded", "Refused", "Reply", "Server"]
 
@@ -72,7 +74,7 @@ class Server:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=self._most + 8, ttl_dns_cache=600),
                 headers=self._headers,
-                trust_env=True,
+                proxy=_proxy(self.base_url),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=30),
             )
         data = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
@@ -91,6 +93,15 @@ class Server:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+
+def _proxy(url: str) -> str | None:
+    """HTTP_PROXY and its siblings, read once: the session would look them up in a thread for every request."""
+    parts = urlsplit(url)
+    if proxy_bypass(parts.netloc):
+        return None
+    proxies = getproxies()
+    return proxies.get(parts.scheme) or proxies.get("all")
 
 
 def _named(status: int, headers: Mapping[str, str], content: bytes) -> Reply:
