@@ -614,6 +614,33 @@ class TestGenerating:
         assert isinstance(alone, Generated)
         assert alone.text == texts[4]
 
+    def test_the_likeliest_alternatives_where_they_are_asked_for(self, engine: VllmEngine, truth: Any) -> None:
+        """Beside scores: labels and alternatives must not lose one another in a batch."""
+        rng, items = random.Random(33), Items()
+        knobs = (("ignore_eos", True), ("top_logprobs", 5))
+        for n in range(6):
+            items.score(some(rng, 20), some(rng, 1), some(rng, 4))
+            items.generate(some(rng, 20), Sampling(3 + n, extra=knobs))
+        items.generate(some(rng, 20), Sampling(3))
+        found = answers(engine, items.works)
+        for work in items.works[:-1]:
+            answer = found[work.ids[0]]
+            if isinstance(work, Score):
+                assert isinstance(answer, Scored)
+                assert answer.logprob == pytest.approx(truth(work.context, work.continuations[0])[0], abs=1e-4)
+                continue
+            assert isinstance(answer, Generated)
+            assert answer.top_logprobs is not None
+            assert len(answer.top_logprobs) == answer.tokens
+            assert all(len(alternatives) == 5 for alternatives in answer.top_logprobs)
+            assert all(a[0][1] >= max(value for _, value in a) - 1e-6 for a in answer.top_logprobs), "greedy"
+            assert answer.top_logprobs[0][0][1] == pytest.approx(
+                truth(work.prompt, ids(*truth.greedy(work.prompt, 1)))[0], abs=1e-4
+            )
+        plain = found[items.works[-1].ids[0]]
+        assert isinstance(plain, Generated)
+        assert plain.top_logprobs is None
+
     def test_a_misspelt_sampling_option_is_a_usage_error_that_names_the_nearest(self, engine: VllmEngine) -> None:
         items = Items()
         items.generate(ids(5, 6), Sampling(4, extra=(("presence_penaltyy", 0.1),)))

@@ -4,6 +4,7 @@ engine      the harness's side: starts the worker, hands it work, yields its ans
 messages    what the two tell each other at the start
 process     the worker's process: a session of its own that never outlives the harness
 worker      the worker's side: vLLM's step loop                 (the only process that imports vllm)
+starting    arguments, adapters and self-test, before the loop
 client      a request to vLLM and what came back, across versions
 arguments   --model-args against the installed version's own names
 scoring     which requests score a context's continuations, and where each log-probability is read

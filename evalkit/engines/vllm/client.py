@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from evalkit.engines.vllm.generating import Thinking, finished_text, sampling_fields
+from evalkit.engines.vllm.generating import TOPS, Thinking, finished_text, sampling_fields
 from evalkit.engines.vllm.rows import PackedRows
 from evalkit.engines.vllm.scoring import Ask, Reading, Row
 from evalkit.errors import UsageError
@@ -30,6 +30,11 @@ class Draw:
     prompt: TokenIds
     sampling: Sampling
     sample: int
+
+    @property
+    def tops(self) -> int:
+        """How many of the likeliest alternatives are wanted with each token."""
+        return int(dict(self.sampling.extra).get(TOPS) or 0)
 
     @classmethod
     def of(cls, work: Generate) -> Iterator[Draw]:
@@ -92,6 +97,8 @@ class Client:
         """Raises Refused, and UsageError where this version has no such sampling option."""
         known = self._fields
         fields = sampling_fields(draw.sampling, draw.prompt, draw.sample, known, self._thinking)
+        if draw.tops:
+            fields["logprobs"] = min(draw.tops, self.max_labels)
         return self._add(draw.prompt, fields, adapter)
 
     def step(self) -> list[Any]:
@@ -102,6 +109,12 @@ class Client:
         self.engine.abort_request(list(requests))
         while self.busy:
             self.engine.step()
+
+    def shut_down(self) -> None:
+        """Stop the processes that vLLM started."""
+        shutdown = getattr(self.engine.engine_core, "shutdown", None)
+        if shutdown is not None:
+            shutdown()
 
     def forget(self) -> None:
         """Empty the prefix cache."""
@@ -129,7 +142,8 @@ class Client:
             return Failed(draw.id, f"vLLM gave this request up ({made.finish_reason})")
         finish = cast(Finish, made.finish_reason)
         text, reasoning, finish = finished_text(made.text, finish, draw.sampling.stop, self._thinking)
-        return Generated(draw.id, text, finish, len(made.token_ids), reasoning)
+        tops = tuple(map(_alternatives, made.logprobs, made.token_ids)) if draw.tops else None
+        return Generated(draw.id, text, finish, len(made.token_ids), reasoning, tops)
 
     def _account(self, prompt: TokenIds, output: Any) -> int:
         cached = int(output.num_cached_tokens or 0)
@@ -190,6 +204,12 @@ def _entries(table: Any, at: int, ids: Sequence[int], own_first: bool = False) -
         return [entries[ids[0]].logprob, *(entry.logprob for entry in entries.values())]
     best = next(iter(entries.values())).logprob
     return [best, *(entries[id].logprob for id in ids)]
+
+
+def _alternatives(entries: Any, sampled: int) -> tuple[tuple[str, float], ...]:
+    """The sampled token, then the likeliest others."""
+    others = (entry for id, entry in entries.items() if id != sampled)
+    return tuple((str(entry.decoded_token), float(entry.logprob)) for entry in (entries[sampled], *others))
 
 
 def _inputs() -> Any:

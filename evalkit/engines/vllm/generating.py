@@ -10,7 +10,10 @@ from typing import Any
 from evalkit.errors import UsageError, nearest
 from evalkit.types import Finish, Sampling, TokenIds
 
-__all__ = ["Thinking", "finished_text", "sample_seed", "sampling_fields"]
+__all__ = ["TOPS", "Thinking", "finished_text", "sample_seed", "sampling_fields"]
+
+TOPS = "top_logprobs"
+"""The name in `Sampling.extra` that asks for the likeliest alternatives of each generated token."""
 
 _NEUTRAL: Mapping[str, Any] = {"num_beams": 1, "num_return_sequences": 1, "use_cache": True, "n": 1}
 """Knobs of other engines that task files carry at values that change nothing."""
@@ -47,7 +50,7 @@ def sampling_fields(
     sampling: Sampling, prompt: TokenIds, sample: int, known: Collection[str], thinking: Thinking | None
 ) -> dict[str, Any]:
     """Arguments for vLLM's SamplingParams."""
-    extra = {name: value for name, value in sampling.extra if _NEUTRAL.get(name, _NEUTRAL) != value}
+    extra = {name: value for name, value in sampling.extra if _NEUTRAL.get(name, _NEUTRAL) != value and name != TOPS}
     for name in extra:
         if name not in known:
             raise UsageError(f"vLLM has no sampling option {name!r}{nearest(name, known)} (--gen-kwargs)")

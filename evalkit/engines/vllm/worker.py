@@ -6,25 +6,19 @@ run) when told to drop a run, and ("trouble", kind, line) when it cannot go on.
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
-from array import array
 from collections import deque
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
-from typing import Any
 
-from evalkit.engines.vllm.arguments import engine_arguments, without_secrets
-from evalkit.engines.vllm.client import Client, Draw, Refused
-from evalkit.engines.vllm.generating import Thinking
-from evalkit.engines.vllm.messages import Ready, Start
+from evalkit.engines.vllm.client import Draw, Refused
+from evalkit.engines.vllm.generating import TOPS
 from evalkit.engines.vllm.process import die_with_parent
-from evalkit.engines.vllm.rows import keep_rows_packed
-from evalkit.engines.vllm.scoring import Ask, ScoreJob, Way
-from evalkit.engines.vllm.selftest import Mixing, SelfTest, compare_ways, prove_adapters
+from evalkit.engines.vllm.scoring import Ask, ScoreJob
+from evalkit.engines.vllm.starting import Engine, start_engine
 from evalkit.errors import AskedWrong, EvalkitError
-from evalkit.types import Adapter, Answer, Failed, Score, Usage, Work
+from evalkit.types import Answer, Failed, Generate, Score, Usage, Work
 
 __all__ = ["main"]
 
@@ -33,9 +27,10 @@ def main(descriptor: int, parent: int) -> None:
     die_with_parent(parent)
     pipe = Connection(descriptor)
     try:
-        loop, ready = _start(pipe, pipe.recv())
-        pipe.send(("ready", ready))
-        loop.run()
+        engine = start_engine(pipe.recv())
+        pipe.send(("ready", engine.ready))
+        _Loop(pipe, engine).run()
+        engine.client.shut_down()
     except EOFError:
         pass
     except EvalkitError as error:
@@ -49,151 +44,12 @@ def main(descriptor: int, parent: int) -> None:
         pipe.send(("trouble", "died", f"{type(error).__name__}: {error}"))
 
 
-# ── starting ─────────────────────────────────────────────────────────────────
-
-
-def _start(pipe: Connection, start: Start) -> tuple[_Loop, Ready]:
-    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
-    os.environ.setdefault("DO_NOT_TRACK", "1")
-    import vllm
-    from vllm.platforms import current_platform
-
-    cpu = bool(current_platform.is_cpu())
-    if cpu:
-        os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(_cache_gib()))
-        # One process less to start; on a CPU there is nothing to overlap with.
-        os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
-    args = engine_arguments(
-        start.spec, _argument_names(), cpu=cpu, adapter_ranks=start.ranks, adapter_targets=start.targets
-    )
-    keep_rows_packed()
-    llm = vllm.LLM(**args)
-
-    thinking = _thinking(start.think_end, llm.get_tokenizer())
-    client = Client(llm, start.adapters, thinking)
-    config = client.engine.vllm_config
-    float32 = "float32" in str(config.model_config.dtype)
-    pool = _ordinary_tokens(llm.get_tokenizer())
-    length = int(config.model_config.max_model_len)
-
-    # With adapters, prompts can be asked for their own rows only where the output layer is left out of it.
-    rows = not start.adapters or "lora_target_modules" in args
-    way, test, warnings = _choose(client, pool, length, vllm.__version__, rows=rows, float32=float32)
-    refused = _load_adapters(client, start.adapters)
-    names = [adapter.name for adapter in start.adapters if adapter.name not in refused]
-    mixing: Mixing = prove_adapters(client, pool, names, float32=float32) if names else "free"
-    client.usage = Usage()
-
-    description = {
-        "name": "vllm",
-        "versions": {"vllm": vllm.__version__, "torch": _version("torch")},
-        "device": str(current_platform.device_name),
-        "dtype": str(config.model_config.dtype).removeprefix("torch."),
-        "quantization": config.model_config.quantization,
-        "max_model_len": length,
-        "block_size": client.block or None,
-        "tensor_parallel_size": config.parallel_config.tensor_parallel_size,
-        "pipeline_parallel_size": config.parallel_config.pipeline_parallel_size,
-        "enforce_eager": bool(config.model_config.enforce_eager),
-        "scoring_path": "plain" if way == "plain" else "fast",
-        "scoring_requests": {"fast": "labels and rows", "labels": "labels", "plain": "whole prompts"}[way],
-        "self_test": None
-        if test is None
-        else {
-            "requests": test.requests,
-            "largest_difference": test.largest_difference if test.passed else str(test.largest_difference),
-            "tolerance": test.tolerance,
-        },
-        "adapters": {"loaded": names, "batches": mixing if names else None},
-        "arguments": without_secrets(args),
-    }
-    # What is loaded by now stays; collecting must not look through it again and again.
-    gc.freeze()
-    loop = _Loop(pipe, client, mixing, way)
-    return loop, Ready(description, int(config.scheduler_config.max_num_seqs), tuple(warnings), refused)
-
-
-def _choose(
-    client: Client, pool: Sequence[int], length: int, version: str, *, rows: bool, float32: bool
-) -> tuple[Way, SelfTest | None, list[str]]:
-    """The fastest way that gives the plain way's numbers here, and a warning for each that does not."""
-    warnings: list[str] = []
-    if not client.can_label:
-        return "plain", None, [f"vLLM {version} has no log-probabilities by token id: {_PLAIN}"]
-    ways: list[Way] = ["fast", "labels"] if rows else ["labels"]
-    for way in ways:
-        test = compare_ways(client, pool, length, way, rows=rows, float32=float32)
-        if test.passed:
-            return way, test, warnings
-        found = f"vLLM {version} gives other log-probabilities the {way} way (by {test.largest_difference:.2g})"
-        warnings.append(f"{found}: {_PLAIN if way == ways[-1] else _LABELS}")
-    return "plain", test, warnings
-
-
-_PLAIN = "scoring goes the plain way, one whole prompt for each choice, several times slower"
-_LABELS = "each token of a choice is asked for on its own, which is slower for long choices"
-
-
-def _argument_names() -> list[str]:
-    import dataclasses
-
-    from vllm import EngineArgs
-
-    return [field.name for field in dataclasses.fields(EngineArgs)]
-
-
-def _load_adapters(client: Client, adapters: Sequence[Adapter]) -> dict[str, str]:
-    refused: dict[str, str] = {}
-    for adapter in adapters:
-        try:
-            client.add_adapter(adapter.name)
-        except Exception as error:
-            refused[adapter.name] = " ".join(str(error).split())
-    return refused
-
-
-def _thinking(marker: str | int | None, tokenizer: Any) -> Thinking | None:
-    if marker is None:
-        return None
-    if isinstance(marker, int):
-        marker = str(tokenizer.decode([marker]))
-    eos = tokenizer.eos_token_id
-    return Thinking(marker, (str(tokenizer.decode(eos)) if eos is not None else "") or tokenizer.eos_token or "")
-
-
-_TEXT = (
-    "The quick brown fox jumps over the lazy dog. Question: which of these numbers is the largest, 12, 7, 345 or 68? "
-    "Answer: A river runs from the mountains to the sea; what do we call the place where it ends? "
-)
-
-
-def _ordinary_tokens(tokenizer: Any) -> Sequence[int]:
-    ids = list(dict.fromkeys(tokenizer.encode(_TEXT, add_special_tokens=False)))
-    return array("i", ids)
-
-
-def _cache_gib() -> int:
-    """An eighth of the free memory, from 1 to 8 GiB."""
-    try:
-        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError):
-        return 1
-    return max(1, min(8, free // 2**33))
-
-
-def _version(name: str) -> str | None:
-    return getattr(sys.modules.get(name), "__version__", None)
-
-
-# ── the loop ─────────────────────────────────────────────────────────────────
-
-
 class _Loop:
-    def __init__(self, pipe: Connection, client: Client, mixing: Mixing, way: Way) -> None:
+    def __init__(self, pipe: Connection, engine: Engine) -> None:
         self._pipe = pipe
-        self._client = client
-        self._mixing = mixing
-        self._way: Way = way
+        self._client = engine.client
+        self._mixing = engine.mixing
+        self._way = engine.way
         self._run = 0
         self._held: deque[Work] = deque()
         self._lane: object = None
@@ -249,7 +105,7 @@ class _Loop:
         later: deque[Work] = deque()
         while self._held:
             work = self._held.popleft()
-            lane = self._lane_of(work.adapter)
+            lane = self._lane_of(work)
             if self._under_way and lane != self._lane:
                 later.append(work)
                 continue
@@ -257,8 +113,11 @@ class _Loop:
             self._begin(work)
         self._held = later
 
-    def _lane_of(self, adapter: str | None) -> object:
-        return {"free": None, "base apart": adapter is None, "one at a time": adapter}[self._mixing]
+    def _lane_of(self, work: Work) -> object:
+        """Only work of one lane shares a batch."""
+        model = {"free": None, "base apart": work.adapter is None, "one at a time": work.adapter}[self._mixing]
+        # Beside labels, some versions return none of the alternatives that a generation asked for.
+        return model, isinstance(work, Generate) and any(name == TOPS for name, _ in work.sampling.extra)
 
     def _begin(self, work: Work) -> None:
         if isinstance(work, Score):
@@ -305,3 +164,5 @@ class _Loop:
 
 if __name__ == "__main__":
     main(int(sys.argv[1]), int(sys.argv[2]))
+    # What is left holds nothing that must be written, and takes seconds to take down piece by piece.
+    os._exit(0)
