@@ -133,11 +133,25 @@ def engine_options(function: Any) -> Any:
 @click.option(
     "--log-samples", "-s", is_flag=True, hidden=True, help="Accepted for lm-eval's sake: samples are always kept."
 )
+@click.option(
+    "--judge", multiple=True, metavar="JUDGE", help="Then judge the answers: openai:MODEL[@URL], vllm:M, hf:M."
+)
+@click.option("--rubric", metavar="ID", help="By this rubric (a shipped id, or the path of a file).")
+@click.option("--judge-args", multiple=True, metavar="K=V,…", help="timeout=60, max_usd=5, price=0.15/0.60 …")
 @file_option("json", "the results")
 @file_option("markdown", "the table")
 @click.option("--quiet", "-q", is_flag=True, help="No progress, only the result.")
 @debug_option
-def command(quiet: bool, log_samples: bool, json: str | None, markdown: str | None, **flags: Any) -> None:
+def command(
+    quiet: bool,
+    log_samples: bool,
+    json: str | None,
+    markdown: str | None,
+    judge: tuple[str, ...],
+    rubric: str | None,
+    judge_args: tuple[str, ...],
+    **flags: Any,
+) -> None:
     """Evaluate a model on tasks and keep everything under --output-path.
 
     \b
@@ -150,9 +164,29 @@ def command(quiet: bool, log_samples: bool, json: str | None, markdown: str | No
     from evalkit.runner import run
 
     config = RunConfig.build(**flags)
+    request = _judge_request(judge, rubric, judge_args, config.output_path)
     with Progress.open(quiet=quiet) as progress:
         finished = run(config, progress, report)
+        if request is not None:
+            from evalkit.runner.judging import judge_outcomes
+
+            finished = judge_outcomes(finished, request, progress)
     conclude(finished, json, markdown)
+
+
+def _judge_request(judge: tuple[str, ...], rubric: str | None, judge_args: tuple[str, ...], root: Path) -> Any:
+    """Checked before the run, so that a mistyped rubric does not cost one."""
+    if not judge and rubric is None and not judge_args:
+        return None
+    if not judge or rubric is None:
+        raise click.UsageError("--judge and --rubric go together: who judges, and by what")
+    from evalkit.config import parse_pairs, split_list
+    from evalkit.judging.rubric import find_rubric
+    from evalkit.runner.judges import parse_judge
+    from evalkit.runner.judging import JudgeRequest
+
+    judges = [parse_judge(typed) for typed in split_list(judge)]
+    return JudgeRequest(find_rubric(rubric), judges, root, parse_pairs(judge_args, "--judge-args"))
 
 
 def conclude(finished: Sequence[Any], json: str | None, markdown: str | None) -> NoReturn:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import JudgeError
+from evalkit.errors import EvalkitError, Interrupted, JudgeError
 from evalkit.journal import Journal
 from evalkit.judging.certificate import find_certificate
 from evalkit.judging.items import Item, items_of, pair_up
@@ -17,9 +17,10 @@ from evalkit.judging.run import Judged, cautions, judge_all, write_judged
 from evalkit.results import Run, check_writable
 from evalkit.runner.judges import JudgeSpec, open_judge
 from evalkit.runner.listener import Listener
+from evalkit.runner.outcome import Outcome
 from evalkit.runner.stop import Stop
 
-__all__ = ["JudgeRequest", "judge_run", "prepare_items"]
+__all__ = ["JudgeRequest", "judge_outcomes", "judge_run", "prepare_items"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,26 @@ def judge_run(run: Run, request: JudgeRequest, listener: Listener) -> tuple[Run,
         )
     calibration = find_certificate(request.output_path, request.rubric.hash, judged.judges)
     return write_judged(run, judged, calibration), judged
+
+
+def judge_outcomes(outcomes: Sequence[Outcome], request: JudgeRequest, listener: Listener) -> list[Outcome]:
+    """`evalkit run --judge`: what has come to its end is judged; a judge that fails leaves the run's own figures."""
+    judged: list[Outcome] = []
+    for outcome in outcomes:
+        stopped = judged and judged[-1].exit_code == Interrupted.exit_code
+        if outcome.exit_code or stopped:
+            judged.append(outcome)
+            continue
+        code, problem = 0, None
+        try:
+            _, found = judge_run(Run.open(outcome.path), request, listener)
+            for warning in found.warnings:
+                listener.note(warning)
+            found.check()
+        except EvalkitError as error:
+            code, problem = error.exit_code, str(error)
+        judged.append(Outcome(outcome.path, Run.open(outcome.path).results, code, problem))
+    return judged
 
 
 def _one(
