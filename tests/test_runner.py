@@ -19,6 +19,7 @@ from evalkit.report.progress import Progress
 from evalkit.report.run import report
 from evalkit.runner import Outcome, run
 from evalkit.runner.engines import ENGINES
+from evalkit.runner.models import find_model
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -244,3 +245,25 @@ def test_fresh_asks_again_what_is_kept(corridor: Callable[..., list[Outcome]]) -
     (first,) = corridor(name="first")
     (second,) = corridor(name="second", fresh=True)
     assert second.results["tokens"]["prompt"] == first.results["tokens"]["prompt"] > 0
+
+
+def kept_under(model: Path, **asked: Any) -> str:
+    config = RunConfig.build(model=str(model), tasks="mini", **asked)
+    return find_model(config.model[0], config).key(None)
+
+
+def test_answers_are_shared_whatever_the_pace(tiny_model: Path) -> None:
+    paces = "batch_size=4,tensor_parallel_size=2,gpu_memory_utilization=0.5,max_num_seqs=8,max_model_len=128,device=cpu"
+    plain = kept_under(tiny_model)
+    assert kept_under(tiny_model, model_args=paces) == plain
+    assert kept_under(tiny_model, batch_size="8", name="x", limit="5", num_fewshot=2, seed="7") == plain
+
+
+@pytest.mark.parametrize(
+    "changed",
+    ["dtype=bfloat16", "dtype=float32", "torch_dtype=float16", "quantization=fp8", "rope_theta=1000", "tokenizer=x",
+     "bnb_4bit_quant_type=nf4", "variant=fp16", "load_format=dummy", "unheard_of=1"],
+)  # fmt: skip
+def test_no_two_ways_to_load_a_model_share_an_answer(tiny_model: Path, changed: str) -> None:
+    # What `auto` makes of this float32 checkpoint is each engine's own choice, so it is not float32 either.
+    assert kept_under(tiny_model, model_args=changed) != kept_under(tiny_model)

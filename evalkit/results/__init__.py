@@ -10,12 +10,13 @@ from evalkit.results.disk import check_space, check_writable, write_file
 from evalkit.results.finding import Runs, all_runs, bless, find, run_folders
 from evalkit.results.names import check_name, is_plain, member_id, model_slug, new_run_id, run_path, slug
 from evalkit.results.run import STATUSES, Run
-from evalkit.results.settings import same_settings
+from evalkit.results.settings import PACE, same_settings
 from evalkit.results.table import COLUMNS
 from evalkit.results.writer import RunWriter, figure
 
 __all__ = [
     "COLUMNS",
+    "PACE",
     "STATUSES",
     "Run",
     "RunWriter",

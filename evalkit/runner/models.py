@@ -10,20 +10,19 @@ from typing import Any
 from evalkit import catalog, checkpoint
 from evalkit.config import RunConfig
 from evalkit.journal import model_fingerprint
+from evalkit.results import PACE
 from evalkit.types import Adapter, ModelSpec
 
 __all__ = ["Model", "find_adapters", "find_model"]
 
-_CHANGES_ANSWERS = (
-    "quantization",
-    "load_in_8bit",
-    "load_in_4bit",
-    "kv_cache_dtype",
-    "hf_overrides",
-    "rope_scaling",
-    "think_end_token",
-    "attn_implementation",
-)
+_IN_THE_REQUEST = frozenset(
+    {
+        "add_bos_token", "chat_template_args", "enable_thinking", "logits_cache", "max_gen_toks", "max_length",
+        "max_model_len", "prefix_token_id", "softmax_dtype", "truncation", "truncation_side", "use_fast_tokenizer",
+        "window",
+    }
+)  # fmt: skip
+"""Model arguments that change which tokens are asked, and answers through nothing else; or nothing at all."""
 _NOT_ENGINE_ARGS = ("revision", "tokenizer", "dtype", "trust_remote_code")
 
 
@@ -39,14 +38,23 @@ class Model:
 
     def key(self, adapter: Adapter | None) -> str:
         """What of the model determines its answers: part of every answer's key."""
-        args = self.spec.args
-        dtype = self.facts.dtype if self.spec.dtype == "auto" else self.spec.dtype
+        given = {name.replace("-", "_"): value for name, value in self.spec.args.items() if value is not None}
+        # Whatever is not known to leave answers as they are counts: to ask again is better than to take another's.
+        shaping = {name: str(value) for name, value in given.items() if name not in PACE | _IN_THE_REQUEST}
         return model_fingerprint(
             self.fingerprint,
             adapter=adapter.fingerprint if adapter else None,
-            dtype=str(dtype) if dtype else None,
-            **{name: str(args[name]) for name in _CHANGES_ANSWERS if args.get(name) is not None},
+            dtype=self._dtype(),
+            tokenizer=self.spec.tokenizer,
+            **{f"args.{name}": value for name, value in shaping.items()},
         )
+
+    def _dtype(self) -> str:
+        """As loaded. What `auto` makes of a float32 checkpoint is each engine's own choice: vLLM halves it."""
+        if self.spec.dtype != "auto":
+            return self.spec.dtype.removeprefix("torch.")
+        stored = self.facts.dtype
+        return "auto" if stored is None or stored == "float32" else stored
 
     def manifest(self) -> Mapping[str, Any]:
         entry = self.entry
