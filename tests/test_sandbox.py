@@ -551,11 +551,17 @@ class _Mutator(ast.NodeTransformer):
 
 
 def mutants(row: dict[str, str]) -> list[str]:
+    """Of the function asked for; the prompt's helpers are the tests' as well, and stay what they are."""
     tree = ast.parse(row["prompt"] + row["canonical_solution"])
+    at = max(n for n, node in enumerate(tree.body) if getattr(node, "name", None) == row["entry_point"])
     counter = _Mutator(-1)
-    counter.visit(copy.deepcopy(tree))
-    changed = [ast.fix_missing_locations(_Mutator(n).visit(copy.deepcopy(tree))) for n in range(counter.count)]
-    return [ast.unparse(c) for c in changed]
+    counter.visit(copy.deepcopy(tree.body[at]))
+    found = []
+    for n in range(counter.count):
+        changed = copy.deepcopy(tree)
+        changed.body[at] = _Mutator(n).visit(changed.body[at])
+        found.append(ast.unparse(ast.fix_missing_locations(changed)))
+    return found
 
 
 _PLAIN = """\

@@ -16,6 +16,15 @@ _THREADS_FROM_END = -33
 """Place in /proc/PID/stat, counted from the end because the name near its start may hold blanks."""
 
 
+class _Account:
+    """What the scheduler has charged one process since the program began."""
+
+    def __init__(self, pid: int, ran: float, waited: float, now: float) -> None:
+        self.pid = pid
+        self.before = self.last = (ran, waited)
+        self.changed = now
+
+
 class Clock:
     """Started for one program; the tester has used time for others before."""
 
@@ -24,19 +33,27 @@ class Clock:
         self._tester = tester
         self._candidate = 0
         self._began = time.monotonic()
-        self._ran_before, self._waited_before = self._schedule(tester)
+        self._accounts = [_Account(tester, *self._schedule(tester), self._began)]
         self._cpu_before = _cpu_seconds(tester)
 
     def watch(self, candidate: int) -> None:
         self._candidate = candidate
+        self._accounts.append(_Account(candidate, 0.0, 0.0, time.monotonic()))
 
     def used(self) -> float:
         """Wall time less the time that the program's processes spent waiting for a CPU."""
-        wall = time.monotonic() - self._began
-        ran, waited = self._schedule(self._candidate)
-        tester_ran, tester_waited = self._schedule(self._tester)
-        ran += max(0.0, tester_ran - self._ran_before)
-        waited += max(0.0, tester_waited - self._waited_before)
+        now = time.monotonic()
+        ran = waited = 0.0
+        for account in self._accounts:
+            has = self._schedule(account.pid)
+            if has != account.last:
+                account.last, account.changed = has, now
+            elif self._runnable(account.pid):
+                # A wait is charged when it ends; one that still lasts shows only in that nothing else does.
+                waited += now - account.changed
+            ran += max(0.0, has[0] - account.before[0])
+            waited += max(0.0, has[1] - account.before[1])
+        wall = now - self._began
         return min(wall, max(wall - waited, ran))
 
     def over(self, limits: Limits) -> tuple[str, str] | None:
@@ -58,6 +75,9 @@ class Clock:
         """Seconds that the process's first thread ran, and waited to run."""
         fields = self._fields(pid, "schedstat")
         return (int(fields[0]) / 1e9, int(fields[1]) / 1e9) if len(fields) > 1 else (0.0, 0.0)
+
+    def _runnable(self, pid: int) -> bool:
+        return b") R " in b" ".join(self._fields(pid, "stat"))
 
     def _figure(self, pid: int, name: str, place: int) -> int:
         fields = self._fields(pid, name)
