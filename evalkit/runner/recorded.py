@@ -105,7 +105,11 @@ class _Grading(Grading):
 
 
 def _recorded(recording: Recording, task: Task, documents: Sequence[Document]) -> dict[int, Recorded]:
-    return recording.of(task.name, documents, size=task.size)
+    # Of scored answers, these metrics ask whether the model would have said them by itself.
+    greedy = task.output_type == "loglikelihood" or (
+        task.output_type == "multiple_choice" and "exact_match" in task.metric_names
+    )
+    return recording.of(task.name, documents, size=task.size, needs_greedy=greedy)
 
 
 def recording_of(path: Path) -> Recording:
