@@ -13,7 +13,7 @@ _MEMORY = re.compile(
     r"out of memory|OutOfMemoryError|No available memory for the cache blocks|can't allocate memory"
     r"|is larger than the available KV cache memory|less than desired (?:GPU|CPU) memory utilization"
     r"|Cannot allocate memory|not enough memory|larger than the (?:maximum|available) .{0,40}KV cache"
-    r"|MemoryError",
+    r"|is less than requested memory|MemoryError",
     re.IGNORECASE,
 )
 _FITTING_LENGTH = re.compile(r"estimated maximum model length is (\d+)")
@@ -53,5 +53,6 @@ def _cause(found: str, log: str) -> str:
 
 
 def _short(text: str) -> str:
-    line = " ".join(text.split()).rstrip(".")
+    # vLLM's own advice would stand beside ours, in other words.
+    line = " ".join(text.split()).split(" Try increasing ")[0].rstrip(".")
     return line if len(line) <= 300 else line[:297] + "..."
