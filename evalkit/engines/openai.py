@@ -1,22 +1,21 @@
 """Any server that speaks the OpenAI protocol: OpenAI itself, `vllm serve`, others. Keys come from the environment only.
 
-openai_server.py    one exchange           openai_pace.py    how many at once
-openai_requests.py  bodies in, answers out openai_prices.py  what it costs
+    openai_server.py    one exchange            openai_pace.py     how many at once
+    openai_requests.py  bodies in, answers out  openai_prices.py   what it costs
+    openai_flight.py    between two threads     openai_options.py  where, and with which key
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-import queue
 import random
 import threading
 import time
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from evalkit.engines.openai_flight import Flight
+from evalkit.engines.openai_options import Options, base_url_of, key_of, split_url
 from evalkit.engines.openai_pace import Pace
 from evalkit.engines.openai_prices import Budget, price_of
 from evalkit.engines.openai_requests import (
@@ -28,7 +27,7 @@ from evalkit.engines.openai_requests import (
     text_of,
 )
 from evalkit.engines.openai_server import Broken, Ok, Overloaded, Refused, Reply, Server
-from evalkit.errors import EngineError, EvalkitError, UsageError, nearest
+from evalkit.errors import EngineError, UsageError, nearest
 from evalkit.scrub import Scrubber
 from evalkit.types import Adapter, Answer, Failed, Generate, Generated, ModelSpec, Score, Usage, Work
 
@@ -38,45 +37,22 @@ _ASKED_WITHOUT_ANSWER = 900.0
 """Seconds of nothing but refusals after which the engine gives up."""
 _QUICKEST_TIMEOUT = 30.0
 _SLOWEST_KNOWN_AFTER = 20
-_GATHER = 0.003
-"""Seconds in which answers gather before they are handed on. Work for twice the concurrency waits meanwhile."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    base_url: str | None = None
-    """Default: OPENAI_BASE_URL, else OpenAI."""
-    key_env: str = "OPENAI_API_KEY"
-    """The name of the variable that holds the key, never the key."""
-    max_concurrency: int = 32
-    timeout: float = 600.0
-    retries: int = 6
-    """Tries after a fault of the server. Being told to wait is no fault and not counted."""
-    api: str = "auto"
-    """auto, chat or completions: where plain prompts go."""
-    price: str | None = None
-    max_usd: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.api not in ("auto", "chat", "completions"):
-            raise UsageError(f"api={self.api}: auto, chat or completions")
-        if self.max_concurrency < 1 or self.timeout <= 0 or self.retries < 0:
-            raise UsageError("max_concurrency and timeout are above 0, retries not below")
 
 
 class OpenAIEngine:
     name = "openai"
 
-    def __init__(self, model: str, options: Options = Options()) -> None:
+    def __init__(self, model: str, options: Options | None = None) -> None:
+        options = options or Options()
         self.model = model
         self.options = options
         self.usage = Usage()
         self.requests = 0
         """Sent, whatever became of them."""
-        base_url, api = _split(base_url_of({"base_url": options.base_url}))
+        base_url, api = split_url(base_url_of({"base_url": options.base_url}))
         api = options.api if options.api != "auto" else api
         self.abilities = Abilities(chat={"chat": True, "completions": False}.get(api))
-        self.server = Server(base_url, _key(options.key_env, base_url), options.max_concurrency)
+        self.server = Server(base_url, key_of(options.key_env, base_url), options.max_concurrency)
         self.budget = Budget(price_of(model, self.server.base_url, options.price), options.max_usd, model)
         self._scrubber = Scrubber()
         self._slowest = 0.0
@@ -110,7 +86,7 @@ class OpenAIEngine:
 
     def run(self, work: Iterator[Work | None]) -> Iterator[Answer]:
         loop = self._started()
-        flight = _Flight(self, loop)
+        flight = Flight(self.serve, self.options.max_concurrency, loop)
         room = 2 * self.options.max_concurrency
         ended = False
         try:
@@ -319,70 +295,6 @@ class OpenAIEngine:
             raise EngineError(f"{where}; is {self.model} served there?")
 
 
-class _Flight:
-    """Items on their way, and the answers that have come back. Lives on the caller's thread, works on the loop's."""
-
-    def __init__(self, engine: OpenAIEngine, loop: asyncio.AbstractEventLoop) -> None:
-        self.failure: EvalkitError | None = None
-        self.open = 0
-        self._engine = engine
-        self._loop = loop
-        self._pace = Pace(engine.options.max_concurrency)
-        self._back: queue.SimpleQueue[tuple[list[Answer], EvalkitError | None]] = queue.SimpleQueue()
-        self._waiting: deque[Work] = deque()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._woken = False
-
-    def add(self, item: Work) -> None:
-        self.open += 1
-        self._waiting.append(item)
-        if not self._woken:
-            self._woken = True
-            self._loop.call_soon_threadsafe(self._take)
-
-    def ready(self, wait: bool, timeout: float | None) -> Iterator[Answer]:
-        """What has come back, all of it; the first is waited for."""
-        try:
-            answers, failure = self._back.get(block=wait, timeout=timeout)
-        except queue.Empty:
-            return
-        # Two threads that wake each other for every answer cost a busy machine more than the answers do.
-        time.sleep(_GATHER)
-        while True:
-            self.open -= 1
-            self.failure = self.failure or failure
-            yield from answers
-            try:
-                answers, failure = self._back.get_nowait()
-            except queue.Empty:
-                return
-
-    def abandon(self) -> None:
-        """The caller wants no more: what is on its way is dropped."""
-        if self.open:
-            self._loop.call_soon_threadsafe(lambda: [task.cancel() for task in tuple(self._tasks)])
-
-    def _take(self) -> None:
-        self._woken = False
-        while self._waiting:
-            task = self._loop.create_task(self._serve(self._waiting.popleft()))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    async def _serve(self, item: Work) -> None:
-        answers: list[Answer] = []
-        failure: EvalkitError | None = None
-        try:
-            if self.failure is None:
-                answers = await self._engine.serve(item, self._pace)
-        except EvalkitError as error:
-            failure = self.failure = self.failure or error
-        except Exception as error:
-            answers = [Failed(id_, f"unexpected {type(error).__name__}: {error}"[:300]) for id_ in item.ids]
-        finally:
-            self._back.put((answers, failure))
-
-
 class _End:
     pass
 
@@ -402,29 +314,6 @@ def _same(answer: Answer, id_: int) -> Answer:
 
 def _fields(reply: Any) -> dict[str, Any]:
     return {name: getattr(reply, name) for name in reply.__dataclass_fields__}
-
-
-def base_url_of(args: Mapping[str, Any]) -> str:
-    """Where requests go: what was asked for, else OPENAI_BASE_URL, else OpenAI."""
-    asked = args.get("base_url") or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
-    return str(asked).rstrip("/")
-
-
-def _split(base_url: str) -> tuple[str, str]:
-    """lm-eval's users write the endpoint into the URL: it says which one plain prompts go to."""
-    for ending, api in (("/chat/completions", "chat"), ("/completions", "completions")):
-        if base_url.endswith(ending):
-            return base_url.removesuffix(ending), api
-    return base_url, "auto"
-
-
-def _key(variable: str, base_url: str) -> str:
-    key = os.environ.get(variable, "").strip()
-    if key:
-        return key
-    if "api.openai.com" in base_url:
-        raise UsageError(f"no key: set {variable} in the environment (keys are read from there and nowhere else)")
-    return "EMPTY"  # what servers without keys are told
 
 
 def load(spec: ModelSpec, tokenizer: Any = None, adapters: Sequence[Adapter] = (), **options: Any) -> OpenAIEngine:
