@@ -9,7 +9,7 @@ from evalkit.compare.flips import Flip, find_flips
 from evalkit.compare.lines import Lines, read_lines
 from evalkit.compare.measure import Measured, Member, measure
 from evalkit.compare.pairing import Unpaired, pair
-from evalkit.compare.settings import check, check_allowed, prompts_may_differ
+from evalkit.compare.settings import check, check_allowed, limits_differ, prompts_may_differ
 from evalkit.compare.targets import Target, entry, requested_names, resolve, shared_names
 from evalkit.errors import NotComparable, RunFolderError, UsageError
 from evalkit.results import Run
@@ -110,7 +110,7 @@ def measured(
 ) -> tuple[Measured, tuple[Lines, Lines]]:
     """Read, pair and measure one target of two runs."""
     lines = read_lines(baseline, target), read_lines(candidate, target)
-    pairs = pair(*lines, ignore_prompts=prompts_may_differ(allow), limits_differ=_limits_differ(baseline, candidate))
+    pairs = pair(*lines, ignore_prompts=prompts_may_differ(allow), limits_differ=limits_differ(baseline, candidate))
     found = measure(target, pairs)
     if pairs.unpaired.prompt_differs and not found.n:
         raise NotComparable(
@@ -126,14 +126,15 @@ def measured(
 def limits_note(baseline: Run, candidate: Run) -> list[str]:
     """What a reader must know of runs that do not hold every document."""
     notes = [f"{run.run_id} is {run.status}" for run in (baseline, candidate) if run.status != "complete"]
-    if _limits_differ(baseline, candidate):
-        here, there = (run.manifest.get("limit") for run in (baseline, candidate))
+    if limits_differ(baseline, candidate):
+        here, there = (_limit(run) for run in (baseline, candidate))
         notes.append(f"limit {here} against {there}: only the documents of both count")
     return notes
 
 
-def _limits_differ(baseline: Run, candidate: Run) -> bool:
-    return bool(baseline.manifest.get("limit") != candidate.manifest.get("limit"))
+def _limit(run: Run) -> str:
+    limit = run.manifest.get("limit")
+    return str(limit) if limit is not None else "unknown" if run.status == "limited" else "none"
 
 
 def _against(

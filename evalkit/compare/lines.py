@@ -106,14 +106,22 @@ def _check(run: Run, target: Target, lines: Lines) -> None:
 
 
 def _check_count(run: Run, leaf: str, lines: int, answered: int) -> None:
-    """results.json counts documents, with or without those that have no answer; the lines must be as many."""
+    """results.json counts documents, with or without those that have no answer, and so does the table; they must agree.
+
+    Rows that are left out of the table are then missing all the same: they have no partner.
+    """
     said = run.tasks.get(leaf) or {}
     n = said.get("n")
     if not isinstance(n, int) or isinstance(n, bool):
         return
-    missing, errors = (int(said.get(key) or 0) for key in ("missing", "errors"))
-    if lines not in (n, n + missing, n + errors, n + missing + errors) and answered != n:
+    missing, errors = (_count(said.get(key)) for key in ("missing", "errors"))
+    unanswered = (0, missing, errors, missing + errors)
+    if lines not in {n + sign * count for count in unanswered for sign in (1, -1)} and answered != n:
         raise RunFolderError(
             f"{run.path}: results.json counts {n} documents of {leaf} and scores.parquet holds {lines}:"
             " one of the two is half-written"
         )
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0

@@ -10,7 +10,7 @@ from typing import Any
 from evalkit.errors import NotComparable, UsageError, nearest
 from evalkit.results import Run
 
-__all__ = ["KINDS", "Difference", "check", "check_allowed", "differences", "prompts_may_differ"]
+__all__ = ["KINDS", "Difference", "check", "check_allowed", "differences", "limits_differ", "prompts_may_differ"]
 
 KINDS = ("version", "prompts", "shots", "chat_template", "generation", "data")
 """What may be named as the difference that is meant."""
@@ -47,6 +47,12 @@ def prompts_may_differ(allow: Collection[str]) -> bool:
     return bool(_CHANGES_PROMPTS & set(allow))
 
 
+def limits_differ(baseline: Run, candidate: Run) -> bool:
+    """A run may say that it is limited and not to how many."""
+    here, there = ((run.manifest.get("limit"), run.status == "limited") for run in (baseline, candidate))
+    return here != there
+
+
 def check(baseline: Run, candidate: Run, leaves: Iterable[str], allow: Collection[str]) -> list[str]:
     """Refuse runs that measured different things; return a note for each difference that is meant."""
     found = differences(baseline, candidate, leaves)
@@ -71,7 +77,7 @@ def differences(baseline: Run, candidate: Run, leaves: Iterable[str]) -> list[Di
     """All that is known of both runs and not the same. What only one of them knows is no difference."""
     found = _chat(baseline, candidate)
     # Hashes over all documents of a task differ where one run took fewer; the rows' own hashes then decide.
-    same_documents = baseline.manifest.get("limit") == candidate.manifest.get("limit")
+    same_documents = not limits_differ(baseline, candidate)
     for leaf in leaves:
         here, there = _task(baseline, leaf), _task(candidate, leaf)
         here_only = _differ(leaf, here, there, "version", "version")

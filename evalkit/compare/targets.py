@@ -172,9 +172,13 @@ def _checked_figure(
 def _refuse_nan(run: Run, name: str) -> None:
     """Unknown is null with a reason. A NaN was never written on purpose."""
     for metric, said in ((entry(run, name) or {}).get("metrics") or {}).items():
-        value = said.get("value") if isinstance(said, Mapping) else said
-        if isinstance(value, float) and not math.isfinite(value):
-            raise RunFolderError(f"{run.path}: {metric} of {name} is {value}, not a number")
+        parts = said if isinstance(said, Mapping) else {"value": said}
+        for part in ("value", "stderr", "ci95"):
+            values = parts.get(part)
+            for value in values if isinstance(values, list) else [values]:
+                if isinstance(value, float) and not math.isfinite(value):
+                    what = metric if part == "value" else f"{part} of {metric}"
+                    raise RunFolderError(f"{run.path}: {what} of {name} is {value}, not a number")
 
 
 def _leaves(run: Run, name: str) -> tuple[str, ...]:
@@ -184,8 +188,11 @@ def _leaves(run: Run, name: str) -> tuple[str, ...]:
     if leaves:
         return leaves
     # A run that does not list its groups' members: the tasks named after the group, else lines of its own name.
-    here = set(run.scores().column("task").unique().to_pylist())
-    named = tuple(task for task in run.tasks if task.startswith(f"{name}_") and task in here)
+    here = run.scores().column("task").unique().to_pylist()
+    # `mmlu_pro_law` is no part of `mmlu` where `mmlu_pro` was asked for too.
+    others = tuple(f"{other}_" for other in run.requested if other.startswith(f"{name}_"))
+    named = tuple(sorted(task for task in here if task.startswith(f"{name}_") and not task.startswith(others)))
+    named = tuple(task for task in named if task not in run.requested) or named
     return (name,) if name in here or not named else named
 
 

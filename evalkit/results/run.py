@@ -47,9 +47,7 @@ class Run:
             schema = content.get("schema", SCHEMA)
             if schema != SCHEMA:
                 raise RunFolderError(f"{folder / name} has schema {schema!r}; this evalkit reads schema {SCHEMA}")
-        for key in ("tasks", "groups"):
-            if not isinstance(results.get(key, {}), dict):
-                raise RunFolderError(f"{folder / RESULTS}: `{key}` is not a mapping")
+        _check_shape(folder, manifest, results)
         status = results.get("status", "complete")
         if status not in STATUSES:
             raise RunFolderError(f"{folder / RESULTS}: status {status!r} is none of {', '.join(STATUSES)}")
@@ -177,6 +175,26 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
         raise RunFolderError(f"{path} is missing: this run's rows were not kept, or not copied") from None
     except OSError as error:
         raise RunFolderError(f"{path} can't be read: {error.strerror or error}") from None
+
+
+def _check_shape(folder: Path, manifest: Mapping[str, Any], results: Mapping[str, Any]) -> None:
+    """Every reader takes these for what they should be: refused here, a folder of another make stops nobody else."""
+    _expect(folder / MANIFEST, "model", manifest.get("model"), dict, str)
+    _expect(folder / MANIFEST, "adapter", manifest.get("adapter"), dict, str)
+    _expect(folder / MANIFEST, "requested", manifest.get("requested"), list)
+    _expect(folder / RESULTS, "requested", results.get("requested"), list)
+    for key in ("tasks", "groups"):
+        _expect(folder / RESULTS, key, results.get(key), dict)
+        for name, said in (results.get(key) or {}).items():
+            _expect(folder / RESULTS, f"{key}.{name}", said, dict)
+            _expect(folder / RESULTS, f"{key}.{name}.metrics", (said or {}).get("metrics"), dict)
+            _expect(folder / RESULTS, f"{key}.{name}.members", (said or {}).get("members"), list)
+
+
+def _expect(path: Path, key: str, value: Any, *kinds: type) -> None:
+    if value is not None and not isinstance(value, kinds):
+        words = " or ".join({dict: "an object", list: "a list", str: "text"}[kind] for kind in kinds)
+        raise RunFolderError(f"{path}: `{key}` is {json.dumps(value)[:60]}, not {words}")
 
 
 def _has_documents(task: Any) -> bool:
