@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from evalkit.compare import (
     Measured,
@@ -54,6 +54,7 @@ def gate(
     leaves = list(dict.fromkeys(leaf for target in targets for leaf in target.leaves))
     notes = [*limits_note(baseline, candidate), *check(baseline, candidate, leaves, meant)]
     notes += _not_judged(baseline, candidate, list(policies))
+    notes += [note for target in targets for note in _model_judged(baseline, candidate, target.name, target.metric)]
     if baseline.path.resolve() == candidate.path.resolve():
         notes.append("baseline and candidate are the same run")
     found = [measured(baseline, candidate, target, meant)[0] for target in targets]
@@ -96,6 +97,21 @@ def _check_drop(found: Measured, policy: TaskPolicy) -> None:
         f"{found.target.name}: max_drop {drop} tolerates everything, since {found.target.metric} goes from {low:g} to"
         f' {high:g}; write 0.01 for a hundredth of that, or "1%" for a share of the baseline'
     )
+
+
+def _model_judged(baseline: Run, candidate: Run, name: str, metric: str) -> list[str]:
+    """A figure that a model gave stands for people's only as far as it was held against theirs."""
+    found = [((entry(run, name) or {}).get("metrics") or {}).get(metric) for run in (baseline, candidate)]
+    judged = [one for one in found if isinstance(one, Mapping) and "rubric" in one]
+    if not judged:
+        return []
+    if len({(str(one["rubric"]), str(one.get("fingerprint"))) for one in judged}) > 1:
+        raise NotComparable(
+            f"{name}: {metric} was judged by another judge or rubric in each run;"
+            " judge both alike with evalkit judge run"
+        )
+    reasons = [one["calibration"]["reason"] for one in judged if (one.get("calibration") or {}).get("reason")]
+    return [f"{name}: {metric} has no calibration record: {reasons[0]}"] if reasons else []
 
 
 def _not_judged(baseline: Run, candidate: Run, judged: Sequence[str]) -> list[str]:
