@@ -518,6 +518,30 @@ def test_a_comparison_asks_in_both_orders(tmp_path: Path) -> None:
     assert found["shown_first"] + found["shown_second"] == pytest.approx(1.0)
 
 
+def test_the_gate_says_that_a_judge_was_never_held_against_people(tmp_path: Path) -> None:
+    make_run(tmp_path, 20)
+    make_run(tmp_path, 20, run_id="r2", wording="Another answer to item-{}.")
+    policy = tmp_path / "gate.yaml"
+    policy.write_text("tasks: {chat: {metric: 'quality,one', max_drop: 3}}\n")
+    command = ["gate", "r1", "r2", "--policy", str(policy), "--output-path", str(tmp_path)]
+
+    def gate() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "evalkit", *command], capture_output=True, text=True, env=environment()
+        )
+
+    with Loopback() as server:
+        judge(tmp_path, "--judge", f"openai:fake@{server.url}")
+        judge(tmp_path, "--judge", f"openai:fake@{server.url}", run="r2")
+        first = gate()
+        judge(tmp_path, "--judge", f"openai:other@{server.url}", run="r2")
+        second = gate()
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "no calibration record" in first.stdout
+    assert second.returncode == 2
+    assert "another judge or rubric" in second.stderr
+
+
 def test_wrong_asking_exits_2(tmp_path: Path) -> None:
     make_run(tmp_path, 3)
     assert "did you mean openai" in judge(tmp_path, "--judge", "opnai:m", code=2).stderr
