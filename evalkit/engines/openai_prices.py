@@ -11,7 +11,8 @@ from evalkit.errors import EngineError, UsageError
 __all__ = ["Budget", "Price", "price_of"]
 
 AS_OF = "2025-08"
-"""When the table below was copied from the maker's page. `price=IN/OUT` in the model's arguments overrides it."""
+"""The month that the table below is meant to describe. It was written down from memory and not checked against the
+maker's page, so an estimate says where its prices are from; `price=IN/OUT` in the model's arguments overrides it."""
 
 _USD_PER_MILLION: dict[str, tuple[float, float]] = {
     "gpt-5": (1.25, 10.0),
@@ -65,7 +66,7 @@ def price_of(model: str, base_url: str, given: str | float | None = None) -> Pri
     for name in sorted(_USD_PER_MILLION, key=len, reverse=True):
         rest = model.removeprefix(name)
         if model.startswith(name) and (not rest or rest.lstrip("-").replace("-", "").isdigit()):
-            return Price(*_USD_PER_MILLION[name], f"table of {AS_OF}")
+            return Price(*_USD_PER_MILLION[name], f"unchecked table of {AS_OF}")
     return None
 
 
