@@ -139,6 +139,20 @@ def test_sigterm_leaves_within_five_seconds_and_keeps_what_finished(tiny_model: 
     assert time.monotonic() - began < 5
 
 
+def test_sigterm_before_the_first_answer_is_an_interruption_too(tiny_model: Path, tmp_path: Path) -> None:
+    argv = [word for word in asked(tiny_model, tmp_path) if word != "--quiet"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "evalkit", *argv], stderr=subprocess.PIPE, text=True, env=ENV, cwd=ROOT
+    )
+    assert process.stderr is not None
+    assert "finding" in process.stderr.readline()
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "interrupted" in said
+    assert "Traceback" not in said
+
+
 def test_a_larger_limit_computes_the_difference(tiny_model: Path, tmp_path: Path) -> None:
     for limit in (20, 40):
         assert evalkit([*asked(tiny_model, tmp_path, limit=limit), "--name", f"first-{limit}"]).returncode == 0

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
+import signal
 import sys
-from typing import Any
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any, NoReturn
 
 import click
 
@@ -65,7 +70,8 @@ def main(argv: list[str] | None = None) -> None:
     args = sys.argv[1:] if argv is None else argv
     debug = "--debug" in args or os.environ.get("EVALKIT_DEBUG", "").lower() in ("1", "true")
     try:
-        code = cli.main(args, prog_name="evalkit", standalone_mode=False)
+        with _terminated_like_interrupted():
+            code = cli.main(args, prog_name="evalkit", standalone_mode=False)
     except Exception as error:
         if debug:
             raise
@@ -74,7 +80,33 @@ def main(argv: list[str] | None = None) -> None:
         if debug:
             raise
         code = _explain(Interrupted("interrupted; the same command goes on where it stopped"))
+    if code == Interrupted.exit_code:
+        _leave_at_once(code)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+@contextlib.contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """SIGTERM does what Ctrl-C does, wherever no one knows better."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _leave_at_once(code: int) -> NoReturn:
+    """All is written by now, and unloading torch can take longer than a scheduler waits."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _explain(error: BaseException) -> int:

@@ -20,6 +20,8 @@ __all__ = ["Stop"]
 PATIENCE = 3.0
 """Seconds after SIGTERM until the thread leaves without the main thread. Schedulers kill after about five."""
 
+_KEPT = "what had finished is kept, and the same command goes on from there"
+
 
 class Stop:
     """While entered, signals set `requested` (send no more) and `now` (do not wait for what is in flight)."""
@@ -59,7 +61,7 @@ class Stop:
 
     def raise_if_requested(self) -> None:
         if self.requested:
-            raise Interrupted(f"{self.reason}; what had finished is kept, and the same command goes on from there")
+            raise Interrupted(f"{self.reason}; {_KEPT}")
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.now = self.requested or number == signal.SIGTERM
@@ -87,5 +89,6 @@ class Stop:
             return
         try:
             self._rescue()
+            os.write(2, f"\nevalkit: {self.reason or 'terminated'}; {_KEPT}\n".encode())
         finally:
             os._exit(Interrupted.exit_code)
