@@ -200,7 +200,10 @@ class Store:
                 f"can't write {self.path}: the disk is full; what was kept so far is safe. Free some space and type"
                 " the same command again"
             )
-        return OutputError(f"can't write {self.path}: {text}")
+        return OutputError(
+            f"can't write {self.path}: {text}; what was kept so far is safe. Once the folder takes writes again, the"
+            " same command goes on from there; or choose another --output-path"
+        )
 
 
 def _chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
