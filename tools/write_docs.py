@@ -14,7 +14,7 @@ TARGET = Path(__file__).resolve().parents[1] / "docs" / "cli.md"
 HEAD = """# Verbs and flags
 
 Written from the code by `make docs`. Flags may be typed with `-` or `_`; each is also a variable `EVALKIT_<FLAG>`
-(`--data-dir` is `EVALKIT_DATA_DIR`). A flag beats its variable, which beats `--config FILE.yaml`, whose keys are the flags.
+(`--data-dir` is `EVALKIT_DATA_DIR`). A flag beats its variable, and that `--config FILE.yaml`, whose keys are the flags.
 
 | exit | means |
 |---|---|
@@ -50,7 +50,9 @@ def _describe(command: click.Command, parent: click.Context, title: str, level: 
         return
     usage = " ".join(command.collect_usage_pieces(context))
     yield f"    {title} {usage}\n"
-    rows = [_row(option, context) for option in command.params if isinstance(option, click.Option) and not option.hidden]
+    rows = [
+        _row(option, context) for option in command.params if isinstance(option, click.Option) and not option.hidden
+    ]
     yield "\n".join(["| flag | what it does |", "|---|---|", *rows]) + "\n"
 
 
