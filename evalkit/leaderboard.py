@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from evalkit import catalog
 from evalkit.compare import entry, headline
 from evalkit.results import Run
 from evalkit.stats import Rank, chance_normalised_mean, pairwise_better, plain_mean, rank_intervals
@@ -73,11 +74,17 @@ class Leaderboard:
     notes: tuple[str, ...] = field(default=())
 
 
-def leaderboard(runs: Sequence[Run], *, every: bool = False, also: Collection[str] = ()) -> Leaderboard:
+def leaderboard(
+    runs: Sequence[Run],
+    *,
+    every: bool = False,
+    also: Collection[str] = (),
+    chances: Mapping[str, float] | None = None,
+) -> Leaderboard:
     """The table of these runs.
 
     One model has one line, its newest complete run, unless `every`. `also` lets in runs of other statuses: limited,
-    partial, incomplete.
+    partial, incomplete. `chances` says what guessing scores where a run doesn't.
     """
     chosen, notes = _choose(runs, every, {*_COMPLETE, *also})
     if not chosen:
@@ -86,8 +93,8 @@ def leaderboard(runs: Sequence[Run], *, every: bool = False, also: Collection[st
     lines = [_line(run, benchmarks) for run in chosen]
     shared, apart = _shared(lines, benchmarks)
     notes += apart + _unlike(chosen, benchmarks)
-    chances = {run.path: {name: _chance(run, name) for name in shared} for run in chosen}
-    known = tuple(name for name in shared if all(chances[run.path][name] is not None for run in chosen))
+    levels = {run.path: {name: _chance(run, name, chances or {}) for name in shared} for run in chosen}
+    known = tuple(name for name in shared if all(levels[run.path][name] is not None for run in chosen))
     notes += [
         f"{name} is not in the chance-normalised mean: a run doesn't say its chance level"
         for name in shared
@@ -97,7 +104,7 @@ def leaderboard(runs: Sequence[Run], *, every: bool = False, also: Collection[st
         replace(
             line,
             mean=_mean(line, shared),
-            normalised=_normalised(line, known, chances[line.run.path]),
+            normalised=_normalised(line, known, levels[line.run.path]),
         )
         for line in lines
     ]
@@ -172,16 +179,25 @@ def _line(run: Run, benchmarks: Sequence[Benchmark]) -> Line:
     engine = run.manifest.get("engine")
     described: Mapping[str, Any] = engine if isinstance(engine, Mapping) else {"name": engine}
     dtypes = (described.get("dtype"), run.model.get("dtype"))
-    parameters = _number(run.model.get("parameters"))
+    parameters = _number(_fact(run, "parameters"))
     return Line(
         run=run,
         engine=_text(described.get("name")),
         precision=next((_text(dtype) for dtype in dtypes if dtype not in (None, "", "auto")), None),
         parameters=None if parameters is None else int(parameters),
-        license=_text(run.model.get("license")),
+        license=_text(_fact(run, "license")),
         scores={benchmark.name: _score(run, benchmark) for benchmark in benchmarks},
         shots={benchmark.name: _shots(run, benchmark.name) for benchmark in benchmarks},
     )
+
+
+def _fact(run: Run, name: str) -> Any:
+    """What the run says of its model; where it says nothing, what the catalogue does."""
+    if name in run.model:
+        return run.model[name]
+    names = (run.model.get(key) for key in ("source", "alias", "typed"))
+    found = next((known for typed in names if isinstance(typed, str) and (known := catalog.get(typed))), None)
+    return None if found is None else found.facts[name].value
 
 
 def _score(run: Run, benchmark: Benchmark) -> Score:
@@ -218,8 +234,9 @@ def _shots(run: Run, name: str) -> int | None:
     return None if shots is None else int(shots)
 
 
-def _chance(run: Run, name: str) -> float | None:
-    chance = _number((entry(run, name) or {}).get("chance"))
+def _chance(run: Run, name: str, usual: Mapping[str, float]) -> float | None:
+    """A run that says it doesn't know is believed; one that doesn't say has the benchmark's own."""
+    chance = _number((entry(run, name) or {"chance": None}).get("chance", usual.get(name)))
     return chance if chance is not None and chance < 1 else None
 
 

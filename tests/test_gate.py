@@ -431,6 +431,16 @@ def spoil(folder: Path, how: str) -> None:
     elif how == "a list":
         results.write_text("[]")
         return
+    elif how == "nan error":
+        figure["stderr"] = float("nan")
+    elif how == "odd metrics":
+        content["tasks"]["gsm8k"]["metrics"] = [1]
+    elif how == "odd members":
+        content["groups"] = {"gsm8k": {"members": 5, "metrics": {}}}
+    elif how == "odd names":
+        content["requested"] = 7
+    elif how == "odd model":
+        manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "model": 5, "adapter": 3}))
     elif how == "no column":
         pq.write_table(pq.read_table(table).drop_columns(["doc_hash"]), table)
     results.write_text(json.dumps(content))
@@ -440,6 +450,7 @@ BROKEN = [
     "nan figure", "nan elsewhere", "null figure", "text figure", "no metrics", "no figure of the metric",
     "a task gone", "incomplete", "interrupted", "half the rows", "no rows",
     "cut parquet", "no parquet", "no manifest", "cut json", "a list", "no column",
+    "nan error", "odd metrics", "odd members", "odd names", "odd model",
 ]  # fmt: skip
 
 
@@ -489,6 +500,49 @@ def test_a_group_whose_lines_stand_under_its_own_name(tmp_path: Path) -> None:
         return Run.open(folder)
 
     assert gate(run("a"), run("b")).tasks[0].n == GSM8K
+
+
+def test_a_group_that_lists_neither_members_nor_tasks(tmp_path: Path) -> None:
+    """Its lines are those whose task is named after it, but for those of another name that was asked for."""
+    base = {name: TaskRows(values(GSM8K, 600), "acc,none") for name in ("mmlu_law", "mmlu_art", "mmlu_pro_law")}
+
+    def run(name: str) -> Run:
+        figures = {"acc,none": {"value": 600 / GSM8K}}
+        groups = {"mmlu": {"metrics": figures}, "mmlu_pro": {"metrics": figures}}
+        return Run.open(
+            write_run(tmp_path, name, base, requested=list(groups), results={"groups": groups, "tasks": {}})
+        )
+
+    assert {task.name: task.n for task in gate(run("a"), run("b")).tasks} == {"mmlu": 2 * GSM8K, "mmlu_pro": GSM8K}
+
+
+@pytest.mark.parametrize("counted", [GSM8K, GSM8K - 40])
+def test_rows_left_out_and_said_to_be_missing_are_bounded(tmp_path: Path, counted: int) -> None:
+    """Whether `n` counts the documents without an answer or not."""
+    whole = values(GSM8K, 600)
+    told = {"n": counted, "missing": 40}
+    verdict = judge(tmp_path, TaskRows(whole), TaskRows(whole[:-40], entry=told), {"gsm8k": {"max_drop": 0.02}})
+    assert verdict.verdict != "pass"
+    assert verdict.missing_candidate == 40
+
+
+def test_a_limited_run_may_keep_its_limit_to_itself(tmp_path: Path) -> None:
+    whole = values(GSM8K, 600)
+    few = write_run(
+        tmp_path, "few", {"gsm8k": TaskRows(whole[:1000], settings={"prompts_hash": "F"})}, status="limited"
+    )
+    result = gate(Run.open(write_run(tmp_path, "all", {"gsm8k": TaskRows(whole)})), Run.open(few))
+    assert (result.verdict, result.tasks[0].n, result.tasks[0].missing_candidate) == ("pass", 1000, 0)
+    assert any("limit none against unknown" in note for note in result.notes)
+
+
+def test_a_run_that_cannot_be_read_is_not_blessed(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, "a", {"gsm8k": TaskRows(values(GSM8K, 600))})
+    spoil(folder, "cut parquet")
+    with pytest.raises(SystemExit) as stopped:
+        main(["gate", "--bless", "a", "--output-path", str(tmp_path)])
+    assert stopped.value.code == 4
+    assert not (tmp_path / "baseline.json").exists()
 
 
 def test_a_blessed_run_is_the_baseline(tmp_path: Path) -> None:

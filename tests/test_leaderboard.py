@@ -14,6 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evalkit import catalog
+from evalkit.cli import main
 from evalkit.leaderboard import Leaderboard, leaderboard
 from evalkit.report.leaderboard import as_csv, as_html, as_json, as_markdown, guarded, show
 from evalkit.results import Run, all_runs, model_slug
@@ -78,6 +80,12 @@ def write(
 
 def board(root: Path, **options: Any) -> Leaderboard:
     return leaderboard(all_runs(root).runs, **options)
+
+
+def verb(*argv: object) -> object:
+    with pytest.raises(SystemExit) as stopped:
+        main(["leaderboard", *map(str, argv)])
+    return stopped.value.code or 0
 
 
 def rows(made: Leaderboard) -> list[dict[str, str]]:
@@ -163,6 +171,49 @@ def test_a_benchmark_of_unknown_chance_is_named_and_left_out_of_the_normalised_m
     assert (made.shared, made.normalised) == (("mmlu",), ())
     assert made.lines[0].normalised.reason
     assert any("chance" in note for note in made.notes)
+
+
+def forget(run: Run, *keys: str) -> None:
+    """A folder of another make: what evalkit adds of its own accord is absent."""
+    manifest, results = (json.loads((run.path / name).read_text()) for name in ("manifest.json", "results.json"))
+    for key in keys:
+        manifest["model"].pop(key, None)
+        for task in results["tasks"].values():
+            task.pop(key, None)
+    (run.path / "manifest.json").write_text(json.dumps(manifest))
+    (run.path / "results.json").write_text(json.dumps(results))
+
+
+def test_the_usual_chance_stands_in_where_a_run_says_nothing(tmp_path: Path) -> None:
+    forget(write(tmp_path, "a", {"mmlu": 0.5}, chance=0.5), "chance")
+    write(tmp_path, "b", {"mmlu": 0.5}, chance=0.4)
+    assert board(tmp_path).normalised == ()
+    made = {line.label: line.normalised.value for line in board(tmp_path, chances={"mmlu": 0.25}).lines}
+    assert made == {"a": pytest.approx(0.25 / 0.75), "b": pytest.approx(0.1 / 0.6)}
+
+
+def test_the_verb_knows_the_shipped_benchmarks_chance(tmp_path: Path) -> None:
+    forget(write(tmp_path, "a", {"mmlu": 0.625, "gsm8k": 0.5}), "chance")
+    assert verb("--output-path", tmp_path, "--json", tmp_path / "board.json") == 0
+    made = json.loads((tmp_path / "board.json").read_text())
+    assert made["normalised_mean_over"] == ["mmlu", "gsm8k"]
+    assert made["rows"][0]["normalised_mean"]["value"] == pytest.approx(0.5)
+
+
+def test_a_model_of_the_catalogue_is_known_where_its_run_says_nothing(tmp_path: Path) -> None:
+    forget(write(tmp_path, "mistral-7b-instruct", {"mmlu": 0.5}), "source", "parameters", "license")
+    forget(write(tmp_path, "my-own", {"mmlu": 0.5}), "source", "parameters", "license")
+    made = {line.label: line for line in board(tmp_path).lines}
+    known = catalog.get("mistral-7b-instruct")
+    assert known is not None
+    assert made["mistral-7b-instruct"].parameters == known.parameters.value > 7e9
+    assert made["mistral-7b-instruct"].license == known.license.value
+    assert (made["my-own"].parameters, made["my-own"].license) == (None, None)
+
+
+def test_a_folder_that_is_not_there_is_exit_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert verb("--output-path", tmp_path / "none") == 2
+    assert "there is no folder" in capsys.readouterr().err
 
 
 # ── ranks ────────────────────────────────────────────────────────────────────
@@ -274,11 +325,11 @@ def test_csv_opens_right_in_a_spreadsheet(tmp_path: Path) -> None:
     assert row["parameters"] == "7241732096"
 
 
-@given(st.text(max_size=20))
+@given(st.text(max_size=20) | st.sampled_from(["＝1+1", "＋1", "－1", "＠SUM(1)", "\n=1"]))
 def test_no_text_cell_is_executed(text: str) -> None:
     out = guarded(text)
     assert isinstance(out, str)
-    assert not out.startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert not out.startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n"))
     assert out.removeprefix("'") == text.removeprefix("'")
 
 

@@ -38,7 +38,9 @@ def command(
 ) -> None:
     """All runs, or those given, as one table: intervals, ranks, and which runs the data cannot separate."""
     from evalkit.cli.runs import find_run
+    from evalkit.errors import UnknownRun
     from evalkit.leaderboard import leaderboard
+    from evalkit.registry.cards import load_cards, shipped_folder
     from evalkit.report.leaderboard import as_csv, as_html, as_json, as_markdown, show
     from evalkit.results import all_runs
 
@@ -46,12 +48,16 @@ def command(
         chosen = [find_run(ref, output_path) for ref in runs]
         # Runs that are named are meant, each of them and whatever their status.
         every, include = True, ("limited", "partial", "incomplete")
+    elif not output_path.is_dir():
+        raise UnknownRun(f"there is no folder {output_path}; --output-path names the one that holds your runs")
     else:
         found = all_runs(output_path)
         chosen = list(found.runs)
         for warning in found.warnings:
             click.echo(f"note: {warning}", err=True)
-    board = leaderboard(chosen, every=every, also=include)
+    cards = load_cards(shipped_folder())
+    chances = {name: card.chance for name, card in cards.items() if card.chance is not None}
+    board = leaderboard(chosen, every=every, also=include, chances=chances)
     write_to(csv, as_csv(board))
     write_to(json, as_json(board))
     write_to(markdown, as_markdown(board))

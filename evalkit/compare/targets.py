@@ -188,10 +188,11 @@ def _leaves(run: Run, name: str) -> tuple[str, ...]:
     if leaves:
         return leaves
     # A run that does not list its groups' members: the tasks named after the group, else lines of its own name.
-    here = run.scores().column("task").unique().to_pylist()
+    here = sorted(run.scores().column("task").unique().to_pylist())
+    ordered = dict.fromkeys([*(task for task in run.tasks if task in here), *here])
     # `mmlu_pro_law` is no part of `mmlu` where `mmlu_pro` was asked for too.
     others = tuple(f"{other}_" for other in run.requested if other.startswith(f"{name}_"))
-    named = tuple(sorted(task for task in here if task.startswith(f"{name}_") and not task.startswith(others)))
+    named = tuple(task for task in ordered if task.startswith(f"{name}_") and not task.startswith(others))
     named = tuple(task for task in named if task not in run.requested) or named
     return (name,) if name in here or not named else named
 

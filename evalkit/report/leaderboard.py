@@ -27,6 +27,7 @@ small { display: block; color: #5a6675; } li { color: #5a6675; }
 }
 """
 _UNKNOWN = "–"
+_EXECUTED = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r", "\n")
 
 
 @dataclass(frozen=True)
@@ -110,8 +111,11 @@ def as_csv(board: Leaderboard) -> str:
 
 
 def guarded(cell: object) -> object:
-    """The cell as it may stand in a spreadsheet: text that one would execute gets a leading apostrophe."""
-    if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")):
+    """The cell as it may stand in a spreadsheet: text that one would execute gets a leading apostrophe.
+
+    Full-width signs count: spreadsheets set to Korean, Japanese or Chinese read them as the plain ones.
+    """
+    if isinstance(cell, str) and cell.startswith(_EXECUTED):
         return f"'{cell}"
     return "" if cell is None else cell
 

@@ -24,6 +24,7 @@ SCHEMA = 1
 STATUSES = ("complete", "limited", "partial", "incomplete")
 """complete: every document. limited: fewer were asked for. partial: some have no answer. incomplete: some failed."""
 
+_WORDS = {"dict": "an object", "list": "a list", "str": "text"}
 _LONG_AGO = datetime.datetime.min.replace(tzinfo=datetime.UTC)
 
 
@@ -193,7 +194,7 @@ def _check_shape(folder: Path, manifest: Mapping[str, Any], results: Mapping[str
 
 def _expect(path: Path, key: str, value: Any, *kinds: type) -> None:
     if value is not None and not isinstance(value, kinds):
-        words = " or ".join({dict: "an object", list: "a list", str: "text"}[kind] for kind in kinds)
+        words = " or ".join(_WORDS[kind.__name__] for kind in kinds)
         raise RunFolderError(f"{path}: `{key}` is {json.dumps(value)[:60]}, not {words}")
 
 
