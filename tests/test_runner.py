@@ -15,13 +15,23 @@ import pytest
 
 from evalkit.config import RunConfig
 from evalkit.engines.mock import MockEngine
+from evalkit.errors import UsageError
 from evalkit.report.progress import Progress
 from evalkit.report.run import report
 from evalkit.runner import Outcome, run
 from evalkit.runner.engines import ENGINES
 from evalkit.runner.models import find_model
+from tests.checkpoints import break_checkpoint, make_checkpoint
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def nan_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """In shards, of which the first holds nothing that every token passes."""
+    folder = tmp_path_factory.mktemp("models")
+    return break_checkpoint(make_checkpoint(folder / "whole", shards=3), folder / "nan", "nan")
+
 
 STOPPING = textwrap.dedent("""
     import sys, time
@@ -252,6 +262,28 @@ def kept_under(model: Path, **asked: Any) -> str:
     return find_model(config.model[0], config).key(None)
 
 
+def test_a_folder_has_no_revisions(tiny_model: Path) -> None:
+    assert kept_under(tiny_model, model_args="revision=main") == kept_under(tiny_model)
+    for model in (str(tiny_model), "nano"):
+        with pytest.raises(UsageError, match="revision=v1"):
+            kept_under(Path(model), model_args="revision=v1")
+
+
+def test_a_model_of_nans_is_counted_stamped_and_never_scored(nan_model: Path, tmp_path: Path) -> None:
+    asked = {"model": str(nan_model), "tasks": "mini_knowledge,mini_arithmetic", "limit": 2, "output_path": tmp_path}
+    [outcome] = run(RunConfig.build(**asked, engine="hf", device="cpu"), Progress(), report)
+    assert outcome.exit_code == 4
+    assert {name: task["errors"] for name, task in outcome.results["tasks"].items()} == {
+        "mini_knowledge": 2,
+        "mini_arithmetic": 2,
+    }
+    figures = [figure for task in outcome.results["tasks"].values() for figure in task["metrics"].values()]
+    assert all(figure["value"] is None and figure["reason"] for figure in figures)
+    shown = (outcome.path / "report.md").read_text()
+    assert "LIMITED  INCOMPLETE" in shown
+    assert "2 of 2 documents that raised an error" in shown
+
+
 def test_answers_are_shared_whatever_the_pace(tiny_model: Path) -> None:
     paces = "batch_size=4,tensor_parallel_size=2,gpu_memory_utilization=0.5,max_num_seqs=8,max_model_len=128,device=cpu"
     plain = kept_under(tiny_model)
@@ -267,3 +299,20 @@ def test_answers_are_shared_whatever_the_pace(tiny_model: Path) -> None:
 def test_no_two_ways_to_load_a_model_share_an_answer(tiny_model: Path, changed: str) -> None:
     # What `auto` makes of this float32 checkpoint is each engine's own choice, so it is not float32 either.
     assert kept_under(tiny_model, model_args=changed) != kept_under(tiny_model)
+
+
+def test_the_room_looked_for_holds_the_answers_and_the_prompts(
+    corridor: Callable[..., list[Outcome]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rooms: list[int] = []
+    monkeypatch.setattr("evalkit.runner.answering.check_space", lambda root, needed: rooms.append(needed))
+    (outcome,) = corridor(tasks="mini_knowledge")
+    prompts = sum(len(text) for row in _rows(outcome, "mini_knowledge") for text, _ in row["arguments"])
+    (needed,) = rooms
+    assert needed > prompts + 160 * 4 * 30
+    corridor(tasks="mini_knowledge", name="known")
+    assert prompts <= rooms[-1] < needed, "what is kept already takes no more room"
+
+
+def _rows(outcome: Outcome, task: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (outcome.path / "samples" / f"{task}.jsonl").read_text().splitlines()]

@@ -24,7 +24,7 @@ from evalkit.runner.preparing import Prepared
 from evalkit.runner.requests import answer_keys, enrol
 from evalkit.runner.stop import Stop
 from evalkit.sandbox import Sandbox
-from evalkit.types import Failed, GenerateRequest, TokenRequest, Usage, Work
+from evalkit.types import Failed, GenerateRequest, Request, TokenRequest, Usage, Work
 
 __all__ = ["Answered", "answer", "start_sandbox"]
 
@@ -63,7 +63,7 @@ def answer(prepared: Prepared, config: RunConfig, journal: Journal, listener: Li
         with clock("build"):
             work = plan(unknown)
             done.unique = work.floor
-            check_space(config.output_path, _space(unknown))
+            check_space(config.output_path, _space(prepared, unknown))
         if len(work):
             with clock("load"):
                 listener.stage(f"loading {prepared.model.spec.typed} ({prepared.kind.name})")
@@ -163,10 +163,20 @@ def _requested_by_leaf(prepared: Prepared) -> dict[str, str]:
     return {leaf: name for name in reversed(suite.requested) for leaf in suite.leaves(name)}
 
 
-def _space(requests: Sequence[TokenRequest]) -> int:
-    """Bytes that the answers still to come will take, in the journal and once more in samples/."""
-    generated = sum(isinstance(request, GenerateRequest) for request in requests)
-    return 2 * expected_bytes(len(requests) - generated, generated)
+def _space(prepared: Prepared, unknown: Sequence[TokenRequest]) -> int:
+    """Bytes of the answers still to come, in the journal and once more in samples/, and of the prompts there."""
+    generated = sum(isinstance(request, GenerateRequest) for request in unknown)
+    answers = expected_bytes(len(unknown) - generated, generated)
+    prompts = sum(
+        len(task.filters) * sum(_length(request) for document in documents for request in document.requests)
+        for task, documents in prepared.documents.values()
+    )
+    return 2 * answers + len(prepared.variants) * prompts
+
+
+def _length(request: Request) -> int:
+    context = request.context
+    return len(context) if isinstance(context, str) else sum(len(message.content) for message in context)
 
 
 def _totals(prepared: Prepared, requested: Mapping[str, str]) -> dict[str, int]:
