@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
 from evalkit.cli.options import Verb, debug_option, file_option, output_path_option, write_to
+from evalkit.errors import ConfigError
 from evalkit.scrub import Scrubber
 
 __all__ = ["command", "conclude"]
+
+_PAIRS = ("model_args", "gen_kwargs", "judge_args")
+_MAPPINGS = "evalkit.mappings"
+"""A file may give pairs as a mapping, whose values keep their types: lists of stop strings have no form as a flag."""
 
 
 def _read_config(ctx: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
@@ -20,9 +25,24 @@ def _read_config(ctx: click.Context, param: click.Parameter, value: Path | None)
         return None
     from evalkit.config import read_file
 
-    known = [p.name for p in ctx.command.params if p.name and p.name not in ("config", "help", "debug")]
-    ctx.default_map = {**(ctx.default_map or {}), **read_file(value, known)}
+    params = {p.name: p for p in ctx.command.params if p.name and p.name not in ("config", "help", "debug")}
+    for key, found in read_file(value, list(params)).items():
+        if isinstance(found, Mapping) and key in _PAIRS:
+            ctx.meta[_MAPPINGS] = {**ctx.meta.get(_MAPPINGS, {}), key: found}
+        else:
+            ctx.default_map = {**(ctx.default_map or {}), key: _as_typed(params[key], found, value)}
     return value
+
+
+def _as_typed(param: click.Parameter, value: Any, file: Path) -> Any:
+    """What YAML holds as the flag would have been typed; a flag that may be repeated gets a list."""
+    if isinstance(value, Mapping):
+        if param.name != "adapter":
+            raise ConfigError(f"--config {file}: {param.name} is a value or a list, not a mapping")
+        value = [f"{name}={path}" for name, path in value.items()]
+    if param.multiple:
+        return [str(part) for part in (value if isinstance(value, list) else [value]) if part is not None]
+    return ",".join(str(part) for part in value) if isinstance(value, list) else value
 
 
 def engine_options(function: Any) -> Any:
@@ -159,11 +179,15 @@ def command(
     evalkit run --model mistral-7b-instruct --tasks mmlu,gsm8k --apply-chat-template
     """
     from evalkit.config import RunConfig
+
+    mappings = click.get_current_context().meta.get(_MAPPINGS, {})
+    judge_args = judge_args or mappings.get("judge_args", ())
+    flags |= {key: found for key, found in mappings.items() if key in flags and not flags[key]}
+    config = RunConfig.build(**flags)  # before the rest is imported: a mistyped flag is answered at once
     from evalkit.report.progress import Progress
     from evalkit.report.run import report
     from evalkit.runner import run
 
-    config = RunConfig.build(**flags)
     request = _judge_request(judge, rubric, judge_args, config.output_path)
     with Progress.open(quiet=quiet) as progress:
         finished = run(config, progress, report)
