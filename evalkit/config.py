@@ -1,6 +1,7 @@
 """What the user asked of a run, read from flags or a YAML file and checked before anything is loaded.
 
-The keys of `--config FILE.yaml` are the flags without their dashes. A flag beats its `EVALKIT_` variable, and that the file.
+The keys of `--config FILE.yaml` are the flags without their dashes. A flag beats its `EVALKIT_` variable,
+and that the file.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from evalkit.errors import ConfigError, UsageError, nearest
 __all__ = ["ENGINES", "RunConfig", "Seeds", "parse_adapter", "parse_limit", "parse_pairs", "parse_seeds", "read_file"]
 
 ENGINES = ("auto", "vllm", "hf", "openai", "replay")
+TIERS = ("auto", "namespaces", "landlock", "unsafe-none")
 
 _LM_EVAL_BACKENDS = {
     "hf": "hf",
@@ -78,6 +80,10 @@ class RunConfig:
             raise UsageError(
                 f"--engine {self.engine}: no such engine{nearest(self.engine, ENGINES)} (one of {', '.join(ENGINES)})"
             )
+        if self.sandbox not in TIERS:
+            raise UsageError(
+                f"--sandbox {self.sandbox}: no such tier{nearest(self.sandbox, TIERS)} (one of {', '.join(TIERS)})"
+            )
         names = [name for name, _ in self.adapter]
         for name in names:
             if names.count(name) > 1:
@@ -117,7 +123,7 @@ class RunConfig:
             seed=parse_seeds(asked.pop("seed", None)),
             include_path=split_list(asked.pop("include_path", ())),
             adapter=tuple(parse_adapter(text) for text in split_list(asked.pop("adapter", ()))),
-            batch_size=str(asked.pop("batch_size", "auto")),
+            batch_size=parse_batch_size(asked.pop("batch_size", "auto")),
             output_path=Path(asked.pop("output_path", "results")),
             data_dir=Path(data_dir) if data_dir else None,
             **asked,
@@ -157,6 +163,13 @@ def parse_limit(value: str | float | None) -> float | None:
     if not limit > 0 or limit == float("inf"):
         raise UsageError(f"--limit {value}: must be above 0; leave it out to run all documents")
     return limit
+
+
+def parse_batch_size(value: str | int) -> str:
+    text = str(value).strip().lower()
+    if text.partition(":")[0] != "auto" and not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise UsageError(f"--batch-size {value}: auto, or the most rows at once, 1 or more")
+    return text
 
 
 def parse_seeds(value: str | int | Sequence[Any] | None) -> Seeds:

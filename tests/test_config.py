@@ -113,3 +113,29 @@ def test_missing_and_unknown_things_say_what_to_type() -> None:
         RunConfig.build(model="nano")
     with pytest.raises(UsageError, match="did you mean vllm"):
         build(engine="vlm")
+
+
+@pytest.mark.parametrize(("asked", "kept"), [("auto", "auto"), ("auto:4", "auto:4"), (8, "8"), (" 16 ", "16")])
+def test_a_batch_size_is_auto_or_a_number(asked: Any, kept: str) -> None:
+    assert build(batch_size=asked).batch_size == kept
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ({"batch_size": "foo"}, "--batch-size foo"),
+        ({"batch_size": 0}, "--batch-size 0"),
+        ({"batch_size": "-2"}, "--batch-size -2"),
+        ({"sandbox": "landlok"}, "did you mean landlock"),
+    ],
+)
+def test_what_no_run_can_use_is_refused_before_anything_is_loaded(flags: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        build(**flags)
+
+
+def test_the_sandboxs_tiers_are_known_without_it() -> None:
+    from evalkit.config import TIERS
+    from evalkit.sandbox.sandbox import TIERS as OFFERED
+
+    assert TIERS == OFFERED

@@ -9,6 +9,7 @@ from typing import Any
 
 from evalkit import catalog, checkpoint
 from evalkit.config import RunConfig
+from evalkit.errors import UsageError
 from evalkit.journal import model_fingerprint
 from evalkit.results import PACE
 from evalkit.types import Adapter, ModelSpec
@@ -77,12 +78,15 @@ class Model:
 def find_model(typed: str, config: RunConfig) -> Model:
     found = catalog.resolve(typed)
     args = dict(config.model_args)
+    revision = args.get("revision")
+    if revision not in (None, "main") and Path(found.source).is_dir():
+        raise UsageError(f"--model-args revision={revision}: {typed} is a folder and has no revisions; leave it out")
     hint: Any = catalog.kind(typed).value
     spec = ModelSpec(
         typed=typed,
         source=found.source,
         alias=found.alias,
-        revision=args.get("revision"),
+        revision=None if revision is None else str(revision),
         tokenizer=args.get("tokenizer"),
         kind=found.kind or hint,
         dtype=str(args.get("dtype") or "auto"),
