@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evalkit.report.pieces import draw
+
 __all__ = ["Line", "as_json", "as_markdown", "lines", "report", "show"]
 
 _TROUBLES = {
@@ -93,26 +95,19 @@ def show(finished: Sequence[Any]) -> None:
 
 def _show(console: Any, results: Mapping[str, Any], path: str) -> None:
     from rich.markup import escape
-    from rich.table import Table
 
-    table = Table(title=escape(_title(results)), title_justify="left", header_style="bold")
-    for column in ("task", "shots", "metric", "filter"):
-        table.add_column(column, overflow="fold")
-    for column in ("value", "± stderr", "95% interval"):
-        table.add_column(column, justify="right", no_wrap=True)
+    rows = []
     last = None
     for line in lines(results, members=False):
         name = "" if line.name == last else "  " * line.depth + line.name
         last = line.name
-        value, stderr, interval = _numbers(line.figure)
-        style = "bold" if line.depth == 0 else ""
-        table.add_row(
-            escape(name), line.shots, f"{line.metric} {line.arrow}", line.filter, value, stderr, interval, style=style
-        )
-    console.print(table)
+        cells = [escape(name), line.filter, f"{line.metric} {line.arrow}", line.shots, *_numbers(line.figure)]
+        rows.append([f"[bold]{cell}[/bold]" if cell and line.depth == 0 else cell for cell in cells])
+    head = ("task", "filter", "metric", "shots", "value", "± stderr", "95% interval")
+    draw(console, _title(results), head, rows, words=3, optional=("± stderr", "shots"))
     for remark in _remarks(results):
         console.print(f"[yellow]{escape(remark)}[/yellow]")
-    console.print(f"[dim]{escape(path)}[/dim]")
+    console.print(f"[dim]{escape(path)}[/dim]", soft_wrap=True)
 
 
 def _markdown(results: Mapping[str, Any], path: str, *, members: bool = True) -> str:
@@ -146,7 +141,8 @@ def _markdown(results: Mapping[str, Any], path: str, *, members: bool = True) ->
 
 def _title(results: Mapping[str, Any]) -> str:
     stamp = {"complete": "", "limited": "  LIMITED", "partial": "  PARTIAL", "incomplete": "  INCOMPLETE"}
-    return f"{results['model']}{stamp.get(results['status'], '  ' + str(results['status']).upper())}"
+    limited = "  LIMITED" if results.get("limited") and results["status"] != "limited" else ""
+    return f"{results['model']}{limited}{stamp.get(results['status'], '  ' + str(results['status']).upper())}"
 
 
 def _numbers(figure: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -163,7 +159,7 @@ def _numbers(figure: Mapping[str, Any]) -> tuple[str, str, str]:
 def _remarks(results: Mapping[str, Any]) -> list[str]:
     """Counts that are not zero, summed over the members of what was asked for."""
     remarks: list[str] = []
-    if results["status"] == "limited":
+    if results["status"] == "limited" or results.get("limited"):
         remarks.append("LIMITED: only the first documents of each task; not for a leaderboard")
     if results["status"] == "partial":
         remarks.append("PARTIAL: figures cover the documents that have an answer")
@@ -174,7 +170,7 @@ def _remarks(results: Mapping[str, Any]) -> list[str]:
         for key, what in _TROUBLES.items():
             count = sum(leaf.get(key) or 0 for leaf in leaves)
             if count:
-                total = sum(leaf.get("n", 0) + leaf.get("missing", 0) for leaf in leaves)
+                total = sum(leaf.get(part) or 0 for leaf in leaves for part in ("n", "missing", "errors"))
                 remarks.append(f"{name}: {count} of {total} {what}")
     remarks += results.get("notes", ())
     return remarks

@@ -52,6 +52,7 @@ def write(
         "model": variant.manifest["model"]["typed"] + (f"+{variant.adapter.name}" if variant.adapter else ""),
         "requested": list(suite.requested),
         "status": _status(code, tasks, limited),
+        "limited": limited,
         "tasks": tasks,
         "groups": group_entries(suite, tasks, figures.groups),
         "timing": clock.timing(),
