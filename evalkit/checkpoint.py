@@ -185,7 +185,8 @@ def _download(source: str, revision: str | None, what: str) -> Path:
     except Exception:
         asked = f"{source!r}" + (f" at revision {revision!r}" if revision else "")
         raise UnknownModel(
-            f"no {what} {asked}: there is no such folder, it is not in the local hub cache, and {reason}"
+            f"no {what} {asked}: there is no such folder{_beside(Path(source))}, it is not in the local hub cache, "
+            f"and {reason}"
         ) from None
 
 
@@ -209,7 +210,9 @@ def _check_model(folder: Path, *, needs_tokenizer: bool) -> None:
         if (folder / "adapter_config.json").is_file():
             base = _json(folder / "adapter_config.json").get("base_model_name_or_path") or "BASE"
             raise CheckpointError(f"{folder} is an adapter: type --model {base} --adapter {folder}")
-        raise CheckpointError(f"{folder} has no config.json: that is no model folder.")
+        raise CheckpointError(
+            f"{folder} has no config.json: that is no whole model folder; copy or download it again, or name another."
+        )
     _json(folder / "config.json")
     for file in _weight_files(folder):
         if file.suffix == ".safetensors":
@@ -252,7 +255,11 @@ def _shards(folder: Path, index: str) -> list[Path]:
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
-        raise CheckpointError(f"{folder}: {index} names {len(names)} shards, {len(missing)} are missing: {shown}.")
+        verb = "is" if len(missing) == 1 else "are"
+        raise CheckpointError(
+            f"{folder}: {index} names {len(names)} shards, {len(missing)} of them {verb} missing: {shown}; "
+            "copy or download the folder again."
+        )
     return [folder / name for name in names]
 
 

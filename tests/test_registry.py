@@ -816,3 +816,16 @@ def test_the_process_keeps_its_own_random_state(tmp_path: Path) -> None:
     before = random.getstate()
     Registry([tmp_path]).load(["own"]).tasks["own"].build()
     assert random.getstate() == before
+
+
+def test_a_task_whose_documents_are_all_filtered_away_is_said_to_have_none(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"q": "1 + 1?", "a": "2"}\n')
+    (tmp_path / "none.py").write_text("def none(docs):\n    return docs.select([])\n")
+    (tmp_path / "own_none.yaml").write_text(
+        "task: own_none\ndataset_path: json\n"
+        f"dataset_kwargs: {{data_files: {{test: {tmp_path / 'rows.jsonl'}}}}}\n"
+        "test_split: test\nprocess_docs: !function none.none\noutput_type: generate_until\n"
+        "doc_to_text: '{{q}}'\ndoc_to_target: '{{a}}'\nmetric_list: [{metric: exact_match}]\n"
+    )
+    with pytest.raises(UsageError, match="own_none has no documents"):
+        Registry([tmp_path], allow_task_code=True).load(["own_none"])

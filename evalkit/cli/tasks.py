@@ -143,7 +143,7 @@ def validate_command(path: Path, allow_task_code: bool, data_dir: Path | None) -
         )
         click.echo(_indented(shown.prompt))
     groups = f", groups {', '.join(found.groups)}" if found.groups else ""
-    click.echo(f"{found.path}: {len(found.tasks)} tasks hold{groups}")
+    click.echo(f"{found.path}: {len(found.tasks)} {'task holds' if len(found.tasks) == 1 else 'tasks hold'}{groups}")
 
 
 def _show(shown: Any) -> None:

@@ -34,7 +34,7 @@ from lm_eval.tasks import TaskManager
 from lm_eval.tasks._factory import TaskFactory
 from lm_eval.tasks._index import Entry, Kind, TaskIndex
 
-from evalkit.errors import ConfigError, CouldNotDo, DataNotFound, EvalkitError, nearest
+from evalkit.errors import ConfigError, CouldNotDo, DataNotFound, EvalkitError, UsageError, nearest
 from evalkit.registry.data import DataSource
 
 __all__ = [
@@ -270,6 +270,10 @@ class Factory(TaskFactory):  # type: ignore[misc]
         except EvalkitError:
             raise
         except Exception as error:
+            if "out of bounds for size 0" in str(error):  # lm-eval looks at the first document of each task
+                raise UsageError(
+                    f"{entry.name} has no documents: check its data set, its split and its process_docs"
+                ) from error
             if users:
                 raise ConfigError(f"{entry.yaml_path}: task {entry.name} cannot be built: {say(error)}") from error
             raise CouldNotDo(f"task {entry.name} cannot be loaded here: {say(error)}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import ExitStack
 
 from evalkit import results
@@ -16,6 +17,9 @@ from evalkit.runner.outcome import Outcome, Reporter, write
 from evalkit.runner.preparing import Prepared, Variant, prepare
 
 __all__ = ["Listener", "Outcome", "run"]
+
+_HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{20,}\b")
+"""Read by a person only to see that two are not the same."""
 
 
 def run(config: RunConfig, listener: Listener, report: Reporter) -> list[Outcome]:
@@ -89,9 +93,10 @@ def _finished(config: RunConfig, variant: Variant, listener: Listener) -> Outcom
     there = results.Run.open(path)
     differences = results.same_settings(there.manifest, variant.manifest)
     if differences:
+        shown = _HASH.sub(r"\1…", "; ".join(differences[:3]))
         raise UsageError(
             f"--name {variant.run_id}: a run of that name was made with other settings"
-            f" ({'; '.join(differences[:3])}); choose another name, or delete {path}"
+            f" ({shown}); choose another name, or delete {path}"
         )
     if there.status not in ("complete", "limited"):
         return None

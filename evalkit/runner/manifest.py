@@ -47,6 +47,7 @@ def draw_up_settings(
     """All but the model."""
     return {
         "schema": 1,
+        "name": config.name,
         "created": now(),
         "evalkit": __version__,
         "command": ["evalkit", *sys.argv[1:]],

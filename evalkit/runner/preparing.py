@@ -122,7 +122,8 @@ def _warn(config: RunConfig, typed: str, model: Model, chat: ChatTemplate | None
     if kind == "base" and chat is not None:
         listener.note(f"{typed} is a base model, run with a chat template ({chat.description['source']})")
     if config.limit is not None:
-        listener.note(f"LIMITED to {config.limit:g} documents of each task: for a look, not for a leaderboard")
+        share = f"{config.limit:.4g} of the" if config.limit < 1 else f"the first {config.limit:.0f}"
+        listener.note(f"LIMITED to {share} documents of each task: for a look, not for a leaderboard")
 
 
 def _resume(config: RunConfig, variants: list[Variant]) -> list[Variant]:
