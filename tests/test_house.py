@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
+import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -127,3 +130,42 @@ def test_help_starts_light(argv: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert "Usage: " in done.stdout
     assert done.stdout.splitlines()[-1] == "HEAVY []"
+
+
+@pytest.fixture(scope="module")
+def installed_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built in a second and unpacked: what `pip install evalkit` puts on a machine."""
+    if importlib.util.find_spec("hatchling") is None:
+        pytest.skip("hatchling builds the wheel: pip install hatchling")
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(build, cwd=PACKAGE.parent, check=True, capture_output=True)
+    [wheel] = folder.glob("*.whl")
+    zipfile.ZipFile(wheel).extractall(folder / "site")
+    return folder / "site"
+
+
+def test_the_wheel_holds_all_that_is_read_at_run_time(installed_wheel: Path) -> None:
+    root = PACKAGE.parent
+    shipped = {f"_data/{path.relative_to(root)}" for name in ("tasks", "judges") for path in (root / name).rglob("*.*")}
+    shipped |= {str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.*") if "_data" not in path.parts}
+    wanted = {name for name in shipped if Path(name).suffix in {".yaml", ".jsonl", ".json", ".safetensors", ".html"}}
+    assert {"catalog.yaml", "_models/nano/model.safetensors", "_data/tasks/mmlu.yaml"} <= wanted
+    assert not {name for name in wanted if not (installed_wheel / "evalkit" / name).is_file()}
+
+
+def test_a_wheel_finds_its_own_tasks_rubrics_and_model(installed_wheel: Path, tmp_path: Path) -> None:
+    probe = (
+        "from evalkit import catalog\n"
+        "from evalkit.judging.rubric import list_rubrics\n"
+        "from evalkit.registry import Registry\n"
+        "task = Registry().load(['mini_knowledge']).tasks['mini_knowledge']\n"
+        "print(len(task.build(2)), catalog.resolve('nano').source, list_rubrics()['pairwise'])\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(installed_wheel)}
+    command = [sys.executable, "-P", "-c", probe]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    documents, model, rubric = done.stdout.split()
+    assert documents == "2"
+    assert all(Path(found).is_relative_to(installed_wheel) for found in (model, rubric))
