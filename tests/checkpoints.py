@@ -306,16 +306,17 @@ def break_checkpoint(source: Path, folder: Path, how: Broken) -> Path:
             size = weights[0].stat().st_size
             weights[0].write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize {size}\n")
         case "nan":
-            _poison(weights[0])
+            _poison(weights)
     return folder
 
 
-def _poison(path: Path) -> None:
+def _poison(weights: Sequence[Path]) -> None:
+    """Every norm, in whichever shard it lies: a part that a prompt may not touch would leave the model whole."""
     import torch
     from safetensors.torch import load_file, save_file
 
-    tensors = load_file(path)
-    for name in tensors:
-        if name.endswith(("norm.weight", "layernorm.weight")):
-            tensors[name] = torch.full_like(tensors[name], float("nan"))
-    save_file(tensors, path, metadata={"format": "pt"})
+    for path in weights:
+        tensors = load_file(path)
+        norms = [name for name in tensors if name.endswith("norm.weight")]
+        tensors |= {name: torch.full_like(tensors[name], float("nan")) for name in norms}
+        save_file(tensors, path, metadata={"format": "pt"})

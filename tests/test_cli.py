@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -74,6 +76,39 @@ def test_flags_take_dashes_underscores_variables_and_a_file(tmp_path: Path) -> N
     assert "fromvar:" in evalkit("run", "--config", str(file), EVALKIT_ENGINE="fromvar").stderr
     done = evalkit("run", "--config", str(file), "--num_fewshot", "0", "--engine", "fromflag", EVALKIT_ENGINE="fromvar")
     assert "fromflag:" in done.stderr
+
+
+def test_a_file_may_hold_every_setting_as_yaml_writes_it(tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text(
+        "model: nano\ntasks: [mini_arithmetic]\nmodel-args: {dtype: float32, max_length: 512}\nlimit: 2\nquiet: true\n"
+        "num_fewshot: 1\napply_chat_template: true\nfewshot_as_multiturn: false\nsystem_instruction: Be brief.\n"
+        "gen_kwargs: {max_gen_toks: 6, until: ['a, b', Q]}\nbatch_size: 4\nseed: [1, 2, 3, 4]\nengine: hf\n"
+        f"device: cpu\nname: all\noutput_path: {tmp_path / 'out'}\n"
+    )
+    done = evalkit("run", "--config", str(file))
+    assert (done.returncode, done.stderr) == (0, "")
+    manifest = json.loads((tmp_path / "out" / "nano" / "all" / "manifest.json").read_text())
+    assert manifest["limit"] == 2
+    assert manifest["seeds"] == {"random": 1, "numpy": 2, "torch": 3, "fewshot": 4}
+    assert manifest["sampling"] == {"max_gen_toks": 6, "until": ["a, b", "Q"]}
+    assert manifest["engine"]["dtype"] == "float32"
+    assert manifest["chat_template"]["applied"]
+    assert not manifest["chat_template"]["fewshot_as_multiturn"]
+    assert manifest["chat_template"]["system_instruction"] == "Be brief."
+    file.write_text("model: nano\ntasks: mini\nlimit: {mini: 3}\n")
+    refused = evalkit("run", "--config", str(file))
+    assert refused.returncode == 2
+    assert "limit is a value or a list" in refused.stderr
+
+
+def test_another_run_of_the_same_name_says_what_differs_in_a_readable_line(tmp_path: Path) -> None:
+    asked = ["run", "--model", "nano", "--tasks", "mini_knowledge", "--name", "x", "--output-path", str(tmp_path)]
+    assert evalkit(*asked, "--limit", "1").returncode == 0
+    done = evalkit(*asked, "--limit", "2", "-q")
+    assert done.returncode == 2
+    assert "limit: 1" in done.stderr
+    assert not re.search(r"[0-9a-f]{20}", done.stderr)
 
 
 def test_an_unknown_key_in_a_file_names_the_nearest(tmp_path: Path) -> None:
