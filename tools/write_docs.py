@@ -14,7 +14,7 @@ TARGET = Path(__file__).resolve().parents[1] / "docs" / "cli.md"
 HEAD = """# Verbs and flags
 
 Written from the code by `make docs`. Flags may be typed with `-` or `_`; each is also a variable `EVALKIT_<FLAG>`
-(`--data-dir` is `EVALKIT_DATA_DIR`). A flag beats its variable, and that `--config FILE.yaml`, whose keys are the flags.
+(`--data-dir` is `EVALKIT_DATA_DIR`). A flag beats its variable, and that the keys of `--config FILE.yaml`.
 
 | exit | means |
 |---|---|
