@@ -108,7 +108,8 @@ class Lines(Progress):
         fresh = done - self.at_start
         left = (now - self.began) * (total - done) / fresh if fresh else 0.0
         open_tasks = [f"{t} {self.done.get(t, 0)}/{n}" for t, n in self.totals.items() if self.done.get(t, 0) < n]
-        return f"{done}/{total} documents, {self.rate:,.0f} tokens/s, {_clock(left)} left: {', '.join(open_tasks)}"
+        where = f": {', '.join(open_tasks)}" if open_tasks else ""
+        return f"{done}/{total} documents, {self.rate:,.0f} tokens/s, {_clock(left)} left{where}"
 
 
 class Bars(Progress):
