@@ -185,8 +185,8 @@ def _download(source: str, revision: str | None, what: str) -> Path:
     except Exception:
         asked = f"{source!r}" + (f" at revision {revision!r}" if revision else "")
         raise UnknownModel(
-            f"no {what} {asked}: there is no such folder{_beside(Path(source))}, it is not in the local hub cache, "
-            f"and {reason}"
+            f"no {what} {asked}: there is no such folder, it is not in the local hub cache, and {reason}"
+            f"{_beside(Path(source))}"
         ) from None
 
 

@@ -118,7 +118,8 @@ def build_documents(
 def _warn(config: RunConfig, typed: str, model: Model, chat: ChatTemplate | None, listener: Listener) -> None:
     kind = model.spec.kind
     if kind in ("instruct", "chat") and chat is None:
-        listener.note(f"{typed} is an {kind} model, run without its chat template; --apply-chat-template uses it")
+        what = "an instruct" if kind == "instruct" else "a chat"
+        listener.note(f"{typed} is {what} model, run without its chat template; --apply-chat-template uses it")
     if kind == "base" and chat is not None:
         listener.note(f"{typed} is a base model, run with a chat template ({chat.description['source']})")
     if config.limit is not None:
