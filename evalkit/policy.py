@@ -1,12 +1,12 @@
 """What a gate tolerates: `gate.yaml`, read strictly.
 
-    confidence: 0.95            one-sided
-    tasks:
-      gsm8k:
-        metric: exact_match,strict-match
-        max_drop: 0.01          absolute on the metric's scale, or "2%" of the baseline
-        max_rise: 0.01          how far the share of cut, unfinished, unparsed or missing answers may rise
-        tier: critical          critical, supporting or advisory
+confidence: 0.95            one-sided
+tasks:
+  gsm8k:
+    metric: exact_match,strict-match
+    max_drop: 0.01          absolute on the metric's scale, or "2%" of the baseline
+    max_rise: 0.01          how far the share of cut, unfinished, unparsed or missing answers may rise
+    tier: critical          critical, supporting or advisory
 """
 
 from __future__ import annotations

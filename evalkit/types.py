@@ -1,10 +1,10 @@
 """The small frozen things that cross from one room to the next.
 
-    Request        what a document asks of a model, in text            registry → tokens
-    TokenRequest   the same in token ids, cut to the window            tokens → journal, planning
-    Score, Generate  ordered work for an engine                        planning → engine
-    Scored, Generated, Failed  what came back, one per request id      engine → journal, runner
-    Row            one document under one filter, with its figures     scoring → results
+Request        what a document asks of a model, in text            registry → tokens
+TokenRequest   the same in token ids, cut to the window            tokens → journal, planning
+Score, Generate  ordered work for an engine                        planning → engine
+Scored, Generated, Failed  what came back, one per request id      engine → journal, runner
+Row            one document under one filter, with its figures     scoring → results
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Any server that speaks the OpenAI protocol: OpenAI itself, `vllm serve`, others. Keys come from the environment only.
 
-    openai_server.py    one exchange            openai_pace.py     how many at once
-    openai_requests.py  bodies in, answers out  openai_prices.py   what it costs
-    openai_flight.py    between two threads     openai_options.py  where, and with which key
+openai_server.py    one exchange            openai_pace.py     how many at once
+openai_requests.py  bodies in, answers out  openai_prices.py   what it costs
+openai_flight.py    between two threads     openai_options.py  where, and with which key
 """
 
 from __future__ import annotations

@@ -69,9 +69,7 @@ class _Run:
 
     def task(self, task: Task) -> Result:
         began = time.perf_counter()
-        documents = task.build(
-            self.limit, chat_template=self.template, fewshot_as_multiturn=self.template is not None
-        )
+        documents = task.build(self.limit, chat_template=self.template, fewshot_as_multiturn=self.template is not None)
         encoded = iter(self.tokenizer.encode([r for document in documents for r in document.requests]))
         asked = [[next(encoded) for _ in document.requests] for document in documents]
         plans = plan([token for each in asked for one in each for token in one.requests])
