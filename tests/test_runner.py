@@ -15,7 +15,7 @@ import pytest
 
 from evalkit.config import RunConfig
 from evalkit.engines.mock import MockEngine
-from evalkit.errors import UsageError
+from evalkit.errors import CheckpointError, UsageError
 from evalkit.report.progress import Progress
 from evalkit.report.run import report
 from evalkit.runner import Outcome, run
@@ -316,3 +316,11 @@ def test_the_room_looked_for_holds_the_answers_and_the_prompts(
 
 def _rows(outcome: Outcome, task: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (outcome.path / "samples" / f"{task}.jsonl").read_text().splitlines()]
+
+
+def test_an_adapter_of_another_model_is_refused_before_any_engine_starts(
+    corridor: Callable[..., list[Outcome]], tiny_adapters: tuple[Path, Path], tmp_path: Path
+) -> None:
+    wider = make_checkpoint(tmp_path / "wider", size="7m")
+    with pytest.raises(CheckpointError, match="made for another model"):
+        corridor(model=str(wider), adapter=f"ko={tiny_adapters[0]}")

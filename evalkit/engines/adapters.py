@@ -14,6 +14,7 @@ __all__ = [
     "adapter_config",
     "adapter_rank",
     "adapter_targets",
+    "check_fits",
     "merge_adapter",
     "refused_by_vllm",
     "tensor_shapes",
@@ -87,8 +88,32 @@ def refused_by_vllm(path: str | Path) -> str | None:
 def tensor_shapes(path: str | Path) -> Mapping[str, tuple[int, ...]]:
     """Names and shapes in the adapter's safetensors, from its header alone; empty for other formats."""
     file = Path(path) / "adapter_model.safetensors"
-    if not file.exists():
-        return {}
+    return _shapes(file) if file.exists() else {}
+
+
+def check_fits(base: str | Path, adapter: str | Path) -> None:
+    """Refuse an adapter made for another model: an engine may apply one of the wrong width without a word.
+
+    Compared by name, so only where both are safetensors; what has no counterpart in the base is left to the engine.
+    """
+    weights = {
+        name: shape for file in sorted(Path(base).glob("*.safetensors")) for name, shape in _shapes(file).items()
+    }
+    for name, shape in tensor_shapes(adapter).items():
+        module, side, _ = name.rpartition(".lora_A.") if ".lora_A." in name else name.rpartition(".lora_B.")
+        there = weights.get(module.removeprefix("base_model.model.") + ".weight")
+        if not side or there is None or len(there) != 2 or len(shape) != 2:
+            continue
+        # GPT-2 keeps its weights the other way round; either side may be the one that fits.
+        width = shape[1] if side == ".lora_A." else shape[0]
+        if width not in there:
+            raise CheckpointError(
+                f"--adapter {adapter}: made for another model ({module.rpartition('.')[2]} is {width} wide, "
+                f"in {base} it is {there[0]} × {there[1]}); give its own base as --model"
+            )
+
+
+def _shapes(file: Path) -> dict[str, tuple[int, ...]]:
     try:
         with file.open("rb") as handle:
             (length,) = struct.unpack("<Q", handle.read(8))

@@ -9,6 +9,7 @@ from typing import Any
 
 from evalkit import catalog, checkpoint
 from evalkit.config import RunConfig
+from evalkit.engines.adapters import check_fits
 from evalkit.errors import UsageError
 from evalkit.journal import model_fingerprint
 from evalkit.results import PACE
@@ -103,9 +104,10 @@ def find_model(typed: str, config: RunConfig) -> Model:
     )
 
 
-def find_adapters(config: RunConfig) -> list[Adapter]:
+def find_adapters(config: RunConfig, model: Model) -> list[Adapter]:
     adapters = []
     for name, path in config.adapter:
         folder = checkpoint.resolve_adapter(path)
+        check_fits(model.spec.source, folder)
         adapters.append(Adapter(name, str(folder), checkpoint.fingerprint_adapter(folder)))
     return adapters

@@ -61,7 +61,7 @@ def prepare(config: RunConfig, typed: str, run_id: str, listener: Listener) -> P
     suite = load_suite(config, listener)
     listener.stage(f"reading {typed}")
     model, tokenizer = _model(kind, typed, config)
-    adapters = find_adapters(config)
+    adapters = find_adapters(config, model)
     chat = tokenizer.chat(config.apply_chat_template) if config.apply_chat_template else None
     _warn(config, typed, model, chat, listener)
     listener.stage("building prompts")
