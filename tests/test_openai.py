@@ -637,7 +637,7 @@ def test_judging_with_log_probabilities_on_a_real_server(served: tuple[str, Path
     (tmp_path / "one.yaml").write_text(RUBRIC + "engine: {max_tokens: 1}\n")
     judge(tmp_path, "--judge", f"openai:tiny@{url}")
     found = figure(tmp_path)
-    # An untrained judge under a random marker may leave a reply's mass off the labels: that one is sampled, and said so.
+    # Under a random marker an untrained judge may leave mass off the labels: that reply is sampled, and said to be.
     assert found["method"].startswith("logprobs")
     assert found["coverage"] >= 4 / 6
     assert 1 < found["value"] < 5
