@@ -389,6 +389,10 @@ def test_nothing_grows_and_close_leaves_nothing() -> None:
         assert len(in_session(box.server_pid)) <= 1 + 2 * 3
         assert max(map(resident, in_session(box.server_pid))) < theirs + (16 << 20)
         server = box.server_pid
+    # The kernel takes a moment to end a killed namespace's processes; two seconds are what a dead harness gets too.
+    until = time.monotonic() + 2
+    while in_session(server) and time.monotonic() < until:
+        time.sleep(0.02)
     assert in_session(server) == []
 
 
