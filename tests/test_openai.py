@@ -576,7 +576,7 @@ def speak_in_digits(folder: Path) -> None:
     with torch.no_grad():
         model.model.embed_tokens.weight[:, 0] = 12.0
         model.lm_head.weight[:, 0] = 0.0
-        model.lm_head.weight[digits, 0] = 2.0
+        model.lm_head.weight[digits, 0] = 4.0
     model.save_pretrained(folder)
 
 
