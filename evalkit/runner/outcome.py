@@ -94,7 +94,9 @@ def _problem(answered: Answered, tasks: Mapping[str, Mapping[str, Any]]) -> tupl
         line = f"{sum(errors.values())} documents could not be scored, most of them in {worst}{why}"
         return f"{line}; their rows in samples/ say why, everything else is kept", CouldNotDo.exit_code
     for name, entry in tasks.items():
-        figure = entry["metrics"].get(entry["headline"]) if entry["headline"] else None
-        if entry["n"] and figure is not None and figure["value"] is None:
-            return f"{name}: {entry['headline']} has no value: {figure['reason']}", CouldNotDo.exit_code
+        for metric, figure in entry["metrics"].items():
+            # A metric beside the headline may rightly have no value; one whose aggregation raised may not.
+            wanted = metric == entry["headline"] or "aggregation failed" in (figure.get("reason") or "")
+            if entry["n"] and figure["value"] is None and wanted:
+                return f"{name}: {metric} has no value: {figure['reason']}", CouldNotDo.exit_code
     return None, 0
