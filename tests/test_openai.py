@@ -637,24 +637,21 @@ def test_judging_with_log_probabilities_on_a_real_server(served: tuple[str, Path
     (tmp_path / "one.yaml").write_text(RUBRIC + "engine: {max_tokens: 1}\n")
     judge(tmp_path, "--judge", f"openai:tiny@{url}")
     found = figure(tmp_path)
-    # Under a random marker an untrained judge may leave mass off the labels: that reply is sampled, and said to be.
-    assert found["method"].startswith("logprobs")
-    assert found["coverage"] >= 4 / 6
+    assert found["method"] == "logprobs"
+    assert found["coverage"] == 1.0
     assert 1 < found["value"] < 5
     run = Run.open(tmp_path / "nano" / "r1")
     engine = run.manifest["judging"]["one"]["judges"][0]["engine"]
     assert engine["abilities"]["refused"] == []
     assert engine["served_model"] == ["tiny"]
     rows = [json.loads(line) for line in next((run.path / "judgments").iterdir()).read_text().splitlines()]
-    weighed = [row for row in rows if row["method"] == "logprobs"]
-    assert len(weighed) >= 4
-    for row in weighed:
+    for row in rows:
         assert 0.9 <= row["covered"] <= 1
         mean = sum(int(label) * mass for label, mass in row["labels"].items()) / sum(row["labels"].values())
         assert row["score"] == pytest.approx(mean)
     # The same weights as a local judge: other markers in the prompts, so close and not equal.
     judge(tmp_path, "--judge", f"hf:{folder}", "--judge-args", "dtype=float32")
-    assert figure(tmp_path)["method"].startswith("logprobs")
+    assert figure(tmp_path)["method"] == "logprobs"
     assert figure(tmp_path)["value"] == pytest.approx(found["value"], abs=1.0)
 
 
