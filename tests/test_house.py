@@ -29,7 +29,7 @@ ARROWS: dict[str, set[str]] = {
     "catalog": GROUND,
     "checkpoint": GROUND | {"fingerprint"},
     "tokens": GROUND | {"checkpoint"},
-    "registry": ABOVE_REGISTRY,
+    "registry": ABOVE_REGISTRY | {"checks"},
     "planning": {"types"},
     "engines": GROUND | {"tokens", "checkpoint", "planning", "scrub"},
     "journal": GROUND | {"scrub"},
