@@ -125,9 +125,9 @@ def read_scores(path: Path) -> pa.Table:
     import pyarrow.parquet as pq
 
     try:
-        # Opened here: handed a path, pyarrow would read columns out of folder names such as `a=b`.
-        with path.open("rb") as file:
-            table = pq.read_table(file)
+        # Read here: handed a path, pyarrow would read columns out of folder names such as `a=b`; handed an open file,
+        # its threads may still hold it when the interpreter ends, which aborts the process.
+        table = pq.read_table(pa.BufferReader(path.read_bytes()))
     except FileNotFoundError:
         raise RunFolderError(f"{path} is missing: the run folder is half-written, or was copied in part") from None
     except (pa.ArrowException, OSError) as broken:
