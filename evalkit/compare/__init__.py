@@ -6,13 +6,14 @@ lines        the checked lines of scores.parquet
 pairing      rows joined by task, document, prompt and filter
 measure      figures, the paired difference, what missing answers could do
 flips        documents that changed, both answers
+texts        what a row says in words
 comparison   all of it, for `evalkit compare`
 """
 
 from evalkit.compare.comparison import Against, Comparison, TaskComparison, compare, limits_note, measured, usable
 from evalkit.compare.flips import Flip
-from evalkit.compare.lines import FLAGS, NO_ANSWER
-from evalkit.compare.measure import Measured, Member, design
+from evalkit.compare.lines import FLAGS, NO_ANSWER, Lines
+from evalkit.compare.measure import Measured, Member, design, parts
 from evalkit.compare.pairing import Pairs, Unpaired
 from evalkit.compare.settings import KINDS, Difference, check, check_allowed, differences
 from evalkit.compare.targets import Target, entry, figure, headline, requested_names, resolve, shared_names
@@ -25,6 +26,7 @@ __all__ = [
     "Comparison",
     "Difference",
     "Flip",
+    "Lines",
     "Measured",
     "Member",
     "Pairs",
@@ -41,6 +43,7 @@ __all__ = [
     "headline",
     "limits_note",
     "measured",
+    "parts",
     "requested_names",
     "resolve",
     "shared_names",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,8 @@ import numpy as np
 from evalkit.compare.lines import Lines
 from evalkit.compare.pairing import Pairs
 from evalkit.compare.targets import Target
+from evalkit.compare.texts import answers, question
+from evalkit.compare.texts import target as wanted_answer
 from evalkit.results import Run
 
 __all__ = ["Flip", "find_flips"]
@@ -52,10 +53,10 @@ def find_flips(
             Flip(
                 task=one[0],
                 doc_id=one[1],
-                question=_question(row or twin),
-                target=_target(row or twin),
-                baseline=_answer(row),
-                candidate=_answer(twin),
+                question=question(row or twin),
+                target=wanted_answer(row or twin),
+                baseline=_first(row, target),
+                candidate=_first(twin, target),
                 baseline_value=float(pairs.baseline[k]),
                 candidate_value=float(pairs.candidate[k]),
                 lost=bool(change[k] < 0),
@@ -79,66 +80,5 @@ def _rows(run: Run, wanted: Sequence[tuple[str, int]], filter_name: str) -> dict
     return found
 
 
-def _question(row: Mapping[str, Any]) -> str:
-    """The document's own words where it has some, else the end of the prompt."""
-    doc = row.get("doc")
-    if isinstance(doc, Mapping):
-        for key in ("question", "input", "query", "ctx", "prompt", "goal", "problem", "sentence", "text"):
-            if isinstance(doc.get(key), str) and doc[key].strip():
-                return str(doc[key]).strip()
-    arguments = _arguments(row)
-    return str(arguments[0][0]).strip()[-600:] if arguments and arguments[0] else ""
-
-
-def _target(row: Mapping[str, Any]) -> str:
-    target = row.get("target")
-    choices = _continuations(row)
-    place = int(target) if isinstance(target, int | str) and str(target).isdigit() else None
-    if choices and place is not None and place < len(choices):
-        return choices[place]
-    return "" if target is None else _text(target)
-
-
-def _answer(row: Mapping[str, Any]) -> str:
-    """What was chosen or written. A choice is the likeliest continuation; its text says more than its number."""
-    answers = row.get("resps") or row.get("filtered_resps")
-    if not isinstance(answers, list) or not answers:
-        return ""
-    while isinstance(answers, list) and len(answers) == 1 and isinstance(answers[0], list):
-        answers = answers[0]
-    scores = [_logprob(answer) for answer in answers]
-    choices = _continuations(row)
-    if len(scores) > 1 and all(score is not None for score in scores):
-        best = int(np.argmax([score for score in scores if score is not None]))
-        return choices[best] if best < len(choices) else f"choice {best}"
-    return _text(answers[0])
-
-
-def _logprob(answer: Any) -> float | None:
-    """lm-eval keeps (log-probability, is greedy), alone or in a list, as numbers or as text."""
-    while isinstance(answer, list) and len(answer) == 1:
-        answer = answer[0]
-    if isinstance(answer, list) and len(answer) == 2 and not isinstance(answer[0], list):
-        try:
-            return float(answer[0])
-        except (TypeError, ValueError):
-            return None
-    return None
-
-
-def _arguments(row: Mapping[str, Any]) -> list[list[Any]]:
-    raw = row.get("arguments")
-    if isinstance(raw, Mapping):
-        raw = [list(entry.values()) if isinstance(entry, Mapping) else [entry] for entry in raw.values()]
-    return [list(entry) for entry in raw if isinstance(entry, list | tuple)] if isinstance(raw, list) else []
-
-
-def _continuations(row: Mapping[str, Any]) -> list[str]:
-    texts = [entry[1] for entry in _arguments(row) if len(entry) > 1]
-    return [text.strip() for text in texts] if texts and all(isinstance(text, str) for text in texts) else []
-
-
-def _text(value: Any) -> str:
-    while isinstance(value, list) and len(value) == 1:
-        value = value[0]
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+def _first(row: Mapping[str, Any], target: Target) -> str:
+    return next(iter(answers(row, target.metric)), "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from evalkit.compare.pairing import Pairs
 from evalkit.compare.targets import Target
 from evalkit.stats import BoundedDifference, Design, bounded_difference
 
-__all__ = ["Measured", "Member", "design", "measure"]
+__all__ = ["Measured", "Member", "design", "measure", "parts"]
 
 Floats = NDArray[np.float64]
 
@@ -178,10 +179,26 @@ def _whole(target: Target, pairs: Pairs, values: Floats) -> float:
     return _mean(values[answered], _weights(target, pairs, answered))
 
 
+def parts(found: Measured) -> tuple[Member, ...]:
+    """The tasks of a group; of a task that stands alone its strata, where its documents have some."""
+    if found.members:
+        return found.members
+    pairs = found.pairs
+    both = np.isfinite(pairs.baseline) & np.isfinite(pairs.candidate)
+    strata = [stratum or "" for stratum in pairs.stratum]
+    return _split(found.target, pairs, both, strata) if len(set(strata)) > 1 else ()
+
+
 def _members(target: Target, pairs: Pairs, both: NDArray[np.bool_]) -> tuple[Member, ...]:
     if len(target.leaves) == 1:
         return ()
-    names, inverse = np.unique(np.array(pairs.task, dtype=str), return_inverse=True)
+    order = {leaf: place for place, leaf in enumerate(target.leaves)}
+    found = _split(target, pairs, both, pairs.task)
+    return tuple(sorted(found, key=lambda member: order.get(member.name, len(order))))
+
+
+def _split(target: Target, pairs: Pairs, both: NDArray[np.bool_], labels: Sequence[str]) -> tuple[Member, ...]:
+    names, inverse = np.unique(np.array(labels, dtype=str), return_inverse=True)
     found = []
     for code, name in enumerate(names):
         mine = both & (inverse == code)
@@ -192,5 +209,4 @@ def _members(target: Target, pairs: Pairs, both: NDArray[np.bool_]) -> tuple[Mem
         better, worse = int(np.sum(b > a)), int(np.sum(b < a))
         gained, lost = (better, worse) if target.sign > 0 else (worse, better)
         found.append(Member(str(name), n, float(a.mean()), float(b.mean()), lost, gained))
-    order = {leaf: place for place, leaf in enumerate(target.leaves)}
-    return tuple(sorted(found, key=lambda member: order.get(member.name, len(order))))
+    return tuple(found)
