@@ -1,9 +1,9 @@
 """Does the client keep a server busy? The openai engine beside a bare asyncio load generator, in one run.
 
-Both ask the same loopback server for the same things, at the same concurrency, several times in turn. The server holds
-each request for a while, as a model does, and takes as many at once as it is sent.
+Both ask the same loopback server, which has a process of its own, for the same things at the same concurrency, several
+times in turn. The server holds each request for a while, as a model does, and takes as many at once as it is sent.
 
-    python bench/openai_client.py --requests 2000 --concurrency 32 --delay 0.05
+    python bench/openai_client.py --concurrency 64,128,256 --delay 0.02:0.2
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 import time
 from array import array
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -78,33 +79,52 @@ def ours(url: str, requests: int, concurrency: int) -> float:
     return requests / seconds
 
 
+def paired(concurrency: int, rounds: int, waves: int, delay: list[float]) -> dict[str, Any]:
+    """In turn, the first one changing: what else the machine does falls on both."""
+    requests = waves * concurrency
+    pairs = []
+    with Loopback(delay=delay) as server:
+        ours(server.url, 50, concurrency)  # imports
+        for number in range(rounds):
+            sides = (bare, ours)
+            places = (server.port, server.url)
+            order = (0, 1) if number % 2 == 0 else (1, 0)
+            speeds = {side: sides[side](places[side], requests, concurrency) for side in order}  # type: ignore[operator]
+            pairs.append((speeds[0], speeds[1]))
+    ratios = [b / a for a, b in pairs]
+    return {
+        "concurrency": concurrency,
+        "requests": requests,
+        "bare": statistics.median(a for a, _ in pairs),
+        "engine": statistics.median(b for _, b in pairs),
+        "ratio": statistics.median(ratios),
+        "lowest": min(ratios),
+        "highest": max(ratios),
+        "pairs": pairs,
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--requests", type=int, default=2000)
-    parser.add_argument("--concurrency", type=int, default=32)
-    parser.add_argument("--delay", type=float, default=0.05, help="seconds that the server holds a request")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--concurrency", default="64,128,256", help="several, with commas between")
+    parser.add_argument("--delay", default="0.02:0.2", help="seconds that the server holds a request, from:to")
+    parser.add_argument("--waves", type=int, default=30, help="requests in a run, as a multiple of the concurrency")
+    parser.add_argument("--rounds", type=int, default=7, help="pairs of runs")
     parser.add_argument("--json", metavar="FILE")
     args = parser.parse_args()
-    pairs = []
-    with Loopback(delay=args.delay) as server:
-        ours(server.url, 50, args.concurrency)  # imports
-        for number in range(args.rounds):
-            sides = [
-                lambda: bare(server.port, args.requests, args.concurrency),
-                lambda: ours(server.url, args.requests, args.concurrency),
-            ]
-            # In turn, the first one changing: what else the machine does falls on both.
-            order = (0, 1) if number % 2 == 0 else (1, 0)
-            speeds = {side: sides[side]() for side in order}
-            pairs.append((speeds[0], speeds[1]))
-            print(f"bare {speeds[0]:8.1f}/s   openai engine {speeds[1]:8.1f}/s   ratio {speeds[1] / speeds[0]:.3f}")
-    ratio = statistics.median(b / a for a, b in pairs)
-    best = max(b for _, b in pairs) / max(a for a, _ in pairs)
-    print(f"median ratio {ratio:.3f}, best against best {best:.3f} (concurrency {args.concurrency}, {args.delay:g} s)")
+    low, _, high = args.delay.partition(":")
+    results = []
+    print("concurrency  requests   bare/s  engine/s   median ratio (lowest to highest)")
+    for concurrency in map(int, args.concurrency.split(",")):
+        found = paired(concurrency, args.rounds, args.waves, [float(low), float(high or low)])
+        results.append(found)
+        print(
+            f"{concurrency:11d}  {found['requests']:8d}  {found['bare']:7.1f}  {found['engine']:8.1f}"
+            f"   {found['ratio']:.3f} ({found['lowest']:.3f} to {found['highest']:.3f})",
+            flush=True,
+        )
     if args.json:
-        result = {"pairs": pairs, "median_ratio": ratio, "best_ratio": best, **vars(args)}
-        Path(args.json).write_text(json.dumps(result, indent=1) + "\n")
+        Path(args.json).write_text(json.dumps({"results": results, **vars(args)}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -59,7 +59,8 @@ class _Server:
     def __init__(self, settings: dict[str, Any]) -> None:
         self.faults: dict[str, float] = settings.get("faults", {})
         self.storm: dict[str, Any] | None = settings.get("storm")
-        self.delay: float = settings.get("delay", 0.0)
+        self.delay: float | list[float] = settings.get("delay", 0.0)
+        """Seconds for which an item is held; of two numbers one between them, by the item's number."""
         self.capacity: int = settings.get("capacity", 10**9)
         self.refuses: list[str] = settings.get("refuses", [])
         self.logprobs: str = settings.get("logprobs", "yes")
@@ -151,10 +152,16 @@ class _Server:
         self.most = max(self.most, self.busy)
         try:
             if self.delay:
-                await asyncio.sleep(self.delay)
+                await asyncio.sleep(self.held(item))
             await self.reply(writer, body, item, fault)
         finally:
             self.busy -= 1
+
+    def held(self, item: int) -> float:
+        if isinstance(self.delay, list):
+            low, high = self.delay
+            return low + (high - low) * (item * 6151 % 1000) / 1000
+        return self.delay
 
     def fault(self, item: int) -> str | None:
         """Drawn from the item's number, so that which items meet which fault is known beforehand."""

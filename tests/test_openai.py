@@ -137,7 +137,8 @@ def test_what_a_model_refuses_is_found_out_once_and_left_out(refused: str) -> No
         assert all(isinstance(answer, Generated) for answer in found.values())
         assert len(found) == 40
         assert refused in engine.description["abilities"]["refused"]
-        assert server.stats()["kinds"]["refused"] == 1
+        # The first request goes alone, but not for long: what was sent before its refusal came is refused too.
+        assert 1 <= server.stats()["kinds"]["refused"] <= len(items)
 
 
 def test_a_refusal_that_names_nothing_fails_that_request_alone() -> None:
@@ -385,8 +386,8 @@ def test_without_log_probabilities_samples_are_taken_and_said_to_be(tmp_path: Pa
     make_run(tmp_path, 40)
     with Loopback(logprobs="no") as server:
         judge(tmp_path, "--judge", f"openai:fake@{server.url}")
-        # One greedy request finds out; all others go straight to samples, twenty in one request.
-        assert server.stats()["requests"] == 41
+        # A greedy request finds out; the others go straight to samples, twenty in one request.
+        assert server.stats()["requests"] <= 40 + 32
     found = figure(tmp_path)
     assert found["value"] == pytest.approx(sum(map(score_of, range(40))) / 40)
     assert found["method"].startswith("samples (20; no log-probabilities)")

@@ -217,7 +217,8 @@ class OpenAIEngine:
                     )
                 continue
             if isinstance(reply, Refused):
-                if self._learned(reply, path, content):
+                # What it refuses would not be sent again: found out meanwhile by another request, or just now.
+                if (path, content) != body() or self._learned(reply, path, content):
                     continue
                 self._fatal(reply)
                 return reply

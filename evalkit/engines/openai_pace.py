@@ -1,6 +1,6 @@
 """How many requests may be in flight: as many as the server takes, found out by asking.
 
-Up with every success until the first refusal, then by one now and then; a refusal (429, 503) halves it and stops
+Up in steps as long as nothing is refused, later by one now and then; a refusal (429, 503) halves it and stops
 everybody for as long as Retry-After says. After a stop one request goes alone, and only its success opens the way for
 the rest: a storm of refusals costs one request a try, not one for each that waits.
 """
@@ -18,10 +18,15 @@ __all__ = ["Pace"]
 _FIRST_WAIT = 0.5
 _LONGEST_WAIT = 30.0
 _START = 32
+_STEP = 0.01
+"""Seconds between two steps up at the start. Refusals come at once, answers take their time: who waited for answers
+would need several of a slow server's to fill it."""
 _CALM = 3
 """Rounds without a refusal before one more is tried, once there has been a refusal."""
+_FIRST_PATIENCE = 0.05
+"""Seconds for which the very first request goes alone: what a model does not support is refused at once."""
 _PROBE_PATIENCE = 10.0
-"""Seconds after which a lone request that hangs no longer holds up the rest."""
+"""Seconds after which a lone request that hangs, sent after a refusal, no longer holds up the rest."""
 
 
 class Pace:
@@ -67,16 +72,13 @@ class Pace:
     def succeeded(self) -> None:
         self.last_success = time.monotonic()
         self._wait = _FIRST_WAIT
-        if not self._refused_once:
-            self.limit = min(self.most, self.limit + (0 if self._alone else 1))
-        else:
+        if self._refused_once:
             self._calm += 1
             if self._calm >= _CALM * self.limit:
                 self._calm = 0
                 self.limit = min(self.most, self.limit + 1)
         if self._alone:
-            self._alone = 0
-            self._let_in()
+            self._open()
 
     def refused(self, epoch: int, retry_after: float | None) -> None:
         """Requests sent before the last refusal tell nothing new, other than a longer wait."""
@@ -105,12 +107,33 @@ class Pace:
     def _count(self) -> None:
         self.flying += 1
         if self._alone:
-            asyncio.get_running_loop().call_later(_PROBE_PATIENCE, self._lone_one_hangs, self._epoch)
+            patience = _PROBE_PATIENCE if self._refused_once else _FIRST_PATIENCE
+            asyncio.get_running_loop().call_later(patience, self._lone_one_hangs, self._epoch)
 
     def _lone_one_hangs(self, epoch: int) -> None:
-        if self._alone and epoch == self._epoch:
+        if not self._alone or epoch != self._epoch:
+            return
+        if self._refused_once:
             self._alone = self.flying + 1
             self._let_in()
+        else:
+            self._open()
+
+    def _open(self) -> None:
+        self._alone = 0
+        self._let_in()
+        if not self._refused_once:
+            self._widen()
+
+    def _widen(self) -> None:
+        if self.limit < self.most:
+            asyncio.get_running_loop().call_later(_STEP, self._step)
+
+    def _step(self) -> None:
+        if not self._refused_once:
+            self.limit = min(self.most, self.limit + _START)
+            self._let_in()
+            self._widen()
 
     def _let_in(self) -> None:
         while self._waiting and self._room():

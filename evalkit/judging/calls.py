@@ -7,6 +7,8 @@ holds up nobody. Every answer is on the disk before the next one is read: a kill
 from __future__ import annotations
 
 import itertools
+import math
+import time
 from array import array
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -32,6 +34,9 @@ from evalkit.types import (
 __all__ = ["Ask", "Asker", "Asking", "Kept", "LabelScores", "Replies"]
 
 T = TypeVar("T")
+
+_SCOUT_PATIENCE = 0.05
+"""Seconds. A model that cannot be asked so says it at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +104,18 @@ class Asker:
         """The results, in the order in which they are done."""
         done: deque[T] = deque()
         source = iter(askings)
-        state = {"ended": False, "scouted": self.engine is None}
+        # An engine that takes ids has no abilities to find out, and batches what it is given.
+        state = {"ended": False, "scouted": self.engine is None or self.encode is not None}
+        first_left = math.inf
 
         def start() -> bool:
-            """Take up one more. The first goes alone, so that all others know what it found out about the judge."""
-            if state["ended"] or (self._open and not state["scouted"]) or len(self._open) >= self.active:
+            """Take up one more. The first goes alone for a moment, so that others know what it finds out."""
+            if state["ended"] or len(self._open) >= self.active:
                 return False
+            if self._open and not state["scouted"]:
+                if time.monotonic() < first_left + _SCOUT_PATIENCE:
+                    return False
+                state["scouted"] = True
             asking = next(source, None)
             if asking is None:
                 state["ended"] = True
@@ -113,11 +124,13 @@ class Asker:
             return True
 
         def feed() -> Iterator[Work | None]:
+            nonlocal first_left
             while not self.stopped():
                 while not self._queue and start():
                     if len(done) > 64:
                         yield None  # let what the journal knew be taken away
                 if self._queue:
+                    first_left = min(first_left, time.monotonic())
                     yield self._queue.popleft()
                 elif self._open:
                     yield None

@@ -60,9 +60,9 @@ def open_judge(
 ) -> Iterator[tuple[Judge, Asker, Callable[[], Mapping[str, Any]]]]:
     """The judge, whoever asks it, and what its engine says of itself. Without `ask`, only the journal answers."""
     opened = _api(spec, arguments, ask) if spec.kind == "openai" else _local(spec, output_path, arguments, ask)
-    judge, engine, encode, window = opened
+    judge, engine, encode, window, active = opened
     journal.name_model(judge.fingerprint, f"judge {judge.name}")
-    asker = Asker(Keyer(judge.fingerprint, _SEMANTICS), journal, engine, encode, window, stopped=stopped)
+    asker = Asker(Keyer(judge.fingerprint, _SEMANTICS), journal, engine, encode, window, active, stopped)
     try:
         yield judge, asker, lambda: dict(engine.description) if engine is not None else {"name": "journal"}
     finally:
@@ -72,7 +72,9 @@ def open_judge(
 
 
 _Encode = Callable[[Sequence[Message], str], TokenIds]
-_Opened = tuple[Judge, Engine | None, _Encode | None, int | None]
+_Opened = tuple[Judge, Engine | None, _Encode | None, int | None, int]
+_ACTIVE = 256
+"""Judgments under way at once. An API needs more of them than it takes requests, for those that wait their turn."""
 
 
 def _api(spec: JudgeSpec, arguments: Mapping[str, Any], ask: bool) -> _Opened:
@@ -82,7 +84,8 @@ def _api(spec: JudgeSpec, arguments: Mapping[str, Any], ask: bool) -> _Opened:
     # The endpoint is part of who answers: the same name elsewhere may be another model.
     engine = load(ModelSpec(spec.typed, spec.model, args={"api": "chat", **args}))
     fingerprint = model_fingerprint(f"api:{spec.model}", url=engine.server.base_url)
-    return Judge(spec.typed, fingerprint), engine if ask else None, None, None
+    active = max(_ACTIVE, 3 * engine.options.max_concurrency)
+    return Judge(spec.typed, fingerprint), engine if ask else None, None, None, active
 
 
 def _local(spec: JudgeSpec, output_path: Path, arguments: Mapping[str, Any], ask: bool) -> _Opened:
@@ -106,4 +109,4 @@ def _local(spec: JudgeSpec, output_path: Path, arguments: Mapping[str, Any], ask
         special=tuple(tokenizer.hf.all_special_tokens),
     )
     engine = start(kind, model.spec, tokenizer, (), config) if ask else None
-    return judge, engine, encode, tokenizer.max_length
+    return judge, engine, encode, tokenizer.max_length, _ACTIVE
