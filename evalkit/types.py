@@ -10,7 +10,7 @@ Row            one document under one filter, with its figures     scoring → r
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -110,6 +110,8 @@ class Request:
     continuation: str = ""
     gen_kwargs: Mapping[str, Any] = field(default_factory=dict)
     repeats: int = 1
+    follows: Callable[[Sequence[str]], Prompt] | None = None
+    """Makes the context from the answers to the document's requests before this one; it is empty until then."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,11 +11,13 @@ from typing import Any
 import yaml
 
 from evalkit.errors import ConfigError, nearest
+from evalkit.registry.checking import METRICS as CHECK_METRICS
 from evalkit.registry.lmeval import BUILTIN_TASKS, GROUP_KEYS, TASK_KEYS, known_metric, metric_names
+from evalkit.registry.plainrows import dataset_of, read_jsonl
 
 __all__ = ["OWN_KEYS", "UserFiles", "top_level"]
 
-OWN_KEYS = frozenset({"sandbox"})
+OWN_KEYS = frozenset({"sandbox", "checks", "conversation"})
 """Top-level keys of a task file that lm-eval does not know."""
 
 
@@ -75,14 +77,33 @@ class UserFiles:
     def prepare(self, config: dict[str, Any], path: Path | None) -> None:
         """Take evalkit's own keys out of a configuration, and find data files that lie beside the task file."""
         metadata = config.get("metadata") or {}
-        sandbox = config.pop("sandbox", None)
-        if sandbox is not None:
-            metadata["sandbox"] = sandbox
-            config["metadata"] = metadata
+        own = {key: config.pop(key) for key in sorted(OWN_KEYS) if config.get(key) is not None}
+        if own:
+            config["metadata"] = {**metadata, **own}
         if path is not None:
             _resolve_data(config, path.parent)
+        if "checks" in own:
+            _prepare_checks(config)
+        if own.keys() & {"checks", "conversation"}:
+            _read_plainly(config)
         if path is not None and self.is_users(path) and not self.allow_task_code:
             _check_metrics(config, path)
+
+
+def _prepare_checks(config: dict[str, Any]) -> None:
+    """The figures are the checks' own; nothing of lm-eval's scores the answers."""
+    config["process_results"] = "evalkit.registry.checking"
+    metrics = [{"metric": name, "aggregation": "mean", "higher_is_better": True} for name in CHECK_METRICS]
+    config["metric_list"] = metrics
+
+
+def _read_plainly(config: dict[str, Any]) -> None:
+    """Checks and messages differ from row to row, which a table of one schema cannot hold."""
+    options = config.get("dataset_kwargs") or {}
+    files, split = options.get("data_files"), config.get("test_split") or "test"
+    found = files.get(split) if isinstance(files, dict) else files
+    if config.get("dataset_path") == "json" and isinstance(found, str) and found.endswith(".jsonl"):
+        config["custom_dataset"] = dataset_of(read_jsonl, Path(found), split)
 
 
 def _check_metrics(config: dict[str, Any], path: Path) -> None:

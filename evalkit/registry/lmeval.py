@@ -35,6 +35,7 @@ from lm_eval.tasks._factory import TaskFactory
 from lm_eval.tasks._index import Entry, Kind, TaskIndex
 
 from evalkit.errors import ConfigError, CouldNotDo, DataNotFound, EvalkitError, UsageError, nearest
+from evalkit.registry.conversation import Conversation, Conversational
 from evalkit.registry.data import DataSource
 
 __all__ = [
@@ -287,6 +288,10 @@ class Factory(TaskFactory):  # type: ignore[misc]
         made = base
         if base.download in (LmEvalTask.download, ConfigurableTask.download):
             made = type(base.__name__, (_OwnData, base), {"data_source": self._data, "data_task": name})
+        spoken = (config.get("metadata") or {}).get("conversation")
+        if spoken is not None:
+            conversation = Conversation.read(spoken, str(name))
+            made = type(base.__name__, (Conversational, made), {"conversation": conversation})
         if "class" not in config:
             return made(config=config)
         takes_config = "config" in inspect.signature(base.__init__).parameters

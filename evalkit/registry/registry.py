@@ -66,9 +66,9 @@ class Registry:
             card = self._card(name, source, made)
             _refuse_what_cannot_run(name, made)
             _configure(made, card, num_fewshot, gen_kwargs, repeats, getattr(seeds, "fewshot", 1234))
-            code = _code_spec(made, source, name)
+            code, checks = _code_spec(made, source, name), _check_spec(made, source, name)
             trusted = not files.is_users(source)
-            tasks[name] = Task(made, name, card=card, trusted=trusted, dice=dice, code=code)
+            tasks[name] = Task(made, name, card=card, trusted=trusted, dice=dice, code=code, checks=checks)
         groups = {name: self._group(group, tasks) for name, group in loaded.get("groups", {}).items()}
         return Suite(tuple(names), tuple(requested), tasks, groups, tuple(manager.notes))
 
@@ -243,3 +243,14 @@ def _code_spec(made: Any, source: Path | None, name: str) -> Any:
 
     spec = (made.get_config("metadata") or {}).get("sandbox")
     return CodeSpec.read(spec, str(source or name)) if spec is not None else None
+
+
+def _check_spec(made: Any, source: Path | None, name: str) -> Any:
+    from evalkit.registry.checking import CheckSpec
+
+    said = (made.get_config("metadata") or {}).get("checks")
+    if said is None:
+        return None
+    spec = CheckSpec.read(said, str(source or name))
+    spec.validate(made.task_docs, str(source or name))
+    return spec

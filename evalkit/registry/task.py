@@ -5,18 +5,21 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from evalkit.errors import CouldNotDo, EvalkitError, UsageError
 from evalkit.registry import lmeval
 from evalkit.registry.cards import Card
+from evalkit.registry.checking import CheckGrader, CheckSpec
 from evalkit.registry.code import CodeSpec
+from evalkit.registry.conversation import Conversation, as_prompt
 from evalkit.registry.data import quiet
 from evalkit.registry.dice import Dice
 from evalkit.registry.figures import figure
 from evalkit.registry.grading import Answers, Grader, Scorer
 from evalkit.registry.rows import Document, prompt_text
-from evalkit.types import Figure, Message, Program, Request, Row, Verdict
+from evalkit.types import Figure, Program, Request, Row, Verdict
 
 __all__ = ["ChatTemplateFunction", "Task"]
 
@@ -29,7 +32,15 @@ class Task:
     """Build its documents, score each when its answers are there, then aggregate. Made by Registry.load."""
 
     def __init__(
-        self, task: Any, name: str, *, card: Card | None, trusted: bool, dice: Dice, code: CodeSpec | None
+        self,
+        task: Any,
+        name: str,
+        *,
+        card: Card | None,
+        trusted: bool,
+        dice: Dice,
+        code: CodeSpec | None,
+        checks: CheckSpec | None = None,
     ) -> None:
         self._task = task
         self._trusted = trusted
@@ -37,6 +48,7 @@ class Task:
         self.name = name
         self.card = card
         self.code = code
+        self.checks = checks
         self.stratum = name if card is not None and card.stratum == "task" else None
 
     # ── facts ────────────────────────────────────────────────────────────────
@@ -77,7 +89,17 @@ class Task:
 
     @property
     def is_code(self) -> bool:
-        return self.code is not None
+        """Whether answers are run in the sandbox."""
+        return self.code is not None or (self.checks is not None and self.checks.run_code(self._eval_docs))
+
+    @property
+    def conversation(self) -> Conversation | None:
+        return getattr(self._task, "conversation", None)
+
+    @property
+    def broken_rows(self) -> tuple[tuple[int, str], ...]:
+        """Line number and reason of each row of the data file that was left out."""
+        return tuple(getattr(self._eval_docs, "broken", ()))
 
     @property
     def filters(self) -> tuple[str, ...]:
@@ -170,6 +192,7 @@ class Task:
                 if not instances:
                     raise ValueError("the document has no choices to ask for")
                 requests = tuple(_request(instance) for instance in instances)
+                requests += self._follow_ups(doc, requests[0], system, chat_template)
                 target = task.doc_to_target(doc)
             except Exception as error:
                 yield self._unbuilt(doc_id, doc, lmeval.say(error))
@@ -186,6 +209,18 @@ class Task:
                 cluster=self._cluster(doc),
                 stratum=self._stratum_of(doc),
             )
+
+    def _follow_ups(
+        self, doc: Mapping[str, Any], first: Request, system: str | None, chat_template: ChatTemplateFunction | None
+    ) -> tuple[Request, ...]:
+        """The later turns of a conversation whose answers the model writes itself."""
+        if self.conversation is None:
+            return ()
+
+        def follow(make: Callable[[Sequence[str]], str]) -> Request:
+            return replace(first, context="", follows=lambda answers: as_prompt(make(answers)))
+
+        return tuple(follow(make) for make in self.conversation.prompts(doc, system, chat_template)[1:])
 
     def _unbuilt(self, doc_id: int, doc: Any, error: str) -> Document:
         target_hash = lmeval.hash_text("None")
@@ -227,7 +262,10 @@ class Task:
 
     @property
     def _grader(self) -> Grader:
-        return Grader(self._task, self.name, self.metric_names, self.repeats, self._trusted, self.code)
+        known = (self._task, self.name, self.metric_names, self.repeats, self._trusted, self.code)
+        if self.checks is not None:
+            return CheckGrader(*known, checks=self.checks, conversation=self.conversation)
+        return Grader(*known)
 
     # ── aggregate ────────────────────────────────────────────────────────────
 
@@ -277,10 +315,8 @@ class Task:
 
 
 def _request(instance: Any) -> Request:
-    kind, context, repeats = _KINDS[instance.request_type], instance.args[0], instance.repeats or 1
-    messages = getattr(context, "messages", None)
-    if messages is not None:
-        context = tuple(Message(m["role"], m["content"]) for m in messages)
+    kind, repeats = _KINDS[instance.request_type], instance.repeats or 1
+    context = as_prompt(instance.args[0])
     if kind == "generate":
         return Request("generate", context, gen_kwargs=instance.args[1], repeats=repeats)
     if kind == "rolling":

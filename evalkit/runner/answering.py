@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -17,6 +17,7 @@ from evalkit.registry import Document, Task
 from evalkit.results import check_space
 from evalkit.runner.clock import Clock
 from evalkit.runner.engines import start
+from evalkit.runner.following import Followups, as_work
 from evalkit.runner.grading import Grading
 from evalkit.runner.ledger import Ledger, Pending
 from evalkit.runner.listener import Listener
@@ -58,8 +59,10 @@ def answer(prepared: Prepared, config: RunConfig, journal: Journal, listener: Li
         requested = _requested_by_leaf(prepared)
         listener.start(_totals(prepared, requested))
         done = Answered(_grading(prepared, sandbox, listener, requested), [0] * len(prepared.variants))
+        turns = Followups(prepared, config, ledger, keys)
+        talk = _Talk(ledger, {} if config.fresh else keys, journal, turns, done)
         with clock("scoring"):
-            unknown = _replay(ledger, journal, {} if config.fresh else keys, done)
+            unknown = _replay(talk, keys)
         with clock("build"):
             work = plan(unknown)
             done.unique = work.floor
@@ -73,7 +76,7 @@ def answer(prepared: Prepared, config: RunConfig, journal: Journal, listener: Li
             listener.known()
             try:
                 with clock("inference"):
-                    _ask(engine, work, journal, keys, ledger, done, stop, listener)
+                    _ask(engine, work, talk, keys, stop, listener)
             except (EngineError, OutputError) as error:
                 done.error = error
             done.engine = engine.description
@@ -111,50 +114,79 @@ def _grading(prepared: Prepared, sandbox: Sandbox | None, listener: Listener, re
     return Grading(prepared.documents, len(prepared.variants), sandbox, scored)
 
 
-def _replay(ledger: Ledger, journal: Journal, keys: Mapping[int, bytes], done: Answered) -> list[TokenRequest]:
+@dataclass(frozen=True, slots=True)
+class _Talk:
+    """What takes answers in, and asks on where a conversation goes on."""
+
+    ledger: Ledger
+    known_keys: Mapping[int, bytes]
+    """Those that the journal may answer: none where everything is asked afresh."""
+    journal: Journal
+    turns: Followups
+    done: Answered
+    waiting: deque[GenerateRequest] = field(default_factory=deque)
+    """Later turns that the engine is still to be given."""
+
+    def accept(self, id_: int, answer: Any) -> None:
+        pending = self.ledger.accept(id_, answer)
+        if pending is None:
+            return
+        if pending.goes_on:
+            self.turns.add(pending)
+            return
+        self.done.generated[pending.variant] += pending.generated_tokens
+        self.done.grading.take(pending)
+
+    def go_on(self) -> set[int]:
+        """Look up the turns that came up, and those that their answers bring. Returns the ids that were known."""
+        known: set[int] = set()
+        while fresh := list(self.turns.take()):
+            looked_up = {turn.id: self.known_keys[turn.id] for turn in fresh if turn.id in self.known_keys}
+            found = {kept.id: kept for kept in self.journal.get_many(looked_up.items())}
+            self.waiting += [turn for turn in fresh if turn.id not in found]
+            for id_, kept in found.items():
+                known.add(id_)
+                self.accept(id_, kept)
+        return known
+
+
+def _replay(talk: _Talk, keys: Mapping[int, bytes]) -> list[TokenRequest]:
     """Hand the ledger what is known; what is left has to be asked."""
-    for pending in ledger.without_requests():
-        done.grading.take(pending)
+    for pending in talk.ledger.without_requests():
+        talk.done.grading.take(pending)
     known: set[int] = set()
-    for kept in journal.get_many(keys.items()):
+    for kept in talk.journal.get_many(list(talk.known_keys.items())):
         known.add(kept.id)
-        _accept(ledger, done, kept.id, kept)
-    return [request for request in ledger.requests() if request.id not in known]
+        talk.accept(kept.id, kept)
+    known |= talk.go_on()
+    talk.waiting.clear()  # they are planned with the rest
+    return [request for request in talk.ledger.requests() if request.id not in known]
 
 
-def _ask(
-    engine: Engine,
-    work: Plan,
-    journal: Journal,
-    keys: Mapping[int, bytes],
-    ledger: Ledger,
-    done: Answered,
-    stop: Stop,
-    listener: Listener,
-) -> None:
-    for answer in engine.run(_feed(work, stop)):
+def _ask(engine: Engine, work: Plan, talk: _Talk, keys: Mapping[int, bytes], stop: Stop, listener: Listener) -> None:
+    planned = talk.ledger.next_id
+    for answer in engine.run(_feed(work, talk, stop)):
         if not isinstance(answer, Failed):
-            journal.put(keys[answer.id], answer)
-        for owner in work.owners(answer.id):
-            _accept(ledger, done, owner, answer)
-        done.grading.poll()
+            talk.journal.put(keys[answer.id], answer)
+        for owner in work.owners(answer.id) if answer.id < planned else (answer.id,):
+            talk.accept(owner, answer)
+        talk.go_on()
+        talk.done.grading.poll()
         listener.tokens(engine.usage.prompt + engine.usage.generated)
         if stop.now:
             return
 
 
-def _feed(work: Plan, stop: Stop) -> Iterator[Work]:
+def _feed(work: Plan, talk: _Talk, stop: Stop) -> Iterator[Work | None]:
+    """What was planned, with later turns as soon as they come up; None while answers may still bring more."""
     for item in work:
+        while talk.waiting and not stop.requested:
+            yield as_work(talk.waiting.popleft())
         if stop.requested:
             return
         yield item
-
-
-def _accept(ledger: Ledger, done: Answered, id_: int, answer: Any) -> None:
-    pending = ledger.accept(id_, answer)
-    if pending is not None:
-        done.generated[pending.variant] += pending.generated_tokens
-        done.grading.take(pending)
+    while not stop.requested and (talk.waiting or talk.ledger.conversing):
+        yield as_work(talk.waiting.popleft()) if talk.waiting else None
 
 
 def _requested_by_leaf(prepared: Prepared) -> dict[str, str]:

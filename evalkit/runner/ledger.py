@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
 from evalkit.registry import Document, Task
 from evalkit.tokens import Encoded
-from evalkit.types import Answer, Failed, Generated, TokenRequest
+from evalkit.types import Answer, Failed, Generated, Request, TokenRequest
 
 __all__ = ["Ledger", "Pending"]
 
@@ -19,13 +19,26 @@ class Pending:
     variant: int
     task: Task
     document: Document
-    encoded: Sequence[Encoded]
+    encoded: list[Encoded]
     received: list[list[Answer | None]] = field(default_factory=list)
     waiting: int = 0
 
     def answers(self) -> list[list[Answer | None]]:
         """As the task wants them: rolling windows summed, a repeated score repeated."""
         return [encoded.fold(got) for encoded, got in zip(self.encoded, self.received, strict=True)]
+
+    def next_request(self) -> Request:
+        """The first turn that has not been asked yet."""
+        return self.document.requests[len(self.encoded)]
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether a further turn waits for the answers that are here."""
+        if len(self.encoded) == len(self.document.requests):
+            return False
+        return not any(encoded.error for encoded in self.encoded) and all(
+            isinstance(answer, Generated) for got in self.received for answer in got
+        )
 
     @property
     def cut_tokens(self) -> int:
@@ -46,22 +59,39 @@ class Ledger:
         self.first_failure: str | None = None
 
     @property
+    def conversing(self) -> bool:
+        """Whether some document will ask for more when what it asked for has come."""
+        return any(p.waiting and len(p.encoded) < len(p.document.requests) for p in self._open.values())
+
+    @property
     def next_id(self) -> int:
         return len(self._places)
 
     def add(self, pending: Pending) -> None:
         """Its requests' ids must go on from `next_id`."""
         for i, encoded in enumerate(pending.encoded):
-            pending.received.append([None] * len(encoded.requests))
-            for j, request in enumerate(encoded.requests):
-                if request.id != self.next_id:
-                    raise ValueError(f"request {request.id} of {pending.task.name} is out of order")
-                self._places.append((pending, i, j))
-                pending.waiting += 1
+            self._enter(pending, i, encoded)
         self._open[id(pending)] = pending
 
+    def extend(self, pending: Pending, request: Request, encoded: Encoded) -> None:
+        """A further turn of an open document, with its prompt as it came to be."""
+        place = len(pending.encoded)
+        requests = pending.document.requests
+        requests = (*requests[:place], request, *requests[place + 1 :])
+        pending.document = replace(pending.document, requests=requests)
+        pending.encoded.append(encoded)
+        self._enter(pending, place, encoded)
+
+    def _enter(self, pending: Pending, place: int, encoded: Encoded) -> None:
+        pending.received.append([None] * len(encoded.requests))
+        for j, request in enumerate(encoded.requests):
+            if request.id != self.next_id:
+                raise ValueError(f"request {request.id} of {pending.task.name} is out of order")
+            self._places.append((pending, place, j))
+            pending.waiting += 1
+
     def accept(self, id_: int, answer: Answer) -> Pending | None:
-        """The document that this answer completes, if it is the last one wanted."""
+        """The document that has all it asked for with this answer: complete, or ready to ask for its next turn."""
         pending, i, j = self._places[id_]
         if pending.received[i][j] is not None:
             return None
@@ -70,20 +100,22 @@ class Ledger:
             self.first_failure = self.first_failure or answer.reason
         pending.received[i][j] = answer
         pending.waiting -= 1
-        return self._close(pending) if pending.waiting == 0 else None
+        if pending.waiting:
+            return None
+        return pending if pending.goes_on else self.close(pending)
 
     def without_requests(self) -> list[Pending]:
         """Documents that ask nothing: their prompt could not be built, or does not fit."""
-        return [self._close(pending) for pending in list(self._open.values()) if pending.waiting == 0]
+        return [self.close(pending) for pending in list(self._open.values()) if pending.waiting == 0]
 
     def unfinished(self) -> Iterator[Pending]:
         """What is left when a run ends early."""
         for pending in list(self._open.values()):
-            yield self._close(pending)
+            yield self.close(pending)
 
     def requests(self) -> Iterator[TokenRequest]:
         for pending, i, j in self._places:
             yield pending.encoded[i].requests[j]
 
-    def _close(self, pending: Pending) -> Pending:
+    def close(self, pending: Pending) -> Pending:
         return self._open.pop(id(pending))

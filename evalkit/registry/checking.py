@@ -1,0 +1,149 @@
+"""`checks:` in a task file: an answer passes where every check of its document does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evalkit.checks import Outcome, check, needs_sandbox, programs, validate
+from evalkit.errors import ConfigError
+from evalkit.registry import lmeval
+from evalkit.registry.conversation import Conversation, transcript
+from evalkit.registry.grading import Answers, Grader
+from evalkit.registry.rows import Document, Given, found_no_answer, give, make_row
+from evalkit.types import Program, Row, Verdict
+
+__all__ = ["METRICS", "CheckGrader", "CheckSpec"]
+
+METRICS = ("checks_strict", "checks_loose", "checks_share")
+"""All checks pass; all pass in some lenient reading; the share of checks that pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckSpec:
+    """`checks:` of a task file: the field of the documents that lists them, or one list for all documents."""
+
+    field: str | None = None
+    shared: tuple[Mapping[str, Any], ...] = ()
+
+    @classmethod
+    def read(cls, value: Any, where: str) -> CheckSpec:
+        if isinstance(value, str):
+            return cls(field=value)
+        if not isinstance(value, list) or not value:
+            raise ConfigError(f"{where}: checks: a field's name or a list of checks is wanted, this is {value!r:.80}")
+        for number, spec in enumerate(value, 1):
+            validate(spec, f"{where}: checks: {number}")
+        return cls(shared=tuple(value))
+
+    def of(self, doc: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+        return self.shared if self.field is None else doc[self.field]
+
+    def validate(self, docs: Sequence[Mapping[str, Any]], where: str) -> None:
+        """Every check of every document, before a model is loaded."""
+        for number, doc in enumerate(docs):
+            place = f"{where}: document {number}: {self.field or 'checks'}"
+            listed = self.shared if self.field is None else doc.get(self.field)
+            if not isinstance(listed, list | tuple) or not listed:
+                raise ConfigError(f"{place}: a list of checks is wanted, this is {listed!r:.80}")
+            for spec in listed:
+                validate(spec, place, doc)
+
+    def run_code(self, docs: Sequence[Mapping[str, Any]]) -> bool:
+        return any(needs_sandbox(spec) for doc in docs for spec in self.of(doc))
+
+
+@dataclass(frozen=True, slots=True)
+class CheckGrader(Grader):
+    """Judges the last answer of each document by the document's checks."""
+
+    checks: CheckSpec = CheckSpec()
+    conversation: Conversation | None = None
+
+    def programs(self, document: Document, answers: Answers) -> list[Program] | None:
+        given = give(document, answers)
+        if given.missing or given.error is not None:
+            return []
+        try:
+            found = []
+            for ensemble in self.task._filters:
+                answer = self._answer(document, given, ensemble)
+                found += [p for spec in self.checks.of(document.doc) for p in programs(spec, answer, document.doc)]
+            return found
+        except Exception:
+            return []  # `score` comes upon the same trouble and says it
+
+    def score(
+        self,
+        document: Document,
+        answers: Answers,
+        verdicts: Sequence[Verdict] | None = None,
+        cut_tokens: int = 0,
+    ) -> list[Row]:
+        given = give(document, answers)
+        if given.missing or given.error is not None:
+            return [self._null_row(document, given, name, given.error, cut_tokens) for name in self.filters]
+        rows, rest = [], list(verdicts or ())
+        for ensemble in self.task._filters:
+            try:
+                answer = self._answer(document, given, ensemble)
+                outcomes = []
+                for spec in self.checks.of(document.doc):
+                    wanted = len(programs(spec, answer, document.doc))
+                    mine, rest = rest[:wanted], rest[wanted:]
+                    outcomes.append(check(spec, answer, document.doc, mine))
+            except Exception as error:
+                rows.append(self._null_row(document, given, ensemble.name, lmeval.say(error), cut_tokens))
+                continue
+            rows.append(self._checked_row(document, given, ensemble.name, answer, outcomes, cut_tokens))
+        return rows
+
+    @property
+    def scores_together(self) -> bool:
+        return False
+
+    def _answer(self, document: Document, given: Given, ensemble: Any) -> str:
+        """The last turn's answer, after the filters."""
+        with lmeval.rendering(self.trusted):
+            answer = self._filtered(ensemble, [(document, given)])[0][-1]
+        while isinstance(answer, list | tuple):
+            answer = answer[0] if answer else ""
+        return str(answer)
+
+    def _checked_row(
+        self, document: Document, given: Given, name: str, answer: str, outcomes: Sequence[Outcome], cut_tokens: int
+    ) -> Row:
+        broken = next((outcome for outcome in outcomes if outcome.error is not None), None)
+        metrics: dict[str, float | None] = dict.fromkeys(METRICS)
+        if broken is None:
+            strict = [bool(outcome.passed_strict) for outcome in outcomes]
+            metrics = {
+                "checks_strict": float(all(strict)),
+                "checks_loose": float(all(outcome.passed_loose for outcome in outcomes)),
+                "checks_share": sum(strict) / len(strict),
+            }
+        return make_row(
+            document,
+            given,
+            name,
+            [answer],
+            metrics,
+            unparsed=found_no_answer([answer], frozenset()),
+            error=f"check {broken.kind}: {broken.error}" if broken is not None else None,
+            cut_tokens=cut_tokens,
+            code={"checks": [_told(outcome) for outcome in outcomes], **self._conversation(document, given)},
+        )
+
+    def _conversation(self, document: Document, given: Given) -> dict[str, Any]:
+        """How it went, where the model took part more than once or more than one turn was given."""
+        if self.conversation is None:
+            return {}
+        before = [str(samples[0]) for samples in given.responses[:-1]]
+        turns = transcript(self.conversation, document.doc, before)
+        return {"conversation": turns} if len(turns) > 1 else {}
+
+
+def _told(outcome: Outcome) -> dict[str, Any]:
+    told = {"kind": outcome.kind, "strict": outcome.passed_strict, "loose": outcome.passed_loose}
+    return {**told, **{key: text for key in ("reason", "error") if (text := getattr(outcome, key))}}
