@@ -124,8 +124,13 @@ def newest_of_each(runs: Iterable[Run]) -> list[Run]:
 
 def _choose(runs: Sequence[Run], every: bool, statuses: Collection[str]) -> tuple[list[Run], list[str]]:
     notes = []
-    let_in = [run for run in runs if run.status in statuses and (run.finished or "partial" in statuses)]
-    out = Counter(run.status if run.finished else "unfinished" for run in runs if run not in let_in)
+    let_in = [
+        run
+        for run in runs
+        # What stopped as soon as it was sure measured a difference; its figures are of a part that the verdict chose.
+        if run.status in statuses and (run.finished or "partial" in statuses) and not run.not_run
+    ]
+    out = Counter(_why_out(run) for run in runs if run not in let_in)
     if out:
         listed = ", ".join(f"{count} {status}" for status, count in sorted(out.items()))
         notes.append(f"left out: {listed}")
@@ -133,6 +138,12 @@ def _choose(runs: Sequence[Run], every: bool, statuses: Collection[str]) -> tupl
     if older := len(let_in) - len(chosen):
         notes.append(f"left out: {older} older runs of models that have a newer one (--all shows them)")
     return chosen, notes
+
+
+def _why_out(run: Run) -> str:
+    if run.not_run:
+        return "stopped early"
+    return run.status if run.finished else "unfinished"
 
 
 def _identity(run: Run) -> str:

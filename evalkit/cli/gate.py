@@ -74,10 +74,11 @@ def command(
 
 def _bless(ref: str, root: Path) -> None:
     from evalkit.cli.runs import find_run
-    from evalkit.compare import usable
+    from evalkit.compare import usable, whole
     from evalkit.results import bless
 
     run = find_run(ref, root)
     usable(run)
+    whole(run)
     run.scores()  # a baseline that can't be read is found now, not by the first gate
     click.echo(f"@baseline is now {run.label} {run.run_id} ({bless(run, root)})")

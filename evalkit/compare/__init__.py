@@ -10,11 +10,20 @@ texts        what a row says in words
 comparison   all of it, for `evalkit compare`
 """
 
-from evalkit.compare.comparison import Against, Comparison, TaskComparison, compare, limits_note, measured, usable
+from evalkit.compare.comparison import (
+    Against,
+    Comparison,
+    TaskComparison,
+    compare,
+    limits_note,
+    measured,
+    usable,
+    whole,
+)
 from evalkit.compare.flips import Flip
-from evalkit.compare.lines import FLAGS, NO_ANSWER, Lines
-from evalkit.compare.measure import Measured, Member, design, parts
-from evalkit.compare.pairing import Pairs, Unpaired
+from evalkit.compare.lines import FLAGS, NO_ANSWER, Lines, read_lines
+from evalkit.compare.measure import Measured, Member, design, measure, parts
+from evalkit.compare.pairing import Pairs, Unpaired, pair
 from evalkit.compare.settings import KINDS, Difference, check, check_allowed, differences
 from evalkit.compare.targets import Target, entry, figure, headline, requested_names, resolve, shared_names
 
@@ -42,10 +51,14 @@ __all__ = [
     "figure",
     "headline",
     "limits_note",
+    "measure",
     "measured",
+    "pair",
     "parts",
+    "read_lines",
     "requested_names",
     "resolve",
     "shared_names",
     "usable",
+    "whole",
 ]

@@ -15,7 +15,7 @@ from evalkit.errors import NotComparable, RunFolderError, UsageError
 from evalkit.results import Run
 from evalkit.stats import Interval, holm, smallest_detectable_drop
 
-__all__ = ["Against", "Comparison", "TaskComparison", "compare", "limits_note", "measured", "usable"]
+__all__ = ["Against", "Comparison", "TaskComparison", "compare", "limits_note", "measured", "usable", "whole"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,20 @@ def usable(run: Run) -> None:
         )
 
 
+def whole(run: Run) -> None:
+    """Refuse a run that stopped as soon as it was sure: a verdict on documents fixed in advance is none on these."""
+    if not run.not_run:
+        return
+    sequential = run.results.get("early_stopping") or {}
+    said = str(sequential.get("verdict") or "unknown").replace("_", " ").upper()
+    raise NotComparable(
+        f"{run.run_id} stopped early, with {run.not_run:,} documents not run: what was drawn until a verdict was sure"
+        f" can't be judged again as if its size had been fixed before. Its own verdict against {run.against or '?'} is"
+        f" {said} ({run.path / 'results.json'}, early_stopping); for a run that can be judged, type its `evalkit run`"
+        " without --against: the answers so far are kept"
+    )
+
+
 def measured(
     baseline: Run, candidate: Run, target: Target, allow: Collection[str]
 ) -> tuple[Measured, tuple[Lines, Lines]]:
@@ -126,6 +140,11 @@ def measured(
 def limits_note(baseline: Run, candidate: Run) -> list[str]:
     """What a reader must know of runs that do not hold every document."""
     notes = [f"{run.run_id} is {run.status}" for run in (baseline, candidate) if run.status != "complete"]
+    notes += [
+        f"{run.run_id} stopped as soon as it was sure: intervals and p-values here take no account of that"
+        for run in (baseline, candidate)
+        if run.not_run
+    ]
     if limits_differ(baseline, candidate):
         here, there = (_limit(run) for run in (baseline, candidate))
         notes.append(f"limit {here} against {there}: only the documents of both count")

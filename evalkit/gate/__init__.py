@@ -5,24 +5,33 @@ decide     evidence to verdicts, all tests of a gate at once
 reasons    why, and what would settle it
 verdict    what comes out
 gate       all of it, for `evalkit gate`
+early      verdicts before the last document, for `evalkit run --against`
 """
 
 from evalkit.gate.decide import Decision, decide
+from evalkit.gate.early import EARLY_SHARE, EarlyVerdict, Trial, conclude, judge, trial
 from evalkit.gate.evidence import Evidence, FlagEvidence, of_values
 from evalkit.gate.gate import gate
-from evalkit.gate.verdict import Bound, FlagVerdict, GateResult, Noise, TaskVerdict, Verdict
+from evalkit.gate.verdict import Bound, FlagVerdict, GateResult, Noise, TaskVerdict, Verdict, overall
 
 __all__ = [
+    "EARLY_SHARE",
     "Bound",
     "Decision",
+    "EarlyVerdict",
     "Evidence",
     "FlagEvidence",
     "FlagVerdict",
     "GateResult",
     "Noise",
     "TaskVerdict",
+    "Trial",
     "Verdict",
+    "conclude",
     "decide",
     "gate",
+    "judge",
     "of_values",
+    "overall",
+    "trial",
 ]

@@ -12,7 +12,7 @@ no chances of error and leave the family (Tarone 1990, Biometrics 46:515).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from evalkit.gate.evidence import Evidence, FlagEvidence
@@ -43,18 +43,23 @@ class _Test:
     testable: bool
 
 
-def decide(evidence: Sequence[Evidence], confidence: float = 0.95) -> list[Decision]:
-    """One decision for each, in order. Advisory tasks are a family of their own: they can't fail the gate."""
+def decide(evidence: Sequence[Evidence], confidence: float = 0.95, *, settled: Collection[int] = ()) -> list[Decision]:
+    """One decision for each, in order. Advisory tasks are a family of their own: they can't fail the gate.
+
+    `settled` are places that were judged elsewhere: they find nothing here, and still count among the chances of error.
+    """
     decisions: dict[int, Decision] = {}
     for advisory in (False, True):
         places = [i for i, one in enumerate(evidence) if (one.policy.tier == "advisory") == advisory]
-        for place, decision in zip(places, _family([evidence[i] for i in places], 1 - confidence), strict=True):
+        closed = [i in settled for i in places]
+        family = _family([evidence[i] for i in places], 1 - confidence, closed)
+        for place, decision in zip(places, family, strict=True):
             decisions[place] = decision
     return [decisions[i] for i in range(len(evidence))]
 
 
-def _family(evidence: Sequence[Evidence], alpha: float) -> list[Decision]:
-    tests = [test for one in evidence for test in (_metric_test(one), *(_flag_test(f, one) for f in one.flags))]
+def _family(evidence: Sequence[Evidence], alpha: float, closed: Sequence[bool]) -> list[Decision]:
+    tests = [test for one, shut in zip(evidence, closed, strict=True) for test in _tests(one, shut)]
     inside = [i for i, test in enumerate(tests) if test.testable]
     p_holm, levels = [1.0] * len(tests), [alpha / max(1, len(inside))] * len(tests)
     if inside:
@@ -68,6 +73,12 @@ def _family(evidence: Sequence[Evidence], alpha: float) -> list[Decision]:
         decisions.append(_decision(one, tests[mine], p_holm[mine], levels[mine], alpha))
         place += width
     return decisions
+
+
+def _tests(one: Evidence, closed: bool) -> list[_Test]:
+    if closed:
+        return [_Test(1.0, True), *(_Test(1.0, flag.change is not None) for flag in one.flags)]
+    return [_metric_test(one), *(_flag_test(flag, one) for flag in one.flags)]
 
 
 def _metric_test(one: Evidence) -> _Test:

@@ -18,6 +18,7 @@ from evalkit.compare import (
     resolve,
     shared_names,
     usable,
+    whole,
 )
 from evalkit.errors import ConfigError, NotComparable
 from evalkit.gate.decide import Decision, decide
@@ -27,7 +28,7 @@ from evalkit.gate.verdict import GateResult, Noise, TaskVerdict, overall
 from evalkit.policy import Policy, TaskPolicy
 from evalkit.results import Run
 
-__all__ = ["gate"]
+__all__ = ["gate", "task_verdict"]
 
 _ROUNDING = 0.0101
 """Two figures rounded to two digits differ by up to 0.01 from what their rows add up to."""
@@ -49,6 +50,7 @@ def gate(
     meant = check_allowed(allow)
     for run in (baseline, candidate, *([noise] if noise else [])):
         usable(run)
+        whole(run)
     policies = _policies(baseline, candidate, chosen)
     targets = [resolve(baseline, candidate, name, one.metric) for name, one in policies.items()]
     leaves = list(dict.fromkeys(leaf for target in targets for leaf in target.leaves))
@@ -69,7 +71,7 @@ def gate(
     ]
     decisions = decide(evidence, chosen.confidence)
     tasks = tuple(
-        _verdict(one, proof, decision, other, chosen.confidence)
+        task_verdict(one, proof, decision, other, chosen.confidence)
         for one, proof, decision, other in zip(found, evidence, decisions, noises, strict=True)
     )
     return GateResult(overall(tasks), baseline, candidate, chosen, tasks, noise, tuple(notes))
@@ -149,7 +151,7 @@ def _contradiction(baseline: Run, candidate: Run, found: Measured, policy: TaskP
     )
 
 
-def _verdict(
+def task_verdict(
     found: Measured, proof: Evidence, decision: Decision, noise: Measured | None, confidence: float
 ) -> TaskVerdict:
     target, policy = found.target, proof.policy

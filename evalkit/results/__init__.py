@@ -11,7 +11,7 @@ from evalkit.results.finding import Runs, all_runs, bless, find, run_folders
 from evalkit.results.names import check_name, is_plain, member_id, model_slug, new_run_id, run_path, slug
 from evalkit.results.run import STATUSES, Run
 from evalkit.results.settings import PACE, same_settings
-from evalkit.results.table import COLUMNS
+from evalkit.results.table import COLUMNS, score_of
 from evalkit.results.writer import RunWriter, figure
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "run_folders",
     "run_path",
     "same_settings",
+    "score_of",
     "slug",
     "write_file",
 ]

@@ -96,6 +96,18 @@ class Run:
         finished = self.manifest["finished"]
         return (_moment(finished) or self.created) if finished else None
 
+    @property
+    def not_run(self) -> int:
+        """Documents that were left out because the verdict was sure without them."""
+        counts = (task.get("not_run") for task in self.tasks.values() if isinstance(task, Mapping))
+        return sum(count for count in counts if isinstance(count, int))
+
+    @property
+    def against(self) -> str | None:
+        """The run-id of the baseline that it was judged against while it ran."""
+        against = self.manifest.get("against")
+        return str(against.get("run_id")) if isinstance(against, Mapping) else None
+
     # ── what it found ────────────────────────────────────────────────────────
 
     @property

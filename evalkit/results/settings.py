@@ -37,6 +37,8 @@ def same_settings(manifest_a: Mapping[str, Any], manifest_b: Mapping[str, Any]) 
     lines = _entry("tasks asked for", _names(a.get("requested")), _names(b.get("requested")))
     if "limit" in a or "limit" in b:
         lines += _line("limit", a.get("limit"), b.get("limit"))
+    if "against" in a or "against" in b:
+        lines += _line("--against", _against(a.get("against")), _against(b.get("against")))
     lines += _model(_mapping(a.get("model")), _mapping(b.get("model")))
     lines += _adapter(a.get("adapter"), b.get("adapter"))
     lines += _shared("engine", a.get("engine"), b.get("engine"), _ENGINE)
@@ -56,6 +58,11 @@ def _model(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
     if not (a.get("fingerprint") and b.get("fingerprint")):
         lines += _shared("model", a, b, ("source",))
     return lines
+
+
+def _against(settings: Any) -> Any:
+    """All of them decide which documents are run."""
+    return settings if settings is None else _mapping(settings)
 
 
 def _adapter(a: Any, b: Any) -> list[str]:

@@ -13,7 +13,7 @@ from evalkit.types import Row
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["COLUMNS", "ScoreWriter", "read_scores", "write_scores"]
+__all__ = ["COLUMNS", "ScoreWriter", "read_scores", "score_of", "write_scores"]
 
 COLUMNS: dict[str, str] = {
     "task": "string",
@@ -59,9 +59,7 @@ class ScoreWriter:
         expected = _metrics_by_filter(rows, metrics)
         for row in rows:
             for metric in expected[row.filter]:
-                value = _number(row.metrics.get(metric))
-                known = metric in row.metrics
-                for name, item in zip(COLUMNS, _line(row, metric, value, known), strict=True):
+                for name, item in zip(COLUMNS, _line(row, metric), strict=True):
                     lines[name].append(item)
         self._writer.write_table(pa.table(lines, schema=self._schema))
 
@@ -75,14 +73,20 @@ def write_scores(file: BinaryIO, table: pa.Table) -> None:
     pq.write_table(table.select(list(COLUMNS)).cast(_schema()), file, compression="zstd")
 
 
-def _line(row: Row, metric: str, value: float | None, known: bool) -> tuple[Any, ...]:
-    flags = list(row.flags)
+def score_of(row: Row, metric: str) -> tuple[float | None, list[str]]:
+    """A row's value of one metric and its flags, as the table holds them."""
+    value, flags = _number(row.metrics.get(metric)), list(row.flags)
     if value is not None and not math.isfinite(value):
         value = None
         if "error" not in flags:
             flags.append("error")
-    if not known and not {"missing", "error"}.intersection(flags):
+    if metric not in row.metrics and not {"missing", "error"}.intersection(flags):
         flags.append("error")
+    return value, flags
+
+
+def _line(row: Row, metric: str) -> tuple[Any, ...]:
+    value, flags = score_of(row, metric)
     return (
         row.task,
         row.doc_id,

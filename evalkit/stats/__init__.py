@@ -5,6 +5,7 @@ cluster        strata, clusters and weights become a variance: the one helper th
 paired         tests for two answers to the same documents
 bounded        bounds on a paired difference that hold at any size: what the gate decides on
 multiplicity   many tests at once
+sequential     confidence sequences: bounds that hold at whatever time one looks, and the drawing that they need
 power          what n documents can see, and how many it takes
 groups, ranks, passk   figures made of figures
 """
@@ -38,10 +39,14 @@ from evalkit.stats.power import (
     smallest_detectable_drop,
 )
 from evalkit.stats.ranks import Rank, pairwise_better, rank_intervals
+from evalkit.stats.sequential import ConfidenceSequence, log_capital, stakes
+from evalkit.stats.sequential_draw import Drawing, draw, looks
 
 __all__ = [
     "BoundedDifference",
+    "ConfidenceSequence",
     "Design",
+    "Drawing",
     "Interval",
     "Mean",
     "PairedTest",
@@ -55,9 +60,12 @@ __all__ = [
     "clustered_mean",
     "decision_probability",
     "documents_needed",
+    "draw",
     "group_mean",
     "holm",
     "holm_levels",
+    "log_capital",
+    "looks",
     "mcnemar_exact",
     "mcnemar_midp",
     "mean_t",
@@ -73,5 +81,6 @@ __all__ = [
     "repeats_needed",
     "sign_flip",
     "smallest_detectable_drop",
+    "stakes",
     "wilson",
 ]

@@ -1,0 +1,330 @@
+"""Verdicts before the last document, without more errors than a verdict at the end.
+
+Each target (a task, or a group as a whole) is drawn in rounds, and read at their ends alone. Of the error that the
+policy allows, a quarter is spent on looking early and the rest on the gate's own look at the end, so that the two
+together err no more often than the gate:
+
+    PASS         the confidence sequence is above −tolerance, at a quarter of the error. As in the gate, no correction:
+                 a pass over all tasks claims every one of them.
+    REGRESSION   it is below, Holm-corrected over all targets that are looked at early. A confidence sequence's p-values
+                 only ever fall, so that what is rejected once stays rejected, and Holm's proof holds at any time.
+    the end      where all documents are in and nothing was sure, the gate decides as ever, at 1 − ¾ of the error.
+                 Targets that stopped before stay in its family as tests that found nothing.
+
+Trouble with answers (cut, unparsed …) holds an early PASS back as long as it has risen beyond what is tolerated, and is
+judged at the end; it never stops a target by itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.compare import FLAGS, Lines, Measured, Pairs, Target, figure, measure, pair
+from evalkit.errors import NotComparable
+from evalkit.gate.decide import Decision, decide
+from evalkit.gate.evidence import Evidence, of_measured
+from evalkit.gate.gate import task_verdict
+from evalkit.gate.verdict import Bound, TaskVerdict, Verdict
+from evalkit.policy import TaskPolicy
+from evalkit.results import Run
+from evalkit.stats import ConfidenceSequence, Drawing, draw, holm, holm_levels, looks
+
+__all__ = ["EARLY_SHARE", "EarlyVerdict", "Trial", "conclude", "judge", "trial"]
+
+Floats = NDArray[np.float64]
+
+EARLY_SHARE = 0.25
+"""Of the error allowed, the part that looking early may spend."""
+
+_ROUNDING = 1e-4
+"""A figure written with four digits is still the mean of its rows."""
+
+
+@dataclass(slots=True)
+class Trial:
+    """One target under way. Positions are places in `pairs`."""
+
+    target: Target
+    policy: TaskPolicy
+    pairs: Pairs
+    documents: tuple[tuple[str, int], ...]
+    """Task and doc_id at each position."""
+    ends: tuple[float, float]
+    """The metric's range; better is higher, whatever the metric."""
+    drawing: Drawing
+    in_full: str | None = None
+    """Why this target is not looked at early, or no more."""
+    looked_at: bool = True
+    done: int = 0
+    """Rounds that are complete."""
+    p_above: float = 1.0
+    p_below: float = 1.0
+    sure: Verdict | None = None
+    _schedule: list[int] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return self.target.name
+
+    @property
+    def active(self) -> bool:
+        return self.in_full is None and self.sure is None and self.done < self.drawing.rounds
+
+    @property
+    def used(self) -> int:
+        return len(self.documents) if self.in_full else int(self.drawing.drawn(self.done).size)
+
+    @property
+    def complete(self) -> bool:
+        return self.used == len(self.documents)
+
+    def upcoming(self) -> list[int]:
+        """Positions of the next look's documents, in the order drawn; all of them where nothing is looked at early."""
+        if self.in_full:
+            return list(range(len(self.documents)))
+        return [int(i) for order in self.drawing.order[self.done : self._next()] for i in order]
+
+    def record(self, position: int, value: float | None, flags: Sequence[str]) -> None:
+        known = value is not None and math.isfinite(value) and "missing" not in flags
+        self.pairs.candidate[position] = value if known else np.nan
+        self.pairs.candidate_flags[position] = sum(FLAGS.get(flag, 0) for flag in set(flags))
+        low, high = sorted(self.target.sign * end for end in self.ends)
+        if known and value is not None and not low - 1e-9 <= value <= high + 1e-9 and self.sure is None:
+            self.in_full = f"a document has {value:g}, and the metric was taken to go from {low:g} to {high:g}"
+
+    def look(self) -> None:
+        """Another stretch of rounds is complete: read what they say together."""
+        self.done = self._next()
+        worst, best = self.margins()
+        at = -self.absolute
+        self.p_above = min(self.p_above, self._sequence(worst).p_above(worst[0], self.done, at))
+        self.p_below = min(self.p_below, self._sequence(best).p_below(best[0], self.done, at))
+
+    def _next(self) -> int:
+        self._schedule = self._schedule or looks(self.drawing.rounds)
+        return next(done for done in self._schedule if done > self.done)
+
+    # ── what is tested ───────────────────────────────────────────────────────
+
+    @property
+    def relative(self) -> float:
+        return self.policy.max_drop.value if self.policy.max_drop.relative else 0.0
+
+    @property
+    def absolute(self) -> float:
+        return 0.0 if self.policy.max_drop.relative else self.policy.max_drop.value
+
+    def margins(self, relative: float | None = None) -> tuple[tuple[Floats, Floats, Floats], ...]:
+        """Each document's difference plus what is tolerated of its baseline, with the least and the most it can be.
+
+        Twice: with every answer that is not there counted against the candidate, and for it.
+        """
+        share = self.relative if relative is None else relative
+        bottom, top = self.ends
+        here, there = self.target.sign * self.pairs.baseline, self.target.sign * self.pairs.candidate
+        found = []
+        for assumed_here, assumed_there in ((top, bottom), (bottom, top)):
+            base = np.where(np.isfinite(here), here, assumed_here)
+            tolerated = share * (base if base.mean() >= 0 else -base)
+            value = np.where(np.isfinite(there), there, assumed_there) - base + tolerated
+            found.append((value, bottom - base + tolerated, top - base + tolerated))
+        return tuple(found)
+
+    def _sequence(self, margin: tuple[Floats, Floats, Floats]) -> ConfidenceSequence:
+        return ConfidenceSequence(self.drawing, margin[1], margin[2])
+
+    def bounds(self, lower_alpha: float, upper_alpha: float, *, margin: bool) -> tuple[Bound, Bound]:
+        """Of the difference, or of how much better than the tolerated figure it is."""
+        worst, best = self.margins(None if margin else 0.0)
+        shift = self.absolute if margin else 0.0
+        low = self._sequence(worst).lower(worst[0], self.done, lower_alpha) + shift
+        high = self._sequence(best).upper(best[0], self.done, upper_alpha) + shift
+        return Bound(low, 1 - lower_alpha), Bound(high, 1 - upper_alpha)
+
+    def drawn(self) -> Pairs:
+        """The documents drawn so far, in the order of all."""
+        kept = range(len(self.documents)) if self.in_full else np.sort(self.drawing.drawn(self.done))
+        index = np.fromiter(kept, dtype=np.intp)
+        labels = {name: [getattr(self.pairs, name)[i] for i in index] for name in ("task", "stratum", "cluster")}
+        columns = ("baseline", "candidate", "baseline_flags", "candidate_flags", "baseline_line", "candidate_line")
+        return replace(self.pairs, **labels, **{name: getattr(self.pairs, name)[index] for name in columns})
+
+
+def trial(baseline: Run, target: Target, policy: TaskPolicy, lines: tuple[Lines, Lines], seed: Sequence[int]) -> Trial:
+    """`lines`: the baseline's rows, and the candidate's documents without values. Every one must have a partner."""
+    here, there = lines
+    pairs = pair(here, there)
+    if pairs.unpaired.total:
+        raise NotComparable(
+            f"{target.name}: not the documents that {baseline.run_id} answered ({'; '.join(pairs.unpaired.lines())});"
+            " a run that stops early pairs all of them: run the baseline again with the same settings"
+        )
+    nothing = measure(target, replace(pairs, candidate=pairs.baseline))
+    sign, ends = target.sign, nothing.ends
+    documents = tuple((there.task[j], there.doc_id[j]) for j in pairs.candidate_line)
+    why = None
+    said = figure(baseline, target.name, target.metric)
+    if ends is None:
+        why = f"{target.metric} has no known ends, so that no part of the documents bounds the rest"
+    elif said is None or abs(said - nothing.baseline) > _ROUNDING * (ends[1] - ends[0]):
+        why = f"{target.metric} is no mean over documents"
+    low, high = ends or (0.0, 1.0)
+    strata = [f"{task}\0{stratum or ''}" for task, stratum in zip(pairs.task, pairs.stratum, strict=True)]
+    drawing = draw(len(documents), seed=seed, strata=strata, clusters=pairs.cluster, weights=_weights(target, pairs))
+    if why is None and drawing.rounds < 2:
+        why = f"{len(documents):,} documents are too few for a look before the last of them"
+    bounds = (low, high) if sign > 0 else (-high, -low)
+    return Trial(target, policy, pairs, documents, bounds, drawing, why, looked_at=why is None)
+
+
+def _weights(target: Target, pairs: Pairs) -> Floats | None:
+    """As the gate's: documents count alike, or the tasks of a group do."""
+    if target.by_size or len(target.leaves) == 1:
+        return None
+    _, inverse, counts = np.unique(np.array(pairs.task, dtype=str), return_inverse=True, return_counts=True)
+    return np.asarray(1.0 / counts[inverse])
+
+
+# ── verdicts ─────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyVerdict:
+    task: TaskVerdict
+    used: int
+    of: int
+    rounds: int
+    """Complete ones that were drawn."""
+    rounds_of: int
+    by: str
+    """sequence: by the confidence sequence. gate: by the gate's look at all documents."""
+    in_full: str | None
+
+    def entry(self) -> dict[str, Any]:
+        """As results.json and the manifest hold it."""
+        task = self.task
+        return {
+            "verdict": task.verdict,
+            "by": self.by,
+            "n": self.used,
+            "of": self.of,
+            "not_run": self.of - self.used,
+            "rounds": self.rounds,
+            "rounds_of": self.rounds_of,
+            "in_full": self.in_full,
+            "tier": task.tier,
+            "metric": task.metric,
+            "higher_is_better": task.higher_is_better,
+            "baseline": task.baseline,
+            "candidate": task.candidate,
+            "delta": task.delta,
+            "lower": {"value": task.lower.value, "level": task.lower.level},
+            "upper": {"value": task.upper.value, "level": task.upper.level},
+            "margin": {
+                "lower": {"value": task.margin_lower.value, "level": task.margin_lower.level},
+                "upper": {"value": task.margin_upper.value, "level": task.margin_upper.level},
+            },
+            "p": task.p,
+            "p_holm": task.p_holm,
+            "max_drop": task.max_drop.typed,
+            "tolerance": task.tolerance,
+            "flips": {"lost": task.lost, "gained": task.gained},
+            "reasons": list(task.reasons),
+        }
+
+
+def judge(trials: Sequence[Trial], confidence: float) -> list[Trial]:
+    """After a look: the targets whose verdict has become sure."""
+    alpha = EARLY_SHARE * (1 - confidence)
+    found = []
+    for family in _families(trials):
+        for one, p in zip(family, holm([one.p_below for one in family]), strict=True):
+            if one.sure is not None or one.in_full:
+                continue
+            if p < alpha:
+                one.sure = "regression"
+            elif one.p_above < alpha and _no_trouble(one):
+                one.sure = "pass"
+            if one.sure is not None:
+                found.append(one)
+    return found
+
+
+def conclude(trials: Sequence[Trial], confidence: float) -> tuple[EarlyVerdict, ...]:
+    """All that was to be drawn is in: the verdicts, the gate's own where nothing was sure before."""
+    alpha = 1 - confidence
+    found = [measure(one.target, one.drawn()) for one in trials]
+    evidence = [of_measured(measured, one.policy) for measured, one in zip(found, trials, strict=True)]
+    stopped = frozenset(i for i, one in enumerate(trials) if not one.complete)
+    at_the_end = 1 - (1 - EARLY_SHARE) * alpha
+    decisions = decide(evidence, at_the_end, settled=stopped)
+    ahead = {id(one): early for family in _families(trials) for one, early in _early(family, EARLY_SHARE * alpha)}
+    return tuple(
+        _verdict(one, measured, proof, decision, ahead.get(id(one)), at_the_end)
+        for one, measured, proof, decision in zip(trials, found, evidence, decisions, strict=True)
+    )
+
+
+def _families(trials: Sequence[Trial]) -> list[list[Trial]]:
+    """Advisory targets can't fail the gate and are a family of their own."""
+    looked_at = [one for one in trials if one.looked_at]
+    return [[one for one in looked_at if (one.policy.tier == "advisory") == advisory] for advisory in (False, True)]
+
+
+def _no_trouble(one: Trial) -> bool:
+    flags = of_measured(measure(one.target, one.drawn()), one.policy).flags
+    return all(flag.rise <= one.policy.max_rise for flag in flags)
+
+
+def _early(family: Sequence[Trial], alpha: float) -> list[tuple[Trial, Decision]]:
+    """What the confidence sequences say of those that are sure."""
+    if not family:
+        return []
+    p_values = [one.p_below for one in family]
+    out = []
+    for one, p_holm, level in zip(family, holm(p_values), holm_levels(p_values, alpha), strict=True):
+        if one.sure is None:
+            continue
+        lower, upper = one.bounds(alpha, float(level), margin=False)
+        margin_lower, margin_upper = one.bounds(alpha, float(level), margin=True)
+        bounds = {"margin_lower": margin_lower, "margin_upper": margin_upper, "lower": lower, "upper": upper}
+        out.append((one, Decision(one.sure, one.sure, one.p_below, float(p_holm), flags=(), **bounds)))
+    return out
+
+
+def _verdict(
+    one: Trial, found: Measured, proof: Evidence, at_end: Decision, early: Decision | None, confidence: float
+) -> EarlyVerdict:
+    decision = at_end
+    if early is not None:
+        decision = early
+        if one.complete:
+            # All documents are in: what the gate has to say of trouble with answers counts beside the metric.
+            verdicts = {early.metric, *(flag.verdict for flag in at_end.flags)}
+            worst: Verdict = "regression" if "regression" in verdicts else early.metric
+            worst = "cannot_tell" if worst == "pass" and "cannot_tell" in verdicts else worst
+            decision = replace(early, verdict=worst, flags=at_end.flags)
+    task = task_verdict(found, proof, decision, None, confidence)
+    if early is not None:
+        task = replace(task, ci95=None, reasons=(*_sure_line(one), *task.reasons))
+    elif one.in_full:
+        task = replace(task, reasons=(*task.reasons, f"run in full: {one.in_full}"))
+    return EarlyVerdict(
+        task=task,
+        used=one.used,
+        of=len(one.documents),
+        rounds=one.drawing.rounds if one.in_full else one.done,
+        rounds_of=one.drawing.rounds,
+        by="gate" if early is None else "sequence",
+        in_full=one.in_full,
+    )
+
+
+def _sure_line(one: Trial) -> list[str]:
+    return [] if one.complete else [f"sure after {one.used:,} of {len(one.documents):,} documents"]
