@@ -23,7 +23,7 @@ def kinds() -> Mapping[str, Kind]:
 
 
 def validate(spec: Spec, where: str = "checks", document: Mapping[str, Any] | None = None) -> None:
-    """Raise ConfigError for what no answer could be judged by. `{"$field": …}` is looked up where a document is given."""
+    """Raise ConfigError for what cannot judge any answer. `{"$field": …}` is looked up where a document is given."""
     fill(spec, find(spec, KINDS, where), document, where)
 
 
@@ -35,7 +35,7 @@ def needs_sandbox(spec: Spec) -> bool:
 def check(
     spec: Spec, answer: str, document: Mapping[str, Any] | None = None, verdicts: Sequence[Verdict] = ()
 ) -> Outcome:
-    """Judge one answer by one spec. `verdicts` are those of `programs`, in its order, for kinds that need the sandbox."""
+    """Judge one answer by one spec. `verdicts` are those of `programs`, in its order."""
     name = str(spec.get("kind")) if isinstance(spec, Mapping) else "?"
     try:
         kind = find(spec, KINDS, "checks")

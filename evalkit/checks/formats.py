@@ -10,7 +10,7 @@ from typing import Any
 
 from evalkit.checks.numerals import numbers_in, plain_number
 from evalkit.checks.outcome import Complaint, Kind, Param, Params
-from evalkit.checks.readings import without_trimmings
+from evalkit.checks.readings import without_talk
 
 __all__ = ["KINDS"]
 
@@ -100,7 +100,7 @@ def _in_word(text: str, place: int) -> bool:
 
 
 def _one_word_readings(answer: str, params: Params) -> Iterator[str]:
-    for text in without_trimmings(answer, params):
+    for text in without_talk(answer, params):
         yield text.strip(_AROUND)
         yield unicodedata.normalize("NFKC", text).strip(_AROUND)
 

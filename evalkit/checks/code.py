@@ -1,0 +1,70 @@
+"""Python functions: taken out of fences or prose, and handed with their tests to the sandbox. Nothing runs here."""
+
+from __future__ import annotations
+
+import re
+
+from evalkit.checks.fences import blocks
+from evalkit.checks.outcome import Complaint, Kind, Param, Params
+from evalkit.checks.readings import as_it_is, block_alone
+from evalkit.types import Program
+
+__all__ = ["KINDS"]
+
+_OPENS = re.compile(r"(?:async\s+def|def|class|import|from|@)\b|@\w")
+_GOES_ON = re.compile(r"[ \t]|#|(?:async\s+def|def|class|import|from|if|for|while|try|with|return|assert)\b|@\w|[)\]}]")
+_ASSIGNS = re.compile(r"[A-Za-z_]\w*\s*(?::[^=]+)?=[^=]")
+_PYTHON = ("python", "py", "python3", "")
+
+
+def _programs(answer: str, params: Params) -> tuple[Program | None, Program | None]:
+    strict = _program(block_alone(answer, params), params) if answer.strip() else None
+    found = _source(answer, params["entry_point"])
+    return strict, _program(found, params) if found is not None else None
+
+
+def _program(source: str, params: Params) -> Program:
+    return Program(source, params["tests"], params["entry_point"], params["prelude"])
+
+
+def _source(answer: str, entry_point: str | None) -> str | None:
+    """The last fence that defines the function, else the last of Python; without a fence, the lines that are code."""
+    fenced = [block.text for block in blocks(answer) if block.language in _PYTHON]
+    if not fenced:
+        return _from_prose(answer)
+    if entry_point is not None:
+        defines = re.compile(rf"^[ \t]*(?:async\s+)?(?:def|class)\s+{re.escape(entry_point)}\b", re.MULTILINE)
+        fenced = [text for text in fenced if defines.search(text)] or fenced
+    return fenced[-1]
+
+
+def _from_prose(answer: str) -> str | None:
+    kept: list[str] = []
+    for line in answer.splitlines():
+        if not kept and not _OPENS.match(line):
+            continue
+        if line.strip() and not (_GOES_ON.match(line) or _ASSIGNS.match(line)):
+            break
+        kept.append(line)
+    return "\n".join(kept).rstrip() + "\n" if kept else None
+
+
+def _judge(answer: str, params: Params) -> Complaint:
+    return None if answer.strip() else "the answer is empty"
+
+
+KINDS = (
+    Kind(
+        "code",
+        "Python whose tests pass in the sandbox",
+        _judge,
+        as_it_is,
+        {
+            "tests": Param((str,)),
+            "entry_point": Param((str,), None),
+            "prelude": Param((str,), ""),
+            "fence": Param((bool,), False),
+        },
+        programs=_programs,
+    ),
+)

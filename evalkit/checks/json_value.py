@@ -1,0 +1,174 @@
+"""JSON, strictly: one value, no key twice, no NaN; held to a JSON Schema or to an expected value."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, NoReturn
+
+from evalkit.checks.fences import blocks
+from evalkit.checks.outcome import Complaint, Kind, Param, Params
+from evalkit.checks.readings import block_alone
+
+__all__ = ["KINDS", "parse"]
+
+_MAX_STARTS = 50
+_SECONDS = 2.0
+_ABSENT: Any = object()
+
+
+# ── parsing ──────────────────────────────────────────────────────────────────
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} stands twice")
+    return found
+
+
+def _constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is beyond what a number can hold")
+    return value
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
+
+
+def parse(text: str) -> Any:
+    """One JSON value and nothing else; ValueError says what is wrong."""
+    try:
+        return _DECODER.decode(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+# ── judging ──────────────────────────────────────────────────────────────────
+
+
+def _judge(answer: str, params: Params) -> Complaint:
+    try:
+        value = parse(block_alone(answer, params).strip())
+    except ValueError as error:
+        return f"not JSON: {error}"
+    if params["schema"] is not None and (complaint := _violation(value, params["schema"])):
+        return complaint
+    if params["equals"] is not _ABSENT and not _same(value, params["equals"]):
+        return "another value than the expected one"
+    return None
+
+
+def _violation(value: Any, schema: Any) -> Complaint:
+    from jsonschema.exceptions import best_match
+
+    error = best_match(_validator(schema).iter_errors(value))
+    if error is None:
+        return None
+    return f"the schema refuses {error.json_path}: {error.message[:200]}"
+
+
+def _validator(schema: Any) -> Any:
+    from jsonschema import Draft202012Validator
+    from jsonschema.validators import extend, validator_for
+    from referencing import Registry
+
+    # An empty registry: nothing that a schema refers to is fetched from anywhere.
+    base = validator_for(schema, default=Draft202012Validator)
+    return extend(base, {"pattern": _pattern})(schema, registry=Registry())
+
+
+def _pattern(validator: Any, pattern: str, value: Any, schema: Any) -> Iterator[Any]:
+    """As jsonschema's own, but a text that makes the pattern slow cannot hold up the run."""
+    import regex
+    from jsonschema.exceptions import ValidationError
+
+    if isinstance(value, str) and not regex.search(pattern, value, timeout=_SECONDS):
+        yield ValidationError(f"{value[:80]!r} does not match {pattern!r}")
+
+
+def _same(one: Any, other: Any) -> bool:
+    """JSON's equality: 1 is 1.0, true is not 1, order matters in lists alone."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, int | float) and isinstance(other, int | float):
+        return one == other or math.isclose(one, other, rel_tol=1e-12)
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return type(one) is type(other) and bool(one == other)
+
+
+# ── the value in the prose ───────────────────────────────────────────────────
+
+
+def _readings(answer: str, params: Params) -> Iterator[str]:
+    """What stands in the first fence that holds JSON; else the first object in the prose, else the first list."""
+    for block in blocks(answer):
+        if _parses(block.text.strip()):
+            yield block.text.strip()
+            return
+    for opening in "{[":
+        if found := _first_value(answer, opening):
+            yield found
+            return
+
+
+def _first_value(text: str, opening: str) -> str | None:
+    place = -1
+    for _ in range(_MAX_STARTS):
+        place = text.find(opening, place + 1)
+        if place < 0:
+            return None
+        try:
+            _, end = _DECODER.raw_decode(text, place)
+        except (ValueError, RecursionError):
+            continue
+        return text[place:end]
+    return None
+
+
+def _parses(text: str) -> bool:
+    try:
+        parse(text)
+    except ValueError:
+        return False
+    return True
+
+
+# ── parameters ───────────────────────────────────────────────────────────────
+
+
+def _problem(schema: Any) -> str | None:
+    from jsonschema.exceptions import SchemaError
+
+    if schema is None:
+        return None
+    try:
+        _validator(schema).check_schema(schema)
+    except SchemaError as error:
+        return f"no JSON Schema: {error.message}"
+    return None
+
+
+KINDS = (
+    Kind(
+        "json",
+        "one JSON value that the schema accepts",
+        _judge,
+        _readings,
+        {
+            "schema": Param((dict, bool), None, _problem),
+            "equals": Param((object,), _ABSENT),
+            "fence": Param((bool,), False),
+        },
+    ),
+)

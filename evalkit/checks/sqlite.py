@@ -1,0 +1,118 @@
+"""SQLite in memory, read-only and bounded, for statements that a model wrote."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+import unicodedata
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Database", "Refused", "Result", "open_database", "plain_rows"]
+
+_MAX_ROWS = 10_000
+_MAX_CELLS = 200_000
+_STEPS = 20_000_000
+_STEPS_BETWEEN = 1_000
+_SECONDS = 5.0
+_LIMITS = {
+    sqlite3.SQLITE_LIMIT_LENGTH: 100_000,
+    sqlite3.SQLITE_LIMIT_SQL_LENGTH: 100_000,
+    sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 200,
+    sqlite3.SQLITE_LIMIT_EXPR_DEPTH: 200,
+    sqlite3.SQLITE_LIMIT_COMPOUND_SELECT: 50,
+    sqlite3.SQLITE_LIMIT_ATTACHED: 0,
+}
+_ALLOWED = {
+    sqlite3.SQLITE_SELECT,
+    sqlite3.SQLITE_READ,
+    sqlite3.SQLITE_FUNCTION,
+    sqlite3.SQLITE_RECURSIVE,
+}
+_FORBIDDEN_FUNCTIONS = {"load_extension", "fts3_tokenizer", "random", "randomblob", "zeroblob"}
+
+
+class Refused(Exception):
+    """The statement is not SQL, does more than read, or costs too much: the model's fault, told in a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+
+class Database:
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def read(self, statement: str) -> Result:
+        """The rows of one statement that reads."""
+        steps, deadline = 0, time.monotonic() + _SECONDS
+
+        def tick() -> bool:
+            nonlocal steps
+            steps += _STEPS_BETWEEN
+            return steps > _STEPS or time.monotonic() > deadline
+
+        self._connection.set_progress_handler(tick, _STEPS_BETWEEN)
+        try:
+            cursor = self._connection.execute(statement)
+            if cursor.description is None:
+                raise Refused("it holds no statement that reads")
+            columns = tuple(column[0] for column in cursor.description)
+            rows = cursor.fetchmany(min(_MAX_ROWS, _MAX_CELLS // max(1, len(columns))) + 1)
+        except sqlite3.OperationalError as error:
+            said = str(error)
+            if said == "interrupted":
+                raise Refused("it was stopped: too much work") from None
+            raise Refused(said) from None
+        except (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError) as error:
+            raise Refused(str(error)) from None
+        finally:
+            self._connection.set_progress_handler(None, 0)
+        if len(rows) * len(columns) > _MAX_CELLS or len(rows) > _MAX_ROWS:
+            raise Refused("it gives too many rows")
+        return Result(columns, plain_rows(rows))
+
+    def parses(self, statement: str) -> bool:
+        """Whether SQLite can prepare it here, tables and columns included."""
+        try:
+            self._connection.execute(f"EXPLAIN {statement}").close()
+        except (sqlite3.Error, sqlite3.Warning, ValueError):
+            return False
+        return True
+
+
+@contextmanager
+def open_database(scripts: Sequence[str]) -> Iterator[Database]:
+    """A database made by these trusted scripts, whose errors are raised. From then on it can only be read."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        for script in scripts:
+            connection.executescript(unicodedata.normalize("NFC", script))
+        for limit, value in _LIMITS.items():
+            connection.setlimit(limit, value)
+        connection.set_authorizer(_authorize)
+        yield Database(connection)
+    finally:
+        connection.close()
+
+
+def plain_rows(rows: Sequence[Sequence[Any]]) -> tuple[tuple[Any, ...], ...]:
+    """Rows to compare: numbers by nine digits, so that a sum in another order is the same; text composed."""
+    return tuple(tuple(map(_plain, row)) for row in rows)
+
+
+def _authorize(action: int, first: str | None, second: str | None, database: str | None, trigger: str | None) -> int:
+    if action == sqlite3.SQLITE_FUNCTION and (second or "").lower() in _FORBIDDEN_FUNCTIONS:
+        return sqlite3.SQLITE_DENY
+    return sqlite3.SQLITE_OK if action in _ALLOWED else sqlite3.SQLITE_DENY
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float | int):
+        return float(f"{float(value):.9g}") if abs(value) < 2**53 else value
+    return unicodedata.normalize("NFC", value) if isinstance(value, str) else value
