@@ -113,7 +113,7 @@ class RunConfig:
         data_dir = asked.pop("data_dir", None)
         return cls(
             model=models,
-            tasks=split_list(asked.pop("tasks", ())),
+            tasks=split_tasks(asked.pop("tasks", ())),
             model_args=model_args,
             engine=engine,
             apply_chat_template=chat,
@@ -135,6 +135,29 @@ def split_list(value: str | Sequence[str]) -> tuple[str, ...]:
     parts = [value] if isinstance(value, str) else [str(part) for part in value]
     names = [name.strip() for part in parts for name in part.split(",")]
     return tuple(dict.fromkeys(name for name in names if name))
+
+
+_OF_FILES = ("alpaca:", "messages:")
+
+
+def split_tasks(value: str | Sequence[str]) -> tuple[str, ...]:
+    """As `split_list`; a comma inside the name of a file that exists does not part it."""
+    names: list[str] = []
+    for text in [value] if isinstance(value, str) else [str(part) for part in value]:
+        parts = text.split(",")
+        while parts:
+            count = next((n for n in range(len(parts), 1, -1) if _is_one_file(",".join(parts[:n]))), 1)
+            names.append(",".join(parts[:count]).strip())
+            parts = parts[count:]
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def _is_one_file(text: str) -> bool:
+    prefix, colon, path = text.strip().partition(":")
+    try:
+        return f"{prefix}{colon}" in _OF_FILES and Path(path).expanduser().is_file()
+    except (OSError, ValueError, RuntimeError):
+        return False
 
 
 def parse_pairs(value: str | Sequence[str] | Mapping[str, Any] | None, flag: str) -> dict[str, Any]:

@@ -102,7 +102,9 @@ def _read_plainly(config: dict[str, Any]) -> None:
     options = config.get("dataset_kwargs") or {}
     files, split = options.get("data_files"), config.get("test_split") or "test"
     found = files.get(split) if isinstance(files, dict) else files
-    if config.get("dataset_path") == "json" and isinstance(found, str) and found.endswith(".jsonl"):
+    if "custom_dataset" in config or config.get("dataset_path") != "json":
+        return
+    if isinstance(found, str) and found.endswith(".jsonl"):
         config["custom_dataset"] = dataset_of(read_jsonl, Path(found), split)
 
 

@@ -154,12 +154,21 @@ def _builtin_index() -> Index:
 class Manager(TaskManager):  # type: ignore[misc]
     """lm-eval's task manager over an index of ours, with tags joined and data taken from the mirror."""
 
-    def __init__(self, folders: Sequence[Path], user_folders: Sequence[Path], factory: Factory) -> None:
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        user_folders: Sequence[Path],
+        factory: Factory,
+        configs: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        """`configs`: tasks that stand in no file, by name."""
         self.include_path = None
         self.metadata = None
         self._factory = factory
         self.notes: list[str] = []
         self._index = self._join(folders, user_folders)
+        for name, config in (configs or {}).items():
+            self._index[name] = Entry(name=name, kind=Kind.TASK, yaml_path=None, cfg=dict(config))
         self._all_tasks = sorted(self._index)
 
     def _join(self, folders: Sequence[Path], user_folders: Sequence[Path]) -> Index:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import ConfigError, CouldNotDo, EvalkitError, UnknownTask, UsageError, nearest
+from evalkit.registry.alpaca import config_of, file_of, spell_out
 from evalkit.registry.cards import Card, card_of, load_cards, shipped_folder
 from evalkit.registry.data import DataSource, quiet
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from evalkit.registry.suite import Suite
 
 __all__ = ["Registry"]
+
+_NAMED = 10
+"""Broken rows that get a line of their own."""
 
 
 class Registry:
@@ -49,8 +53,9 @@ class Registry:
 
         if not names:
             raise UsageError("no task was named")
-        manager, files = self.manager(names)
-        spelled, requested = _spell_out(names, manager)
+        spelled_files = spell_out(names)
+        manager, files = self.manager(spelled_files)
+        spelled, requested = _spell_out(spelled_files, manager)
         dice = Dice(getattr(seeds, "random", 0), getattr(seeds, "numpy", 1234))
         try:
             with dice.held(), quiet():
@@ -70,7 +75,8 @@ class Registry:
             trusted = not files.is_users(source)
             tasks[name] = Task(made, name, card=card, trusted=trusted, dice=dice, code=code, checks=checks)
         groups = {name: self._group(group, tasks) for name, group in loaded.get("groups", {}).items()}
-        return Suite(tuple(names), tuple(requested), tasks, groups, tuple(manager.notes))
+        notes = [*manager.notes, *(note for task in tasks.values() for note in _left_out(task))]
+        return Suite(tuple(names), tuple(requested), tasks, groups, tuple(notes))
 
     # ── which files ──────────────────────────────────────────────────────────
 
@@ -85,16 +91,17 @@ class Registry:
         for name in names:
             if _is_file(name):
                 files.vet(Path(name))
+        own = {name: config_of(name) for name in names if file_of(name) is not None}
         folders = dict.fromkeys(BUILTIN_TASKS / card.folder for card in self.cards.values() if card.folder)
-        few = Manager([*folders, self.shipped], self.include_paths, Factory(self.data, files))
+        few = Manager([*folders, self.shipped], self.include_paths, Factory(self.data, files), own)
         rest = [name for name in names if not _is_complete(name, few.index)]
         if rest and not any(map(_is_glob, rest)):
             more = [folder for folder in folders_of(rest) if folder not in folders]
-            few = Manager([*folders, *more, self.shipped], self.include_paths, Factory(self.data, files))
+            few = Manager([*folders, *more, self.shipped], self.include_paths, Factory(self.data, files), own)
             rest = [name for name in rest if not _is_complete(name, few.index, own_tags=False)]
         if not rest:
             return few, files
-        full = Manager([BUILTIN_TASKS, self.shipped], self.include_paths, Factory(self.data, files))
+        full = Manager([BUILTIN_TASKS, self.shipped], self.include_paths, Factory(self.data, files), own)
         known = sorted(full.index)
         for name in names:
             if name not in full.index and not _is_glob(name) and not _is_file(name):
@@ -203,6 +210,16 @@ def _spell_out(names: Iterable[str], manager: Manager) -> tuple[list[str], list[
         else:
             requested.append(name)
     return spelled, list(dict.fromkeys(requested))
+
+
+def _left_out(task: Any) -> list[str]:
+    """A line for each of the first rows that could not be read, and one that counts the rest."""
+    broken, path = task.broken_rows, file_of(task.name) or task.data_name
+    lines = [f"{path}:{number}: {why}; the row is left out" for number, why in broken[:_NAMED]]
+    if more := broken[_NAMED:]:
+        numbers = ", ".join(str(number) for number, _ in more[:20]) + (" …" if len(more) > 20 else "")
+        lines.append(f"{path}: {len(more)} more rows are left out, on lines {numbers}")
+    return lines
 
 
 def _refuse_what_cannot_run(name: str, made: Any) -> None:

@@ -311,6 +311,7 @@ class Task:
             "data_hash": lmeval.hash_text("".join(document.doc_hash for document in documents)),
             "prompts_hash": lmeval.hash_text("".join(document.prompt_hash or "" for document in documents)),
             "generation": self.generation,
+            **({"broken_rows": [list(row) for row in self.broken_rows]} if self.broken_rows else {}),
         }
 
 

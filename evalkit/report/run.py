@@ -172,6 +172,8 @@ def _remarks(results: Mapping[str, Any]) -> list[str]:
             if count:
                 total = sum(leaf.get(part) or 0 for leaf in leaves for part in ("n", "missing", "errors"))
                 remarks.append(f"{name}: {count} of {total} {what}")
+        if left_out := sum(leaf.get("broken_rows") or 0 for leaf in leaves):
+            remarks.append(f"{name}: {left_out} rows of its file could not be read and were left out (manifest.json)")
     remarks += results.get("notes", ())
     return remarks
 

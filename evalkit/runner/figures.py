@@ -26,6 +26,7 @@ def task_entry(task: Task, rows: Sequence[Row], metrics: Mapping[str, Figure]) -
         "unfinished": len(_flagged(rows, "unfinished")),
         "unparsed": len(_flagged([r for r in rows if not headline_filter or r.filter == headline_filter], "unparsed")),
         "errors": len(_flagged(rows, "error")),
+        **({"broken_rows": len(task.broken_rows)} if task.broken_rows else {}),
         "headline": task.headline,
         "chance": task.chance,
     }

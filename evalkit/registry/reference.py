@@ -1,0 +1,76 @@
+"""How near an answer comes to a reference, in figures that hold for Korean as for English."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from evalkit.checks.scripts import letters
+
+__all__ = ["METRICS", "compare_with_reference", "lcs", "tokens"]
+
+METRICS = ("chrf", "rouge_l", "token_f1", "exact_match", "same_script", "length_ratio")
+
+# A Korean word carries its particles: 학교가 and 학교는 share what matters, so each syllable is a token, as each
+# Chinese or Japanese character is. Words of other scripts, and numbers, stay whole.
+_TOKEN = re.compile(r"[\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u3400-\u9fff\uac00-\ud7ff\uf900-\ufaff]|[^\W_]+")
+_SPLIT = re.compile(r"([\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u3400-\u9fff\uac00-\ud7ff\uf900-\ufaff])")
+
+
+def compare_with_reference(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, float | None]:
+    """lm-eval's `process_results` of a file of instructions: the answer against the document's `output`."""
+    return _compare(_even(results[0]), _even(str(doc["output"])))
+
+
+def _compare(answer: str, reference: str) -> dict[str, float | None]:
+    from sacrebleu.metrics import CHRF
+
+    mine, theirs = tokens(answer), tokens(reference)
+    scripts = _script(answer), _script(reference)
+    return {
+        "chrf": CHRF().sentence_score(answer, [reference]).score / 100,
+        "rouge_l": _f1(lcs(mine, theirs), len(mine), len(theirs)),
+        "token_f1": _f1((Counter(mine) & Counter(theirs)).total(), len(mine), len(theirs)),
+        "exact_match": float(answer == reference),
+        "same_script": None if scripts[1] is None else float(scripts[0] == scripts[1]),
+        "length_ratio": len(answer) / len(reference) if reference else None,
+    }
+
+
+def tokens(text: str) -> list[str]:
+    """Words and numbers without case; every Korean syllable and every Chinese or Japanese character by itself."""
+    spaced = _SPLIT.sub(r" \1 ", unicodedata.normalize("NFKC", text).casefold())
+    return _TOKEN.findall(spaced)
+
+
+def lcs(a: Sequence[str], b: Sequence[str]) -> int:
+    """Length of the longest common subsequence, a row of the table held in one integer's bits (Hyyrö 2004)."""
+    places: dict[str, int] = {}
+    for place, token in enumerate(a):
+        places[token] = places.get(token, 0) | 1 << place
+    full = (1 << len(a)) - 1
+    row = full
+    for token in b:
+        met = row & places.get(token, 0)
+        row = ((row + met) | (row - met)) & full
+    return len(a) - row.bit_count()
+
+
+def _f1(shared: int, mine: int, theirs: int) -> float:
+    if mine == theirs == 0:
+        return 1.0
+    return 2 * shared / (mine + theirs)
+
+
+def _script(text: str) -> str | None:
+    """That of most letters; None where there are none. Hanja in a Korean text do not outweigh it."""
+    found = letters(text)
+    return max(sorted(found), key=lambda name: found[name]) if found else None
+
+
+def _even(text: str) -> str:
+    """Composed, with single blanks: decomposed Hangul looks the same and is."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
