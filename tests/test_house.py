@@ -41,7 +41,7 @@ ARROWS: dict[str, set[str]] = {
     "compare": GROUND | READS_RESULTS,
     "gate": GROUND | READS_RESULTS | {"compare"},
     "leaderboard": GROUND | READS_RESULTS | {"compare", "catalog"},
-    "report": GROUND | READS_RESULTS | {"compare", "gate", "leaderboard"},
+    "report": GROUND | READS_RESULTS | {"compare", "gate", "leaderboard", "scrub"},
     "runner": ABOVE_REGISTRY
     | {"hardware", "registry", "planning", "engines", "journal", "sandbox", "scoring", "checks", "judging", "results"},
 }
@@ -149,7 +149,8 @@ def test_the_wheel_holds_all_that_is_read_at_run_time(installed_wheel: Path) -> 
     root = PACKAGE.parent
     shipped = {f"_data/{path.relative_to(root)}" for name in ("tasks", "judges") for path in (root / name).rglob("*.*")}
     shipped |= {str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.*") if "_data" not in path.parts}
-    wanted = {name for name in shipped if Path(name).suffix in {".yaml", ".jsonl", ".json", ".safetensors", ".html"}}
+    kinds = {".yaml", ".jsonl", ".json", ".safetensors", ".html", ".css", ".js"}
+    wanted = {name for name in shipped if Path(name).suffix in kinds}
     assert {"catalog.yaml", "_models/nano/model.safetensors", "_data/tasks/mmlu.yaml"} <= wanted
     assert not {name for name in wanted if not (installed_wheel / "evalkit" / name).is_file()}
 

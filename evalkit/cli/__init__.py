@@ -25,6 +25,7 @@ VERBS = {
     "compare": "Say what differs between runs, pair by pair.",
     "gate": "Pass, regression or cannot tell: a verdict for CI.",
     "leaderboard": "All runs as one table.",
+    "report": "One page for some runs, to open in a browser.",
     "judge": "Judge answers with a model, and hold the judge against people.",
     "tasks": "List, show and validate tasks.",
     "models": "The model aliases and what is known of each.",

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 from evalkit.gate import Bound, GateResult, TaskVerdict
 from evalkit.report.pieces import cell, draw, members_entry, plain, row, run_entry, unpaired_entry
 
-__all__ = ["as_dict", "as_json", "as_junit", "as_markdown", "headline", "show"]
+__all__ = ["as_dict", "as_json", "as_junit", "as_markdown", "headline", "policy_words", "show"]
 
 _WORDS = {"pass": "PASS", "regression": "REGRESSION", "cannot_tell": "CANNOT TELL"}
 _COLOURS = {"pass": "green", "regression": "red", "cannot_tell": "yellow"}
@@ -56,7 +56,7 @@ def as_markdown(result: GateResult) -> str:
     """Verdict first, a table, then the reasons, folded away where all is well."""
     candidate, baseline = (f"`{_code(run.label)}` ({cell(run.run_id)})" for run in (result.candidate, result.baseline))
     text = [f"## {_MARKS[result.verdict]} {cell(headline(result))}", ""]
-    text += [f"{candidate} against {baseline}, {cell(_policy(result))}", ""]
+    text += [f"{candidate} against {baseline}, {cell(policy_words(result))}", ""]
     text += [row(_HEAD), "|" + "|".join("---:" if i > 2 else "---" for i in range(len(_HEAD))) + "|"]
     for task in result.tasks:
         name, verdict, *rest = _cells(task)
@@ -110,7 +110,7 @@ def _show(console: Any, result: GateResult) -> None:
     console.print(f"\n[bold {colour}]{escape(headline(result))}[/]\n")
     console.print(
         f"{escape(result.candidate.label)} [dim]{escape(result.candidate.run_id)}[/] against"
-        f" {escape(result.baseline.label)} [dim]{escape(result.baseline.run_id)}[/], {escape(_policy(result))}"
+        f" {escape(result.baseline.label)} [dim]{escape(result.baseline.run_id)}[/], {escape(policy_words(result))}"
     )
     lines = []
     for task in result.tasks:
@@ -142,7 +142,7 @@ def _junit_kind(task: TaskVerdict) -> tuple[str, str] | None:
     return ("failure", "failures") if task.verdict == "regression" else ("error", "errors")
 
 
-def _policy(result: GateResult) -> str:
+def policy_words(result: GateResult) -> str:
     if result.policy.tasks:
         return f"by {result.policy.source or 'the policy given'} at {result.policy.confidence * 100:g}% one-sided"
     drop = result.tasks[0].max_drop if result.tasks else None

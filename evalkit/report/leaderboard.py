@@ -12,7 +12,7 @@ from typing import Any
 
 from evalkit.leaderboard import Benchmark, Leaderboard, Line, Score
 
-__all__ = ["as_csv", "as_dict", "as_html", "as_json", "as_markdown", "guarded", "show"]
+__all__ = ["about", "as_csv", "as_dict", "as_html", "as_json", "as_markdown", "guarded", "show"]
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem; color: #1c2430; background: #fff; }
@@ -139,7 +139,7 @@ def as_markdown(board: Leaderboard) -> str:
     for line in board.lines:
         cells = (_in_markdown(f"{cell.text} {cell.small}".strip()) for cell in _cells(board, line))
         lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join([*lines, "", _in_markdown(_about(board)), "", *_bullets(board)]).rstrip() + "\n"
+    return "\n".join([*lines, "", _in_markdown(about(board)), "", *_bullets(board)]).rstrip() + "\n"
 
 
 def as_html(board: Leaderboard) -> str:
@@ -151,7 +151,7 @@ def as_html(board: Leaderboard) -> str:
     return templates.get_template("leaderboard.html").render(
         style=_STYLE,
         style_hash=f"sha256-{digest}",
-        about=_about(board) if board.lines else "No run to show.",
+        about=about(board) if board.lines else "No run to show.",
         columns=[{"title": title, "number": number} for title, number in _columns(board)],
         rows=[_cells(board, line) for line in board.lines],
         notes=board.notes,
@@ -180,7 +180,7 @@ def show(board: Leaderboard) -> None:
         )
     if board.lines:
         console.print(table)
-    console.print(escape(_about(board) if board.lines else "No run to show."))
+    console.print(escape(about(board) if board.lines else "No run to show."))
     for note in board.notes:
         console.print(f"[yellow]{escape(note)}[/]")
 
@@ -256,7 +256,7 @@ def _exactly(parameters: int | None) -> str:
     return "" if parameters is None else f"{parameters:,}"
 
 
-def _about(board: Leaderboard) -> str:
+def about(board: Leaderboard) -> str:
     if not board.shared:
         return "No mean and no ranks: no benchmark is shared by all lines. Intervals are 95%."
     mean = f"mean: over {', '.join(board.shared)}, which all lines share"

@@ -1,0 +1,83 @@
+// The leaderboard: one table, and for each benchmark the runs' figures on one axis.
+
+function drawBoard() {
+  const section = clear(byId("leaderboard"));
+  const board = DATA.board;
+  heading(section, "Leaderboard", board.about);
+  const head = ["rank", "model", "mean", "above chance", ...Object.keys(board.benchmarks), "parameters", "engine", "licence", "date"];
+  const table = el(
+    "table",
+    {},
+    el("thead", {}, el("tr", {}, head.map((text, i) => el("th", { scope: "col", class: i > 1 && i < head.length - 3 ? "num" : null, text })))),
+    el("tbody", {}, board.rows.map((row) => boardRow(board, row))),
+  );
+  section.append(el("div", { class: "card wide", tabindex: "0", role: "region", "aria-label": "Leaderboard table" }, table));
+  section.append(el("div", { class: "panels" }, Object.entries(board.benchmarks).map(([name, about]) => panel(board, name, about))));
+  const list = notes(board.notes);
+  if (list) section.append(list);
+}
+
+function boardRow(board, row) {
+  const run = DATA.runs[row.run];
+  const plain = (value) => (value !== null && typeof value === "object" ? el("span", { class: "none", title: value.reason, text: "n/a" }) : String(value));
+  return el(
+    "tr",
+    {},
+    el("td", { class: "rank", text: row.rank === null ? "–" : row.rank.tied ? `${row.rank.best}–${row.rank.worst} tied` : String(row.rank.best) }),
+    el("th", { scope: "row" }, el("span", { class: "model", text: row.model }), " ", stamps(run), el("small", { text: row.run_id })),
+    scoreCell(row.mean),
+    scoreCell(row.normalised_mean),
+    Object.keys(board.benchmarks).map((name) => scoreCell(row.benchmarks[name])),
+    el("td", { class: "num" }, typeof row.parameters === "number" ? size(row.parameters) : plain(row.parameters)),
+    el("td", {}, plain(row.engine), el("small", {}, plain(row.precision))),
+    el("td", {}, plain(row.license)),
+    el("td", { text: row.date }),
+  );
+}
+
+function scoreCell(score) {
+  if (score.value === null) return el("td", { class: "num none" }, "n/a", el("small", { text: score.reason }));
+  const small = score.ci95 ? `${score.ci95[0].toFixed(3)}–${score.ci95[1].toFixed(3)}` : "no interval";
+  return el("td", { class: "num" }, score.value.toFixed(3), el("small", { text: small }));
+}
+
+function panel(board, name, about) {
+  const scores = board.rows.map((row) => ({ row, score: row.benchmarks[name] }));
+  const ends = scores.flatMap(({ score }) => [score.value, ...(score.ci95 || [])]).filter((v) => typeof v === "number");
+  const node = el(
+    "figure",
+    { class: "card panel" },
+    el("figcaption", {}, el("b", { text: name }), ` ${about.metric.replace(/,none$/, "")}${about.higher_is_better ? "" : " ↓"}`),
+  );
+  if (!ends.length) {
+    node.append(el("p", { class: "none", text: scores.map(({ row, score }) => `${row.model}: ${score.reason}`).join("; ") }));
+    return node;
+  }
+  const scale = scaleOf(Math.min(...ends), Math.max(...ends), { ticks: 4 });
+  for (const { row, score } of scores) {
+    node.append(
+      el("p", { class: "label" }, el("span", { class: "model", text: row.model }), el("span", { class: "num", text: score.value === null ? "n/a" : score.value.toFixed(3) })),
+    );
+    if (score.value === null) {
+      node.append(el("p", { class: "none small", text: score.reason }));
+      continue;
+    }
+    const [low, high] = score.ci95 || [null, null];
+    node.append(
+      strip(scale, {
+        height: 18,
+        label: `${row.model}: ${score.value.toFixed(3)}${score.ci95 ? `, 95% interval ${low.toFixed(3)} to ${high.toFixed(3)}` : ""}`,
+        marks: [{ value: score.value, low, high, kind: row.run === 0 && DATA.runs.length > 1 ? "baseline" : "candidate" }],
+      }),
+    );
+  }
+  node.append(axis(scale, (mark) => String(Number(mark.toPrecision(6)))));
+  return node;
+}
+
+function size(parameters) {
+  for (const [unit, worth] of [["T", 1e12], ["B", 1e9], ["M", 1e6], ["K", 1e3]]) {
+    if (parameters >= worth) return `${Number((parameters / worth).toPrecision(3))}${unit}`;
+  }
+  return String(parameters);
+}

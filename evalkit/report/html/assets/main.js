@@ -1,0 +1,76 @@
+// The page: which runs, which of them is looked at, and the sections in their order.
+
+function drawTop(current) {
+  const runs = DATA.runs;
+  byId("title").textContent = runs.length === 1 ? runs[0].label : runs.map((run) => run.label).slice(0, 4).join(" · ") + (runs.length > 4 ? ` and ${runs.length - 4} more` : "");
+  const box = clear(byId("runs"));
+  runs.forEach((run, place) => {
+    box.append(
+      el(
+        "p",
+        { class: "run" },
+        runs.length > 1 && DATA.views.some((view) => view.baseline === place) ? el("span", { class: "role", text: "baseline" }) : el("span", { class: "role candidate", text: runs.length > 1 ? "run" : "" }),
+        el("b", { class: "model", text: run.label }),
+        el("span", { class: "small", text: [run.run_id, run.engine, run.finished ? run.finished.slice(0, 10) : "not finished"].filter((text) => text && text !== run.label).join(" · ") }),
+        stamps(run),
+      ),
+    );
+  });
+  if (DATA.views.length > 1) {
+    const options = DATA.views.map((view, i) => [i, DATA.runs[view.run].label + (sameLabel(view.run) ? ` (${DATA.runs[view.run].run_id})` : "")]);
+    box.append(el("div", { class: "bar" }, el("span", { class: "small", text: "Look at" }), choice("Run to look at", options, current, show)));
+  }
+}
+
+const sameLabel = (place) => DATA.runs.some((run, other) => other !== place && run.label === DATA.runs[place].label);
+
+function drawNav() {
+  const sections = [
+    ["differences", DATA.views.some((view) => view.baseline !== null) ? "What changed" : "Figures"],
+    ["leaderboard", "Leaderboard"],
+    ["parts", "Subjects"],
+    ["documents", "Documents"],
+    ["troubles", "Troubles"],
+    ["settings", "Settings"],
+  ];
+  const links = new Map();
+  byId("nav").firstElementChild.append(
+    ...sections.map(([id, text]) => {
+      const link = el("a", { href: `#${id}`, text });
+      links.set(id, link);
+      return link;
+    }),
+  );
+  const seen = new IntersectionObserver(
+    (entries) => {
+      for (const entry of entries) {
+        if (!entry.isIntersecting) continue;
+        for (const [id, link] of links) link.toggleAttribute("aria-current", id === entry.target.id);
+      }
+    },
+    { rootMargin: "-15% 0px -75% 0px" },
+  );
+  for (const [id] of sections) seen.observe(byId(id));
+}
+
+function show(place) {
+  const view = DATA.views[place];
+  drawDifferences(view);
+  drawParts(view);
+  drawDocuments(view);
+  drawTroubles(view);
+  drawSettings(view);
+}
+
+drawTop(0);
+drawNav();
+drawBoard();
+show(0);
+byId("foot").append(
+  el("p", {
+    class: "small",
+    text: `Written by evalkit ${DATA.evalkit} on ${DATA.made.replace("T", " ").replace("+00:00", " UTC")}. Intervals are 95%. Differences are paired, document by document, as evalkit compare has them; verdicts are evalkit gate's. This page loads nothing from anywhere.`,
+  }),
+);
+document.body.dataset.ready = "yes";
+if (TEXTS.possible) openQuietly();

@@ -1,0 +1,86 @@
+// What went wrong on the way to the figures: prompts that were cut, answers that ended early, were unreadable or absent.
+
+const TROUBLES = [
+  ["truncated_prompts", "prompts cut to the window", 1],
+  ["unfinished", "answers cut off before their end", 2],
+  ["unparsed", "answers that could not be read", 4],
+  ["missing", "documents without an answer", 16],
+  ["errors", "documents that raised an error", 8],
+];
+
+function drawTroubles(view) {
+  const section = clear(byId("troubles"));
+  heading(section, "Cut, unreadable and missing");
+  const shown = view.baseline === null ? [view.run] : [view.baseline, view.run];
+  const rows = DATA.troubles.filter((row) => shown.some((place) => row.runs[place]));
+  const any = rows.some((row) => shown.some((place) => row.runs[place] && TROUBLES.some(([key]) => row.runs[place][key])));
+  if (!any) section.append(el("p", { class: "lead", text: "Nothing was cut, unreadable, unanswered or in error." }));
+  const table = el(
+    "table",
+    {},
+    el(
+      "thead",
+      {},
+      el("tr", {}, el("th", { scope: "col", text: "task" }), shown.length > 1 ? el("th", { scope: "col", text: "run" }) : null, TROUBLES.map(([, words]) => el("th", { scope: "col", class: "num", text: words })), el("th", { scope: "col", class: "num", text: "documents" })),
+    ),
+  );
+  for (const row of rows) {
+    const body = el("tbody", { class: row.depth ? "member" : null });
+    shown.forEach((place, i) => {
+      const counts = row.runs[place];
+      body.append(
+        el(
+          "tr",
+          {},
+          i === 0 ? el("th", { scope: "rowgroup", rowspan: shown.length, text: row.name }) : null,
+          shown.length > 1 ? el("td", { class: "model", text: DATA.runs[place].label }) : null,
+          TROUBLES.map(([key, , bit]) => troubleCell(view, row, counts, key, bit)),
+          el("td", { class: "num", text: counts ? count(counts.asked) : "not run" }),
+        ),
+      );
+    });
+    table.append(body);
+  }
+  section.append(el("div", { class: "card wide", tabindex: "0", role: "region", "aria-label": "Troubles" }, table));
+  section.append(...flagVerdicts(view));
+}
+
+function troubleCell(view, row, counts, key, bit) {
+  if (!counts) return el("td", { class: "num none", text: "–" });
+  const n = counts[key];
+  if (n === null) return el("td", { class: "num none", title: "the run doesn't say", text: "not said" });
+  if (!n) return el("td", { class: "num zero", text: "0" });
+  const name = row.depth ? parentOf(view, row.name) : row.name;
+  const known = DATA.documents.names.includes(name);
+  const text = [count(n), el("small", { text: percent(n, counts.asked) })];
+  if (!known) return el("td", { class: "num" }, text);
+  return el(
+    "td",
+    { class: "num" },
+    el("button", { type: "button", class: "link", "aria-label": `${count(n)}: show these documents of ${row.name}`, on: { click: () => showDocuments({ name, leaf: row.depth ? row.name : "", trouble: bit }) } }, text),
+  );
+}
+
+function parentOf(view, leaf) {
+  const task = view.tasks.find((one) => one.parts_are === "tasks" && one.parts.some((part) => part.name === leaf));
+  return task ? task.name : leaf;
+}
+
+/** The gate holds each kind of trouble against a limit of its own. */
+function flagVerdicts(view) {
+  const said = [];
+  for (const task of view.tasks) {
+    for (const [kind, flag] of Object.entries((task.gate && task.gate.flags) || {})) {
+      if (flag.verdict === "pass" && !flag.baseline && !flag.candidate) continue;
+      said.push(
+        el(
+          "li",
+          {},
+          verdictPill(flag.verdict),
+          ` ${task.name}: ${kind} ${count(flag.baseline)} → ${count(flag.candidate)} of ${count(flag.n)} answered by both (${signed(flag.rise, true)} points; ${number(flag.max_rise, true)} tolerated)`,
+        ),
+      );
+    }
+  }
+  return said.length ? [el("h3", { text: "Held against the limits" }), el("ul", { class: "notes" }, said)] : [];
+}
