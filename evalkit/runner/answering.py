@@ -143,7 +143,7 @@ class _Talk:
         while fresh := list(self.turns.take()):
             looked_up = {turn.id: self.known_keys[turn.id] for turn in fresh if turn.id in self.known_keys}
             found = {kept.id: kept for kept in self.journal.get_many(looked_up.items())}
-            self.waiting += [turn for turn in fresh if turn.id not in found]
+            self.waiting.extend(turn for turn in fresh if turn.id not in found)
             for id_, kept in found.items():
                 known.add(id_)
                 self.accept(id_, kept)
