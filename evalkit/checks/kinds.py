@@ -18,13 +18,14 @@ from evalkit.checks import (
     summary,
     wording,
 )
+from evalkit.checks.ifeval import following
 from evalkit.checks.outcome import Kind
 
 __all__ = ["KINDS"]
 
 _ROOMS = (
     *(sql.KINDS, json_value.KINDS, code.KINDS, language.KINDS, lengths.KINDS, copying.KINDS, summary.KINDS),
-    *(email.KINDS, politeness.KINDS, formats.KINDS, wording.KINDS, persona.KINDS),
+    *(email.KINDS, politeness.KINDS, formats.KINDS, wording.KINDS, persona.KINDS, following.KINDS),
 )
 
 KINDS: Mapping[str, Kind] = {kind.name: kind for kinds in _ROOMS for kind in kinds}

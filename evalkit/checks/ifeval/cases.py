@@ -1,0 +1,66 @@
+"""Case, punctuation, beginnings and ends, and what to say twice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from evalkit.checks.ifeval.keywords import compare
+from evalkit.checks.ifeval.language import is_language
+from evalkit.checks.ifeval.words import tokens
+
+__all__ = [
+    "capital_word_frequency",
+    "end_checker",
+    "english_capital",
+    "english_lowercase",
+    "no_comma",
+    "quotation",
+    "repeat_prompt",
+    "response_language",
+    "two_responses",
+]
+
+Kwargs = Mapping[str, Any]
+
+
+def response_language(response: str, kwargs: Kwargs) -> bool:
+    return is_language(response, kwargs["language"])
+
+
+def english_capital(response: str, kwargs: Kwargs) -> bool:
+    return response.isupper() and is_language(response, "en")
+
+
+def english_lowercase(response: str, kwargs: Kwargs) -> bool:
+    return response.islower() and is_language(response, "en")
+
+
+def capital_word_frequency(response: str, kwargs: Kwargs) -> bool:
+    count = sum(token.isupper() for token in tokens(response))
+    return compare(count, kwargs["capital_relation"], kwargs["capital_frequency"])
+
+
+def no_comma(response: str, kwargs: Kwargs) -> bool:
+    return "," not in response
+
+
+def quotation(response: str, kwargs: Kwargs) -> bool:
+    text = response.strip()
+    return len(text) > 1 and text[0] == text[-1] == '"'
+
+
+def end_checker(response: str, kwargs: Kwargs) -> bool:
+    return response.strip().strip('"').lower().endswith(kwargs["end_phrase"].strip().lower())
+
+
+def repeat_prompt(response: str, kwargs: Kwargs) -> bool:
+    return response.strip().lower().startswith(kwargs["prompt_to_repeat"].strip().lower())
+
+
+def two_responses(response: str, kwargs: Kwargs) -> bool:
+    """Two that differ, with six stars between them; nothing may stand before the first stars or behind the last."""
+    parts = response.split("******")
+    said = [part.strip() for part in parts if part.strip()]
+    inner = all(part.strip() for part in parts[1:-1])
+    return inner and len(said) == 2 and said[0] != said[1]

@@ -1,0 +1,101 @@
+"""Marks on the page: bullets, highlights, sections, titles, placeholders, postscripts, JSON.
+
+Each is found line by line or mark by mark: a long response of nothing but stars must cost no more than its length.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = [
+    "constrained_response",
+    "json_format",
+    "multiple_sections",
+    "number_bullet_lists",
+    "number_highlighted_sections",
+    "number_placeholders",
+    "postscript",
+    "title",
+]
+
+Kwargs = Mapping[str, Any]
+
+_ANSWERS = ("My answer is yes.", "My answer is no.", "My answer is maybe.")
+
+
+def number_bullet_lists(response: str, kwargs: Kwargs) -> bool:
+    lines = [line.lstrip() for line in response.split("\n")]
+    return _stars(lines) + sum(line.startswith("-") for line in lines) == kwargs["num_bullets"]
+
+
+def _stars(lines: list[str]) -> int:
+    """Lines that begin with one star. A star alone on its line takes the next line for its own."""
+    count, place = 0, 0
+    while place < len(lines):
+        line = lines[place]
+        if line == "*" and place + 1 < len(lines):
+            count, place = count + 1, place + 1
+        elif line.startswith("*") and len(line) > 1 and line[1] != "*":
+            count += 1
+        place += 1
+    return count
+
+
+def number_highlighted_sections(response: str, kwargs: Kwargs) -> bool:
+    """`*once*` and `**twice**`; the latter is first seen as two empty highlights, which do not count."""
+    once = re.findall(r"\*([^\n*]*)\*", response)
+    twice = re.findall(r"\*\*([^\n*]*)\*\*", response)
+    return sum(bool(text.strip()) for text in (*once, *twice)) >= kwargs["num_highlights"]
+
+
+def multiple_sections(response: str, kwargs: Kwargs) -> bool:
+    found = re.findall(rf"{kwargs['section_spliter']}\s?\d+", response)
+    return len(found) >= kwargs["num_sections"]
+
+
+def title(response: str, kwargs: Kwargs) -> bool:
+    return any(_titled(line) for line in response.split("\n"))
+
+
+def _titled(line: str) -> bool:
+    """Something between the line's first << and its last >>."""
+    start, end = line.find("<<"), line.rfind(">>")
+    if start < 0 or end < start + 3:
+        return False
+    return bool(line[start : end + 2].lstrip("<").rstrip(">").strip())
+
+
+def number_placeholders(response: str, kwargs: Kwargs) -> bool:
+    return sum(map(_brackets, response.split("\n"))) >= kwargs["num_placeholders"]
+
+
+def _brackets(line: str) -> int:
+    count, place = 0, 0
+    while (start := line.find("[", place)) >= 0 and (end := line.find("]", start)) >= 0:
+        count, place = count + 1, end + 1
+    return count
+
+
+def postscript(response: str, kwargs: Kwargs) -> bool:
+    marker = kwargs["postscript_marker"]
+    pattern = {"P.P.S": r"p\.\s?p\.\s?s", "P.S.": r"p\.\s?s\."}.get(marker, marker.lower())
+    return re.search(pattern, response.lower()) is not None
+
+
+def constrained_response(response: str, kwargs: Kwargs) -> bool:
+    return any(answer in response for answer in _ANSWERS)
+
+
+def json_format(response: str, kwargs: Kwargs) -> bool:
+    """One fence around it is forgiven, whatever it is called; NaN too, as Python's reader does."""
+    text = response.strip()
+    for opening in ("```json", "```Json", "```JSON", "```"):
+        text = text.removeprefix(opening)
+    try:
+        json.loads(text.removesuffix("```").strip())
+    except (ValueError, RecursionError):
+        return False
+    return True

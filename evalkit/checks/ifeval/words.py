@@ -1,0 +1,63 @@
+"""Words as NLTK counts them: runs of letters, or the Treebank's tokens where case matters."""
+
+from __future__ import annotations
+
+import re
+
+from evalkit.checks.sentences import sentences
+
+__all__ = ["count_words", "tokens"]
+
+
+def count_words(text: str) -> int:
+    return len(re.findall(r"\w+", text))
+
+
+_FLAT = [
+    (re.compile(r"([«“‘„]|`+)"), r" \1 "),
+    (re.compile(r'^"'), "``"),
+    (re.compile("(``)"), r" \1 "),
+    (re.compile(r"([ (\[{<])(\"|'{2})"), r"\1 `` "),
+    (re.compile(r"(?<!\w)'(?!(?:re|ve|ll|m|t|s|d|n)\b)(?=\w)", re.IGNORECASE), "' "),
+    # The full stop that ends the sentence, before any brackets and quotes that close it.
+    (re.compile(r"([^.])(\.)([\])}>\"'»”’ ]*+)\s*$"), r"\1 \2 \3 "),
+    (re.compile(r"([:,])(\D)"), r" \1 \2"),
+    (re.compile(r"([:,])$"), r" \1 "),
+    (re.compile(r"\.{2,}"), r" \g<0> "),
+    (re.compile(r"[;@#$%&\u2012-\u2015]"), r" \g<0> "),
+    (re.compile(r"([^.])(\.)([\])}>\"']*)\s*$"), r"\1 \2\3 "),
+    (re.compile(r"[?!]"), r" \g<0> "),
+    (re.compile(r"([^'])' "), r"\1 ' "),
+    (re.compile(r"[*\]\[(){}<>]"), r" \g<0> "),
+    (re.compile("--"), " -- "),
+]
+_PADDED = [
+    (re.compile("[»”’]"), r" \g<0> "),
+    (re.compile("''"), " '' "),
+    (re.compile('"'), " '' "),
+    (re.compile(r"\s+"), " "),
+    (re.compile(r"([^' ])('[sSmMdD]|') "), r"\1 \2 "),
+    (re.compile(r"([^' ])('ll|'LL|'re|'RE|'ve|'VE|n't|N'T) "), r"\1 \2 "),
+    *(
+        (re.compile(rf"\b({first})({second})" + end, re.IGNORECASE), r" \1 \2 ")
+        for first, second, end in (
+            *(("can", "not", r"\b"), ("d", "'ye", r"\b"), ("gim", "me", r"\b"), ("gon", "na", r"\b")),
+            *(("got", "ta", r"\b"), ("lem", "me", r"\b"), ("more", "'n", r"\b"), ("wan", "na", r"(?=\s)")),
+        )
+    ),
+    (re.compile(r" ('t)(is|was)\b", re.IGNORECASE), r" \1 \2 "),
+]
+
+
+def tokens(text: str) -> list[str]:
+    """NLTK's `word_tokenize`: sentence by sentence, punctuation and clitics split off (`DON'T` is two words)."""
+    return [token for sentence in sentences(text) for token in _split(sentence)]
+
+
+def _split(sentence: str) -> list[str]:
+    for pattern, replacement in _FLAT:
+        sentence = pattern.sub(replacement, sentence)
+    sentence = f" {sentence} "
+    for pattern, replacement in _PADDED:
+        sentence = pattern.sub(replacement, sentence)
+    return sentence.split()
