@@ -12,7 +12,7 @@ from typing import Any
 from evalkit import catalog
 from evalkit.compare import entry, headline
 from evalkit.results import Run
-from evalkit.stats import Rank, chance_normalised_mean, pairwise_better, plain_mean, rank_intervals
+from evalkit.stats import Rank, chance_normalised_mean, pairwise_better, plain_mean, rank_intervals, wilson
 
 __all__ = ["Benchmark", "Leaderboard", "Line", "Score", "leaderboard", "newest_of_each"]
 
@@ -224,7 +224,18 @@ def _score(run: Run, benchmark: Benchmark) -> Score:
     ends = [_number(end) for end in ci95] if isinstance(ci95, list | tuple) else []
     if len(ends) == 2 and ends[0] is not None and ends[1] is not None:
         return Score(value, stderr, (ends[0], ends[1]))
-    return _with_interval(value, stderr)
+    share = _share(value, stderr, _number((entry(run, benchmark.name) or {}).get("n")))
+    return _with_interval(value, stderr) if share is None else Score(value, stderr, share)
+
+
+def _share(value: float, stderr: float | None, n: float | None) -> tuple[float, float] | None:
+    """Wilson's interval where the standard error shows a share of documents: all right or all wrong has the error 0."""
+    if stderr is None or n is None or n < 2 or not 0 <= value <= 1:
+        return None
+    if not math.isclose(stderr, math.sqrt(value * (1 - value) / (n - 1)), rel_tol=1e-6, abs_tol=1e-12):
+        return None
+    found = wilson(round(value * n), int(n))
+    return found.low, found.high
 
 
 def _raw(run: Run, name: str, metric: str) -> Mapping[str, Any]:

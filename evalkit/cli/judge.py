@@ -125,6 +125,8 @@ def _run(
     from evalkit.runner.judging import JudgeRequest, judge_run, prepare_items
 
     found = find_run(run, output_path)
+    if found.imported_from:
+        raise click.UsageError(f"{run} is a run of {found.imported_from}; judgments are written into runs of evalkit")
     arguments = parse_pairs(judge_args, "--judge-args") | ({} if max_usd is None else {"max_usd": max_usd})
     request = JudgeRequest(
         rubric=find_rubric(rubric, include_path),

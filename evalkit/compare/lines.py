@@ -77,7 +77,7 @@ def _flags(column: Any) -> NDArray[np.int64]:
 
 
 def _check(run: Run, target: Target, lines: Lines) -> None:
-    where = f"{run.path / 'scores.parquet'}"
+    where = str(run.scores_path)
     counts = Counter(lines.task)
     if absent := [leaf for leaf in target.leaves if leaf not in counts]:
         raise RunFolderError(f"{where} has no line of {', '.join(absent[:5])} with {target.metric}")

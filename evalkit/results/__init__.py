@@ -3,11 +3,13 @@
 RunWriter        stages a run and gives it its name in one step
 Run              a run as it lies on disk
 find, all_runs   by path, run-id, <model>@latest, @baseline; or all of them
+find_foreign     other tools' runs below a path
 same_settings    whether the same name may go on
 """
 
 from evalkit.results.disk import check_space, check_writable, write_file
 from evalkit.results.finding import Runs, all_runs, bless, find, run_folders
+from evalkit.results.foreign import find_foreign
 from evalkit.results.names import check_name, is_plain, member_id, model_slug, new_run_id, run_path, slug
 from evalkit.results.run import STATUSES, Run
 from evalkit.results.settings import PACE, same_settings
@@ -28,6 +30,7 @@ __all__ = [
     "check_writable",
     "figure",
     "find",
+    "find_foreign",
     "is_plain",
     "member_id",
     "model_slug",

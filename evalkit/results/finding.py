@@ -1,4 +1,4 @@
-"""Run references: a path, a run-id, <model>@latest or @baseline."""
+"""Run references: a path, a run-id, <model>@latest or @baseline. A path may hold another tool's run."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from evalkit.errors import EvalkitError, RunFolderError, UnknownRun, nearest
 from evalkit.results.disk import write_file
+from evalkit.results.foreign import EXPECTED, open_foreign
 from evalkit.results.names import slug
 from evalkit.results.plain import encode
 from evalkit.results.run import MANIFEST, RESULTS, SCORES, Run, read_json
@@ -83,8 +84,9 @@ def bless(run: Run, root: Path | str) -> Path:
 def _by_path_or_id(ref: str, root: Path) -> Run:
     folders = run_folders(root)
     matches = {folder.resolve(): folder for folder in folders if folder.name == ref}
-    for folder in (Path(ref).expanduser(), root / ref):
-        if ref and folder.is_dir() and any((folder / part).exists() for part in _PARTS):
+    places = (Path(ref).expanduser(), root / ref) if ref else ()
+    for folder in places:
+        if _is_ours(folder):
             matches.setdefault(folder.resolve(), folder)
             break
     if "/" not in ref:
@@ -93,6 +95,9 @@ def _by_path_or_id(ref: str, root: Path) -> Run:
         raise _two(ref, matches.values())
     if matches:
         return Run.open(next(iter(matches.values())))
+    for place in places:
+        if place.exists() and (foreign := open_foreign(place)) is not None:
+            return foreign
     raise UnknownRun(_not_found(ref, root, folders))
 
 
@@ -129,8 +134,8 @@ def _baseline(root: Path) -> Run:
     if not isinstance(where, str):
         raise RunFolderError(f"{path} names no run: type `evalkit gate --bless RUN` to write it again")
     folder = root / where
-    if folder.is_dir():
-        run = Run.open(folder)
+    if folder.exists():
+        run = Run.open(folder) if _is_ours(folder) else open_foreign(folder) or Run.open(folder)
         if run_id and run.run_id != run_id:
             raise RunFolderError(f"{path} names run {run_id}, but {folder} now holds {run.run_id}: bless one again")
         return run
@@ -141,6 +146,10 @@ def _baseline(root: Path) -> Run:
 
 
 # ── helpers ──────────────────────────────────────────────────────────────────
+
+
+def _is_ours(folder: Path) -> bool:
+    return folder.is_dir() and any((folder / part).exists() for part in _PARTS)
 
 
 def _folders(parent: Path) -> list[Path]:
@@ -195,7 +204,10 @@ def _not_found(ref: str, root: Path, folders: list[Path]) -> str:
         return f"no run {ref}: there is no folder {root}; --output-path names the one that holds your runs"
     known = sorted({folder.name for folder in folders})
     if Path(ref).expanduser().is_dir():
-        return f"{ref} is a folder but no run; the newest run of a model is typed {ref}@latest"
+        return (
+            f"{ref} is a folder but no run; the newest run of a model is typed {ref}@latest,"
+            f" and of other tools' runs {EXPECTED} can be read"
+        )
     hint = nearest(ref, known) or (f"; there are {_some(known)}" if known else "; it holds no run yet")
     return f"no run {ref} in {root}{hint}"
 

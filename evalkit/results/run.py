@@ -78,6 +78,12 @@ class Run:
         name = (self.adapter or {}).get("name")
         return f"{typed}+{name}" if name and not typed.endswith(f"+{name}") else typed
 
+    @property
+    def imported_from(self) -> str | None:
+        """The tool that made it, where that is not evalkit."""
+        said = self.manifest.get("imported")
+        return str(said.get("tool")) if isinstance(said, Mapping) else None
+
     # ── where it stands ──────────────────────────────────────────────────────
 
     @property
@@ -130,13 +136,18 @@ class Run:
 
     @cached_property
     def _scores(self) -> pa.Table:
-        table = read_scores(self.path / SCORES)
+        table = read_scores(self.scores_path)
         self._check_same()
         here = set(table.column("task").unique().to_pylist())
         gone = [name for name, task in self.tasks.items() if _has_documents(task) and name not in here]
         if gone:
-            raise RunFolderError(f"{self.path / SCORES} has no line of {', '.join(gone[:5])}, which {RESULTS} lists")
+            raise RunFolderError(f"{self.scores_path} has no line of {', '.join(gone[:5])}, which {RESULTS} lists")
         return table
+
+    @property
+    def scores_path(self) -> Path:
+        """Where the score table lies, for messages."""
+        return self.path / SCORES
 
     def rows_path(self, task: str) -> Path:
         return self.path / "samples" / f"{slug(task)}.jsonl"

@@ -61,6 +61,8 @@ class RunWriter:
     @classmethod
     def amend(cls, run: Run) -> RunWriter:
         """Start from a run that exists, to put judgments and their figures into it."""
+        if tool := run.imported_from:
+            raise UsageError(f"{run.path} is a run of {tool}: judgments are written into runs of evalkit only")
         writer = cls(run.path.parent.parent, run.path.parent.name, run.path.name)
         writer._amended = run
         writer._drop_scores()

@@ -1,0 +1,276 @@
+"""lm-eval's results: `results_<date>.json` and, with --log_samples, a `samples_<task>_<date>.jsonl` for each task."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import re
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path, PurePath
+from typing import Any
+
+from evalkit.errors import RunFolderError, UsageError
+from evalkit.results.foreign.lmeval_rows import read_task
+from evalkit.results.foreign.reading import finite, listed, mapping, number, parse, read_bytes, read_rows
+from evalkit.results.foreign.run import Columns, ForeignRun
+
+__all__ = ["is_results", "looks_like_results", "read"]
+
+_DATE = r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:\.\d+)?"
+_DATED = re.compile(rf"(?P<stem>.*)_(?P<date>{_DATE})", re.DOTALL)
+_KEEP_ROWS = "run lm_eval with --log_samples, which writes samples_<task>_<date>.jsonl beside the results"
+_NO_FIGURE = ("bypass",)
+"""What lm-eval writes for a task whose metrics it was told not to compute."""
+
+
+def looks_like_results(name: str) -> bool:
+    """Whether lm-eval would give a file this name: results_<date>.json, or <typed>_<date>.json."""
+    return name.endswith(".json") and _DATED.fullmatch(name.removesuffix(".json")) is not None
+
+
+def is_results(content: Any) -> bool:
+    return isinstance(content, dict) and isinstance(content.get("results"), dict) and "configs" in content
+
+
+def read(path: Path) -> ForeignRun:
+    """One results file with the samples of its date."""
+    content = mapping(parse(read_bytes(path), path), path)
+    if not is_results(content):
+        raise UsageError(f"{path} is no results file of lm-eval: it has no `results` and `configs`")
+    groups = _groups(content, path)
+    figures = mapping(content["results"], f"{path}: results")
+    configs = mapping(content["configs"], f"{path}: configs")
+    names = [name for name in figures if name not in groups] or list(configs)
+    files = _sample_files(path, names)
+    columns = Columns()
+    tasks: dict[str, dict[str, Any]] = {}
+    settings: dict[str, dict[str, Any]] = {}
+    for name in names:
+        config = mapping(configs.get(name), f"{path}: configs.{name}")
+        tasks[name] = _task(content, name, path)
+        settings[name] = _settings(config, tasks[name])
+        if name in files:
+            settings[name] |= read_task(files[name], name, tasks[name], config, columns)
+    limited = _limit(content) is not None or any(_cut_short(content, name, path) for name in names)
+    requested = _roots(content, groups, names)
+    results = {
+        "schema": 1,
+        "run_id": path.stem,
+        "requested": requested,
+        "status": "limited" if limited else "complete",
+        "limited": limited,
+        "tasks": tasks,
+        "groups": {name: _group(content, name, members, groups, tasks, path) for name, members in groups.items()},
+    }
+    manifest = _manifest(content, path, settings)
+    results["model"] = manifest["model"]["typed"]
+    rows = {name: partial(_rows, file) for name, file in files.items()}
+    return ForeignRun(
+        path=path,
+        manifest=manifest | {"requested": requested},
+        results=results,
+        table=columns.table(),
+        _rows=rows,
+        how_to_keep_rows=_KEEP_ROWS,
+    )
+
+
+def _rows(file: Path) -> Iterator[dict[str, Any]]:
+    for _, row in read_rows(file):
+        yield row
+
+
+def _sample_files(path: Path, tasks: list[str]) -> dict[str, Path]:
+    """Found by listing the folder: a task's name never becomes a path."""
+    dated = _DATED.fullmatch(path.stem)
+    try:
+        there = sorted(
+            entry for entry in path.parent.iterdir() if entry.name.startswith("samples_") and entry.is_file()
+        )
+    except OSError as error:
+        raise RunFolderError(f"{path.parent} can't be read: {error.strerror or error}") from None
+    found: dict[str, Path] = {}
+    for file in there:
+        parts = _DATED.fullmatch(file.name.removeprefix("samples_").removesuffix(".jsonl"))
+        if file.suffix != ".jsonl" or not file.is_file() or parts is None or parts["stem"] not in tasks:
+            continue
+        if dated is None and parts["stem"] in found:
+            raise UsageError(
+                f"{path} has no date in its name, and there are several samples_{parts['stem']}_*.jsonl beside it:"
+                " leave those of its own date there"
+            )
+        if dated is None or dated["date"] == parts["date"]:
+            found[parts["stem"]] = file
+    return found
+
+
+# ── figures ──────────────────────────────────────────────────────────────────
+
+
+def _groups(content: Mapping[str, Any], path: Path) -> dict[str, list[str]]:
+    said = mapping(content.get("group_subtasks"), f"{path}: group_subtasks")
+    members = {name: listed(found, f"{path}: group_subtasks.{name}") for name, found in said.items()}
+    return {name: [str(member) for member in found] for name, found in members.items() if found}
+
+
+def _roots(content: Mapping[str, Any], groups: Mapping[str, list[str]], tasks: list[str]) -> list[str]:
+    """lm-eval does not write down what was typed: the groups and tasks that stand in no other group."""
+    inside = {member for members in groups.values() for member in members}
+    roots = [name for name in (*groups, *tasks) if name not in inside]
+    return list(dict.fromkeys(roots)) or list(groups) or tasks
+
+
+def _task(content: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:
+    said = mapping(mapping(content["results"], path).get(name), f"{path}: results.{name}")
+    n = number(_counts(content, name, path), "effective")
+    n = number(said, "sample_len") if n is None else n
+    return {
+        **_version(content, name),
+        **({} if n is None else {"n": int(n)}),
+        "missing": 0,
+        "metrics": _metrics(content, name, said, path),
+    }
+
+
+def _counts(content: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:
+    counts = mapping(content.get("n-samples"), f"{path}: n-samples")
+    return mapping(counts.get(name), f"{path}: n-samples.{name}")
+
+
+def _cut_short(content: Mapping[str, Any], name: str, path: Path) -> bool:
+    """Fewer documents than the task has: --limit, or --samples."""
+    counts = _counts(content, name, path)
+    n, whole = number(counts, "effective"), number(counts, "original")
+    return n is not None and whole is not None and n < whole
+
+
+def _group(
+    content: Mapping[str, Any],
+    name: str,
+    members: list[str],
+    groups: Mapping[str, list[str]],
+    tasks: Mapping[str, Mapping[str, Any]],
+    path: Path,
+) -> dict[str, Any]:
+    said = mapping(content.get("groups"), f"{path}: groups").get(name)
+    said = mapping(said or mapping(content["results"], path).get(name), f"{path}: groups.{name}")
+    sizes = [tasks[leaf].get("n") for leaf in _leaves(name, groups, frozenset()) if leaf in tasks]
+    return {
+        **_version(content, name),
+        **({"n": sum(sizes)} if sizes and all(isinstance(size, int) for size in sizes) else {}),
+        "missing": 0,
+        "metrics": _metrics(content, name, said, path),
+        "members": [member for member in members if member in groups or member in tasks],
+    }
+
+
+def _leaves(name: str, groups: Mapping[str, list[str]], above: frozenset[str]) -> list[str]:
+    if name not in groups or name in above:
+        return [name]
+    leaves = [leaf for member in groups[name] for leaf in _leaves(member, groups, above | {name})]
+    return list(dict.fromkeys(leaves))
+
+
+def _version(content: Mapping[str, Any], name: str) -> dict[str, Any]:
+    version = mapping(content.get("versions"), "versions").get(name)
+    shots = number(mapping(content.get("n-shot"), "n-shot"), name)
+    return {"version": version, **({} if shots is None else {"num_fewshot": int(shots)})}
+
+
+def _metrics(content: Mapping[str, Any], name: str, said: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    higher = mapping(content.get("higher_is_better"), f"{path}: higher_is_better").get(name)
+    directions = mapping(higher, f"{path}: higher_is_better.{name}")
+    found: dict[str, Any] = {}
+    for key, value in said.items():
+        metric, comma, filter_name = key.rpartition(",")
+        if not comma or metric.endswith("_stderr") or metric in _NO_FIGURE:
+            continue
+        figure: dict[str, Any] = {"value": finite(said, key)}
+        if figure["value"] is None:
+            figure["reason"] = f"lm-eval wrote {str(value)[:60]!r}"
+        figure["stderr"] = finite(said, f"{metric}_stderr,{filter_name}")
+        if isinstance(directions.get(metric), bool):
+            figure["higher_is_better"] = directions[metric]
+        found[key] = figure
+    return found
+
+
+# ── what determined it ───────────────────────────────────────────────────────
+
+
+def _settings(config: Mapping[str, Any], task: Mapping[str, Any]) -> dict[str, Any]:
+    generates = config.get("output_type") == "generate_until"
+    return {
+        **{key: task[key] for key in ("version", "num_fewshot") if key in task},
+        "output_type": config.get("output_type"),
+        "generation": config.get("generation_kwargs") if generates else None,
+    }
+
+
+def _limit(content: Mapping[str, Any]) -> float | None:
+    return number(mapping(content.get("config"), "config"), "limit")
+
+
+def _manifest(content: Mapping[str, Any], path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+    config = mapping(content.get("config"), f"{path}: config")
+    started, seconds = number(content, "date"), content.get("total_evaluation_time_seconds")
+    created = _moment(started)
+    try:
+        finished = _moment((started or math.nan) + float(seconds or 0.0))
+    except (TypeError, ValueError):
+        finished = created
+    template = content.get("chat_template")
+    return {
+        "schema": 1,
+        "run_id": path.stem,
+        "imported": {"tool": "lm-eval", "version": content.get("lm_eval_version"), "file": path.name},
+        "created": created,
+        "finished": finished or created or _file_time(path),
+        "limit": _limit(content),
+        "seeds": {key: config[key] for key in config if key.endswith("_seed")},
+        "tasks": dict(settings),
+        "chat_template": {
+            "applied": bool(template),
+            "hash": content.get("chat_template_sha"),
+            "fewshot_as_multiturn": content.get("fewshot_as_multiturn"),
+            "system_instruction": content.get("system_instruction"),
+        },
+        **_model(content, config, path),
+    }
+
+
+def _model(content: Mapping[str, Any], config: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    arguments = config.get("model_args")
+    if isinstance(arguments, str):
+        arguments = dict(part.split("=", 1) for part in arguments.split(",") if "=" in part)
+    arguments = arguments if isinstance(arguments, dict) else {}
+    base, adapter = arguments.get("pretrained"), arguments.get("peft")
+    typed = str((base if adapter else None) or content.get("model_name") or base or path.parent.name)
+    dtype = config.get("model_dtype")
+    return {
+        "model": {
+            "typed": typed,
+            "source": typed,
+            "revision": config.get("model_revision"),
+            **({"parameters": config["model_num_parameters"]} if number(config, "model_num_parameters") else {}),
+        },
+        "adapter": {"name": PurePath(str(adapter)).name, "path": str(adapter)} if adapter else None,
+        "engine": {
+            "name": f"lm-eval {content.get('model_source') or config.get('model') or ''}".strip(),
+            "dtype": str(dtype).removeprefix("torch.") if dtype else None,
+        },
+    }
+
+
+def _moment(seconds: float | None) -> str | None:
+    if seconds is None or not math.isfinite(seconds):
+        return None
+    try:
+        return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat(timespec="seconds")
+    except (OverflowError, OSError, ValueError):
+        return None
+
+
+def _file_time(path: Path) -> str | None:
+    return _moment(path.stat().st_mtime)
