@@ -57,7 +57,9 @@ def command(
     from evalkit.results import all_runs, find_foreign
 
     if runs and imports:
-        raise click.UsageError("--import adds to the runs of a results folder; where runs are named, name those as well")
+        raise click.UsageError(
+            "--import adds to the runs of a results folder; where runs are named, name those as well"
+        )
     if runs:
         chosen = [find_run(ref, output_path) for ref in runs]
         # Runs that are named are meant, each of them and whatever their status.
