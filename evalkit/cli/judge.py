@@ -57,6 +57,9 @@ _item_options = _all_of(
         help="Take an input from a field: reference=answer.",
     ),
     click.option("--against", metavar="RUN", help="The other run of a comparison; else the documents' reference."),
+    click.option(
+        "--reference", type=_FILE, metavar="FILE", help="The other answers from a file: rows of instruction and output."
+    ),
     click.option("--limit", "-L", type=click.IntRange(min=1), metavar="N", help="Only the first N answers."),
 )
 
@@ -78,6 +81,7 @@ def run_command(**flags: Any) -> None:
     \b
     evalkit judge run my-model@latest --rubric instruction-following --judge openai:gpt-4o-mini
     evalkit judge run RUN --rubric pairwise --against OTHER --judge vllm:./judge-model
+    evalkit judge run RUN --rubric pairwise --reference gpt4_outputs.json --judge openai:gpt-4o
     """
     _run(ask=True, **flags)
 
@@ -106,6 +110,7 @@ def _run(
     tasks: tuple[str, ...],
     inputs: tuple[str, ...],
     against: str | None,
+    reference: Path | None,
     limit: int | None,
     max_usd: float | None,
     dry_run: bool,
@@ -127,15 +132,23 @@ def _run(
     found = find_run(run, output_path)
     if found.imported_from:
         raise click.UsageError(f"{run} is a run of {found.imported_from}; judgments are written into runs of evalkit")
+    chosen = find_rubric(rubric, include_path)
+    if against is not None and reference is not None:
+        raise click.UsageError("--against and --reference both name the other answers: give one")
+    if reference is not None and chosen.kind != "pairwise":
+        raise click.UsageError(
+            f"--reference is for comparisons, and rubric {chosen.id} rates single answers: try pairwise"
+        )
     arguments = parse_pairs(judge_args, "--judge-args") | ({} if max_usd is None else {"max_usd": max_usd})
     request = JudgeRequest(
-        rubric=find_rubric(rubric, include_path),
+        rubric=chosen,
         judges=[parse_judge(typed) for typed in split_list(judge)],
         output_path=output_path,
         arguments=arguments,
         tasks=split_list(tasks),
         fields=parse_fields(inputs),
         against=None if against is None else find_run(against, output_path),
+        reference=reference,
         ask=ask,
         limit=limit,
     )
@@ -147,7 +160,8 @@ def _run(
         return
     with Progress.open(quiet=quiet) as progress:
         written, judged = judge_run(found, request, progress)
-    write_to(json, as_json({"run": written.run_id, "coverage": judged.coverage, "tasks": dict(written.tasks)}))
+    figures = {"tasks": dict(written.tasks), "groups": dict(written.groups)}
+    write_to(json, as_json({"run": written.run_id, "coverage": judged.coverage, **figures}))
     if json != "-":
         show_judged(written, request.rubric.id, judged)
     judged.check()

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from evalkit.judging.judgment import Judge, Judgment
-from evalkit.judging.pairwise import Comparison, length_dependence
+from evalkit.judging.pairwise import Comparison, length_dependence, win_rate
 from evalkit.judging.rubric import Rubric
 from evalkit.results import figure
 from evalkit.stats import clustered_mean
@@ -207,7 +207,10 @@ def _pairwise(rows: Sequence[Judgment]) -> dict[str, Any]:
     scores = [row.score for row in rows if row.score is not None]
     both = [row.consistent for row in rows if row.consistent is not None]
     firsts = [o.orders for o in rows if len(o.orders) == 2 and o.score is not None]
+    rate = win_rate(comparisons_of(rows)) if scores else None
     return {
+        "win_rate": None if rate is None else rate.value,
+        "discrete_win_rate": None if rate is None else rate.discrete,
         "wins": sum(s > 0.5 for s in scores),
         "losses": sum(s < 0.5 for s in scores),
         "draws": sum(s == 0.5 for s in scores),

@@ -36,6 +36,8 @@ class Item:
     other: str | None = None
     """The answer that this one is compared with."""
     against: str | None = None
+    failed_check: bool = False
+    """A verifiable check of this answer failed: that caps what a judge can give it."""
 
     @property
     def answer(self) -> str:
@@ -106,12 +108,16 @@ def _of_task(run: Run, task: str, rubric: Rubric, fields: Mapping[str, str]) -> 
             doc_hash=str(row.get("doc_hash", "")),
             prompt_hash=row.get("prompt_hash"),
             missing=missing,
+            against=generator if isinstance(generator := doc.get("generator"), str) else None,
+            failed_check=row.get("checks_strict") == 0,
         )
 
 
 def _answer(row: Mapping[str, Any]) -> str | None:
-    """The first sample of the first request, where it is text."""
+    """The first sample of the first request, where it is text; of a conversation the last answer."""
     responses = row.get("resps")
+    if isinstance(responses, list) and responses and isinstance(row.get("conversation"), list):
+        responses = responses[-1]
     while isinstance(responses, list) and responses:
         responses = responses[0]
     return responses if isinstance(responses, str) else None
@@ -136,9 +142,11 @@ def _input(name: str, row: Mapping[str, Any], doc: Mapping[str, Any], fields: Ma
         for part in fields[name].split("."):
             value = value.get(part) if isinstance(value, Mapping) else None
         return _text(value)
+    if name == "conversation" and isinstance(row.get("conversation"), list):
+        return _text(row["conversation"])
     found = next((text for key in _USUAL[name] if (text := _text(doc.get(key))) is not None), None)
     if found is None and name == "instruction":
-        return _prompt(row)
+        return _last_turn(doc.get("messages")) or _prompt(row)
     if found is None and name == "reference":
         target = row.get("target")
         return target if isinstance(target, str) and target.strip() else None
@@ -153,6 +161,12 @@ def _prompt(row: Mapping[str, Any]) -> str | None:
     if isinstance(arguments, list) and arguments and isinstance(arguments[0], list) and arguments[0]:
         return _text(arguments[0][0])
     return None
+
+
+def _last_turn(messages: Any) -> str | None:
+    """What the user said last, where the document is a conversation."""
+    last = messages[-1] if isinstance(messages, list) and messages else None
+    return _text(last.get("content")) if isinstance(last, Mapping) and last.get("role") == "user" else None
 
 
 def _text(value: Any) -> str | None:
@@ -176,7 +190,7 @@ def pair_up(items: Sequence[Item], others: Sequence[Item] | None) -> list[Item]:
             replace(
                 item,
                 other=item.inputs.get("reference"),
-                against="reference",
+                against=item.against or "reference",
                 inputs={name: text for name, text in item.inputs.items() if name != "reference"},
                 missing=item.missing or (None if "reference" in item.inputs else "no reference"),
             )

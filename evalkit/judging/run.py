@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from evalkit.errors import JudgeError
 from evalkit.judging.audit import constant_outputs, self_preference
 from evalkit.judging.calls import Asker
+from evalkit.judging.caps import beside, capped, capped_score
 from evalkit.judging.figures import Design, combine, coverage, metric_entries, overall, row_of
 from evalkit.judging.items import Item
 from evalkit.judging.judgment import Judge, Judgment, judge_item
@@ -88,17 +89,30 @@ def write_judged(run: Run, judged: Judged, calibration: Mapping[str, Any] | None
     """Judgments, figures and score lines, all at once or not at all."""
     rubric = judged.rubric
     names = [judge.name for judge in judged.judges]
-    combined, disagreement = combine(judged.by_judge, names)
-    combined += overall(combined, rubric)
+    said, disagreement = combine(judged.by_judge, names)
+    counted = capped(said, rubric)
+    said, counted = said + overall(said, rubric), counted + overall(counted, rubric)
     design = _design(run)
-    tasks = {name: dict(entry) for name, entry in run.tasks.items()}
-    by_task: dict[str, list[Judgment]] = defaultdict(list)
-    for judgment in combined:
-        by_task[judgment.item.task].append(judgment)
-    for task, judgments in by_task.items():
-        old = {k: v for k, v in tasks[task].get("metrics", {}).items() if k.partition(",")[2] != rubric.id}
-        entries = metric_entries(judgments, rubric, judged.judges, design, disagreement, calibration)
-        tasks[task]["metrics"] = {**old, **entries}
+    # Of a group each task is a stratum, whether its own figure has strata or none.
+    by_task = {place: (stratum or place[0], cluster) for place, (stratum, cluster) in design.items()}
+
+    def entries(tasks: Sequence[str], design: Design) -> dict[str, dict[str, Any]]:
+        mine, raw = ([j for j in all_ if j.item.task in tasks] for all_ in (counted, said))
+        if not mine:
+            return {}
+        figures = metric_entries(mine, rubric, judged.judges, design, disagreement, calibration)
+        failed = Counter(f"{j.dimension},{rubric.id}" for j in mine if j.item.failed_check and j.score is not None)
+        if not failed or rubric.kind == "pairwise":
+            return figures
+        return beside(figures, metric_entries(raw, rubric, judged.judges, design, disagreement, calibration), failed)
+
+    def judged_beside(entry: Mapping[str, Any], tasks: Sequence[str], design: Design) -> dict[str, Any]:
+        old = {k: v for k, v in (entry.get("metrics") or {}).items() if k.partition(",")[2] != rubric.id}
+        found = entries(tasks, design)
+        return {**entry, "metrics": {**old, **found}} if found else dict(entry)
+
+    tasks = {name: judged_beside(entry, [name], design) for name, entry in run.tasks.items()}
+    groups = {name: judged_beside(entry, leaves_of(run, name), by_task) for name, entry in run.groups.items()}
     settings = {
         "rubric": {"id": rubric.id, "version": rubric.version, "hash": rubric.hash},
         "judges": [
@@ -112,9 +126,35 @@ def write_judged(run: Run, judged: Judged, calibration: Mapping[str, Any] | None
     manifest = {**run.manifest, "judging": {**(run.manifest.get("judging") or {}), rubric.id: settings}}
     with RunWriter.amend(run) as writer:
         for judge, judgments in zip(judged.judges, judged.by_judge, strict=True):
-            writer.judgments(f"{rubric.id}@{judge.name}", (row_of(j, judge, rubric) for j in judgments))
-        writer.scores(_scores(run, rubric.id, combined))
-        return writer.commit(manifest, {**run.results, "tasks": tasks})
+            writer.judgments(f"{rubric.id}@{judge.name}", (_row(j, judge, rubric) for j in judgments))
+        writer.scores(_scores(run, rubric.id, counted))
+        return writer.commit(manifest, {**run.results, "tasks": tasks, "groups": groups})
+
+
+def leaves_of(run: Run, name: str) -> list[str]:
+    """The tasks under a group, each once."""
+    found: dict[str, None] = {}
+    seen: set[str] = set()
+    waiting = [name]
+    while waiting:
+        at = waiting.pop()
+        if at in seen:
+            continue
+        seen.add(at)
+        members = [str(member) for member in (run.groups.get(at) or {}).get("members") or ()]
+        if members:
+            waiting += reversed(members)
+        else:
+            found[at] = None
+    return list(found)
+
+
+def _row(judgment: Judgment, judge: Judge, rubric: Rubric) -> dict[str, Any]:
+    """`score` is what the judge said; `capped` what counts of it where a check had failed."""
+    row = row_of(judgment, judge, rubric)
+    if judgment.item.failed_check and rubric.kind == "pointwise":
+        row["capped"] = capped_score(judgment, rubric)
+    return row
 
 
 def _design(run: Run) -> Design:

@@ -17,7 +17,7 @@ def show_judged(run: Any, rubric: str, judged: Any) -> None:
     table = _table(f"{run.label}, judged by {', '.join(j.name for j in judged.judges)} with {rubric}")
     for name in ("Task", "Metric", "Value", "95% interval", "Scale", "Coverage", "Method"):
         table.add_column(name, overflow="fold")
-    for task, entry in run.tasks.items():
+    for task, entry in [*run.groups.items(), *run.tasks.items()]:
         for metric, figure in entry.get("metrics", {}).items():
             if metric.partition(",")[2] != rubric:
                 continue

@@ -18,6 +18,7 @@ from evalkit.results import Run, check_writable
 from evalkit.runner.judges import JudgeSpec, open_judge
 from evalkit.runner.listener import Listener
 from evalkit.runner.outcome import Outcome
+from evalkit.runner.reference import pair_with_file
 from evalkit.runner.stop import Stop
 
 __all__ = ["JudgeRequest", "judge_outcomes", "judge_run", "prepare_items"]
@@ -32,6 +33,8 @@ class JudgeRequest:
     tasks: Sequence[str] = ()
     fields: Mapping[str, str] = field(default_factory=dict)
     against: Run | None = None
+    reference: Path | None = None
+    """A file of another model's answers to the same instructions."""
     ask: bool = True
     """False: only what the journal holds; nothing is called."""
     limit: int | None = None
@@ -40,11 +43,17 @@ class JudgeRequest:
 def prepare_items(run: Run, request: JudgeRequest) -> list[Item]:
     items = items_of(run, request.rubric, request.tasks, request.fields)
     if request.rubric.kind == "pairwise":
-        others = None
-        if request.against is not None:
-            others = items_of(request.against, request.rubric, request.tasks, request.fields)
-        items = pair_up(items, others)
+        items = _paired(run, request, items)
     return items if request.limit is None else items[: request.limit]
+
+
+def _paired(run: Run, request: JudgeRequest, items: list[Item]) -> list[Item]:
+    if request.reference is not None:
+        return pair_with_file(run, items, request.reference)
+    others = None
+    if request.against is not None:
+        others = items_of(request.against, request.rubric, request.tasks, request.fields)
+    return pair_up(items, others)
 
 
 def judge_run(run: Run, request: JudgeRequest, listener: Listener) -> tuple[Run, Judged]:
