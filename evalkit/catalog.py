@@ -16,7 +16,10 @@ from typing import Any, Literal
 
 from evalkit.errors import ConfigError, UnknownModel, nearest
 
-__all__ = ["Entry", "Fact", "Found", "Kind", "all_entries", "get", "kind", "load", "nano_path", "resolve"]
+__all__ = [
+    "Entry", "Fact", "Found", "Kind", "adapters", "all_entries", "find_adapter", "get", "kind", "load", "nano_path",
+    "resolve",
+]  # fmt: skip
 
 Kind = Literal["base", "instruct", "chat"]
 
@@ -97,6 +100,19 @@ _FACTS = tuple(field.name for field in fields(Entry) if field.name not in ("alia
 def nano_path() -> Path:
     """The checkpoint that ships inside, in a checkout and in an installed package alike."""
     return Path(__file__).parent / "_models" / "nano"
+
+
+def adapters() -> Mapping[str, Path]:
+    """The LoRA adapters of `nano` that ship beside it, by name."""
+    found = sorted(nano_path().parent.glob("*/adapter_config.json"))
+    return {file.parent.name: file.parent for file in found}
+
+
+def find_adapter(typed: str) -> str:
+    """What a loader opens: a folder of that name, else the shipped adapter, else what was typed."""
+    if Path(typed).exists():
+        return typed
+    return str(adapters().get(typed, typed))
 
 
 def all_entries() -> tuple[Entry, ...]:

@@ -107,7 +107,7 @@ def find_model(typed: str, config: RunConfig) -> Model:
 def find_adapters(config: RunConfig, model: Model) -> list[Adapter]:
     adapters = []
     for name, path in config.adapter:
-        folder = checkpoint.resolve_adapter(path)
+        folder = checkpoint.resolve_adapter(catalog.find_adapter(path))
         check_fits(model.spec.source, folder)
         adapters.append(Adapter(name, str(folder), checkpoint.fingerprint_adapter(folder)))
     return adapters

@@ -71,7 +71,13 @@ def _encode(tokenizer: Tokenizer, spans: list[Span]) -> tuple[list[int], list[fl
     return encoded.ids, weights
 
 
-def rows(tokenizer: Tokenizer, seed: int, shape: Callable[[int], tuple[int, int]]) -> Iterator[Rows]:
+def rows(
+    tokenizer: Tokenizer,
+    seed: int,
+    shape: Callable[[int], tuple[int, int]],
+    make: Callable[[random.Random], list[Span]] = document,
+    stream: str = "nano",
+) -> Iterator[Rows]:
     """Batches without end; `shape(step)` gives (rows, length). The last document of a row is cut to fit."""
     step = 0
     while True:
@@ -79,10 +85,10 @@ def rows(tokenizer: Tokenizer, seed: int, shape: Callable[[int], tuple[int, int]
         ids = np.zeros((count, length), dtype=np.int64)
         weights = np.zeros((count, length), dtype=np.float32)
         for row in range(count):
-            rng = rng_for("nano", seed, step, row)
+            rng = rng_for(stream, seed, step, row)
             at = 0
             while at < length:
-                tokens, loss = _encode(tokenizer, document(rng))
+                tokens, loss = _encode(tokenizer, make(rng))
                 loss = [w if w != _ASKED or rng.random() < _LOOKED_AT else 0.0 for w in loss]
                 take = min(len(tokens), length - at)
                 ids[row, at : at + take], weights[row, at : at + take] = tokens[:take], loss[:take]

@@ -1,4 +1,7 @@
-"""Trains `nano` from nothing on the repo's own text: `python -m tools.nano.train --out FOLDER`."""
+"""Trains `nano` on the repo's own text: `python -m tools.nano.train`, then the same with `--further`.
+
+The first stage starts from nothing and learns the five tasks; the second goes on from there with wider text.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,15 @@ import torch
 from tokenizers import Tokenizer
 
 from tools.nano import tokenizer as bpe
-from tools.nano.corpus import rows
+from tools.nano.corpus import document, rows
+from tools.nano.plain import wider
 
 __all__ = ["main"]
 
 SEED = 20
 STEPS = 900
+FURTHER = 300
+"""Steps of the second stage."""
 TOKENS = 3072
 """Per step."""
 WINDOW = 1024
@@ -52,14 +58,14 @@ def build(vocabulary: int) -> Any:
     return LlamaForCausalLM(config)
 
 
-def optimizers(model: Any, steps: int) -> tuple[list[Any], list[Any]]:
+def optimizers(model: Any, steps: int, scale: float) -> tuple[list[Any], list[Any]]:
     """Muon for the layers' matrices, AdamW for embeddings and norms; the rate falls to 0 over the second half."""
     matrices = [p for p in model.model.layers.parameters() if p.ndim == 2]
     chosen = {id(p) for p in matrices}
     others = [p for p in model.parameters() if id(p) not in chosen]
     both: list[Any] = [
-        torch.optim.Muon(matrices, lr=0.02, weight_decay=0.02, momentum=0.95),
-        torch.optim.AdamW(others, lr=3e-3, betas=(0.9, 0.95), weight_decay=0.0),
+        torch.optim.Muon(matrices, lr=0.02 * scale, weight_decay=0.02, momentum=0.95),
+        torch.optim.AdamW(others, lr=3e-3 * scale, betas=(0.9, 0.95), weight_decay=0.0),
     ]
 
     def rate(step: int) -> float:
@@ -68,9 +74,11 @@ def optimizers(model: Any, steps: int) -> tuple[list[Any], list[Any]]:
     return both, [torch.optim.lr_scheduler.LambdaLR(each, rate) for each in both]
 
 
-def fit(model: Any, tokenizer: Tokenizer, seed: int, steps: int, out: Path, save_every: int) -> None:
-    batches = rows(tokenizer, seed, shape)
-    opts, schedules = optimizers(model, steps)
+def fit(
+    model: Any, tokenizer: Tokenizer, seed: int, steps: int, out: Path, save_every: int, further: bool = False
+) -> None:
+    batches = rows(tokenizer, seed, shape, wider if further else document, "further" if further else "nano")
+    opts, schedules = optimizers(model, steps, 0.5 if further else 1.0)
     model.train()
     began, shown = time.perf_counter(), 0.0
     for step in range(steps):
@@ -114,16 +122,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=REPO / "evalkit" / "_models" / "nano")
     parser.add_argument("--seed", type=int, default=SEED)
-    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--further", action="store_true", help="go on from --start with wider text")
+    parser.add_argument("--start", type=Path, default=REPO / "evalkit" / "_models" / "nano")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--save-every", type=int, default=0, help="also keep the model after so many steps")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
-    tokenizer = bpe.train(args.seed, VOCABULARY)
-    model = build(VOCABULARY)
+    steps = args.steps or (FURTHER if args.further else STEPS)
+    if args.further:
+        from transformers import AutoModelForCausalLM
+
+        tokenizer = Tokenizer.from_file(str(args.start / "tokenizer.json"))
+        model = AutoModelForCausalLM.from_pretrained(args.start, dtype=torch.float32)
+    else:
+        tokenizer = bpe.train(args.seed, VOCABULARY)
+        model = build(VOCABULARY)
     print(f"{sum(p.numel() for p in model.parameters()):,} parameters", flush=True)
-    fit(model, tokenizer, args.seed, args.steps, args.out, args.save_every)
+    fit(model, tokenizer, args.seed, steps, args.out, args.save_every, args.further)
     save(model, tokenizer, args.out)
 
 
