@@ -100,9 +100,15 @@ def _check(run: Run, target: Target, lines: Lines) -> None:
         if key in seen:
             raise RunFolderError(f"{where}: document {key[1]} of {key[0]} stands twice with {target.metric}")
         seen.add(key)
-    answered = Counter(task for task, value in zip(lines.task, lines.value, strict=True) if np.isfinite(value))
+    # Where a document has several verdicts, each has a line: their hashes differ behind `#`.
+    documents: dict[tuple[str, int, str], bool] = {}
+    for task, doc_id, doc_hash, value in zip(lines.task, lines.doc_id, lines.doc_hash, lines.value, strict=True):
+        key = task, doc_id, doc_hash.partition("#")[0]
+        documents[key] = documents.get(key, False) or bool(np.isfinite(value))
+    found = Counter(task for task, _, _ in documents)
+    answered = Counter(task for (task, _, _), known in documents.items() if known)
     for leaf in target.leaves:
-        _check_count(run, leaf, counts[leaf], answered[leaf])
+        _check_count(run, leaf, found[leaf], answered[leaf])
 
 
 def _check_count(run: Run, leaf: str, lines: int, answered: int) -> None:

@@ -14,10 +14,15 @@ _Z95 = 1.959963984540054
 
 
 def figure(value: Any, stderr: Any, values: Sequence[Any], higher_is_better: bool) -> Figure:
-    """Wilson's interval for a share of documents, Student's for another mean, else value ± 1.96 standard errors."""
+    """Wilson's interval for a share of documents, Student's for another mean, else value ± 1.96 standard errors.
+
+    Several verdicts in a document, as IFEval's instructions, are pooled: each document is a cluster of them.
+    """
     number, error = _number(value), _number(stderr)
     if number is None:
         return Figure(None, higher_is_better=higher_is_better, reason=f"the metric is not a number: {value!r}"[:200])
+    if error is None and _are_verdicts(values):
+        return _pooled(number, values, higher_is_better)
     each = [_number(v) for v in values]
     known = [v for v in each if v is not None]
     is_mean = len(known) == len(each) and bool(known) and math.isclose(sum(known) / len(known), number, abs_tol=1e-12)
@@ -36,6 +41,23 @@ def _interval(value: float, error: float | None, averaged: Sequence[float]) -> t
         mean = mean_t(averaged)
         return _clipped((mean.low, mean.high), unit=min(averaged) >= 0.0 and max(averaged) <= 1.0)
     return value - _Z95 * error, value + _Z95 * error
+
+
+def _are_verdicts(values: Sequence[Any]) -> bool:
+    return bool(values) and all(isinstance(v, list) and v and all(isinstance(x, bool) for x in v) for v in values)
+
+
+def _pooled(value: float, values: Sequence[Sequence[bool]], higher_is_better: bool) -> Figure:
+    from evalkit.stats import clustered_mean
+
+    verdicts = [float(verdict) for item in values for verdict in item]
+    if not math.isclose(sum(verdicts) / len(verdicts), value, abs_tol=1e-12):
+        return Figure(value, higher_is_better=higher_is_better)
+    mean = clustered_mean(verdicts, clusters=[place for place, item in enumerate(values) for _ in item])
+    if mean.df < 1:
+        return Figure(value, higher_is_better=higher_is_better)
+    interval = mean.interval()
+    return Figure(value, mean.stderr, _clipped((interval.low, interval.high), unit=True), higher_is_better)
 
 
 def group_figure(value: Any, stderr: Any, higher_is_better: bool, *, unit: bool) -> Figure:

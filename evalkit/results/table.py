@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -57,10 +58,12 @@ class ScoreWriter:
 
         lines: dict[str, list[Any]] = {name: [] for name in COLUMNS}
         expected = _metrics_by_filter(rows, metrics)
+        several = {name for row in rows for name, value in row.metrics.items() if is_verdicts(value)}
         for row in rows:
             for metric in expected[row.filter]:
-                for name, item in zip(COLUMNS, _line(row, metric), strict=True):
-                    lines[name].append(item)
+                for line in _lines(row, metric, metric in several):
+                    for name, item in zip(COLUMNS, line, strict=True):
+                        lines[name].append(item)
         self._writer.write_table(pa.table(lines, schema=self._schema))
 
     def close(self) -> None:
@@ -85,8 +88,27 @@ def score_of(row: Row, metric: str) -> tuple[float | None, list[str]]:
     return value, flags
 
 
-def _line(row: Row, metric: str) -> tuple[Any, ...]:
-    value, flags = score_of(row, metric)
+def _lines(row: Row, metric: str, several: bool) -> Iterator[tuple[Any, ...]]:
+    """One; but of a metric that gives a document several verdicts one for each, its hash numbered `…#2`.
+
+    The mean over the lines is then the metric's own figure, and the document is the cluster that they share.
+    """
+    value = row.metrics.get(metric)
+    if not several:
+        yield _line(row, metric, *score_of(row, metric))
+        return
+    for place, verdict in enumerate(value if is_verdicts(value) else [None], 1):
+        flags = list(row.flags) if verdict is not None else score_of(row, metric)[1]
+        part = replace(row, doc_hash=f"{row.doc_hash}#{place}", cluster=row.cluster or row.doc_hash)
+        yield _line(part, metric, None if verdict is None else float(verdict), flags)
+
+
+def is_verdicts(value: Any) -> bool:
+    """Several yes-or-no answers about one document, as IFEval gives for its instructions."""
+    return isinstance(value, list) and bool(value) and all(isinstance(item, bool) for item in value)
+
+
+def _line(row: Row, metric: str, value: float | None, flags: Sequence[str]) -> tuple[Any, ...]:
     return (
         row.task,
         row.doc_id,

@@ -1,0 +1,28 @@
+"""What tasks/ifeval.yaml calls: a document's four figures, and how those of instructions are put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from evalkit.checks.ifeval import follow
+
+__all__ = ["pooled", "process_results"]
+
+
+def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, bool | list[bool]]:
+    """lm-eval's names: at prompt level whether all instructions were followed, else one verdict for each."""
+    told = [{name: value for name, value in kwargs.items() if value is not None} for kwargs in doc["kwargs"]]
+    found = follow(doc["instruction_id_list"], told, results[0])
+    return {
+        "prompt_level_strict_acc": all(found.strict),
+        "inst_level_strict_acc": list(found.strict),
+        "prompt_level_loose_acc": all(found.loose),
+        "inst_level_loose_acc": list(found.loose),
+    }
+
+
+def pooled(items: Sequence[Sequence[bool]]) -> float:
+    """The share of instructions that were followed, whatever prompt they stood in."""
+    verdicts = [verdict for item in items for verdict in item]
+    return sum(verdicts) / len(verdicts)
