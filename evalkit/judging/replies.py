@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from evalkit.judging.json_replies import NOTHING, find_score
+from evalkit.judging.reply_patterns import (
+    ASSIGN,
+    BARE,
+    BETWEEN,
+    DIGITS,
+    FIRST_LINE,
+    GIVEN,
+    IS_A,
+    KEY,
+    KEYED,
+    KOREAN,
+    LONG_RUN,
+    NAMED_SCALE,
+    NEGATED,
+    NUMBER,
+    OUT_OF_TEXT,
+    RANGE_NEXT,
+    REFUSAL,
+    STARS,
+    THINK,
+    WORDS,
+    YES,
+)
 from evalkit.judging.scale import Scale
 
 __all__ = ["Reading", "read_reply"]
+
+_KEPT = 25
+"""Characters at either end of a long run that stay."""
+_LONG = 1500
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,57 +53,20 @@ class Reading:
         return self.value is None
 
 
-_WORDS = {word: n for n, word in enumerate("zero one two three four five six seven eight nine ten".split())}  # noqa: SIM905
-_DIGITS = str.maketrans("０１２３４５６７８９．：／－", "0123456789.:/-")
-_NUMBER = (
-    rf"(?<![\w.,/\-–~])[+-]?(?:\d+(?:\.\d+)?|(?:{'|'.join(_WORDS)})\b)"
-    r"(?!\d|[.,]\d|\s?%|(?:st|nd|rd|th)\b)"
-)
-_RANGE_NEXT = re.compile(r"\s*(?:[-–~]\s*\d|to\s+\d|or\s+\d|에서\s*\d)", re.IGNORECASE)
-_OUT_OF = (
-    r"(?:\s*(?:/|out\s+of(?:\s+a\s+possible)?|of|on\s+a\s+scale\s+of\s+\d+\s*(?:-|–|to))\s*"
-    r"(?P<top>\d+(?:\.\d+)?|three|four|five|seven|ten))"
-)
-_TAIL = r"(?:\s*(?:points?|stars?|점(?:입니다|이다|을 드립니다)?))?"
-
-_KEY = r"(?:score|rating|rate|grade|verdict|mark|points?|answer|점수|평점|등급|평가|총점|결론)"
-_ASSIGN = r"(?:\s*\([^()\n]*\))?[*_`\"']*\s*(?:is\s*:?|would\s+be|[:=]|-{1,2}>?|→|은|는)\s*[*_`\"'\[(<]*\s*"
-_BARE = re.compile(rf"[\s*_`\"'\[(<#-]*(?P<n>{_NUMBER}){_OUT_OF}?{_TAIL}[\s*_`\"'\])>.!]*", re.IGNORECASE)
-_KEYED = re.compile(rf"(?P<key>(?:[^\W\d_][\w '&/-]{{0,40}}?)?){_ASSIGN}(?P<n>{_NUMBER}){_OUT_OF}?", re.IGNORECASE)
-_FIRST_LINE = re.compile(
-    rf"\s*[*_`\"'\[(]*(?P<n>{_NUMBER}){_OUT_OF}?{_TAIL}[*_`\"'\])]*\s*(?P<end>[.:;,–—(-]\s|\n|\()", re.IGNORECASE
-)
-_OUT_OF_TEXT = re.compile(rf"(?<!not )(?<!not a )(?P<n>{_NUMBER}){_OUT_OF}", re.IGNORECASE)
-_KOREAN = re.compile(rf"(?:(?P<top>\d+(?:\.\d+)?)\s*점\s*만점(?:에서|에|\s*중)?\s*)?(?P<n>{_NUMBER})\s*점")
-_GIVEN = re.compile(
-    r"\b(?:give|giving|gave|assign(?:ing)?|award(?:ing)?|deserves?|merits?|warrants?|earns?|gets?|receives?|rate|rated|"
-    r"rating|scor(?:e|ed|ing)|grade)\b(?P<between>[^.\n\d]{0,60}?)"
-    rf"(?P<n>{_NUMBER}){_OUT_OF}?",
-    re.IGNORECASE,
-)
-_IS_A = re.compile(
-    r"\b(?:is|be|it's|it’s|that's|was)\s+(?:definitely |clearly |about |roughly )?"
-    r"(?:an?\s+)(?:solid |strong |clear |weak |perfect )?"
-    rf"(?P<n>{_NUMBER}){_OUT_OF}?\s*(?=[.!\n]|$)",
-    re.IGNORECASE,
-)
-_NEGATED = re.compile(r"\b(?:not|never|n't|cannot|neither|unless|if)\b", re.IGNORECASE)
-_REFUSAL = re.compile(
-    r"\b(?:i(?:'|’)?m sorry|i am sorry|i apologi[sz]e|i (?:can(?:no|')?t|can’t|am unable|am not able|won't|will not)|"
-    r"as an ai|unable to (?:rate|score|assess|evaluate))|죄송|평가할 수 없|할 수 없습니다|도와드릴 수 없",
-    re.IGNORECASE,
-)
-_KEYS_OF_JSON = ("score", "rating", "verdict", "grade", "점수", "평점")
-
-
 def read_reply(text: str, scale: Scale, dimension: str | None = None) -> Reading:
     """Only what the judge itself says last counts: not what it quotes, not what stands in a fenced block."""
+    short, places = _shortened(text)
+    reading = _read(short, scale, dimension)
+    return reading if places is None or reading.start < 0 else replace(reading, start=places[reading.start])
+
+
+def _read(text: str, scale: Scale, dimension: str | None) -> Reading:
     own = _without_reasoning(text)
     if own is None:
         return Reading(None, "unfinished")
     if not own.strip():
         return Reading(None, "empty")
-    plain = own.translate(_DIGITS)
+    plain = own.translate(DIGITS)
     as_json = _from_json(plain, scale, dimension)
     if as_json is not None:
         return as_json
@@ -84,11 +74,14 @@ def read_reply(text: str, scale: Scale, dimension: str | None = None) -> Reading
     if named is not None:
         return named
     said = _without_quotations(plain)
-    for find in (_bare, _keyed, _leading, _stated):
+    tops, said = _without_scale(said, scale)
+    if any(top != scale.high for top in tops):
+        return Reading(None, "another scale")
+    for find in (_bare, _keyed, _own_line, _leading, _stated):
         readings = list(find(said, scale, dimension))
         if readings:
             return _agreed(readings)
-    return Reading(None, "refusal" if _REFUSAL.search(own) else "unparsed")
+    return Reading(None, "refusal" if REFUSAL.search(own) else "unparsed")
 
 
 # ── what may be read ─────────────────────────────────────────────────────────
@@ -98,13 +91,40 @@ def _blank(found: re.Match[str]) -> str:
     return re.sub(r"[^\n]", " ", found.group())
 
 
+def _shortened(text: str) -> tuple[str, list[int] | None]:
+    """A judge that loops writes the same thousands of times, in which patterns would search for minutes.
+
+    With the offsets that the characters had, where any were left out.
+    """
+    if len(text) < _LONG:
+        return text, None
+    kept: list[int] = []
+    end = 0
+    for run in LONG_RUN.finditer(text):
+        kept += range(end, run.start() + _KEPT)
+        end = run.end() - _KEPT
+    if not end:
+        return text, None
+    kept += range(end, len(text))
+    return "".join(text[place] for place in kept), kept
+
+
 def _without_reasoning(text: str) -> str | None:
     """Offsets stay: what is left out becomes spaces. None where a trace never ends."""
-    closed = re.sub(r"<think(?:ing)?>.*?</think(?:ing)?>", _blank, text, flags=re.DOTALL | re.IGNORECASE)
-    end = list(re.finditer(r"</think(?:ing)?>", closed, re.IGNORECASE))
-    if end:
-        closed = re.sub(r"[^\n]", " ", closed[: end[-1].end()]) + closed[end[-1].end() :]
-    return None if re.search(r"<think(?:ing)?>", closed, re.IGNORECASE) else closed
+    opened: int | None = None
+    spans: list[tuple[int, int]] = []
+    for tag in THINK.finditer(text):
+        if not tag.group().startswith("</"):
+            opened = tag.start() if opened is None else opened
+        else:
+            # Some templates open the trace in the prompt: then its end comes without a start.
+            spans.append((0 if opened is None else opened, tag.end()))
+            opened = None
+    if opened is not None:
+        return None
+    for start, end in spans:
+        text = text[:start] + re.sub(r"[^\n]", " ", text[start:end]) + text[end:]
+    return text
 
 
 def _without_quotations(text: str) -> str:
@@ -119,13 +139,32 @@ def _without_quotations(text: str) -> str:
     return re.sub(r"[\"“][^\"”\n]{4,}[\"”]", _blank, text)
 
 
+def _without_scale(text: str, scale: Scale) -> tuple[list[float], str]:
+    """`on a scale of 1 to 5` and `(1-5)` are no scores. With the tops that they name."""
+    tops: list[float] = []
+    for pattern in NAMED_SCALE:
+        named = re.compile(pattern.format(low=scale.low), re.IGNORECASE)
+        tops += [float(found.group("top")) for found in named.finditer(text)]
+        text = named.sub(_blank, text)
+    return tops, text
+
+
 # ── ways of saying it, the surest first ──────────────────────────────────────
 
 
 def _bare(text: str, scale: Scale, dimension: str | None) -> Iterator[Reading]:
-    found = _BARE.fullmatch(text)
-    if found:
+    if found := BARE.fullmatch(text):
         yield _reading(found, text, scale)
+    elif scale.numeric and (stars := STARS.fullmatch(text)):
+        full, empty = len(re.findall("[★⭐]", stars.group("full"))), len(stars.group("empty"))
+        whole = not empty or full + empty == scale.high
+        yield (
+            Reading(float(full), start=stars.start("full"))
+            if whole and full in scale
+            else Reading(None, "another scale")
+        )
+    elif scale.numeric and scale.describe() == [0.0, 1.0] and (answer := YES.fullmatch(text)):
+        yield Reading(float(answer.group("yes") is not None), start=answer.start())
 
 
 def _keyed(text: str, scale: Scale, dimension: str | None) -> Iterator[Reading]:
@@ -134,12 +173,12 @@ def _keyed(text: str, scale: Scale, dimension: str | None) -> Iterator[Reading]:
     general: list[Reading] = []
     others: dict[str, Reading] = {}
     for line in re.finditer(r"[^\n]+", text):
-        for found in _KEYED.finditer(text, line.start(), line.end()):
+        for found in KEYED.finditer(text, line.start(), line.end()):
             key = " ".join(re.sub(r"[*_`#\-\"']", " ", found.group("key")).casefold().split())
             reading = _reading(found, text, scale)
             if dimension and key and _same_name(dimension, key):
                 own.append(reading)
-            elif re.search(rf"(?:^|\s){_KEY}$", key) and not _NEGATED.search(key):
+            elif re.search(rf"(?:^|\s){KEY}$", key) and not NEGATED.search(key):
                 general.append(reading)
             elif key and len(key.split()) <= 3 and re.match(r"[\s*_`#\-•]*$", text[line.start() : found.start("key")]):
                 others[key] = reading
@@ -151,21 +190,33 @@ def _keyed(text: str, scale: Scale, dimension: str | None) -> Iterator[Reading]:
         yield Reading(None, "ambiguous")
 
 
+def _own_line(text: str, scale: Scale, dimension: str | None) -> Iterator[Reading]:
+    """A number that has the first or the last line for itself. Two that differ say nothing."""
+    lines = [line for line in re.finditer(r"[^\n]+", text) if line.group().strip()]
+    for line in (lines[0], lines[-1]) if lines else ():
+        if found := BARE.fullmatch(text, line.start(), line.end()):
+            yield _reading(found, text, scale)
+
+
 def _leading(text: str, scale: Scale, dimension: str | None) -> Iterator[Reading]:
     """A number that opens the reply, with words after it; not the first item of a list."""
-    found = _FIRST_LINE.match(text)
-    if found and not (found.group("end").startswith(".") and re.search(r"\n\s*\d+[.)]\s", text)):
+    found = FIRST_LINE.match(text)
+    listed = found and found.group("end").startswith(".") and re.search(r"\n\s*\d+[.)]\s|\.\s+\d+\W*$", text)
+    if found and not listed:
         yield _reading(found, text, scale)
 
 
 def _stated(text: str, scale: Scale, dimension: str | None) -> Iterator[Reading]:
     """In a sentence: given, out of a top, is a. Several that disagree say nothing."""
     taken: set[int] = set()
-    for pattern in (_OUT_OF_TEXT, _KOREAN, _GIVEN, _IS_A):
+    for pattern in (OUT_OF_TEXT, KOREAN, GIVEN, IS_A):
         for found in pattern.finditer(text):
             sentence = re.split(r"[.!?\n]\s", text[: found.start()])[-1]
             between = found.groupdict().get("between") or ""
-            if found.start("n") in taken or _NEGATED.search(sentence) or _NEGATED.search(between):
+            if found.start("n") in taken or NEGATED.search(sentence) or NEGATED.search(between):
+                continue
+            if BETWEEN.search(between):
+                yield Reading(None, "ambiguous")
                 continue
             taken.add(found.start("n"))
             yield _reading(found, text, scale)
@@ -179,11 +230,11 @@ def _agreed(readings: list[Reading]) -> Reading:
 
 def _reading(found: re.Match[str], text: str, scale: Scale) -> Reading:
     number = found.group("n").lower()
-    value = float(_WORDS[number]) if number in _WORDS else float(number)
+    value = float(WORDS[number]) if number in WORDS else float(number)
     top = found.groupdict().get("top")
-    if top is not None and float(_WORDS.get(top.lower(), top)) != scale.high:
+    if top is not None and float(WORDS.get(top.lower(), top)) != scale.high:
         return Reading(None, "another scale")
-    if top is None and _RANGE_NEXT.match(text, found.end("n")):
+    if top is None and RANGE_NEXT.match(text, found.end("n")):
         return Reading(None, "ambiguous")
     if scale.numeric:
         return Reading(value, start=found.start("n")) if value in scale else Reading(None, "off the scale")
@@ -193,12 +244,12 @@ def _reading(found: re.Match[str], text: str, scale: Scale) -> Reading:
 
 def _same_name(dimension: str, key: str) -> bool:
     name = " ".join(re.sub(r"[_\-]", " ", dimension).casefold().split())
-    return key == name or re.sub(rf"\s*{_KEY}$", "", key) == name
+    return key == name or re.sub(rf"\s*{KEY}$", "", key) == name
 
 
 def _named_label(text: str, scale: Scale) -> Reading | None:
     """Labels that are words: the whole reply, or the last `Verdict: word`."""
-    words = {label for label in scale if not re.fullmatch(_NUMBER, label)}
+    words = {label for label in scale if not re.fullmatch(NUMBER, label)}
     if not words:
         return None
     whole = text.strip(" \t\n*_`\"'[](){}<>.!")
@@ -206,47 +257,25 @@ def _named_label(text: str, scale: Scale) -> Reading | None:
         return Reading(scale.value_of(whole), start=text.index(whole))
     said = _without_quotations(text)
     choice = "|".join(sorted(map(re.escape, words), key=len, reverse=True))
-    found = list(re.finditer(rf"{_KEY}{_ASSIGN}(?P<n>{choice})(?!\w)", said, re.IGNORECASE))
+    found = list(re.finditer(rf"{KEY}{ASSIGN}(?P<n>{choice})(?!\w)", said, re.IGNORECASE))
     if found:
         return Reading(scale.value_of(found[-1].group("n")), start=found[-1].start("n"))
     return None
 
 
 def _from_json(text: str, scale: Scale, dimension: str | None) -> Reading | None:
-    """The last object at top level. What stands in a string inside it is not the judge's verdict."""
-    decoder = json.JSONDecoder()
-    last, at, start = None, 0, text.find("{")
-    while start >= 0:
-        try:
-            value, end = decoder.raw_decode(text, start)
-        except ValueError:
-            end = start + 1
-        else:
-            if isinstance(value, dict):
-                last, at = value, start
-        start = text.find("{", end)
-    if last is None:
+    found = find_score(text, dimension)
+    if found is None or found[0] is NOTHING:
         return None
-    keys = {str(key).casefold(): key for key in last}
-    for name in (*([dimension.casefold()] if dimension else []), *_KEYS_OF_JSON):
-        if name not in keys:
-            continue
-        value = last[keys[name]]
-        if isinstance(value, dict):
-            value = value.get("score", value.get("rating"))
-        if isinstance(value, bool) or not isinstance(value, int | float | str):
-            return Reading(None, "unparsed")
-        if isinstance(value, str):
-            return read_reply(value, scale, dimension)
-        start = _offset_of(json.dumps(keys[name], ensure_ascii=False), text, at)
-        if not scale.numeric:
-            worth = scale.value_of(f"{value:g}")
-            return Reading(None, "off the scale") if worth is None else Reading(worth, start=start)
+    value, start = found
+    if value is None:
+        return Reading(None, "no score given")
+    if isinstance(value, str):
+        inner = read_reply(value, scale, dimension)
+        return replace(inner, start=start + inner.start) if inner.value is not None and start >= 0 else inner
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return Reading(None, "unparsed")
+    if scale.numeric:
         return Reading(float(value), start=start) if value in scale else Reading(None, "off the scale")
-    return None
-
-
-def _offset_of(key: str, text: str, start: int) -> int:
-    """Where the number behind the last such key starts."""
-    found = list(re.finditer(re.escape(key) + r"\s*:\s*", text[start:]))
-    return start + found[-1].end() if found else -1
+    worth = scale.value_of(f"{value:g}") if abs(value) < 1e15 else None
+    return Reading(None, "off the scale") if worth is None else Reading(worth, start=start)
