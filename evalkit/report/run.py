@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evalkit.report.beside import FEW, beside_markdown, chief_figures, show_beside
 from evalkit.report.pieces import draw
 
 __all__ = ["Line", "as_json", "as_markdown", "lines", "report", "show"]
@@ -36,14 +37,17 @@ class Line:
 
 
 def lines(results: Mapping[str, Any], *, members: bool = True) -> Iterator[Line]:
-    """In the order asked for, groups before their members."""
+    """In the order asked for, groups before their members. Without `members` a group shows them where they are few,
+    each by its chief figures alone.
+    """
     tasks, groups = results.get("tasks", {}), results.get("groups", {})
 
-    def walk(name: str, depth: int) -> Iterator[Line]:
+    def walk(name: str, depth: int, brief: bool = False) -> Iterator[Line]:
         entry = groups.get(name) or tasks.get(name)
         if entry is None:
             return
-        for key, figure in entry.get("metrics", {}).items():
+        figures = entry.get("metrics", {})
+        for key, figure in ((key, figures[key]) for key in (chief_figures(entry) if brief else figures)):
             metric, _, filter_name = key.partition(",")
             yield Line(
                 name=name,
@@ -58,8 +62,8 @@ def lines(results: Mapping[str, Any], *, members: bool = True) -> Iterator[Line]
         bare = not entry.get("metrics")
         for member in entry.get("members", ()):
             # A group without a figure of its own stands for its members.
-            if members or bare or member in groups:
-                yield from walk(member, depth if bare else depth + 1)
+            if members or bare or member in groups or len(entry["members"]) <= FEW:
+                yield from walk(member, depth if bare else depth + 1, not (members or bare or member in groups))
 
     for name in results.get("requested", [*groups, *tasks]):
         yield from walk(name, 0)
@@ -67,7 +71,9 @@ def lines(results: Mapping[str, Any], *, members: bool = True) -> Iterator[Line]
 
 def as_markdown(finished: Sequence[Any]) -> str:
     """What report.md holds, for each run in turn."""
-    return "\n".join(report(outcome.results, outcome.path) for outcome in finished)
+    reports = [report(outcome.results, outcome.path) for outcome in finished]
+    beside = [beside_markdown([outcome.results for outcome in finished])] if len(finished) > 1 else []
+    return "\n".join([*reports, *beside])
 
 
 def report(results: Mapping[str, Any], path: Path) -> str:
@@ -91,6 +97,12 @@ def show(finished: Sequence[Any]) -> None:
             _show(console, outcome.results, str(outcome.path))
         else:
             print(_markdown(outcome.results, str(outcome.path), members=False))
+    if len(finished) > 1:
+        results = [outcome.results for outcome in finished]
+        if console.is_terminal:
+            show_beside(console, results)
+        else:
+            print(beside_markdown(results))
 
 
 def _show(console: Any, results: Mapping[str, Any], path: str) -> None:
