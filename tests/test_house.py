@@ -43,7 +43,8 @@ ARROWS: dict[str, set[str]] = {
     "leaderboard": GROUND | READS_RESULTS | {"compare", "catalog"},
     "report": GROUND | READS_RESULTS | {"compare", "gate", "leaderboard", "scrub"},
     "runner": ABOVE_REGISTRY
-    | {"hardware", "registry", "planning", "engines", "journal", "sandbox", "scoring", "checks", "judging", "results"},
+    | {"hardware", "registry", "planning", "engines", "journal", "sandbox", "scoring", "checks", "judging", "results"}
+    | {"compare", "gate"},
 }
 FREE = {"cli", "__init__", "__main__"}
 HEAVY = ("torch", "vllm", "transformers", "datasets", "lm_eval", "openai", "peft", "evaluate")

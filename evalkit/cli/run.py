@@ -158,6 +158,15 @@ def engine_options(function: Any) -> Any:
 )
 @click.option("--rubric", metavar="ID", help="By this rubric (a shipped id, or the path of a file).")
 @click.option("--judge-args", multiple=True, metavar="K=V,…", help="timeout=60, max_usd=5, price=0.15/0.60 …")
+@click.option(
+    "--against", metavar="RUN", help="Judge it against this run while it runs, and stop each task once that is sure."
+)
+@click.option(
+    "--policy",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="gate.yaml",
+    help="With --against: what is tolerated; without one, every shared task may drop by 0.01.",
+)
 @file_option("json", "the results")
 @file_option("markdown", "the table")
 @click.option("--quiet", "-q", is_flag=True, help="No progress, only the result.")
@@ -170,6 +179,8 @@ def command(
     judge: tuple[str, ...],
     rubric: str | None,
     judge_args: tuple[str, ...],
+    against: str | None,
+    policy: Path | None,
     **flags: Any,
 ) -> None:
     """Evaluate a model on tasks and keep everything under --output-path.
@@ -189,8 +200,9 @@ def command(
     from evalkit.runner import run
 
     request = _judge_request(judge, rubric, judge_args, config.output_path)
+    watched = _against(against, policy, judged=bool(judge), root=config.output_path)
     with Progress.open(quiet=quiet) as progress:
-        finished = run(config, progress, report)
+        finished = run(config, progress, report, watched)
         if request is not None:
             from evalkit.runner.judging import judge_outcomes
 
@@ -213,6 +225,24 @@ def _judge_request(judge: tuple[str, ...], rubric: str | None, judge_args: tuple
     return JudgeRequest(find_rubric(rubric), judges, root, parse_pairs(judge_args, "--judge-args"))
 
 
+def _against(ref: str | None, policy: Path | None, *, judged: bool, root: Path) -> Any:
+    """Found before the run: its baseline, and what is tolerated."""
+    if ref is None:
+        if policy is not None:
+            raise click.UsageError(
+                "--policy goes with --against RUN, the run to be held against; to judge a finished run, type"
+                " evalkit gate BASELINE CANDIDATE --policy FILE"
+            )
+        return None
+    if judged:
+        raise click.UsageError("--against stops a run early, and --judge reads whole runs: drop one of them")
+    from evalkit.cli.runs import find_run
+    from evalkit.policy import Policy
+    from evalkit.runner import Against
+
+    return Against(find_run(ref, root), Policy() if policy is None else Policy.load(policy))
+
+
 def conclude(finished: Sequence[Any], json: str | None, markdown: str | None) -> NoReturn:
     """Show and write what came out, then leave with the right exit code."""
     from evalkit.report.run import as_json, as_markdown, show
@@ -224,4 +254,6 @@ def conclude(finished: Sequence[Any], json: str | None, markdown: str | None) ->
     for outcome in finished:
         if outcome.problem:
             click.echo(f"evalkit: {Scrubber().text(outcome.problem)}", err=True)
-    raise SystemExit(max((outcome.exit_code for outcome in finished), default=0))
+    codes = [outcome.exit_code for outcome in finished]
+    # A regression outweighs what can't be told, as in the gate; what could not be done outweighs both.
+    raise SystemExit(max(codes, key=lambda code: (code not in (0, 3), code > 1, code), default=0))

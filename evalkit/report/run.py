@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evalkit.report import early
 from evalkit.report.beside import FEW, beside_markdown, chief_figures, show_beside
 from evalkit.report.pieces import draw
 
@@ -119,6 +120,7 @@ def _show(console: Any, results: Mapping[str, Any], path: str) -> None:
     draw(console, _title(results), head, rows, words=3, optional=("± stderr", "shots"))
     for remark in _remarks(results):
         console.print(f"[yellow]{escape(remark)}[/yellow]")
+    early.show(console, results)
     console.print(f"[dim]{escape(path)}[/dim]", soft_wrap=True)
 
 
@@ -148,7 +150,7 @@ def _markdown(results: Mapping[str, Any], path: str, *, members: bool = True) ->
     remarks = _remarks(results)
     if remarks:
         text += ["", *(f"- {remark}" for remark in remarks)]
-    return "\n".join([*text, "", f"`{path}`"])
+    return "\n".join([*text, *early.markdown(results), "", f"`{path}`"])
 
 
 def _title(results: Mapping[str, Any]) -> str:
@@ -173,7 +175,9 @@ def _remarks(results: Mapping[str, Any]) -> list[str]:
     remarks: list[str] = []
     if results["status"] == "limited" or results.get("limited"):
         remarks.append("LIMITED: only the first documents of each task; not for a leaderboard")
-    if results["status"] == "partial":
+    if any(entry.get("not_run") for entry in results.get("tasks", {}).values()):
+        remarks.append("PARTIAL: stopped early; figures cover the documents drawn until each verdict was sure")
+    elif results["status"] == "partial":
         remarks.append("PARTIAL: figures cover the documents that have an answer")
     if results["status"] == "incomplete":
         remarks.append("INCOMPLETE: not every document was scored; the same command goes on from here")

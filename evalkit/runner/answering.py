@@ -23,9 +23,10 @@ from evalkit.runner.ledger import Ledger, Pending
 from evalkit.runner.listener import Listener
 from evalkit.runner.preparing import Prepared
 from evalkit.runner.requests import answer_keys, enrol
+from evalkit.runner.rounds import Batches, Everything, Rounds
 from evalkit.runner.stop import Stop
 from evalkit.sandbox import Sandbox
-from evalkit.types import Failed, GenerateRequest, Request, TokenRequest, Usage, Work
+from evalkit.types import Failed, GenerateRequest, Request, Row, TokenRequest, Usage, Work
 
 __all__ = ["Answered", "answer", "start_sandbox"]
 
@@ -45,7 +46,15 @@ class Answered:
     notes: list[str] = field(default_factory=list)
 
 
-def answer(prepared: Prepared, config: RunConfig, journal: Journal, listener: Listener, clock: Clock) -> Answered:
+def answer(
+    prepared: Prepared,
+    config: RunConfig,
+    journal: Journal,
+    listener: Listener,
+    clock: Clock,
+    rounds: Rounds | None = None,
+) -> Answered:
+    """`rounds`: documents are asked a few at a time, until it is known enough."""
     with ExitStack() as stack:
         # Before the engine: nothing may be forked from a process that holds a GPU.
         sandbox = start_sandbox(stack, prepared.documents, config, listener)
@@ -58,16 +67,17 @@ def answer(prepared: Prepared, config: RunConfig, journal: Journal, listener: Li
                 listener.note(note)
         requested = _requested_by_leaf(prepared)
         listener.start(_totals(prepared, requested))
-        done = Answered(_grading(prepared, sandbox, listener, requested), [0] * len(prepared.variants))
+        grading = _grading(prepared, sandbox, listener, requested, rounds)
+        done = Answered(grading, [0] * len(prepared.variants))
         turns = Followups(prepared, config, ledger, keys)
         talk = _Talk(ledger, {} if config.fresh else keys, journal, turns, done)
-        with clock("scoring"):
-            unknown = _replay(talk, keys)
-        with clock("build"):
-            work = plan(unknown)
-            done.unique = work.floor
-            check_space(config.output_path, _space(prepared, unknown))
-        if len(work):
+        if rounds is not None:
+            rounds.enrol(ledger)
+        batches: Batches = rounds or Everything(ledger)
+        asking = _Asking(talk, batches, clock)
+        anything = asking.next()
+        check_space(config.output_path, _space(prepared, asking.unknown))
+        if anything:
             with clock("load"):
                 listener.stage(f"loading {prepared.model.spec.typed} ({prepared.kind.name})")
                 engine = start(prepared.kind, prepared.model.spec, prepared.tokenizer, prepared.adapters, config)
@@ -76,7 +86,7 @@ def answer(prepared: Prepared, config: RunConfig, journal: Journal, listener: Li
             listener.known()
             try:
                 with clock("inference"):
-                    _ask(engine, work, talk, keys, stop, listener)
+                    _ask(engine, asking, keys, stop, listener)
             except (EngineError, OutputError) as error:
                 done.error = error
             done.engine = engine.description
@@ -86,7 +96,8 @@ def answer(prepared: Prepared, config: RunConfig, journal: Journal, listener: Li
         with clock("scoring"):
             done.grading.poll(wait=True)
             for pending in ledger.unfinished():
-                done.grading.give_up(pending)
+                if batches.drawn(pending):
+                    done.grading.give_up(pending)
         done.failed, done.first_failure = ledger.failed, ledger.first_failure
         done.sandbox = sandbox.describe() if sandbox is not None else None
         if stop.requested and done.error is None:
@@ -107,9 +118,17 @@ def start_sandbox(
     return stack.enter_context(Sandbox.start(tier=config.sandbox))
 
 
-def _grading(prepared: Prepared, sandbox: Sandbox | None, listener: Listener, requested: Mapping[str, str]) -> Grading:
-    def scored(pending: Pending) -> None:
+def _grading(
+    prepared: Prepared,
+    sandbox: Sandbox | None,
+    listener: Listener,
+    requested: Mapping[str, str],
+    rounds: Rounds | None,
+) -> Grading:
+    def scored(pending: Pending, rows: Sequence[Row]) -> None:
         listener.advance(requested[pending.task.name])
+        if rounds is not None:
+            rounds.scored(pending, rows)
 
     return Grading(prepared.documents, len(prepared.variants), sandbox, scored)
 
@@ -150,25 +169,69 @@ class _Talk:
         return known
 
 
-def _replay(talk: _Talk, keys: Mapping[int, bytes]) -> list[TokenRequest]:
-    """Hand the ledger what is known; what is left has to be asked."""
-    for pending in talk.ledger.without_requests():
-        talk.done.grading.take(pending)
+@dataclass(slots=True)
+class _Asking:
+    """The batch that is being asked, as ordered work."""
+
+    talk: _Talk
+    batches: Batches
+    clock: Clock
+    unknown: list[TokenRequest] = field(default_factory=list)
+    """Of this batch, what the journal does not know."""
+    _planned: set[int] = field(default_factory=set)
+    _plan: Plan = field(default_factory=lambda: plan(()))
+
+    @property
+    def settled(self) -> bool:
+        return not self.talk.waiting and self.batches.settled
+
+    def next(self) -> bool:
+        """Take the next batch that has anything to ask. False: there is none."""
+        while True:
+            with self.clock("scoring"):
+                if not self.batches.settled:
+                    self.talk.done.grading.poll(wait=True)
+                if not (batch := self.batches.next()):
+                    return False
+                self.unknown = _replay(self.talk, batch)
+            if self.unknown:
+                with self.clock("build"):
+                    self._plan = plan(self.unknown)
+                    self._planned = {request.id for request in self.unknown}
+                    self.talk.done.unique += self._plan.floor
+                return True
+
+    def work(self) -> Iterator[Work]:
+        return iter(self._plan)
+
+    def owners(self, id_: int) -> tuple[int, ...]:
+        """A turn that came up since was asked by itself."""
+        return self._plan.owners(id_) if id_ in self._planned else (id_,)
+
+
+def _replay(talk: _Talk, batch: Sequence[Pending]) -> list[TokenRequest]:
+    """Hand the ledger what is known of these documents; what is left has to be asked."""
+    wanted: list[tuple[int, bytes]] = []
+    for pending in batch:
+        if pending.waiting == 0:
+            talk.done.grading.take(talk.ledger.close(pending))
+        elif talk.known_keys:
+            wanted += [(request.id, talk.known_keys[request.id]) for request in pending.requests()]
     known: set[int] = set()
-    for kept in talk.journal.get_many(list(talk.known_keys.items())):
+    for kept in talk.journal.get_many(wanted):
         known.add(kept.id)
         talk.accept(kept.id, kept)
     known |= talk.go_on()
     talk.waiting.clear()  # they are planned with the rest
-    return [request for request in talk.ledger.requests() if request.id not in known]
+    return [request for pending in batch for request in pending.requests() if request.id not in known]
 
 
-def _ask(engine: Engine, work: Plan, talk: _Talk, keys: Mapping[int, bytes], stop: Stop, listener: Listener) -> None:
-    planned = talk.ledger.next_id
-    for answer in engine.run(_feed(work, talk, stop)):
+def _ask(engine: Engine, asking: _Asking, keys: Mapping[int, bytes], stop: Stop, listener: Listener) -> None:
+    talk = asking.talk
+    for answer in engine.run(_feed(asking, stop)):
         if not isinstance(answer, Failed):
             talk.journal.put(keys[answer.id], answer)
-        for owner in work.owners(answer.id) if answer.id < planned else (answer.id,):
+        for owner in asking.owners(answer.id):
             talk.accept(owner, answer)
         talk.go_on()
         talk.done.grading.poll()
@@ -177,16 +240,23 @@ def _ask(engine: Engine, work: Plan, talk: _Talk, keys: Mapping[int, bytes], sto
             return
 
 
-def _feed(work: Plan, talk: _Talk, stop: Stop) -> Iterator[Work | None]:
+def _feed(asking: _Asking, stop: Stop) -> Iterator[Work | None]:
     """What was planned, with later turns as soon as they come up; None while answers may still bring more."""
-    for item in work:
-        while talk.waiting and not stop.requested:
-            yield as_work(talk.waiting.popleft())
-        if stop.requested:
-            return
-        yield item
-    while not stop.requested and (talk.waiting or talk.ledger.conversing):
-        yield as_work(talk.waiting.popleft()) if talk.waiting else None
+    waiting = asking.talk.waiting
+    more = True
+    while more:
+        for item in asking.work():
+            while waiting and not stop.requested:
+                yield as_work(waiting.popleft())
+            if stop.requested:
+                return
+            yield item
+        while not asking.settled:
+            if stop.requested:
+                return
+            asking.talk.done.grading.poll()
+            yield as_work(waiting.popleft()) if waiting else None
+        more = not stop.requested and asking.next()
 
 
 def _requested_by_leaf(prepared: Prepared) -> dict[str, str]:

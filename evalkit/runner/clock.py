@@ -10,17 +10,25 @@ __all__ = ["Clock"]
 
 
 class Clock:
+    """A phase within another counts for itself alone."""
+
     def __init__(self) -> None:
+        self._within: list[str] = []
         self._began = time.monotonic()
         self.seconds = {"load": 0.0, "build": 0.0, "inference": 0.0, "scoring": 0.0}
 
     @contextmanager
     def __call__(self, phase: str) -> Iterator[None]:
         began = time.monotonic()
+        self._within.append(phase)
         try:
             yield
         finally:
-            self.seconds[phase] += time.monotonic() - began
+            spent = time.monotonic() - began
+            self._within.pop()
+            self.seconds[phase] += spent
+            if self._within:
+                self.seconds[self._within[-1]] -= spent
 
     def timing(self) -> dict[str, float]:
         return {**self.seconds, "total": time.monotonic() - self._began}

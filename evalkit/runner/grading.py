@@ -37,7 +37,7 @@ class Grading:
         documents: Mapping[str, tuple[Task, Sequence[Document]]],
         variants: int,
         sandbox: ProgramJudge | None,
-        scored: Callable[[Pending], None] = lambda pending: None,
+        scored: Callable[[Pending, Sequence[Row]], None] = lambda pending, rows: None,
     ) -> None:
         self._scorers: dict[tuple[int, str], Scorer] = {
             (variant, name): task.scorer() for variant in range(variants) for name, (task, _) in documents.items()
@@ -98,8 +98,9 @@ class Grading:
     def _score(self, graded: _Graded, verdicts: Sequence[Verdict] | None) -> None:
         pending = graded.pending
         key = pending.variant, pending.task.name
-        self._rows[key] += self._scorers[key].add(pending.document, graded.answers, verdicts, graded.cut_tokens)
-        self._scored(pending)
+        rows = self._scorers[key].add(pending.document, graded.answers, verdicts, graded.cut_tokens)
+        self._rows[key] += rows
+        self._scored(pending, rows)
 
 
 def _document_order(rows: Sequence[Row]) -> Callable[[Row], tuple[int, int]]:

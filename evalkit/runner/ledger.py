@@ -31,6 +31,10 @@ class Pending:
         """The first turn that has not been asked yet."""
         return self.document.requests[len(self.encoded)]
 
+    def requests(self) -> Iterator[TokenRequest]:
+        for encoded in self.encoded:
+            yield from encoded.requests
+
     @property
     def goes_on(self) -> bool:
         """Whether a further turn waits for the answers that are here."""
@@ -62,6 +66,11 @@ class Ledger:
     def conversing(self) -> bool:
         """Whether some document will ask for more when what it asked for has come."""
         return any(p.waiting and len(p.encoded) < len(p.document.requests) for p in self._open.values())
+
+    @property
+    def open(self) -> list[Pending]:
+        """Documents that are not complete, in the order they came."""
+        return list(self._open.values())
 
     @property
     def next_id(self) -> int:
@@ -104,13 +113,9 @@ class Ledger:
             return None
         return pending if pending.goes_on else self.close(pending)
 
-    def without_requests(self) -> list[Pending]:
-        """Documents that ask nothing: their prompt could not be built, or does not fit."""
-        return [self.close(pending) for pending in list(self._open.values()) if pending.waiting == 0]
-
     def unfinished(self) -> Iterator[Pending]:
         """What is left when a run ends early."""
-        for pending in list(self._open.values()):
+        for pending in self.open:
             yield self.close(pending)
 
     def requests(self) -> Iterator[TokenRequest]:

@@ -9,12 +9,14 @@ from typing import Any
 
 from evalkit import results
 from evalkit.errors import CouldNotDo
-from evalkit.registry import Suite
+from evalkit.registry import Suite, Task
 from evalkit.runner.answering import Answered
 from evalkit.runner.clock import Clock
 from evalkit.runner.figures import group_entries, task_entry, token_entry
 from evalkit.runner.manifest import now
 from evalkit.runner.preparing import Variant
+from evalkit.runner.rounds import Rounds
+from evalkit.types import Figure
 
 __all__ = ["Outcome", "Reporter", "write"]
 
@@ -41,13 +43,23 @@ def write(
     report: Reporter,
     number: int = 0,
     alone: bool = True,
+    rounds: Rounds | None = None,
 ) -> Outcome:
     """`number` is the variant's place among those of one pass; `alone`: it was the only one."""
     with clock("scoring"):
         rows = answered.grading.rows(number)
         figures = suite.aggregate(rows)
-    tasks = {name: task_entry(task, rows[name], figures.tasks[name]) for name, task in suite.tasks.items()}
+    tasks = {
+        name: task_entry(task, rows[name], figures.tasks.get(name) or _none_drawn(task))
+        for name, task in suite.tasks.items()
+    }
     problem, code = _problem(answered, tasks)
+    early: dict[str, Any] = {}
+    verdict_code = 0
+    if rounds is not None:
+        for name, entry in tasks.items():
+            entry["not_run"] = rounds.not_run(number, name)
+        early["early_stopping"], verdict_code = rounds.conclude(number, rows, whole=answered.error is None)
     found = {
         "model": variant.manifest["model"]["typed"] + (f"+{variant.adapter.name}" if variant.adapter else ""),
         "requested": list(suite.requested),
@@ -60,6 +72,7 @@ def write(
             answered.usage, unique=answered.unique, generated=answered.generated[number], alone=alone
         ),
         "notes": answered.notes,
+        **early,
     }
     manifest = {
         **variant.manifest,
@@ -67,19 +80,28 @@ def write(
         "finished": None if answered.error is not None else now(),
         "engine": dict(answered.engine) if answered.engine else variant.manifest["engine"],
         "sandbox": answered.sandbox,
+        **early,
     }
     path = results.run_path(root, variant.slug, variant.run_id)
     with results.RunWriter(root, variant.slug, variant.run_id) as writer:
         for name, task in suite.tasks.items():
             writer.rows(name, rows[name], [metric.partition(",")[0] for metric in task.metrics])
         run = writer.commit(manifest, found, report(found, path))
-    return Outcome(run.path, run.results, code, problem)
+    return Outcome(run.path, run.results, code or verdict_code, problem)
+
+
+def _none_drawn(task: Task) -> dict[str, Figure]:
+    reason = "no document was drawn before the verdict was sure"
+    return {
+        name: Figure(None, higher_is_better=task.higher_is_better(name.partition(",")[0]), reason=reason)
+        for name in task.metrics
+    }
 
 
 def _status(code: int, tasks: Mapping[str, Mapping[str, Any]], limited: bool) -> str:
     if code:
         return "incomplete"
-    if any(entry["missing"] for entry in tasks.values()):
+    if any(entry["missing"] or entry.get("not_run") for entry in tasks.values()):
         return "partial"
     return "limited" if limited else "complete"
 

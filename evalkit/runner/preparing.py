@@ -53,7 +53,10 @@ class Prepared:
         return [variant.adapter for variant in self.variants if variant.adapter is not None and not variant.merged]
 
 
-def prepare(config: RunConfig, typed: str, run_id: str, listener: Listener) -> Prepared:
+def prepare(
+    config: RunConfig, typed: str, run_id: str, listener: Listener, extra: Mapping[str, Any] | None = None
+) -> Prepared:
+    """`extra` goes into the manifest: settings beside those of the config."""
     kind = choose(config.engine)
     if config.no_base and not config.adapter:
         raise UsageError("--no-base without --adapter leaves nothing to run")
@@ -69,7 +72,7 @@ def prepare(config: RunConfig, typed: str, run_id: str, listener: Listener) -> P
     variants = []
     for adapter in [*([] if config.no_base else [None]), *adapters]:
         own_id = run_id if adapter is None else results.member_id(run_id, adapter.name)
-        manifest = draw_up(config, suite, documents, model, adapter, chat, kind.name)
+        manifest = {**draw_up(config, suite, documents, model, adapter, chat, kind.name), **(extra or {})}
         variants.append(
             Variant(adapter, results.model_slug(typed, adapter.name if adapter else None), own_id, manifest)
         )

@@ -61,7 +61,7 @@ def score(
     }
     with ExitStack() as stack:
         sandbox = start_sandbox(stack, documents, config, listener)
-        grading = _Grading(documents, 1, sandbox, lambda pending: None)
+        grading = _Grading(documents, 1, sandbox)
         with clock("scoring"):
             listener.stage("scoring")
             for task, asked in documents.values():

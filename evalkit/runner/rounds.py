@@ -1,0 +1,173 @@
+"""Which documents are asked next: all at once, or round by round until each verdict is sure.
+
+A round is asked whole, answered whole and scored whole before anything is decided: what happens to finish first is no
+fair sample, since short answers come first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from evalkit.gate import EarlyVerdict, Trial, conclude, judge, overall
+from evalkit.results import score_of
+from evalkit.runner.ledger import Ledger, Pending
+from evalkit.runner.listener import Listener
+from evalkit.types import Row
+
+__all__ = ["EXIT_OF", "Batches", "Everything", "Rounds"]
+
+Place = tuple[int, str, int]
+"""Variant, task, doc_id."""
+
+EXIT_OF = {"pass": 0, "regression": 1, "cannot_tell": 3}
+"""As the gate's."""
+
+_WORDS = {"pass": "PASS", "regression": "REGRESSION"}
+
+
+class Batches(Protocol):
+    """What the loop in the middle needs of either."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether all that was asked for so far is scored, so far as the next batch hangs on it."""
+        ...
+
+    def next(self) -> list[Pending]:
+        """Empty: nothing is left to ask."""
+        ...
+
+    def drawn(self, pending: Pending) -> bool: ...
+
+
+class Everything:
+    """One batch."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._handed_out = False
+
+    @property
+    def settled(self) -> bool:
+        return not self._ledger.conversing
+
+    def next(self) -> list[Pending]:
+        batch = [] if self._handed_out else self._ledger.open
+        self._handed_out = True
+        return batch
+
+    def drawn(self, pending: Pending) -> bool:
+        return True
+
+
+class Rounds:
+    """A batch takes every target that is still open to its next look; what is not looked at early comes last."""
+
+    def __init__(self, trials: Sequence[Sequence[Trial]], confidence: float, listener: Listener) -> None:
+        """`trials`: for each variant, its targets."""
+        self._trials = trials
+        self._confidence = confidence
+        self._listener = listener
+        self._places = {
+            (variant, task, doc_id): (trial, position)
+            for variant, own in enumerate(trials)
+            for trial in own
+            for position, (task, doc_id) in enumerate(trial.documents)
+        }
+        self._pending: dict[Place, Pending] = {}
+        self._drawn: set[Place] = set()
+        self._open: set[Place] = set()
+        self._looking: list[Trial] = []
+        self._rest_asked = False
+
+    def enrol(self, ledger: Ledger) -> None:
+        self._pending = {_place(pending): pending for pending in ledger.open}
+
+    @property
+    def settled(self) -> bool:
+        return not self._open
+
+    def next(self) -> list[Pending]:
+        while True:
+            self._decide()
+            self._looking = [trial for own in self._trials for trial in own if trial.active]
+            if not self._looking:
+                return self._rest()
+            places = [
+                (variant, *trial.documents[position])
+                for variant, own in enumerate(self._trials)
+                for trial in own
+                if trial.active
+                for position in trial.upcoming()
+            ]
+            if batch := self._hand_out(places):
+                return batch
+
+    def scored(self, pending: Pending, rows: Sequence[Row]) -> None:
+        place = _place(pending)
+        self._open.discard(place)
+        self._record(place, rows)
+
+    def drawn(self, pending: Pending) -> bool:
+        return _place(pending) in self._drawn
+
+    def not_run(self, variant: int, task: str) -> int:
+        """Documents of a task that were never drawn."""
+        return sum(place[:2] == (variant, task) and place not in self._drawn for place in self._pending)
+
+    def conclude(self, variant: int, rows: Mapping[str, Sequence[Row]], *, whole: bool) -> tuple[dict[str, Any], int]:
+        """When all is scored: what results.json says of it, and the exit code. A run cut short has no verdict."""
+        if not whole:
+            return {"verdict": None, "reason": "the run was cut short; the same command goes on from there"}, 0
+        for task, of_task in rows.items():
+            by_document: dict[int, list[Row]] = {}
+            for row in of_task:
+                by_document.setdefault(row.doc_id, []).append(row)
+            for doc_id, own in by_document.items():
+                self._record((variant, task, doc_id), own)
+        found: tuple[EarlyVerdict, ...] = conclude(self._trials[variant], self._confidence)
+        verdict = overall(tuple(one.task for one in found))
+        entry = {"verdict": verdict, "tasks": {one.task.name: one.entry() for one in found}}
+        return entry, EXIT_OF[verdict]
+
+    # ── inside ───────────────────────────────────────────────────────────────
+
+    def _decide(self) -> None:
+        for trial in self._looking:
+            if not trial.in_full:
+                trial.look()
+        for own in self._trials if self._looking else ():
+            for trial in judge(own, self._confidence):
+                word = _WORDS.get(trial.sure or "", "")
+                self._listener.note(
+                    f"{trial.name}: {word}, sure after {trial.used:,} of {len(trial.documents):,} documents"
+                )
+
+    def _rest(self) -> list[Pending]:
+        """Documents of no target, and of targets that are judged at the end alone."""
+        if self._rest_asked:
+            return []
+        self._rest_asked = True
+        return self._hand_out(
+            [place for place in self._pending if place not in self._places or self._places[place][0].in_full]
+        )
+
+    def _hand_out(self, places: Sequence[Place]) -> list[Pending]:
+        fresh = [place for place in places if place not in self._drawn]
+        self._drawn.update(fresh)
+        self._open.update(fresh)
+        return [self._pending[place] for place in fresh]
+
+    def _record(self, place: Place, rows: Sequence[Row]) -> None:
+        if place not in self._places:
+            return
+        trial, position = self._places[place]
+        metric, _, filter_name = trial.target.metric.partition(",")
+        for row in rows:
+            if row.filter == (filter_name or "none"):
+                trial.record(position, *score_of(row, metric))
+
+
+def _place(pending: Pending) -> Place:
+    return pending.variant, pending.task.name, pending.document.doc_id
