@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from evalkit.compare import headline, judged
 from evalkit.report.pieces import draw, row
 
 __all__ = ["FEW", "BesideLine", "beside", "beside_markdown", "chief_figures", "show_beside"]
@@ -27,17 +28,8 @@ class BesideLine:
 
 def chief_figures(entry: Mapping[str, Any]) -> list[str]:
     """The metrics that sum an entry up: its headline, and what each judge said on the whole."""
-    metrics = entry.get("metrics") or {}
-    headline = entry.get("headline")
-    chosen = [headline] if headline in metrics else [name for name in metrics if not _judged(metrics[name])][:1]
-    rubrics: dict[str, list[str]] = {}
-    for name, figure in metrics.items():
-        if _judged(figure):
-            rubrics.setdefault(name.partition(",")[2], []).append(name)
-    for rubric, names in rubrics.items():
-        whole = f"overall,{rubric}"
-        chosen += [whole] if whole in names else names
-    return [str(name) for name in chosen]
+    chief = headline(entry)
+    return list(dict.fromkeys([*([] if chief is None else [chief]), *judged(entry)]))
 
 
 def beside(results: Sequence[Mapping[str, Any]]) -> list[BesideLine]:
@@ -77,10 +69,6 @@ def _figure(results: Mapping[str, Any], name: str, metric: str) -> Mapping[str, 
     entry = results.get("groups", {}).get(name) or results.get("tasks", {}).get(name) or {}
     figure: Mapping[str, Any] | None = (entry.get("metrics") or {}).get(metric)
     return figure
-
-
-def _judged(figure: Any) -> bool:
-    return isinstance(figure, Mapping) and "rubric" in figure
 
 
 # ── shown ────────────────────────────────────────────────────────────────────

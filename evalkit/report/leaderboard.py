@@ -97,7 +97,7 @@ def as_csv(board: Leaderboard) -> str:
     head = ["rank", "rank_low", "rank_high", "model", "parameters", "license", "engine", "precision", "mean"]
     head += ["mean_low", "mean_high", "normalised_mean", "normalised_mean_low", "normalised_mean_high", "mean_over"]
     for benchmark in board.benchmarks:
-        title = f"{benchmark.name} {benchmark.metric}"
+        title = f"{benchmark.of} {benchmark.metric}"
         head += [title, f"{title} low", f"{title} high", f"{benchmark.name} shots"]
     writer.writerow([guarded(cell) for cell in [*head, "status", "date", "run_id"]])
     for line in board.lines:
@@ -197,7 +197,7 @@ def _columns(board: Leaderboard) -> list[tuple[str, bool]]:
 
 
 def _title(benchmark: Benchmark) -> str:
-    return f"{benchmark.name} {benchmark.metric.removesuffix(',none')}" + ("" if benchmark.higher_is_better else " ↓")
+    return f"{benchmark.of} {benchmark.metric.removesuffix(',none')}" + ("" if benchmark.higher_is_better else " ↓")
 
 
 def _cells(board: Leaderboard, line: Line) -> list[_Cell]:

@@ -10,7 +10,9 @@ from evalkit.compare import (
     Lines,
     Measured,
     Target,
+    check_allowed,
     compare,
+    entry,
     measured,
     requested_names,
     resolve,
@@ -70,6 +72,10 @@ def look(
     baseline, *others = runs
     if len({run.path.resolve() for run in runs}) < len(runs):
         raise UsageError("a run stands twice on the command line: name each one once")
+    check_allowed(allow)
+    for name in (*tasks, *(policy.tasks if policy else ())):
+        if all(entry(run, name) is None for run in runs):
+            resolve(baseline, baseline, name)  # says what there is
     for run in runs:
         run.scores()  # a folder that can't be read is an error, not a blank on a page
     views = [_beside(baseline, run, tasks, policy, allow) for run in others]

@@ -14,7 +14,8 @@ function drawDocuments(view) {
   const state = { view, columns, alone, total, found: new Int32Array(0), turn: 0 };
   documentsView = state;
   const present = new Set(columns.out);
-  state.outcomes = DATA.documents.outcomes.filter((_, code) => present.has(code));
+  const always = alone ? [] : ["lost", "gained"];
+  state.outcomes = DATA.documents.outcomes.filter((outcome, code) => present.has(code) || always.includes(outcome));
   wanted.outcomes = new Set(alone ? state.outcomes : ["lost", "gained"]);
   wanted.name = wanted.leaf = wanted.text = "";
   wanted.trouble = 0;
@@ -163,7 +164,9 @@ async function refresh(state) {
     candidates.push(i);
   }
   let matching = candidates;
+  state.list.node.removeAttribute("aria-busy");
   if (wanted.text) {
+    state.list.node.setAttribute("aria-busy", "true");
     if (TEXTS.possible && TEXTS.blocks) {
       state.summary.textContent = "Searching…";
       await TEXTS.openAll();
@@ -171,6 +174,7 @@ async function refresh(state) {
     }
     matching = await searched(state, candidates, turn);
     if (matching === null) return;
+    state.list.node.removeAttribute("aria-busy");
   }
   const counts = new Map();
   for (const i of matching) counts.set(columns.out[i], (counts.get(columns.out[i]) || 0) + 1);
