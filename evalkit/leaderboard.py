@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from evalkit import catalog
-from evalkit.compare import entry, headline
+from evalkit.compare import entry, headline, judged
 from evalkit.results import Run
 from evalkit.stats import Rank, chance_normalised_mean, pairwise_better, plain_mean, rank_intervals, wilson
 
@@ -33,8 +33,19 @@ class Score:
 @dataclass(frozen=True, slots=True)
 class Benchmark:
     name: str
+    """The task or group; with the metric behind it where it is what a judge said beside the headline."""
     metric: str
     higher_is_better: bool = True
+    task: str = ""
+    """The task or group where the name says more."""
+
+    @property
+    def of(self) -> str:
+        return self.task or self.name
+
+    @property
+    def judged(self) -> bool:
+        return bool(self.task)
 
 
 @dataclass(frozen=True)
@@ -157,17 +168,25 @@ def _identity(run: Run) -> str:
 
 
 def _benchmarks(runs: Sequence[Run]) -> tuple[Benchmark, ...]:
-    """Every name that any run was asked for, under the headline metric that most runs give it."""
+    """Every name that any run was asked for, under the headline metric that most runs give it, and what judges said."""
     votes: dict[str, Counter[str]] = {}
+    opinions: dict[str, dict[str, None]] = {}
     for run in runs:
         for name in _judged_names(run, run.requested):
             found = entry(run, name)
             if found is not None and (metric := headline(found)):
                 votes.setdefault(name, Counter())[metric] += 1
-    return tuple(
-        Benchmark(name, metric := count.most_common(1)[0][0], _higher(runs, name, metric))
-        for name, count in votes.items()
-    )
+                opinions.setdefault(name, {}).update(dict.fromkeys(judged(found)))
+    benchmarks = []
+    for name, count in votes.items():
+        chief = count.most_common(1)[0][0]
+        benchmarks.append(Benchmark(name, chief, _higher(runs, name, chief)))
+        benchmarks += [
+            Benchmark(f"{name} {metric}", metric, _higher(runs, name, metric), task=name)
+            for metric in opinions[name]
+            if metric != chief
+        ]
+    return tuple(benchmarks)
 
 
 def _judged_names(run: Run, names: Iterable[str]) -> Iterator[str]:
@@ -198,7 +217,7 @@ def _line(run: Run, benchmarks: Sequence[Benchmark]) -> Line:
         parameters=None if parameters is None else int(parameters),
         license=_text(_fact(run, "license")),
         scores={benchmark.name: _score(run, benchmark) for benchmark in benchmarks},
-        shots={benchmark.name: _shots(run, benchmark.name) for benchmark in benchmarks},
+        shots={benchmark.name: _shots(run, benchmark.of) for benchmark in benchmarks},
     )
 
 
@@ -212,9 +231,9 @@ def _fact(run: Run, name: str) -> Any:
 
 
 def _score(run: Run, benchmark: Benchmark) -> Score:
-    if entry(run, benchmark.name) is None:
+    if entry(run, benchmark.of) is None:
         return Score(None, reason="not run")
-    found = _raw(run, benchmark.name, benchmark.metric)
+    found = _raw(run, benchmark.of, benchmark.metric)
     if not found:
         return Score(None, reason=f"this run has no {benchmark.metric}")
     value, stderr = _number(found.get("value")), _number(found.get("stderr"))
@@ -224,7 +243,7 @@ def _score(run: Run, benchmark: Benchmark) -> Score:
     ends = [_number(end) for end in ci95] if isinstance(ci95, list | tuple) else []
     if len(ends) == 2 and ends[0] is not None and ends[1] is not None:
         return Score(value, stderr, (ends[0], ends[1]))
-    share = _share(value, stderr, _number((entry(run, benchmark.name) or {}).get("n")))
+    share = _share(value, stderr, _number((entry(run, benchmark.of) or {}).get("n")))
     return _with_interval(value, stderr) if share is None else Score(value, stderr, share)
 
 
@@ -270,6 +289,9 @@ def _shared(lines: Sequence[Line], benchmarks: Sequence[Benchmark]) -> tuple[tup
     shared: list[str] = []
     apart: dict[str, list[str]] = {}
     for benchmark in benchmarks:
+        if benchmark.judged:
+            apart.setdefault("a judge's opinion", []).append(benchmark.name)
+            continue
         values = [line.scores[benchmark.name].value for line in lines]
         known = [value for value in values if value is not None]
         if len(known) < len(values):
@@ -336,11 +358,15 @@ def _unlike(runs: Sequence[Run], benchmarks: Sequence[Benchmark]) -> list[str]:
     for benchmark in benchmarks:
         ways: dict[str, set[str]] = {"version": set(), "shots": set(), "documents": set(), "chat template": set()}
         for run in runs:
-            found = entry(run, benchmark.name)
+            found = entry(run, benchmark.of)
             if found is None:
                 continue
+            if benchmark.judged:
+                judges = _raw(run, benchmark.of, benchmark.metric).get("judge") or ()
+                ways.setdefault("judge", set()).add(" + ".join(str(judge.get("name")) for judge in judges))
+                continue
             chat = run.manifest.get("chat_template")
-            shots = _shots(run, benchmark.name)
+            shots = _shots(run, benchmark.of)
             ways["version"].add(str(found.get("version")))
             ways["shots"].add("" if shots is None else str(shots))
             ways["documents"].add(str(found.get("n")))

@@ -7,6 +7,9 @@ tasks:
     max_drop: 0.01          absolute on the metric's scale, or "2%" of the baseline
     max_rise: 0.01          how far the share of cut, unfinished, unparsed or missing answers may rise
     tier: critical          critical, supporting or advisory
+  judged:                   a label of your own, where one task is held to several metrics
+    task: instruct
+    metric: overall,instruction-following
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ TIERS = ("critical", "supporting", "advisory")
 DEFAULT_CONFIDENCE = 0.95
 
 _POLICY_KEYS = ("confidence", "tasks")
-_TASK_KEYS = ("metric", "max_drop", "max_rise", "tier")
+_TASK_KEYS = ("metric", "max_drop", "max_rise", "tier", "task")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,8 @@ class TaskPolicy:
     max_drop: Drop = DEFAULT_DROP
     max_rise: float = 0.01
     tier: Tier = "critical"
+    task: str | None = None
+    """The task or group, where the key is a label: one task may be held to several metrics."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +102,14 @@ class Policy:
 
 def _task(content: Any, where: str) -> TaskPolicy:
     entry = _mapping({} if content is None else content, where, _TASK_KEYS)
+    task = entry.get("task")
+    if task is not None and (not isinstance(task, str) or not task):
+        raise ConfigError(f"{where}.task is {_kind(task)}; write the name of a task or group")
     metric = entry.get("metric")
     if metric is not None and (not isinstance(metric, str) or not metric):
         raise ConfigError(f"{where}.metric is {_kind(metric)}; write a name such as acc,none")
     return TaskPolicy(
+        task=task,
         metric=metric,
         max_drop=_drop(entry["max_drop"], f"{where}.max_drop") if "max_drop" in entry else DEFAULT_DROP,
         max_rise=_share(entry.get("max_rise", TaskPolicy().max_rise), f"{where}.max_rise"),

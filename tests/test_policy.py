@@ -51,7 +51,7 @@ def test_an_empty_file_is_the_default_policy(tmp_path: Path) -> None:
         ("confidnce: 0.9", "did you mean confidence"),
         ("tasks: {gsm8k: {max_drp: 0.01}}", "did you mean max_drop"),
         ("tasks: {gsm8k: {tier: critcal}}", "did you mean critical"),
-        ("tasks: {gsm8k: {zzz: 1}}", "known are metric, max_drop, max_rise, tier"),
+        ("tasks: {gsm8k: {zzz: 1}}", "known are metric, max_drop, max_rise, tier, task"),
         ("tasks: {gsm8k: {max_drop: '2'}}", '"2%"'),
         ("tasks: {gsm8k: {max_drop: -0.01}}", "max_drop is -0.01"),
         ("tasks: {gsm8k: {max_drop: '120%'}}", "below 100%"),

@@ -25,7 +25,7 @@ from evalkit.compare.lines import FLAGS, NO_ANSWER, Lines, read_lines
 from evalkit.compare.measure import Measured, Member, design, measure, parts
 from evalkit.compare.pairing import Pairs, Unpaired, pair
 from evalkit.compare.settings import KINDS, Difference, check, check_allowed, differences, limits_differ
-from evalkit.compare.targets import Target, entry, figure, headline, requested_names, resolve, shared_names
+from evalkit.compare.targets import Target, entry, figure, headline, judged, requested_names, resolve, shared_names
 
 __all__ = [
     "FLAGS",
@@ -50,6 +50,7 @@ __all__ = [
     "entry",
     "figure",
     "headline",
+    "judged",
     "limits_differ",
     "limits_note",
     "measure",

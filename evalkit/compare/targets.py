@@ -10,7 +10,7 @@ from typing import Any, TypeGuard
 from evalkit.errors import ConfigError, NotComparable, RunFolderError, UnknownTask, nearest
 from evalkit.results import Run
 
-__all__ = ["Target", "entry", "figure", "headline", "requested_names", "resolve", "shared_names"]
+__all__ = ["Target", "entry", "figure", "headline", "judged", "requested_names", "resolve", "shared_names"]
 
 _PREFERRED = ("acc_norm", "acc", "exact_match", "pass@1", "prompt_level_strict_acc", "f1", "em")
 _LOWER_IS_BETTER = (
@@ -37,6 +37,13 @@ class Target:
     """The metric's range where the run states it."""
     by_size: bool = True
     """Whether a group's documents all count the same, or its tasks do."""
+
+    label: str = ""
+    """What it is called where one name is looked at by several metrics."""
+
+    @property
+    def key(self) -> str:
+        return self.label or self.name
 
     @property
     def sign(self) -> int:
@@ -86,6 +93,13 @@ def headline(found: Mapping[str, Any]) -> str | None:
         )
 
     return min(metrics, key=place) if metrics else None
+
+
+def judged(found: Mapping[str, Any]) -> list[str]:
+    """What judges said on the whole: `overall` of each rubric, or its dimensions where there is none."""
+    metrics = found.get("metrics") or {}
+    names = [name for name, said in metrics.items() if isinstance(said, Mapping) and "rubric" in said]
+    return [name for name in names if name.startswith("overall,") or f"overall,{name.partition(',')[2]}" not in names]
 
 
 def resolve(baseline: Run, candidate: Run, name: str, metric: str | None = None) -> Target:

@@ -78,7 +78,7 @@ def of_values(
 
 def of_measured(found: Measured, policy: TaskPolicy, doubt: str | None = None) -> Evidence:
     return Evidence(
-        name=found.target.name,
+        name=found.target.key,
         policy=policy,
         point=found.point,
         worst=found.worst,

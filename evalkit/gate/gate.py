@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from evalkit.compare import (
     Measured,
@@ -12,6 +13,8 @@ from evalkit.compare import (
     check_allowed,
     entry,
     figure,
+    headline,
+    judged,
     limits_note,
     measured,
     requested_names,
@@ -25,7 +28,7 @@ from evalkit.gate.decide import Decision, decide
 from evalkit.gate.evidence import Evidence, of_measured
 from evalkit.gate.reasons import needed_documents, needed_repeats, reasons
 from evalkit.gate.verdict import GateResult, Noise, TaskVerdict, overall
-from evalkit.policy import Policy, TaskPolicy
+from evalkit.policy import DEFAULT_DROP, Drop, Policy, TaskPolicy
 from evalkit.results import Run
 
 __all__ = ["gate", "task_verdict"]
@@ -52,21 +55,24 @@ def gate(
         usable(run)
         whole(run)
     policies = _policies(baseline, candidate, chosen)
-    targets = [resolve(baseline, candidate, name, one.metric) for name, one in policies.items()]
+    targets = [
+        replace(resolve(baseline, candidate, one.task or name, one.metric), label=name)
+        for name, one in policies.items()
+    ]
     leaves = list(dict.fromkeys(leaf for target in targets for leaf in target.leaves))
     notes = [*limits_note(baseline, candidate), *check(baseline, candidate, leaves, meant)]
-    notes += _not_judged(baseline, candidate, list(policies))
+    notes += _not_judged(baseline, candidate, [target.name for target in targets])
     notes += [note for target in targets for note in _model_judged(baseline, candidate, target.name, target.metric)]
     if baseline.path.resolve() == candidate.path.resolve():
         notes.append("baseline and candidate are the same run")
     found = [measured(baseline, candidate, target, meant)[0] for target in targets]
     for one in found:
-        _check_drop(one, policies[one.target.name])
+        _check_drop(one, policies[one.target.key])
     noises = [_noise(baseline, noise, target) for target in targets]
-    if noise and (without := [t.name for t, other in zip(targets, noises, strict=True) if other is None]):
+    if noise and (without := [t.key for t, other in zip(targets, noises, strict=True) if other is None]):
         notes.append(f"no noise floor for {', '.join(without)}: {noise.run_id} lacks it")
     evidence = [
-        of_measured(one, policies[one.target.name], _contradiction(baseline, candidate, one, policies[one.target.name]))
+        of_measured(one, policies[one.target.key], _contradiction(baseline, candidate, one, policies[one.target.key]))
         for one in found
     ]
     decisions = decide(evidence, chosen.confidence)
@@ -86,7 +92,30 @@ def _policies(baseline: Run, candidate: Run, policy: Policy) -> dict[str, TaskPo
             f"{candidate.run_id} and {baseline.run_id} share no task to judge:"
             f" {', '.join(candidate.requested) or 'none'} against {', '.join(baseline.requested) or 'none'}"
         )
-    return {name: TaskPolicy() for name in names}
+    opinions = {
+        f"{name} {metric}": _opinion(baseline, name, metric) for name, metric in _opinions(baseline, candidate, names)
+    }
+    return {**{name: TaskPolicy() for name in names}, **opinions}
+
+
+def _opinions(baseline: Run, candidate: Run, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """What one judge said of both runs beside the headline: shown, and counted by nobody who did not ask for it."""
+    for name in names:
+        here, there = entry(baseline, name) or {}, entry(candidate, name) or {}
+        for metric in judged(here):
+            ours, theirs = here["metrics"][metric], (there.get("metrics") or {}).get(metric)
+            if metric == headline(here) or not isinstance(theirs, Mapping):
+                continue
+            alike = all(ours.get(key) == theirs.get(key) for key in ("rubric", "fingerprint", "against"))
+            if alike and ours.get("value") is not None and theirs.get("value") is not None:
+                yield name, metric
+
+
+def _opinion(baseline: Run, name: str, metric: str) -> TaskPolicy:
+    """A hundredth of the scale, as for the others."""
+    scale = (entry(baseline, name) or {})["metrics"][metric].get("scale") or (0.0, 1.0)
+    drop = Drop(round(DEFAULT_DROP.value * (scale[1] - scale[0]), 6))
+    return TaskPolicy(task=name, metric=metric, max_drop=drop, tier="advisory")
 
 
 def _check_drop(found: Measured, policy: TaskPolicy) -> None:
@@ -129,7 +158,7 @@ def _not_judged(baseline: Run, candidate: Run, judged: Sequence[str]) -> list[st
 def _noise(baseline: Run, noise: Run | None, target: Target) -> Measured | None:
     if noise is None or any(entry(noise, leaf) is None for leaf in target.leaves):
         return None
-    again = resolve(baseline, noise, target.name, target.metric)
+    again = replace(resolve(baseline, noise, target.name, target.metric), label=target.label)
     check(baseline, noise, target.leaves, ())
     return measured(baseline, noise, again, ())[0]
 
@@ -157,7 +186,7 @@ def task_verdict(
     target, policy = found.target, proof.policy
     needed = needed_documents(proof, decision, confidence)
     return TaskVerdict(
-        name=target.name,
+        name=target.key,
         verdict=decision.verdict,
         tier=policy.tier,
         metric=target.metric,
