@@ -88,6 +88,27 @@ def test_bootstrap_draws_equal_the_measures_on_the_drawn_items() -> None:
         assert intervals[name] == pytest.approx(tuple(expected), abs=1e-9)
 
 
+def test_every_correlation_of_many_items_has_its_interval(monkeypatch: pytest.MonkeyPatch) -> None:
+    from evalkit.judging import resample
+
+    rng = np.random.default_rng(5)
+    truth = rng.integers(1, 6, 4001).astype(float)
+    judge = np.clip(truth + rng.normal(0, 1, truth.size), 1, 5).round(1)
+    groups = np.arange(truth.size) // 4
+    intervals = agreement_intervals(judge, truth, groups, resamples=300)
+    for name, measure in (("pearson", pearson), ("spearman", spearman), ("kendall", kendall)):
+        low, high = intervals[name] or (math.nan, math.nan)
+        assert low < measure(judge, truth) < high
+        assert high - low < 0.1
+    assert resample.rank_resamples(4001, 2000) == 1499
+    # Sorting each draw says what all pairs at once say.
+    few = agreement_intervals(judge[:400], truth[:400], groups[:400], resamples=100)
+    monkeypatch.setattr(resample, "_ALL_PAIRS", 0)
+    assert agreement_intervals(judge[:400], truth[:400], groups[:400], resamples=100)["kendall"] == pytest.approx(
+        few["kendall"], abs=1e-12
+    )
+
+
 @given(st.integers(0, 10_000), st.integers(5, 60), st.integers(5, 200))
 def test_powered_means_are_ppi_pythons(seed: int, n: int, unlabelled: int) -> None:
     ppi = pytest.importorskip("ppi_py")

@@ -21,7 +21,7 @@ from evalkit.judging.agreement import (
 )
 from evalkit.judging.ppi import powered_mean
 from evalkit.judging.records import Judged
-from evalkit.judging.resample import agreement_intervals, group_mean_intervals
+from evalkit.judging.resample import agreement_intervals, group_mean_intervals, rank_resamples
 
 __all__ = ["calibrate"]
 
@@ -90,6 +90,8 @@ def _overall(judge: Any, people: Any, groups: Any, resamples: int, seed: int) ->
     return figures | {
         "pairwise_accuracy": _known(accuracy),
         "pairs": told_apart,
+        "resamples": resamples,
+        "rank_resamples": rank_resamples(judge.size, resamples),
         "mean_judge": float(judge.mean()),
         "mean_people": float(people.mean()),
     }
