@@ -60,12 +60,18 @@ def _pooled(value: float, values: Sequence[Sequence[bool]], higher_is_better: bo
     return Figure(value, mean.stderr, _clipped((interval.low, interval.high), unit=True), higher_is_better)
 
 
-def group_figure(value: Any, stderr: Any, higher_is_better: bool, *, unit: bool) -> Figure:
-    """`unit`: the members' values all lie between 0 and 1."""
+def group_figure(value: Any, stderr: Any, higher_is_better: bool, *, unit: bool, n: int) -> Figure:
+    """`unit`: the members' values all lie between 0 and 1. `n`: the documents of all members."""
     number, error = _number(value), _number(stderr)
     if number is None:
         return Figure(None, higher_is_better=higher_is_better, reason="no member has a figure")
     ci = None if error is None else _clipped((number - _Z95 * error, number + _Z95 * error), unit=unit)
+    if error == 0.0 and unit and n and number in (0.0, 1.0):
+        from evalkit.stats import wilson
+
+        # All wrong or all right: no spread to go by, and still not certain.
+        share = wilson(number * n, n)
+        ci = share.low, share.high
     return Figure(number, error, ci, higher_is_better)
 
 

@@ -85,8 +85,9 @@ class Suite:
             stderr = found.get(f"{metric}_stderr,{filter_name}")
             members = [tasks[name][key] for name in group.tasks if name in tasks and key in tasks[name]]
             bounds = [member.ci95 for member in members if member.ci95 is not None]
+            n = sum(sizes[name] for name in group.tasks if name in tasks and key in tasks[name])
             unit = bool(bounds) and all(low >= 0.0 and high <= 1.0 for low, high in bounds)
-            figures[key] = group_figure(value, stderr, members[0].higher_is_better, unit=unit)
+            figures[key] = group_figure(value, stderr, members[0].higher_is_better, unit=unit, n=n)
         return figures
 
 
