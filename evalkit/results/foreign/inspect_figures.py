@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalkit.results.foreign.inspect_log import Log
-from evalkit.results.foreign.reading import finite, listed, mapping
+from evalkit.results.foreign.reading import finite, listed, mapping, named
 
 __all__ = ["View", "expected", "headline_of", "read_views", "reported"]
 
@@ -50,10 +50,10 @@ def read_views(log: Log) -> list[View]:
         reducer = score.get("reducer")
         found.append(
             View(
-                str(score.get("scorer") or score.get("name")),
-                str(score.get("name")),
-                None if reducer is None else str(reducer),
-                {key: mapping(metric, f"{place}.{key}") for key, metric in metrics.items()},
+                named(score.get("scorer") or score.get("name"), f"{place}: scorer"),
+                named(score.get("name"), f"{place}: name"),
+                None if reducer is None else named(reducer, f"{place}: reducer"),
+                {named(key, f"{place}: a metric"): mapping(metric, place) for key, metric in metrics.items()},
             )
         )
     return found
@@ -71,6 +71,7 @@ def reported(view: View) -> dict[str, Any]:
             figure["reason"] = f"inspect_ai wrote {metric.get('value')!r}: nothing was scored, or the metric failed"
         if _base(metric) in _MEANS:
             figure["stderr"] = None if spread is None else finite(spread, "value")
+        if _base(metric) == "accuracy":
             figure["higher_is_better"] = True
         found[_name(key, view)] = figure
     return found
@@ -82,7 +83,7 @@ def expected(log: Log) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for said in listed(log.spec.get("scorers"), f"{log.path}: scorers"):
         scorer = mapping(said, f"{log.path}: scorers")
-        name, metrics = str(scorer.get("name")), scorer.get("metrics") or []
+        name, metrics = named(scorer.get("name"), f"{log.path}: scorers"), scorer.get("metrics") or []
         parts = metrics.items() if isinstance(metrics, dict) else [(name, metrics)]
         for part, entries in parts:
             keys = [str(entry["name"]) for entry in entries if isinstance(entry, dict) and "name" in entry]
@@ -120,7 +121,8 @@ def _plain(key: str) -> str:
 
 
 def _base(metric: Mapping[str, Any]) -> str:
-    return str(metric.get("name")).rpartition("/")[2]
+    """The metric's own name; a part of a metric (one group's accuracy) bears the part's."""
+    return "" if metric.get("group") else str(metric.get("name")).rpartition("/")[2]
 
 
 def _counted(metric: Mapping[str, Any]) -> bool:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import RunFolderError, UsageError
+from evalkit.errors import UsageError
 from evalkit.results.foreign.archive import Archive
-from evalkit.results.foreign.reading import listed, mapping, parse, read_bytes
+from evalkit.results.foreign.reading import listed, mapping, named, parse, read_bytes
 
 __all__ = ["Log", "is_log", "looks_like_log", "read_log"]
 
@@ -37,7 +37,7 @@ class Log:
 
     @property
     def model(self) -> str:
-        return str(self.spec.get("model") or "unknown")
+        return str(self.spec["model"])
 
     @property
     def created(self) -> str:
@@ -99,11 +99,11 @@ def _log(content: Any, path: Path) -> Log:
     if not is_log(content):
         raise UsageError(f"{path} is no log of inspect_ai: it has no `eval` and `status`")
     spec = content["eval"]
-    if not isinstance(spec.get("task"), str) or not spec["task"]:
-        raise RunFolderError(f"{path}: eval.task is {spec.get('task')!r}, not a name")
+    for key in ("task", "model"):
+        named(spec.get(key), f"{path}: eval.{key}")
     return Log(
         path=path,
-        status=str(content["status"]),
+        status=named(content["status"], f"{path}: status"),
         spec=spec,
         plan=mapping(content.get("plan"), f"{path}: plan"),
         results=mapping(content.get("results"), f"{path}: results"),

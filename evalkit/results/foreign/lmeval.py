@@ -12,7 +12,7 @@ from typing import Any
 
 from evalkit.errors import RunFolderError, UsageError
 from evalkit.results.foreign.lmeval_rows import read_task
-from evalkit.results.foreign.reading import finite, listed, mapping, number, parse, read_bytes, read_rows
+from evalkit.results.foreign.reading import finite, listed, mapping, named, number, parse, read_bytes, read_rows
 from evalkit.results.foreign.run import Columns, ForeignRun
 
 __all__ = ["is_results", "looks_like_results", "read"]
@@ -42,6 +42,8 @@ def read(path: Path) -> ForeignRun:
     figures = mapping(content["results"], f"{path}: results")
     configs = mapping(content["configs"], f"{path}: configs")
     names = [name for name in figures if name not in groups] or list(configs)
+    for name in (*groups, *names):
+        named(name, f"{path}: a task's name")
     files = _sample_files(path, names)
     columns = Columns()
     tasks: dict[str, dict[str, Any]] = {}
@@ -186,6 +188,7 @@ def _metrics(content: Mapping[str, Any], name: str, said: Mapping[str, Any], pat
         metric, comma, filter_name = key.rpartition(",")
         if not comma or metric.endswith("_stderr") or metric in _NO_FIGURE:
             continue
+        named(key, f"{path}: a metric of {name}")
         figure: dict[str, Any] = {"value": finite(said, key)}
         if figure["value"] is None:
             figure["reason"] = f"lm-eval wrote {str(value)[:60]!r}"
@@ -247,6 +250,7 @@ def _model(content: Mapping[str, Any], config: Mapping[str, Any], path: Path) ->
     arguments = arguments if isinstance(arguments, dict) else {}
     base, adapter = arguments.get("pretrained"), arguments.get("peft")
     typed = str((base if adapter else None) or content.get("model_name") or base or path.parent.name)
+    named(typed, f"{path}: model_name")
     dtype = config.get("model_dtype")
     return {
         "model": {

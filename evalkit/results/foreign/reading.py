@@ -10,7 +10,7 @@ from typing import Any
 
 from evalkit.errors import RunFolderError
 
-__all__ = ["MOST", "finite", "listed", "mapping", "number", "parse", "read_bytes", "read_rows", "size"]
+__all__ = ["MOST", "finite", "listed", "mapping", "named", "number", "parse", "read_bytes", "read_rows", "size"]
 
 MOST = 512 << 20
 """Bytes of one JSON text. The largest honest ones, a log with all its samples, stay well below."""
@@ -67,6 +67,13 @@ def listed(value: Any, place: object) -> list[Any]:
     if not isinstance(value, list):
         raise RunFolderError(f"{place} is {json.dumps(value, default=str)[:60]}, not a list")
     return value
+
+
+def named(name: Any, place: object) -> str:
+    """A name that can stand in a line of a terminal, or an error: nobody calls a task by control characters."""
+    if not isinstance(name, str) or not name or not name.isprintable():
+        raise RunFolderError(f"{place} is {json.dumps(name, default=str)[:60]}, not a name")
+    return name
 
 
 def number(content: Mapping[str, Any], key: str) -> float | None:
