@@ -37,6 +37,7 @@ from evalkit.results.foreign.archive import Archive
 from evalkit.results.foreign.inspect_values import to_float
 from evalkit.runner import run
 from tests.checkpoints import make_checkpoint
+from tests.runfolders import TaskRows, write_run
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -265,6 +266,19 @@ def test_a_run_of_ours_joins_with_lm_evals_row_by_row(
             (10, 0, 0, 0),
         ]
         assert all(task.unpaired.total == task.unpaired.without_prompt_hash == 0 for task in against.tasks)
+
+
+def test_clusters_are_known_when_one_of_the_two_knows_them(tmp_path: Path) -> None:
+    values = [float(i % 3 > 0) for i in range(24)]
+    sources = [f"source {i // 4}" for i in range(24)]
+    worse = [0.0] * 8 + values[8:]
+    knowing = write_run(tmp_path, "a", {"t": TaskRows(values, clusters=sources)})
+    silent = write_run(tmp_path, "b", {"t": TaskRows(worse)})
+    both = write_run(tmp_path, "c", {"t": TaskRows(worse, clusters=sources)})
+    [expected] = compare(Run.open(knowing), [Run.open(both)]).against
+    for baseline, candidate in ((knowing, silent), (silent, knowing)):
+        [found] = compare(Run.open(baseline), [Run.open(candidate)]).against
+        assert found.tasks[0].p == pytest.approx(expected.tasks[0].p)
 
 
 @pytest.mark.hub

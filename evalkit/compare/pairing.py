@@ -140,7 +140,10 @@ def _count(counts: dict[str, int], why: str) -> None:
 
 
 def _labels(here: list[Any], there: list[Any], left: list[int], right: list[int]) -> list[Any]:
-    return [here[i] if i >= 0 else there[j] for i, j in zip(left, right, strict=True)]
+    """What either run says of a document: another tool's run knows no strata and few clusters."""
+    return [
+        here[i] if i >= 0 and (j < 0 or here[i] is not None) else there[j] for i, j in zip(left, right, strict=True)
+    ]
 
 
 def _take(values: Any, index: Ints, default: float) -> Any:
