@@ -63,8 +63,11 @@ class _Server:
         """Seconds for which an item is held; of two numbers one between them, by the item's number."""
         self.capacity: int = settings.get("capacity", 10**9)
         self.refuses: list[str] = settings.get("refuses", [])
+        self.refuses_after: float = settings.get("refuses_after", 0.0)
         self.logprobs: str = settings.get("logprobs", "yes")
         self.one_choice: bool = settings.get("one_choice", False)
+        self.structured: str = settings.get("structured", "ignored")
+        """Whether `response_format` is kept to: yes, ignored, or declines (in form, and without a score)."""
         self.key: str | None = settings.get("key")
         self.requests = 0
         self.answered: dict[str, int] = {}
@@ -142,6 +145,7 @@ class _Server:
         for name in self.refuses:
             if name in body or (name == "system" and any(m["role"] == "system" for m in body.get("messages", []))):
                 self.kinds["refused"] = self.kinds.get("refused", 0) + 1
+                await asyncio.sleep(self.refuses_after)
                 return self.fail(writer, 400, f"Unsupported parameter: '{name}' is not supported with this model.")
         first = str(item) not in self.seen
         self.seen[str(item)] = self.seen.get(str(item), 0) + 1
@@ -190,6 +194,8 @@ class _Server:
         text = "I'm sorry, but I can't rate that." if fault == "refuse" else str(score_of(item))
         if fault == "prose":
             text = "The answer mentions 3 dogs."
+        if body.get("response_format") and self.structured != "ignored":
+            text = json.dumps({"score": None if self.structured == "declines" else score_of(item)})
         count = 1 if self.one_choice else int(body.get("n") or 1)
         choices = [self.choice(body, text, index) for index in range(count)]
         usage = {"prompt_tokens": 100, "completion_tokens": 2 * count, "total_tokens": 100 + 2 * count}

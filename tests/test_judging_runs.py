@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -224,3 +225,54 @@ def test_wrong_asking_exits_2(tmp_path: Path) -> None:
     )
     missing = judge(tmp_path, "--judge", "openai:m@http://127.0.0.1:9/v1", "--rubric", "dialogue", code=2).stderr
     assert "--input conversation=FIELD" in missing
+
+
+# ── structured output ────────────────────────────────────────────────────────
+
+
+def described(root: Path) -> dict[str, Any]:
+    manifest = Run.open(root / "nano" / "r1").manifest
+    found: dict[str, Any] = manifest["judging"]["one"]["judges"][0]["engine"]["abilities"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("server_settings", "support", "method"),
+    [
+        ({"structured": "yes"}, "yes", "samples (20; no log-probabilities; structured output)"),
+        ({"structured": "ignored"}, "ignored", "samples (20; no log-probabilities)"),
+        ({"refuses": ["response_format"]}, "no", "samples (20; no log-probabilities)"),
+    ],
+)
+def test_a_server_without_log_probabilities_is_held_to_a_form_where_it_can_be(
+    tmp_path: Path, server_settings: dict[str, Any], support: str, method: str
+) -> None:
+    make_run(tmp_path, 20)
+    with Loopback(logprobs="no", **server_settings) as server:
+        judge(tmp_path, "--judge", f"openai:fake@{server.url}")
+    found = figure(tmp_path)
+    assert found["value"] == pytest.approx(sum(map(score_of, range(20))) / 20)
+    assert found["method"] == method
+    supports = described(tmp_path)["supports"]
+    assert supports["structured output"] == support
+    assert supports["logprobs"] == "no"
+    assert supports["temperature"] == supports["n"] == supports["system"] == "yes"
+    judge(tmp_path, "--judge", f"openai:fake@{server.url}", verb="replay")
+    assert figure(tmp_path)["method"] == method
+
+
+def test_where_log_probabilities_are_read_no_form_is_asked_for(tmp_path: Path) -> None:
+    make_run(tmp_path, 20)
+    with Loopback(refuses=["response_format"], faults={"prose": 0.2}) as server:
+        judge(tmp_path, "--judge", f"openai:fake@{server.url}")
+        assert "refused" not in server.stats()["kinds"]
+    assert described(tmp_path)["supports"]["structured output"] == "not asked"
+    assert figure(tmp_path)["methods"]["samples"] > 0
+
+
+def test_a_judge_that_is_held_to_a_form_can_still_decline(tmp_path: Path) -> None:
+    make_run(tmp_path, 1)
+    with Loopback(logprobs="no", structured="declines") as server:
+        done = judge(tmp_path, "--judge", f"openai:fake@{server.url}", code=4)
+    assert "no score given" in done.stderr
+    assert figure(tmp_path)["value"] is None

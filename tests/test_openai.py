@@ -126,6 +126,18 @@ def test_what_a_model_refuses_is_found_out_once_and_left_out(refused: str) -> No
         assert 1 <= server.stats()["kinds"]["refused"] <= len(items)
 
 
+def test_a_refusal_that_comes_late_finds_others_on_their_way() -> None:
+    """The first goes alone for a moment only: those that followed learn from its refusal too, and fail for nothing."""
+    sampling = Sampling(8, temperature=1.0, seed=3, extra=(("top_logprobs", 20),))
+    with Loopback(refuses=["logprobs", "seed"], refuses_after=0.3) as server:
+        found, engine = answers(server.url, [ask(i, sampling) for i in range(100)])
+        assert all(isinstance(answer, Generated) for answer in found.values())
+        assert len(found) == 100
+        assert server.stats()["requests"] <= 100 + 2 * 32
+    supports = engine.description["abilities"]["supports"]
+    assert (supports["logprobs"], supports["temperature"], supports["n"]) == ("no", "yes", "not asked")
+
+
 def test_a_refusal_that_names_nothing_fails_that_request_alone() -> None:
     reply = _named(400, {}, b'{"error": {"message": "this prompt is too long"}}')
     assert reply.reason == "HTTP 400: this prompt is too long"  # type: ignore[union-attr]

@@ -168,6 +168,8 @@ class OpenAIEngine:
         answers = read_choices(reply.body, ids, item.sampling.stop)
         if not answers:
             return [Failed(id_, "the server sent no readable choice") for id_ in ids]
+        if "response_format" in dict(item.sampling.extra) and self.abilities.has("response_format"):
+            self.abilities.answered_in_form(answers)
         asked = dict(item.sampling.extra).get("top_logprobs") and self.abilities.has("logprobs")
         if asked and all(isinstance(a, Generated) and a.top_logprobs is None and a.tokens != 0 for a in answers):
             self.abilities.off.add("logprobs")  # accepted and not sent
@@ -208,6 +210,7 @@ class OpenAIEngine:
                 pace.leave()
             if isinstance(reply, Ok):
                 pace.succeeded()
+                self.abilities.accepted(content)
                 return reply
             if isinstance(reply, Overloaded):
                 pace.refused(epoch, reply.retry_after)

@@ -11,6 +11,9 @@ from evalkit.types import Answer, Failed, Finish, Generate, Generated, Message, 
 
 __all__ = ["Abilities", "generate_body", "read_choices", "read_scores", "score_body", "text_of"]
 
+_PROBED = {"logprobs": "logprobs", "n": "n", "temperature": "temperature", "response_format": "structured output"}
+_FORM = re.compile(r"json_schema|structured[ _]output|guided|grammar|xgrammar|outlines")
+
 TopLogprobs = tuple[tuple[tuple[str, float], ...], ...]
 
 
@@ -27,6 +30,10 @@ class Abilities:
     stops: int = 0
     """How many stop strings are taken; 0 as many as one likes. The rest is cut here."""
     echo: bool | None = None
+    taken: set[str] = field(default_factory=set)
+    """What was sent and not refused."""
+    form_kept: bool | None = None
+    """Whether an answer had the form that `response_format` asked for; None until one was asked for it."""
 
     def has(self, name: str) -> bool:
         return name not in self.off
@@ -56,6 +63,9 @@ class Abilities:
         if "stop" in body and isinstance(body["stop"], list) and len(body["stop"]) > 4 and _names(text, param, "stop"):
             self.stops = 4
             return True
+        if "response_format" in body and self.has("response_format") and _FORM.search(text):
+            self.off.add("response_format")
+            return True
         for name in ("logprobs", "temperature", "response_format", "seed", "top_p", "stop", "n"):
             if (
                 name in body
@@ -70,8 +80,27 @@ class Abilities:
             return True
         return False
 
+    def accepted(self, body: Mapping[str, Any]) -> None:
+        self.taken.update(name for name in _PROBED if name in body)
+        if any(message.get("role") == "system" for message in body.get("messages", ())):
+            self.taken.add("system")
+
+    def answered_in_form(self, answers: Sequence[Answer]) -> None:
+        """Some servers take `response_format` and do as they like."""
+        texts = [answer.text for answer in answers if isinstance(answer, Generated) and answer.finish == "stop"]
+        if texts and not self.form_kept:
+            self.form_kept = any(text.lstrip().startswith("{") for text in texts)
+
+    def _support(self, name: str) -> str:
+        if not self.has(name):
+            return "no"
+        if name == "response_format" and self.form_kept is False:
+            return "ignored"
+        return "yes" if name in self.taken else "not asked"
+
     def describe(self) -> dict[str, Any]:
         return {
+            "supports": {_PROBED.get(name, name): self._support(name) for name in (*_PROBED, "system")},
             "endpoint": {True: "chat", False: "completions", None: "not known yet"}[self.chat],
             "refused": sorted(self.off),
             "top_logprobs": self.top_logprobs if self.has("logprobs") else 0,

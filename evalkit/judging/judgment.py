@@ -14,12 +14,15 @@ from evalkit.judging.logprobs import Distribution, from_path, from_sequences, to
 from evalkit.judging.prompts import PROMPT_VERSION, SCORE_LINE, judge_messages
 from evalkit.judging.replies import Reading, read_reply
 from evalkit.judging.rubric import Dimension, Rubric
+from evalkit.judging.schema import response_format, structured
 from evalkit.types import Failed, Generated, Message, Sampling, Scored
 
 __all__ = ["Judge", "Judgment", "judge_item"]
 
 _ROOM_TO_THINK = 8192
 """Tokens for a judge that reasons before it replies: what it thinks counts against its limit."""
+_ROOM_FOR_FORM = 16
+"""Tokens for what stands around a score in JSON."""
 
 
 @dataclass(slots=True)
@@ -128,7 +131,9 @@ def _judge(
         if found.score is not None and found.covered >= rubric.settings.min_mass:
             return replace(head, score=found.score, method="logprobs", responses=said)
         why = f"the labels cover {found.covered:.3f} of the probability"
-    return (yield from _from_samples(judge, rubric, dimension, identity, messages, head, str(why), said))
+    # A judge that can say anything and did not say a label is not to be held to one.
+    held = judge.labels is None and found is None
+    return (yield from _from_samples(judge, rubric, dimension, identity, messages, head, str(why), said, held))
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,12 +209,17 @@ def _from_samples(
     head: Judgment,
     why: str,
     said: tuple[str, ...],
+    held: bool,
 ) -> Asking[Judgment]:
-    """The mean of those of n replies that can be read. What cannot be read is counted, not taken for a low score."""
+    """The mean of those of n replies that can be read. What cannot be read is counted, not taken for a low score.
+
+    `held`: replies are asked for in a form, which a server that does not know it refuses or ignores.
+    """
     settings = rubric.settings
+    form = (("response_format", response_format(dimension.scale, rubric.form)),) if held else ()
     while True:
-        limit = judge.max_tokens or settings.max_tokens
-        sampling = Sampling(limit, temperature=settings.temperature, seed=judge.seed)
+        limit = judge.max_tokens or settings.max_tokens + (_ROOM_FOR_FORM if held else 0)
+        sampling = Sampling(limit, temperature=settings.temperature, seed=judge.seed, extra=form)
         samples = settings.samples if settings.temperature > 0 else 1
         answers = yield Replies({**identity, "step": "samples"}, messages, sampling, samples)
         replies = [answer for answer in answers if isinstance(answer, Generated)]
@@ -221,6 +231,9 @@ def _from_samples(
     values = tuple(reading.value for reading in readings if reading.value is not None)
     unread = Counter(reading.reason or "" for reading in readings if reading.value is None)
     unread.update(answer.reason for answer in answers if isinstance(answer, Failed))
+    in_form = structured(reply.text for reply in replies) if held else 0
+    if in_form:
+        why += "; structured output" + ("" if in_form == len(replies) else f" in {in_form} of {len(replies)}")
     method = f"samples ({len(answers)}; {why})"
     rest: dict[str, Any] = {
         "method": method,
