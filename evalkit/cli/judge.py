@@ -125,6 +125,7 @@ def _run(
     from evalkit.judging.rubric import find_rubric
     from evalkit.report.judge import as_json, show_estimate, show_judged
     from evalkit.report.progress import Progress
+    from evalkit.report.run import report
     from evalkit.runner.judge_cost import estimate
     from evalkit.runner.judges import parse_judge
     from evalkit.runner.judging import JudgeRequest, judge_run, prepare_items
@@ -151,6 +152,7 @@ def _run(
         reference=reference,
         ask=ask,
         limit=limit,
+        report=report,
     )
     if dry_run:
         cost = estimate(request.rubric, request.judges, prepare_items(found, request), arguments.get("price"))

@@ -218,11 +218,12 @@ def _judge_request(judge: tuple[str, ...], rubric: str | None, judge_args: tuple
         raise click.UsageError("--judge and --rubric go together: who judges, and by what")
     from evalkit.config import parse_pairs, split_list
     from evalkit.judging.rubric import find_rubric
+    from evalkit.report.run import report
     from evalkit.runner.judges import parse_judge
     from evalkit.runner.judging import JudgeRequest
 
     judges = [parse_judge(typed) for typed in split_list(judge)]
-    return JudgeRequest(find_rubric(rubric), judges, root, parse_pairs(judge_args, "--judge-args"))
+    return JudgeRequest(find_rubric(rubric), judges, root, parse_pairs(judge_args, "--judge-args"), report=report)
 
 
 def _against(ref: str | None, policy: Path | None, *, judged: bool, root: Path) -> Any:

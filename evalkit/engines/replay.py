@@ -161,6 +161,8 @@ def _answers(row: RecordedRow, document: AskedDocument, needs_greedy: bool) -> l
         groups = [[row.content] if row.kind == "output" else row.content]
     if len(groups) != len(requests):
         has = f"{len(requests)} {'choices' if scored else 'requests'}"
+        if any(request.follows is not None for request in requests):
+            has += ', one for each turn that the model answers: give "resps": [["first answer"], …, ["last answer"]]'
         raise ConfigError(f"{row.place}: {len(groups)} answers, but document {document.doc_id} of {row.task} has {has}")
     finish = iter(row.finish)
     return [

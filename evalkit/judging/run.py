@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from evalkit.errors import JudgeError
@@ -20,6 +21,7 @@ from evalkit.results import Run, RunWriter
 __all__ = ["Judged", "cautions", "judge_all", "write_judged"]
 
 Progress = Callable[[int, int], None]
+Reporter = Callable[[Mapping[str, Any], Path], str]
 
 
 @dataclass(slots=True)
@@ -85,8 +87,10 @@ def cautions(items: Sequence[Item], judges: Sequence[Judge]) -> list[str]:
     return warnings
 
 
-def write_judged(run: Run, judged: Judged, calibration: Mapping[str, Any] | None) -> Run:
-    """Judgments, figures and score lines, all at once or not at all."""
+def write_judged(
+    run: Run, judged: Judged, calibration: Mapping[str, Any] | None, report: Reporter | None = None
+) -> Run:
+    """Judgments, figures and score lines, all at once or not at all. `report`: what report.md is to hold now."""
     rubric = judged.rubric
     names = [judge.name for judge in judged.judges]
     said, disagreement = combine(judged.by_judge, names)
@@ -128,7 +132,8 @@ def write_judged(run: Run, judged: Judged, calibration: Mapping[str, Any] | None
         for judge, judgments in zip(judged.judges, judged.by_judge, strict=True):
             writer.judgments(f"{rubric.id}@{judge.name}", (_row(j, judge, rubric) for j in judgments))
         writer.scores(_scores(run, rubric.id, counted))
-        return writer.commit(manifest, {**run.results, "tasks": tasks, "groups": groups})
+        found = {**run.results, "tasks": tasks, "groups": groups}
+        return writer.commit(manifest, found, None if report is None else report(found, run.path))
 
 
 def leaves_of(run: Run, name: str) -> list[str]:

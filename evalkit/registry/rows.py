@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from evalkit.types import Answer, Failed, Finish, Generated, Message, Request, Row, Scored, Verdict
@@ -82,6 +82,17 @@ def arguments(request: Request) -> tuple[Any, ...]:
     return (prompt_text(request.context), request.continuation)
 
 
+def _as_asked(document: Document, given: Given) -> list[Request]:
+    """Later turns with the answers that they stand on put in, where those are known."""
+    known = [str(samples[0]) for samples in given.responses if samples]
+    return [
+        replace(request, context=request.follows(known[:place]))
+        if request.follows is not None and place <= len(known)
+        else request
+        for place, request in enumerate(document.requests)
+    ]
+
+
 def make_row(
     document: Document,
     given: Given,
@@ -106,7 +117,7 @@ def make_row(
         "doc_id": document.doc_id,
         "doc": document.doc,
         "target": plain(document.target),
-        "arguments": [arguments(request) for request in document.requests],
+        "arguments": [arguments(request) for request in _as_asked(document, given)],
         "resps": given.responses,
         "filtered_resps": [plain(value) for value in filtered],
         "filter": filter_name,

@@ -17,7 +17,7 @@ from evalkit.judging.run import Judged, cautions, judge_all, write_judged
 from evalkit.results import Run, check_writable
 from evalkit.runner.judges import JudgeSpec, open_judge
 from evalkit.runner.listener import Listener
-from evalkit.runner.outcome import Outcome
+from evalkit.runner.outcome import Outcome, Reporter
 from evalkit.runner.reference import pair_with_file
 from evalkit.runner.stop import Stop
 
@@ -38,6 +38,8 @@ class JudgeRequest:
     ask: bool = True
     """False: only what the journal holds; nothing is called."""
     limit: int | None = None
+    report: Reporter | None = None
+    """Writes report.md anew, with the judged figures in it."""
 
 
 def prepare_items(run: Run, request: JudgeRequest) -> list[Item]:
@@ -76,7 +78,7 @@ def judge_run(run: Run, request: JudgeRequest, listener: Listener) -> tuple[Run,
             f" rubric {request.rubric.id}: evalkit judge run asks it"
         )
     calibration = find_certificate(request.output_path, request.rubric.hash, judged.judges)
-    return write_judged(run, judged, calibration), judged
+    return write_judged(run, judged, calibration, request.report), judged
 
 
 def judge_outcomes(outcomes: Sequence[Outcome], request: JudgeRequest, listener: Listener) -> list[Outcome]:
