@@ -86,7 +86,7 @@ def answer(
             listener.known()
             try:
                 with clock("inference"):
-                    _ask(engine, asking, keys, stop, listener)
+                    _ask(engine, asking, talk, keys, stop, listener)
             except (EngineError, OutputError) as error:
                 done.error = error
             done.engine = engine.description
@@ -226,8 +226,9 @@ def _replay(talk: _Talk, batch: Sequence[Pending]) -> list[TokenRequest]:
     return [request for pending in batch for request in pending.requests() if request.id not in known]
 
 
-def _ask(engine: Engine, asking: _Asking, keys: Mapping[int, bytes], stop: Stop, listener: Listener) -> None:
-    talk = asking.talk
+def _ask(
+    engine: Engine, asking: _Asking, talk: _Talk, keys: Mapping[int, bytes], stop: Stop, listener: Listener
+) -> None:
     for answer in engine.run(_feed(asking, stop)):
         if not isinstance(answer, Failed):
             talk.journal.put(keys[answer.id], answer)
