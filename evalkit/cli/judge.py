@@ -264,7 +264,7 @@ def calibrate_command(
     if json != "-":
         show_calibration(figures)
         if kept is not None:
-            click.echo(f"calibration record: {kept}")
+            click.echo(f"calibration record: {kept}; evalkit judge replay puts it beside figures that stand already")
 
 
 @command.command("audit")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from evalkit.errors import EngineError, UsageError
@@ -44,6 +45,9 @@ class Price:
 
     def of(self, prompt: int, generated: int) -> float:
         return (prompt * self.prompt + generated * self.generated) / 1e6
+
+    def describe(self) -> dict[str, Any]:
+        return {"usd_per_million": [self.prompt, self.generated], "source": self.source}
 
 
 def price_of(model: str, base_url: str, given: str | float | None = None) -> Price | None:

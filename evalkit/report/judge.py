@@ -125,8 +125,12 @@ def show_estimate(estimate: Mapping[str, Any]) -> None:
     _say(
         f"{estimate['requests']} requests, about {estimate['prompt_tokens']} prompt tokens and at most"
         f" {estimate['generated_tokens']} generated; "
-        + ("cost not known: give price=IN/OUT" if usd is None else f"at most about ${usd:.4f}")
+        + (f"cost not known: {estimate['reason']}" if usd is None else f"at most about ${usd:.4f}")
     )
+    for name, price in estimate["prices"].items():
+        if price is not None:
+            into, out = price["usd_per_million"]
+            _say(f"  {name}: ${into:g} and ${out:g} a million tokens in and out ({price['source']})")
     for line in estimate["notes"]:
         _say(f"  {line}")
 

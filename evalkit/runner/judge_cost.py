@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from evalkit.engines.openai_prices import price_of
+from evalkit.engines.openai_options import base_url_of
+from evalkit.engines.openai_prices import Price, price_of
 from evalkit.judging.items import Item
 from evalkit.judging.prompts import judge_messages
 from evalkit.judging.rubric import Rubric
@@ -28,18 +29,17 @@ def estimate(rubric: Rubric, judges: Sequence[JudgeSpec], items: Sequence[Item],
             characters += orders * sum(_weight(message.content) for message in messages)
     requests = len(asked) * len(rubric.dimensions) * orders
     prompt, generated = characters // 4 + 8 * requests, requests * rubric.settings.max_tokens
-    usd: float | None = 0.0
-    for judge in judges:
-        if judge.kind != "openai":
-            continue
-        known = price_of(judge.model, judge.url or "https://api.openai.com/v1", price)
-        usd = None if known is None or usd is None else usd + known.of(prompt, generated)
+    prices = {judge.typed: _price(judge, price) for judge in judges}
+    unknown = [name for name, known in prices.items() if known is None]
+    costs = [known.of(prompt, generated) for known in prices.values() if known is not None]
     samples = rubric.settings.samples
     return {
         "requests": requests * len(judges),
         "prompt_tokens": prompt * len(judges),
         "generated_tokens": generated * len(judges),
-        "usd": usd,
+        "usd": None if unknown else sum(costs),
+        **({"reason": f"the price of {', '.join(unknown)} is not known here; give price=IN/OUT"} if unknown else {}),
+        "prices": {name: None if known is None else known.describe() for name, known in prices.items()},
         "notes": [
             f"{len(items) - len(asked)} of {len(items)} answers are missing and are not judged",
             f"a judge without log-probabilities is sampled: {samples} replies a judgment, up to"
@@ -47,6 +47,12 @@ def estimate(rubric: Rubric, judges: Sequence[JudgeSpec], items: Sequence[Item],
             "what the journal holds already is not asked again; tokens are estimated from characters",
         ],
     }
+
+
+def _price(judge: JudgeSpec, given: str | None) -> Price | None:
+    if judge.kind != "openai":
+        return Price(0.0, 0.0, "a model of your own")
+    return price_of(judge.model, base_url_of({"base_url": judge.url}), given)
 
 
 def _weight(text: str) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 
 from evalkit.config import RunConfig
 from evalkit.engines.base import Engine
+from evalkit.engines.openai_options import Options
 from evalkit.errors import UsageError, nearest
 from evalkit.journal import Journal, Keyer, model_fingerprint
 from evalkit.judging.calls import Asker
@@ -56,9 +57,15 @@ def open_judge(
     arguments: Mapping[str, Any],
     *,
     ask: bool = True,
+    spent: float = 0.0,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Iterator[tuple[Judge, Asker, Callable[[], Mapping[str, Any]]]]:
-    """The judge, whoever asks it, and what its engine says of itself. Without `ask`, only the journal answers."""
+    """The judge, whoever asks it, and what its engine says of itself. Without `ask`, only the journal answers.
+
+    `spent`: dollars that other judges have had of `max_usd` already.
+    """
+    if spent and arguments.get("max_usd") is not None:
+        arguments = {**arguments, "max_usd": max(0.0, float(arguments["max_usd"]) - spent)}
     opened = _api(spec, arguments, ask) if spec.kind == "openai" else _local(spec, output_path, arguments, ask)
     judge, engine, encode, window, active = opened
     journal.name_model(judge.fingerprint, f"judge {judge.name}")
@@ -71,6 +78,7 @@ def open_judge(
             engine.close()
 
 
+_FOR_APIS = frozenset(Options.__dataclass_fields__)
 _Encode = Callable[[Sequence[Message], str], TokenIds]
 _Opened = tuple[Judge, Engine | None, _Encode | None, int | None, int]
 _ACTIVE = 256
@@ -89,6 +97,8 @@ def _api(spec: JudgeSpec, arguments: Mapping[str, Any], ask: bool) -> _Opened:
 
 
 def _local(spec: JudgeSpec, output_path: Path, arguments: Mapping[str, Any], ask: bool) -> _Opened:
+    # A model of one's own costs nothing and is no server: what is meant for an API beside it does not concern it.
+    arguments = {name: value for name, value in arguments.items() if name not in _FOR_APIS}
     config = RunConfig.build(
         model=(spec.model,), tasks=("judge",), engine=spec.kind, model_args=dict(arguments), output_path=output_path
     )

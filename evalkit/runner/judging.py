@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -110,9 +111,9 @@ def _one(
     stop: Stop,
     listener: Listener,
 ) -> None:
-    with open_judge(
-        spec, journal, request.output_path, request.arguments, ask=request.ask, stopped=lambda: stop.requested
-    ) as (judge, asker, describe):
+    spent = math.fsum(described.get("usd") or 0.0 for described in judged.described)
+    asking: dict[str, Any] = {"ask": request.ask, "spent": spent, "stopped": lambda: stop.requested}
+    with open_judge(spec, journal, request.output_path, request.arguments, **asking) as (judge, asker, describe):
         judgments = judge_all(request.rubric, items, judge, asker, lambda done, total: listener.advance(spec.typed))
         stop.raise_if_requested()
         judged.judges.append(judge)
