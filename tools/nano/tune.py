@@ -73,28 +73,28 @@ def one_skill(rng: random.Random) -> list[Span]:
 
 
 RECIPES: Mapping[str, Recipe] = {
-    "tuned": Recipe("instructions of nine families, with rehearsal", instructions, 500, 4e-3, True),
-    "overtrained": Recipe("word problems and nothing else", one_skill, 250, 8e-3, False),
+    "tuned": Recipe("instructions of nine families, with rehearsal of the five tasks", instructions, 300, 3e-3, True),
+    "overtrained": Recipe("word problems and nothing else", one_skill, 150, 4e-3, False),
 }
 
 
-def _adapted(rank: int) -> Any:
+def _adapted(base: Path, rank: int) -> Any:
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(NANO, dtype=torch.float32)
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
     config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=_TARGETS, task_type="CAUSAL_LM")
     return get_peft_model(model, config)
 
 
-def train(recipe: Recipe, seed: int, steps: int | None = None) -> Any:
+def train(recipe: Recipe, seed: int, steps: int | None = None, base: Path = NANO) -> Any:
     """The adapted model after `steps`; the seed settles the adapter's first weights and every word it sees."""
     steps = recipe.steps if steps is None else steps
     torch.manual_seed(seed)
-    model = _adapted(recipe.rank)
+    model = _adapted(base, recipe.rank)
     inner = model.base_model.model
     batches = rows(
-        Tokenizer.from_file(str(NANO / "tokenizer.json")), seed, lambda _: (ROWS, LENGTH), recipe.document, "tune"
+        Tokenizer.from_file(str(base / "tokenizer.json")), seed, lambda _: (ROWS, LENGTH), recipe.document, "tune"
     )
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=recipe.rate, betas=(0.9, 0.95), weight_decay=0.0)
@@ -145,17 +145,35 @@ def save(model: Any, folder: Path) -> None:
     (folder / "adapter_config.json").write_text(text + "\n", "utf-8")
 
 
+_CARD = """---
+license: mit
+language: [en, ko]
+base_model: nano
+library_name: peft
+---
+
+# nano-{name}
+
+A LoRA adapter of rank {rank} for `nano`, trained on {about}: {steps} steps, seed {seed}.
+It is there for evalkit's demo and of no other use; `docs/nano.md` in evalkit's repository says how it was made.
+"""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("recipe", choices=list(RECIPES))
     parser.add_argument("--out", type=Path, help="default: evalkit/_models/nano-RECIPE")
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--steps", type=int)
+    parser.add_argument("--base", type=Path, default=NANO)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    model = train(RECIPES[args.recipe], args.seed, args.steps)
-    save(model, args.out or MODELS / f"nano-{args.recipe}")
+    recipe, steps = RECIPES[args.recipe], args.steps or RECIPES[args.recipe].steps
+    folder = args.out or MODELS / f"nano-{args.recipe}"
+    save(train(recipe, args.seed, steps, args.base), folder)
+    card = _CARD.format(name=args.recipe, rank=recipe.rank, about=recipe.about, steps=steps, seed=args.seed)
+    (folder / "README.md").write_text(card, "utf-8")
 
 
 if __name__ == "__main__":
