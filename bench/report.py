@@ -216,7 +216,7 @@ def show(found: dict[str, Any]) -> None:
     for what, key, unit in (("size", "mb", "MB"), ("open, until it can be used", "open_s", "s")):
         print(f"{what:34}{page[key]:8.2f} {unit:2}{plain[key]:11.2f} {unit:2}{plain[key] / page[key]:7.1f}")
     print(
-        f"\nwriting it: {build['seconds']:.1f} s, {build['cpu_seconds']:.1f} s of processor, {build['peak_mb']:.0f} MB at most"
+        f"\nwriting it: {build['seconds']:.1f} s ({build['cpu_seconds']:.1f} s of processor), {build['peak_mb']:.0f} MB of memory"
     )
     for name, taken in found["filter_ms"].items():
         print(f"{name:34}{taken:8.0f} ms")

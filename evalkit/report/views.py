@@ -73,7 +73,8 @@ def look(
     if len({run.path.resolve() for run in runs}) < len(runs):
         raise UsageError("a run stands twice on the command line: name each one once")
     check_allowed(allow)
-    for name in (*tasks, *(policy.tasks if policy else ())):
+    held = [rule.task or name for name, rule in (policy.tasks.items() if policy else ())]
+    for name in (*tasks, *held):
         if all(entry(run, name) is None for run in runs):
             resolve(baseline, baseline, name)  # says what there is
     for run in runs:

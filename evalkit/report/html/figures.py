@@ -8,6 +8,7 @@ from typing import Any
 from evalkit.compare import Comparison, Target, entry, parts
 from evalkit.leaderboard import Leaderboard
 from evalkit.report import compare as comparing
+from evalkit.report import early as sequential
 from evalkit.report import gate as judging
 from evalkit.report import leaderboard as ranking
 from evalkit.report.views import Part, View
@@ -15,7 +16,7 @@ from evalkit.results import Run
 
 __all__ = ["board_entry", "run_entry", "troubles", "view_entry"]
 
-TROUBLES = ("truncated_prompts", "unfinished", "unparsed", "missing", "errors")
+_TROUBLES = ("truncated_prompts", "unfinished", "unparsed", "missing", "errors", "not_run")
 
 
 def run_entry(run: Run) -> dict[str, Any]:
@@ -50,26 +51,15 @@ def view_entry(view: View, runs: Sequence[Run]) -> dict[str, Any]:
         "baseline": None if view.alone else places[id(view.baseline)],
         "reason": view.reason,
         "refused": dict(view.refused),
-        "gate": None,
         "gate_reason": view.gate_reason,
         "notes": [],
         "tasks": [],
     }
     compared: Mapping[str, Any] = {}
-    judged: Mapping[str, Any] = {}
     if view.against is not None:
         [said] = comparing.as_dict(Comparison(view.baseline, (view.against,)))["against"]
         compared, found["notes"] = said["tasks"], said["notes"]
-    if view.gate is not None:
-        result = judging.as_dict(view.gate)
-        judged = result["tasks"]
-        found["gate"] = {
-            "verdict": result["verdict"],
-            "headline": judging.headline(view.gate),
-            "policy": judging.policy_words(view.gate),
-            "confidence": result["confidence"],
-            "notes": [note for note in result["notes"] if note not in found["notes"]],
-        }
+    found["gate"], judged = _verdict(view, found["notes"])
     for part in view.parts:
         name = part.target.name
         found["tasks"].append(
@@ -79,19 +69,56 @@ def view_entry(view: View, runs: Sequence[Run]) -> dict[str, Any]:
                 "scale": part.found.scale,
                 **{key: value for key, value in compared.get(name, {}).items() if key not in _ELSEWHERE},
                 "figures": [_figure(run, name, part.target.metric) for run in (view.baseline, view.run)],
-                "gate": judged.get(name),
+                "gate": judged.pop((name, part.target.metric), None),
                 "parts": _parts(view, part),
                 "parts_are": "strata" if len(part.target.leaves) == 1 else "tasks",
             }
         )
-    # A policy may name a task by another metric than the headline; the verdict then is of that one.
-    for task in found["tasks"]:
-        if task["gate"] is not None:
-            task["gate"] = {key: value for key, value in task["gate"].items() if key not in ("members",)}
+    # What the policy holds beside the headlines: other metrics of a task, or what judges said of it.
+    found["others"] = [{**entry, "gate": entry} for entry in judged.values()]
     return found
 
 
 _ELSEWHERE = ("members", "changed_documents")
+
+_Judged = dict[tuple[str, str], dict[str, Any]]
+
+
+def _verdict(view: View, known: Sequence[str]) -> tuple[dict[str, Any] | None, _Judged]:
+    """The gate's; of a run that was judged while it ran and stopped early, its own."""
+    if view.gate is None:
+        return _own_verdict(view)
+    result = judging.as_dict(view.gate)
+    said = {
+        "verdict": result["verdict"],
+        "headline": judging.headline(view.gate),
+        "policy": judging.policy_words(view.gate),
+        "notes": [note for note in result["notes"] if note not in known],
+    }
+    entries: _Judged = {}
+    rules = view.gate.policy.tasks
+    for task in view.gate.tasks:
+        entry = {key: value for key, value in result["tasks"][task.name].items() if key not in _ELSEWHERE}
+        rule = rules.get(task.name)
+        name = (rule.task if rule else None) or task.name
+        entries[name, task.metric] = {**entry, "name": task.name, "scale": task.scale}
+    return said, entries
+
+
+def _own_verdict(view: View) -> tuple[dict[str, Any] | None, _Judged]:
+    own = view.run.results.get("early_stopping")
+    if not isinstance(own, Mapping) or not own.get("verdict") or view.run.against != view.baseline.run_id:
+        return None, {}
+    said = {
+        "verdict": own["verdict"],
+        "headline": sequential.headline(view.run.results, ""),
+        "policy": "judged while it ran, by a confidence sequence that may be looked at early",
+        "notes": [],
+    }
+    return said, {
+        (name, task["metric"]): {"name": name, "scale": 1.0, "ci95": None, **task}
+        for name, task in own["tasks"].items()
+    }
 
 
 def troubles(views: Sequence[View], runs: Sequence[Run]) -> list[dict[str, Any]]:
@@ -106,7 +133,7 @@ def troubles(views: Sequence[View], runs: Sequence[Run]) -> list[dict[str, Any]]
             continue
         for leaf in leaves:
             counts = [_troubles(run, [leaf]) for run in runs]
-            if any(one and any(one[key] for key in TROUBLES) for one in counts):
+            if any(one and any(one[key] for key in _TROUBLES) for one in counts):
                 found.append({"name": leaf, "depth": 1, "runs": counts})
     return found
 
@@ -116,8 +143,8 @@ def _troubles(run: Run, leaves: Sequence[str]) -> dict[str, Any] | None:
     here = [found for leaf in leaves if isinstance(found := run.tasks.get(leaf), Mapping)]
     if not here:
         return None
-    counts = {key: _sum(here, key) for key in ("n", *TROUBLES)}
-    covered = [counts[key] or 0 for key in ("n", "missing", "errors")]
+    counts = {key: _sum(here, key) for key in ("n", *_TROUBLES)}
+    covered = [counts[key] or 0 for key in ("n", "missing", "errors", "not_run")]
     return {**counts, "asked": sum(covered)}
 
 

@@ -161,7 +161,20 @@ def _shared(row: Mapping[str, Any]) -> Entry:
     }
     if choices := continuations(row):
         entry["c"] = [shortened(choice, *_OTHER) for choice in choices]
+        if meant := _meant(row, choices):
+            entry["d"] = [shortened(choice, *_OTHER) for choice in meant]
     return entry
+
+
+def _meant(row: Mapping[str, Any], choices: Sequence[str]) -> list[str]:
+    """What the letters stand for, where a document's choices were scored by their letters."""
+    doc = row.get("doc")
+    said = doc.get("choices") if isinstance(doc, Mapping) else None
+    if isinstance(said, Mapping):
+        said = said.get("text")
+    if not isinstance(said, list) or len(said) != len(choices) or list(choices) == said:
+        return []
+    return [words(one) for one in said] if all(len(choice) <= 2 for choice in choices) else []
 
 
 def _answered(row: Mapping[str, Any], metric: str) -> Entry:

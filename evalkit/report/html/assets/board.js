@@ -3,35 +3,41 @@
 function drawBoard() {
   const section = clear(byId("leaderboard"));
   const board = DATA.board;
-  heading(section, "Leaderboard", board.about);
-  const head = ["rank", "model", "mean", "above chance", ...Object.keys(board.benchmarks), "parameters", "engine", "licence", "date"];
+  heading(section, "Leaderboard");
+  if (!board.rows.length) {
+    section.append(el("p", { class: "card note", text: "No run here can stand on a leaderboard." }), notes(board.notes) || "");
+    return;
+  }
+  const head = ["rank", "model", "mean", "above chance", ...Object.keys(board.benchmarks)];
   const table = el(
     "table",
     {},
-    el("thead", {}, el("tr", {}, head.map((text, i) => el("th", { scope: "col", class: i > 1 && i < head.length - 3 ? "num" : null, text })))),
+    el("thead", {}, el("tr", {}, head.map((text, i) => el("th", { scope: "col", class: i > 1 ? "num" : null, text })))),
     el("tbody", {}, board.rows.map((row) => boardRow(board, row))),
   );
   section.append(el("div", { class: "card wide", tabindex: "0", role: "region", "aria-label": "Leaderboard table" }, table));
   section.append(el("div", { class: "panels" }, Object.entries(board.benchmarks).map(([name, about]) => panel(board, name, about))));
+  section.append(el("p", { class: "small", text: `${board.about.charAt(0).toUpperCase()}${board.about.slice(1)}` }));
   const list = notes(board.notes);
   if (list) section.append(list);
 }
 
 function boardRow(board, row) {
   const run = DATA.runs[row.run];
-  const plain = (value) => (value !== null && typeof value === "object" ? el("span", { class: "none", title: value.reason, text: "n/a" }) : String(value));
+  const said = (value, what) => (value !== null && typeof value === "object" ? `${what} not said` : String(value));
+  const facts = [
+    typeof row.parameters === "number" ? `${size(row.parameters)} parameters` : "parameters not said",
+    [said(row.engine, "engine"), said(row.precision, "precision")].join(" "),
+    typeof row.license === "string" ? `licence ${row.license}` : "licence not said",
+  ];
   return el(
     "tr",
     {},
     el("td", { class: "rank", text: row.rank === null ? "–" : row.rank.tied ? `${row.rank.best}–${row.rank.worst} tied` : String(row.rank.best) }),
-    el("th", { scope: "row" }, el("span", { class: "model", text: row.model }), " ", stamps(run), el("small", { text: row.run_id })),
+    el("th", { scope: "row" }, el("span", { class: "model", text: nameOf(row.run) }), " ", stamps(run), el("small", { text: `${row.run_id} · ${row.date}` }), el("small", { text: facts.join(" · ") })),
     scoreCell(row.mean),
     scoreCell(row.normalised_mean),
     Object.keys(board.benchmarks).map((name) => scoreCell(row.benchmarks[name])),
-    el("td", { class: "num" }, typeof row.parameters === "number" ? size(row.parameters) : plain(row.parameters)),
-    el("td", {}, plain(row.engine), el("small", {}, plain(row.precision))),
-    el("td", {}, plain(row.license)),
-    el("td", { text: row.date }),
   );
 }
 
@@ -50,13 +56,13 @@ function panel(board, name, about) {
     el("figcaption", {}, el("b", { text: name }), ` ${about.metric.replace(/,none$/, "")}${about.higher_is_better ? "" : " ↓"}`),
   );
   if (!ends.length) {
-    node.append(el("p", { class: "none", text: scores.map(({ row, score }) => `${row.model}: ${score.reason}`).join("; ") }));
+    node.append(el("p", { class: "none", text: scores.map(({ row, score }) => `${nameOf(row.run)}: ${score.reason}`).join("; ") }));
     return node;
   }
   const scale = scaleOf(Math.min(...ends), Math.max(...ends), { ticks: 4 });
   for (const { row, score } of scores) {
     node.append(
-      el("p", { class: "label" }, el("span", { class: "model", text: row.model }), el("span", { class: "num", text: score.value === null ? "n/a" : score.value.toFixed(3) })),
+      el("p", { class: "label" }, el("span", { class: "model", text: nameOf(row.run) }), el("span", { class: "num", text: score.value === null ? "n/a" : score.value.toFixed(3) })),
     );
     if (score.value === null) {
       node.append(el("p", { class: "none small", text: score.reason }));
@@ -66,7 +72,7 @@ function panel(board, name, about) {
     node.append(
       strip(scale, {
         height: 18,
-        label: `${row.model}: ${score.value.toFixed(3)}${score.ci95 ? `, 95% interval ${low.toFixed(3)} to ${high.toFixed(3)}` : ""}`,
+        label: `${nameOf(row.run)}: ${score.value.toFixed(3)}${score.ci95 ? `, 95% interval ${low.toFixed(3)} to ${high.toFixed(3)}` : ""}`,
         marks: [{ value: score.value, low, high, kind: row.run === 0 && DATA.runs.length > 1 ? "baseline" : "candidate" }],
       }),
     );

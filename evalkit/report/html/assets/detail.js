@@ -95,12 +95,11 @@ function sides(view, doc) {
 }
 
 function sideHead(side) {
-  const run = DATA.runs[side.place];
   const value = side.value === null ? "no answer" : Number(side.value.toPrecision(4)).toString();
   return el(
     "h4",
     { class: side.role },
-    el("span", { class: "model", text: run.label }),
+    el("span", { class: "model", text: nameOf(side.place) }),
     " ",
     el("span", { class: "value", title: "this document's figure", text: value }),
     flagWords(side.flags).map((word) => [" ", pill("warn", word)]),
@@ -146,7 +145,7 @@ function choices(view, doc, row, query) {
       el(
         "tr",
         { class: i === wanted ? "wanted" : null },
-        el("th", { scope: "row" }, textBlock(text, query, "inline"), i === wanted ? [" ", pill("target", "target", "✓")] : null),
+        el("th", { scope: "row" }, textBlock(text, query, "inline"), row.d ? [" ", textBlock(row.d[i], query, "inline")] : null, i === wanted ? [" ", pill("target", "target", "✓")] : null),
         columns.map((side) => choiceCell(row.a[side.place], i, side)),
       ),
     );
@@ -156,8 +155,8 @@ function choices(view, doc, row, query) {
   if (wanted < 0) node.append(el("p", { class: "small" }, "Target: ", textBlock(row.t, query, "inline")));
   for (const side of columns) {
     const answer = row.a[side.place];
-    if (answer && answer.e) node.append(el("p", { class: "trouble", text: `${DATA.runs[side.place].label}: ${answer.e}` }));
-    if (answer && answer.w) node.append(el("p", { class: "trouble small", text: `${DATA.runs[side.place].label}: ${plural(answer.w, "token")} of the prompt's beginning were cut off` }));
+    if (answer && answer.e) node.append(el("p", { class: "trouble", text: `${nameOf(side.place)}: ${answer.e}` }));
+    if (answer && answer.w) node.append(el("p", { class: "trouble small", text: `${nameOf(side.place)}: ${plural(answer.w, "token")} of the prompt's beginning were cut off` }));
   }
   return node;
 }

@@ -36,12 +36,12 @@ function banner(view, run, baseline) {
       "p",
       { class: "small" },
       el("b", { text: run.label }),
-      ` (${run.run_id}) `,
-      stamps(run),
+      ` (${run.run_id})`,
+      stamps(run).map((stamp) => [" ", stamp]),
       " against ",
       el("b", { text: baseline.label }),
-      ` (${baseline.run_id}) `,
-      stamps(baseline),
+      ` (${baseline.run_id})`,
+      stamps(baseline).map((stamp) => [" ", stamp]),
       view.gate ? `, ${view.gate.policy}.` : "",
     ),
   );
@@ -50,13 +50,13 @@ function banner(view, run, baseline) {
 
 /** Better is always to the right: where lower figures are better, the axis is turned round. */
 function forest(view) {
-  const tasks = view.tasks;
+  const tasks = [...view.tasks, ...view.others];
   const turn = (task) => (task.higher_is_better ? 1 : -1) / task.scale;
   const ends = [0];
   for (const task of tasks) {
     ends.push(task.delta * turn(task));
     if (task.ci95) ends.push(...task.ci95.map((end) => end * turn(task)));
-    if (task.gate && task.gate.tolerance !== null) ends.push(-task.gate.tolerance / task.scale);
+    if (task.gate && typeof task.gate.tolerance === "number") ends.push(-task.gate.tolerance / task.scale);
   }
   const scale = scaleOf(Math.min(...ends), Math.max(...ends));
   const table = el("div", { class: "card forest", role: "table", "aria-label": "Paired differences" });
@@ -101,7 +101,7 @@ function forestRow(task, scale, turn) {
   const interval = task.ci95 ? `${signed(task.ci95[0], points)} to ${signed(task.ci95[1], points)}` : "no interval";
   const moved = !task.ci95 || (task.ci95[0] <= 0 && task.ci95[1] >= 0) ? "even" : (task.delta > 0) === task.higher_is_better ? "better" : "worse";
   const ci = task.ci95 ? task.ci95.map((end) => end * turn).sort((a, b) => a - b) : [null, null];
-  const tolerance = task.gate ? task.gate.tolerance : null;
+  const tolerance = task.gate && typeof task.gate.tolerance === "number" ? task.gate.tolerance : null;
   const plot = strip(scale, {
     label: `${task.name}: ${signed(task.delta, points)}, 95% interval ${interval}`,
     zero: 0,
@@ -124,18 +124,31 @@ function forestRow(task, scale, turn) {
     el(
       "span",
       { role: "cell", class: "num flips" },
-      el("button", {
-        type: "button",
-        class: "link",
-        text: `${count(task.flips.lost)} / ${count(task.flips.gained)}`,
-        "aria-label": `Show the ${count(task.flips.lost)} lost and ${count(task.flips.gained)} gained documents of ${task.name}`,
-        on: { click: () => showDocuments({ name: task.name, outcomes: ["lost", "gained"] }) },
-      }),
-      el("small", { text: task.p === null ? "" : `p ${task.p < 0.001 ? "<0.001" : task.p.toPrecision(2)}` }),
+      flips(task),
+      el("small", { text: task.p === null || !task.figures ? "" : `p ${task.p < 0.001 ? "<0.001" : task.p.toPrecision(2)}` }),
     ),
     el("span", { role: "cell", class: "word" }, task.gate ? verdictPill(task.gate.verdict, task.gate.tier) : el("small", { text: "not judged" })),
-    task.gate ? el("ul", { class: "why", role: "cell" }, task.gate.reasons.map((text) => el("li", { text }))) : null,
+    task.gate ? why(task.gate.reasons) : null,
   );
+}
+
+/** Leads to the documents, where the page has them under this metric. */
+function flips(task) {
+  const text = `${count(task.flips.lost)} / ${count(task.flips.gained)}`;
+  if (!task.figures) return text;
+  return el("button", {
+    type: "button",
+    class: "link",
+    text,
+    "aria-label": `Show the ${count(task.flips.lost)} lost and ${count(task.flips.gained)} gained documents of ${task.name}`,
+    on: { click: () => showDocuments({ name: task.name, outcomes: ["lost", "gained"] }) },
+  });
+}
+
+/** The deciding reason, and the others for who wants them. */
+function why([first, ...rest]) {
+  const more = rest.length ? el("details", {}, el("summary", { text: `${plural(rest.length, "more reason")}` }), el("ul", {}, rest.map((text) => el("li", { text })))) : null;
+  return el("div", { class: "why", role: "cell" }, el("span", { text: first || "" }), more);
 }
 
 function refused(view) {

@@ -2,7 +2,7 @@
 
 function drawTop(current) {
   const runs = DATA.runs;
-  byId("title").textContent = runs.length === 1 ? runs[0].label : runs.map((run) => run.label).slice(0, 4).join(" · ") + (runs.length > 4 ? ` and ${runs.length - 4} more` : "");
+  byId("title").textContent = runs.map((_, place) => nameOf(place)).slice(0, 4).join(" · ") + (runs.length > 4 ? ` and ${runs.length - 4} more` : "");
   const box = clear(byId("runs"));
   runs.forEach((run, place) => {
     box.append(
@@ -17,12 +17,10 @@ function drawTop(current) {
     );
   });
   if (DATA.views.length > 1) {
-    const options = DATA.views.map((view, i) => [i, DATA.runs[view.run].label + (sameLabel(view.run) ? ` (${DATA.runs[view.run].run_id})` : "")]);
+    const options = DATA.views.map((view, i) => [i, nameOf(view.run)]);
     box.append(el("div", { class: "bar" }, el("span", { class: "small", text: "Look at" }), choice("Run to look at", options, current, show)));
   }
 }
-
-const sameLabel = (place) => DATA.runs.some((run, other) => other !== place && run.label === DATA.runs[place].label);
 
 function drawNav() {
   const sections = [

@@ -37,7 +37,7 @@ function settingsTable(shown, facts, keys, differing) {
     el(
       "table",
       { class: "settings" },
-      el("thead", {}, el("tr", {}, el("th", { scope: "col", text: "setting" }), shown.map((place) => el("th", { scope: "col" }, el("span", { class: "model", text: DATA.runs[place].label }), " ", stamps(DATA.runs[place]))))),
+      el("thead", {}, el("tr", {}, el("th", { scope: "col", text: "setting" }), shown.map((place) => el("th", { scope: "col" }, el("span", { class: "model", text: nameOf(place) }), " ", stamps(DATA.runs[place]))))),
       el(
         "tbody",
         {},
@@ -76,6 +76,6 @@ function work(shown) {
     }
   }
   if (!rows.length) return el("p", { class: "small", text: "The runs say nothing of their time and tokens." });
-  const head = el("thead", {}, el("tr", {}, el("th", { scope: "col", text: "work done" }), shown.map((place) => el("th", { scope: "col", class: "num" }, el("span", { class: "model", text: DATA.runs[place].label })))));
+  const head = el("thead", {}, el("tr", {}, el("th", { scope: "col", text: "work done" }), shown.map((place) => el("th", { scope: "col", class: "num" }, el("span", { class: "model", text: nameOf(place) })))));
   return el("div", { class: "card wide", tabindex: "0", role: "region", "aria-label": "Work done" }, el("table", {}, head, el("tbody", {}, rows)));
 }

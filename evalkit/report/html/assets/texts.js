@@ -43,7 +43,7 @@ const TEXTS = (() => {
   function hay(content, place) {
     if (content.hay[place] === undefined) {
       const row = content.rows[place];
-      const parts = [row.q, row.t, ...(row.c || []), ownPart(row.p)];
+      const parts = [row.q, row.t, ...(row.c || []), ...(row.d || []), ownPart(row.p)];
       for (const side of Object.values(row.a)) parts.push(...side.o, side.x, side.e, side.r, side.v);
       content.hay[place] = folded(parts.flat().filter((part) => typeof part === "string").join("\n"));
     }

@@ -20,7 +20,7 @@ function fill(node, props, children) {
     else if (key === "text") node.textContent = value;
     else node.setAttribute(key, value === true ? "" : String(value));
   }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  node.append(...children.flat(3).filter((child) => child !== null && child !== undefined && child !== false));
   return node;
 }
 
@@ -68,6 +68,12 @@ function pill(kind, text, mark) {
 
 const verdictPill = (verdict, tier) =>
   pill(verdict, WORDS[verdict] + (tier && tier !== "critical" ? ` (${tier})` : ""), MARKS[verdict]);
+
+/** A run's model; where two runs share it, with the run's id. */
+function nameOf(place) {
+  const run = DATA.runs[place];
+  return DATA.runs.some((other) => other !== run && other.label === run.label) ? `${run.label} (${run.run_id})` : run.label;
+}
 
 /** What must stand beside a run's name wherever its figures are read. */
 function stamps(run) {

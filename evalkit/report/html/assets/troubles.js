@@ -6,12 +6,14 @@ const TROUBLES = [
   ["unparsed", "answers that could not be read", 4],
   ["missing", "documents without an answer", 16],
   ["errors", "documents that raised an error", 8],
+  ["not_run", "documents not run: the verdict was sure without them", 0],
 ];
 
 function drawTroubles(view) {
   const section = clear(byId("troubles"));
   heading(section, "Cut, unreadable and missing");
   const shown = view.baseline === null ? [view.run] : [view.baseline, view.run];
+  const kinds = TROUBLES.filter(([key, , bit]) => bit || DATA.troubles.some((row) => shown.some((place) => row.runs[place] && row.runs[place][key])));
   const rows = DATA.troubles.filter((row) => shown.some((place) => row.runs[place]));
   const any = rows.some((row) => shown.some((place) => row.runs[place] && TROUBLES.some(([key]) => row.runs[place][key])));
   if (!any) section.append(el("p", { class: "lead", text: "Nothing was cut, unreadable, unanswered or in error." }));
@@ -21,7 +23,7 @@ function drawTroubles(view) {
     el(
       "thead",
       {},
-      el("tr", {}, el("th", { scope: "col", text: "task" }), shown.length > 1 ? el("th", { scope: "col", text: "run" }) : null, TROUBLES.map(([, words]) => el("th", { scope: "col", class: "num", text: words })), el("th", { scope: "col", class: "num", text: "documents" })),
+      el("tr", {}, el("th", { scope: "col", text: "task" }), shown.length > 1 ? el("th", { scope: "col", text: "run" }) : null, kinds.map(([, words]) => el("th", { scope: "col", class: "num", text: words })), el("th", { scope: "col", class: "num", text: "documents" })),
     ),
   );
   for (const row of rows) {
@@ -33,8 +35,8 @@ function drawTroubles(view) {
           "tr",
           {},
           i === 0 ? el("th", { scope: "rowgroup", rowspan: shown.length, text: row.name }) : null,
-          shown.length > 1 ? el("td", { class: "model", text: DATA.runs[place].label }) : null,
-          TROUBLES.map(([key, , bit]) => troubleCell(view, row, counts, key, bit)),
+          shown.length > 1 ? el("td", { class: "model", text: nameOf(place) }) : null,
+          kinds.map(([key, , bit]) => troubleCell(view, row, counts, key, bit)),
           el("td", { class: "num", text: counts ? count(counts.asked) : "not run" }),
         ),
       );
@@ -51,7 +53,7 @@ function troubleCell(view, row, counts, key, bit) {
   if (n === null) return el("td", { class: "num none", title: "the run doesn't say", text: "not said" });
   if (!n) return el("td", { class: "num zero", text: "0" });
   const name = row.depth ? parentOf(view, row.name) : row.name;
-  const known = DATA.documents.names.includes(name);
+  const known = bit && DATA.documents.names.includes(name);
   const text = [count(n), el("small", { text: percent(n, counts.asked) })];
   if (!known) return el("td", { class: "num" }, text);
   return el(
