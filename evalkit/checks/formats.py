@@ -16,11 +16,10 @@ __all__ = ["KINDS"]
 
 _AROUND = " \t\r\n.,;:!?()[]{}<>\"'`*_~#。、，．！？：；（）「」『』“”‘’《》〈〉"
 _LABEL = re.compile(
-    r"^\s*(?:[-*>#\s]*)(?:the\s+)?(?:final\s+|correct\s+)?(?:answer|choice|option|정답|답|선택|결론)"
-    r"(?:\s+is|은|는|\s*[:：=])\s*",
+    r"(?:the\s)?(?:final\s|correct\s)?(?:answer|choice|option|정답|답|선택|결론)(?:\sis\b|은|는|\s?[:：=])",
     re.IGNORECASE,
 )
-_ENDING = re.compile(r"\s*(?:번)?\s*(?:입니다|이다|이에요|예요|이야|야)?[\s.。!]*$")
+_ENDINGS = ("입니다", "이다", "이에요", "예요", "이야", "야", "번")
 
 
 # ── one of the options ───────────────────────────────────────────────────────
@@ -46,7 +45,13 @@ def _choice_readings(answer: str, params: Params) -> Iterator[str]:
 
 
 def _bare(line: str) -> str:
-    return _ENDING.sub("", _LABEL.sub("", line.replace("*", ""), count=1), count=1)
+    """Without `The answer is` before it and 입니다 behind."""
+    said = line.replace("*", "").strip(_AROUND)
+    if label := _LABEL.match(said):
+        said = said[label.end() :]
+    for ending in _ENDINGS:
+        said = said.strip(_AROUND).removesuffix(ending)
+    return said
 
 
 def _key(text: str) -> str:
@@ -131,6 +136,8 @@ def _bullets(answer: str, params: Params) -> Complaint:
 
 def _bullets_readings(answer: str, params: Params) -> Iterator[str]:
     """Numbered points count as points; what comes before the first and after the last is a preamble and a farewell."""
+    answer = answer.strip()
+    yield answer
     lines = [re.sub(r"^([ \t]*)\d{1,3}[.)]([ \t])", r"\1-\2", line) for line in answer.splitlines()]
     yield "\n".join(lines)
     places = [number for number, line in enumerate(lines) if _BULLET.match(line)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
@@ -14,6 +15,8 @@ from evalkit.checks.readings import block_alone
 __all__ = ["KINDS", "parse"]
 
 _MAX_STARTS = 50
+_OPENING = re.compile(r"[{\[]")
+_BRACKET = re.compile(r"[{}\[\]]")
 _SECONDS = 2.0
 _ABSENT: Any = object()
 
@@ -111,29 +114,40 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _readings(answer: str, params: Params) -> Iterator[str]:
-    """What stands in the first fence that holds JSON; else the first object in the prose, else the first list."""
+    """What stands in the first fence that holds JSON; else the first object and the first list in the prose."""
     for block in blocks(answer):
         if _parses(block.text.strip()):
             yield block.text.strip()
             return
-    for opening in "{[":
-        if found := _first_value(answer, opening):
-            yield found
-            return
+    yield from _first_values(answer)
 
 
-def _first_value(text: str, opening: str) -> str | None:
-    place = -1
+def _first_values(text: str) -> Iterator[str]:
+    """What is broken is passed over whole: an object inside a list that never closes is not the answer."""
+    found: set[str] = set()
+    match = _OPENING.search(text)
     for _ in range(_MAX_STARTS):
-        place = text.find(opening, place + 1)
-        if place < 0:
-            return None
+        if match is None or len(found) == 2:
+            return
         try:
-            _, end = _DECODER.raw_decode(text, place)
+            _, end = _DECODER.raw_decode(text, match.start())
         except (ValueError, RecursionError):
-            continue
-        return text[place:end]
-    return None
+            end = _closing(text, match.start())
+        else:
+            if match.group() not in found:
+                found.add(match.group())
+                yield text[match.start() : end]
+        match = _OPENING.search(text, end)
+
+
+def _closing(text: str, place: int) -> int:
+    """Behind the bracket that closes the one at `place`; the end of the text where none does."""
+    depth = 0
+    for match in _BRACKET.finditer(text, place):
+        depth += 1 if match.group() in "{[" else -1
+        if depth == 0:
+            return match.end()
+    return len(text)
 
 
 def _parses(text: str) -> bool:

@@ -62,27 +62,32 @@ _SCALE = re.compile(r"[ -]?(thousand|million|billion|trillion)\b|(k)\b", re.IGNO
 def _digits(text: str) -> Iterator[tuple[int, int, Number]]:
     place = 0
     while match := _PART.search(text, place):
-        start, end, total, power = match.start(), match.end(), Decimal(0), None
-        before, others = total, []
-        part: re.Match[str] | None = match
-        while part is not None:
-            size = _power(part.group(2))
-            if power is not None and (size >= power or Decimal(part.group(1).replace(",", "")) * size >= power):
-                break
-            before, value = total, Decimal(part.group(1).replace(",", "")) * size
-            total, end, power = total + value, part.end(), size
-            if before:
-                others = [before, value]
-            if size == 1:
-                break
-            gap = end + 1 if text[end : end + 1] == " " else end
-            part = _PART.match(text, gap)
-        if power == 1 and total and (scale := _SCALE.match(text, end)):
-            total, end = total * SCALES[(scale.group(1) or scale.group(2)).lower()], scale.end()
+        start = match.start()
+        total, place, others = _chain(text, match)
+        if scale := _SCALE.match(text, place) if place == match.end() and not match.group(2) else None:
+            total, place = total * SCALES[(scale.group(1) or scale.group(2)).lower()], scale.end()
         if start and text[start - 1] == "-" and not text[max(0, start - 2) : start - 1].strip().isalnum():
             total = -total
-        place = end
-        yield start, end, Number(text[start:end], total, tuple(others))
+        yield start, place, Number(text[start:place], total, others)
+
+
+def _chain(text: str, first: re.Match[str]) -> tuple[Decimal, int, tuple[Decimal, ...]]:
+    """3만 2천 500: each part smaller than the unit before it. Also what else `10만 5` may mean: two numbers."""
+    total, power, end = _value(first), _power(first.group(2)), first.end()
+    while power > 1:
+        part = _PART.match(text, end + 1 if text[end : end + 1] == " " else end)
+        if part is None or _value(part) >= power:
+            break
+        value, spaced = _value(part), part.start() > end
+        end = part.end()
+        if not part.group(2) and spaced and value * 10 < power:
+            return total + value, end, (total, value)
+        total, power = total + value, _power(part.group(2))
+    return total, end, ()
+
+
+def _value(part: re.Match[str]) -> Decimal:
+    return Decimal(part.group(1).replace(",", "")) * _power(part.group(2))
 
 
 def _power(units: str | None) -> int:

@@ -46,7 +46,7 @@ def fill(spec: Mapping[str, Any], kind: Kind, document: Mapping[str, Any] | None
                 waiting = True
                 continue
             value = _field(document, value[_FIELD], f"{where}: {name}")
-        found[name] = _composed(_checked(value, param, f"{where}: {name}"))
+        found[name] = _checked(_composed(value), param, f"{where}: {name}")
     if not waiting and (problem := kind.problem(found)):
         raise ConfigError(f"{where}: {problem}")
     return found
