@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from hypothesis import given
@@ -294,6 +296,55 @@ def test_the_verdict_is_the_gates_under_the_policy_given(tmp_path: Path) -> None
     [view] = Content.of(page_of(base, cand, policy=strict)).data["views"]
     assert view["gate"]["verdict"] != "pass"
     assert view["tasks"][1]["gate"] is None
+
+
+def test_a_policy_may_hold_a_task_to_another_metric_under_a_label(tmp_path: Path) -> None:
+    folders = []
+    for name in "ab":
+        folder = write_run(tmp_path, name, {"t": TaskRows([1.0, 0.0] * 40, metric="acc,none")})
+        table = pq.read_table(folder / "scores.parquet")
+        place = table.schema.get_field_index("metric")
+        other = table.set_column(place, "metric", pa.array(["acc_norm"] * 80))
+        pq.write_table(pa.concat_tables([table, other]), folder / "scores.parquet")
+        results = json.loads((folder / "results.json").read_text())
+        results["tasks"]["t"]["metrics"]["acc_norm,none"] = {"value": 0.5, "higher_is_better": True}
+        results["tasks"]["t"]["headline"] = "acc,none"
+        (folder / "results.json").write_text(json.dumps(results))
+        folders.append(folder)
+    policy = Policy.parse({"tasks": {"by length": {"task": "t", "metric": "acc_norm", "tier": "advisory"}}})
+    [view] = Content.of(page_of(*folders, policy=policy)).data["views"]
+    assert view["tasks"][0]["gate"] is None
+    assert [(task["name"], task["metric"], task["gate"]["tier"]) for task in view["others"]] == [
+        ("by length", "acc_norm,none", "advisory")
+    ]
+
+
+def stopped_early(root: Path) -> tuple[Path, Path]:
+    one = write_run(root, "a", {"t": TaskRows([1.0, 0.0] * 40)})
+    own = {
+        "verdict": "pass", "n": 60, "of": 80, "not_run": 20, "tier": "critical", "metric": "exact_match,strict-match",
+        "higher_is_better": True, "baseline": 0.5, "candidate": 0.5, "delta": 0.0, "max_drop": 0.01, "tolerance": 0.01,
+        "p": 0.5, "flips": {"lost": 0, "gained": 0}, "reasons": ["worse by at most 0.4 points"],
+    }  # fmt: skip
+    other = write_run(
+        root,
+        "b",
+        {"t": TaskRows([1.0, 0.0] * 30, entry={"not_run": 20})},
+        status="partial",
+        manifest={"against": {"run_id": "a"}},
+        results={"early_stopping": {"verdict": "pass", "tasks": {"t": own}}},
+    )
+    return one, other
+
+
+def test_a_run_that_stopped_early_shows_its_own_verdict(tmp_path: Path) -> None:
+    content = Content.of(page_of(*stopped_early(tmp_path)))
+    [view] = content.data["views"]
+    assert view["gate"]["verdict"] == "pass"
+    assert "60 of 80 documents" in view["gate"]["headline"]
+    assert "while it ran" in view["gate"]["policy"]
+    assert view["tasks"][0]["gate"]["reasons"] == ["worse by at most 0.4 points"]
+    assert [row["run_id"] for row in content.data["board"]["rows"]] == ["a"]
 
 
 @given(
@@ -675,6 +726,15 @@ def test_stamps_and_reasons_stand_on_the_page(tmp_path: Path, open_page: Any) ->
 
 
 @pytest.mark.browser
+def test_an_early_verdict_stands_on_the_page_with_its_stamp(tmp_path: Path, open_page: Any) -> None:
+    page = open_page(page_of(*stopped_early(tmp_path)))
+    assert page.troubles == []
+    assert "PASS" in page.text(".verdict")
+    assert "PARTIAL" in page.text(".banner")
+    assert "20" in page.text("#troubles td:nth-last-child(2) >> nth=1")
+
+
+@pytest.mark.browser
 def test_flips_without_texts_say_why(tmp_path: Path, open_page: Any) -> None:
     base, cand = pair_of_runs(tmp_path)
     for folder in (base, cand):
@@ -742,33 +802,23 @@ def test_figures_lead_to_their_documents(tmp_path: Path, open_page: Any) -> None
     assert page.count_shown() == 1
 
 
+@pytest.mark.browser
 def test_a_run_that_evalkit_made_itself(tmp_path: Path, open_page: Any) -> None:
     """Recorded answers of a shipped task, scored and reported by the verbs."""
-    answers = tmp_path / "answers.jsonl"
-    answers.write_text(
-        "".join(
-            json.dumps({"task": "mini_endings", "doc_id": i, "choice_logprobs": [-1.0, -2.0, -3.0, -4.0]}) + "\n"
-            for i in range(200)
-        )
-    )
-    root = str(tmp_path / "results")
-    common = ["--output-path", root]
-    assert CliRunner().invoke(cli, ["score", str(answers), "--name", "one", "-q", *common]).exit_code == 0
-    turned = answers.read_text().replace("[-1.0, -2.0, -3.0, -4.0]", "[-4.0, -3.0, -2.0, -1.0]")
-    (tmp_path / "turned.jsonl").write_text(turned)
-    assert (
-        CliRunner().invoke(cli, ["score", str(tmp_path / "turned.jsonl"), "--name", "two", "-q", *common]).exit_code
-        == 0
-    )
-    done = CliRunner().invoke(cli, ["report", "one", "two", "--html", str(tmp_path / "out.html"), *common])
+    root = tmp_path / "results"
+    for name, scores in (("one", [-1.0, -2.0, -3.0, -4.0]), ("two", [-4.0, -3.0, -2.0, -1.0])):
+        answers = tmp_path / f"{name}.jsonl"
+        rows = [{"task": "mini_endings", "doc_id": i, "choice_logprobs": scores} for i in range(200)]
+        answers.write_text("".join(json.dumps(one) + "\n" for one in rows))
+        scored = CliRunner().invoke(cli, ["score", str(answers), "--name", name, "-q", "--output-path", str(root)])
+        assert scored.exit_code == 0, scored.output
+    out = tmp_path / "out.html"
+    done = CliRunner().invoke(cli, ["report", "one", "two", "--html", str(out), "--output-path", str(root)])
     assert done.exit_code == 0, done.output
-    page = open_page((tmp_path / "out.html").read_text(encoding="utf-8"))
-    [told] = (
-        compare(*(lambda one, two: (one, [two]))(*(Run.open(p) for p in sorted(Path(root).glob("*/[ot]*")))))
-        .against[0]
-        .tasks
-    )
-    assert (page.chip("lost"), page.chip("gained")) == (told.lost, told.gained)
+    page = open_page(out.read_text(encoding="utf-8"))
+    one, two = (Run.open(next(root.glob(f"*/{name}"))) for name in ("one", "two"))
+    [told] = compare(one, [two]).against[0].tasks
     assert told.lost > 0
+    assert (page.chip("lost"), page.chip("gained")) == (told.lost, told.gained)
     assert page.tab.locator(".choices tbody tr").count() == 4
     assert page.troubles == []
