@@ -29,7 +29,8 @@ _GREETING = {
 _CLOSING = {
     "en": re.compile(
         r"(?:yours? (?:sincerely|faithfully|truly)|sincerely|(?:best|kind|warm|kindest|warmest) (?:regards|wishes)|"
-        r"regards|respectfully|cordially|best|with (?:best |kind |warm )?(?:regards|appreciation|gratitude)|"
+        r"regards|respectfully|cordially|warmly|gratefully|best|"
+        r"with (?:best |kind |warm )?(?:regards|appreciation|gratitude)|"
         r"many thanks|thanks|"
         r"thank you(?: (?:very much|for .{0,80}))?)(?: yours| again| in advance)?[ ]?[,.!]?$",
         re.IGNORECASE,
@@ -100,7 +101,7 @@ def _judge(answer: str, params: Params) -> Complaint:
     if missing:
         return f"{', '.join(missing)} is not mentioned"
     if params["register"] == "formal":
-        rude = rude_sentence("\n".join((email.greeting, email.body, email.closing)), params["language"])
+        rude = rude_sentence("\n".join((email.greeting, email.body, email.closing)), params["language"], formal=True)
         if rude:
             return f"not formal: {rude}"
     return None

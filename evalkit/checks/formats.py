@@ -16,9 +16,12 @@ __all__ = ["KINDS"]
 
 _AROUND = " \t\r\n.,;:!?()[]{}<>\"'`*_~#。、，．！？：；（）「」『』“”‘’《》〈〉"
 _LABEL = re.compile(
-    r"(?:the\s)?(?:final\s|correct\s)?(?:answer|choice|option|정답|답|선택|결론)(?:\sis\b|은|는|\s?[:：=])",
+    r"(?:the\s)?(?:final\s|correct\s|최종\s)?(?:answer|choice|option|정답|답|선택지|선택|결론)"
+    r"(?:\sis\b|은|는|\s?[:：=]|(?=\s))",
     re.IGNORECASE,
 )
+_BOXED = re.compile(r"\\boxed\{([^{}]*)\}")
+_BREAK = re.compile(r"[.,;:)\]!。，]|\s[-–—]\s")
 _ENDINGS = ("입니다", "이다", "이에요", "예요", "이야", "야", "번")
 
 
@@ -35,23 +38,24 @@ def _choice(answer: str, params: Params) -> Complaint:
 
 
 def _choice_readings(answer: str, params: Params) -> Iterator[str]:
-    """The one option that stands on a line of its own, or after `Answer:` or 정답은; nothing where there are two."""
+    """The option that a line is, or begins with, or names behind `Answer:` or 정답은; nothing where there are two."""
     known = {_key(option): option for option in params["options"]}
-    found = dict.fromkeys(
-        known[key] for line in answer.splitlines() for key in (_key(line), _key(_bare(line))) if key in known
-    )
+    lines = [*answer.splitlines(), *_BOXED.findall(answer)]
+    found = dict.fromkeys(known[key] for line in lines for key in map(_key, _sayings(line)) if key in known)
     if len(found) == 1:
         yield from found
 
 
-def _bare(line: str) -> str:
-    """Without `The answer is` before it and 입니다 behind."""
+def _sayings(line: str) -> Iterator[str]:
+    """The line, without `The answer is` before it and 입니다 behind, and what stands before its first break."""
+    yield line
     said = line.replace("*", "").strip(_AROUND)
-    if label := _LABEL.match(said):
-        said = said[label.end() :]
-    for ending in _ENDINGS:
-        said = said.strip(_AROUND).removesuffix(ending)
-    return said
+    label = _LABEL.match(said)
+    said = said[label.end() :].strip(_AROUND) if label else said
+    for text in (said, _BREAK.split(said, maxsplit=1)[0]):
+        for ending in _ENDINGS:
+            text = text.strip(_AROUND).removesuffix(ending)
+        yield text
 
 
 def _key(text: str) -> str:
@@ -112,7 +116,9 @@ def _one_word_readings(answer: str, params: Params) -> Iterator[str]:
 
 # ── bullet points ────────────────────────────────────────────────────────────
 
-_BULLET = re.compile(r"^([ \t]*)([-*+•‣◦▪●·∙–]|\d{1,3}[.)])[ \t]+(?=\S)")
+_BULLET = re.compile(r"([ \t]*)(?:(?P<number>\d{1,3}[.)])[ \t]+|[-*+–—][ \t]+|[•‣◦▪■□●○▶►➢➤✓✔·∙ㆍ※][ \t]*)(?=\S)")
+_NUMBER = re.compile(r"([ \t]*)(?:\d{1,3}[.)]|[가-하][.)]|\(\d{1,3}\)|[①-⑳])[ \t]*(?=\S)")
+_TIGHT = re.compile(r"([ \t]*[-*+])(?=[^\s*+-])")
 
 
 def _bullets(answer: str, params: Params) -> Complaint:
@@ -121,8 +127,9 @@ def _bullets(answer: str, params: Params) -> Complaint:
     indents = [len(m.group(1).expandtabs(4)) for m in marks if m]
     top = min(indents, default=0)
     count = sum(
-        m is not None and len(m.group(1).expandtabs(4)) == top and (params["numbered"] or not m.group(2)[0].isdigit())
-        for m in marks
+        len(mark.group(1).expandtabs(4)) == top and (params["numbered"] or not mark.group("number"))
+        for mark in marks
+        if mark
     )
     low, high = _span(params)
     if not low <= count <= high:
@@ -138,7 +145,8 @@ def _bullets_readings(answer: str, params: Params) -> Iterator[str]:
     """Numbered points count as points; what comes before the first and after the last is a preamble and a farewell."""
     answer = answer.strip()
     yield answer
-    lines = [re.sub(r"^([ \t]*)\d{1,3}[.)]([ \t])", r"\1-\2", line) for line in answer.splitlines()]
+    lines = answer.replace("**", "").splitlines()
+    lines = [_TIGHT.sub(r"\1 ", _NUMBER.sub(r"\1- ", line, count=1), count=1) for line in lines]
     yield "\n".join(lines)
     places = [number for number, line in enumerate(lines) if _BULLET.match(line)]
     if places:

@@ -43,6 +43,7 @@ LANGUAGES: dict[str, tuple[tuple[str, ...], float]] = {
 
 _NO_PROSE = re.compile(r"`[^`\n]*`|https?://\S+|www\.\S+|[\w.+-]{1,64}@[\w.-]{1,255}", re.IGNORECASE)
 _QUOTED = re.compile(r"\"[^\"\n]*\"|“[^”\n]*”|「[^」\n]*」|『[^』\n]*』|\([^()\n]*\)")
+_NAMED = re.compile(r"(?<![A-Za-z])[A-Za-z][\w.+-]{0,40}?(?=[가-힣])", re.ASCII)
 
 
 def prose(text: str) -> str:
@@ -72,10 +73,11 @@ def _judge(answer: str, params: Params) -> Complaint:
 
 
 def _readings(answer: str, params: Params) -> Iterator[str]:
-    """Also past what is quoted or set in brackets: a Korean text may quote an English title."""
+    """Also past what is quoted or set in brackets, and past Latin names with a Korean particle: Python의."""
     for text in without_talk(answer, params):
         yield text
         yield _QUOTED.sub(" ", text)
+        yield _NAMED.sub(" ", text)
 
 
 def _share(value: float) -> str | None:

@@ -15,21 +15,9 @@ from evalkit.checks.readings import as_it_is, without_talk
 __all__ = ["KINDS"]
 
 _ASSISTANTS = (
-    *("ChatGPT", "GPT-3", "GPT-4", "OpenAI", "Claude", "Anthropic", "Gemini", "Bard", "LLaMA", "Llama", "Mistral"),
-    *(
-        "Qwen",
-        "Alibaba",
-        "DeepSeek",
-        "Grok",
-        "Copilot",
-        "Vicuna",
-        "Alpaca",
-        "클로바",
-        "챗지피티",
-        "챗GPT",
-        "제미나이",
-        "클로드",
-    ),
+    *("ChatGPT", "GPT-3", "GPT-4", "OpenAI", "Claude", "Anthropic", "Gemini", "Bard", "Llama", "Mistral", "Qwen"),
+    *("Alibaba", "DeepSeek", "Grok", "Copilot", "Vicuna", "Alpaca"),
+    *("오픈AI", "챗지피티", "챗GPT", "클로드", "제미나이", "클로바", "하이퍼클로바"),
 )
 _CLAIM = (
     r"\b(?:I am|I['’]m|my name is|call me|this is|(?:trained|developed|created|made) by)\s+(?:an?\s+|the\s+)?",
@@ -42,7 +30,8 @@ def _keeps(answer: str, params: Params) -> Complaint:
     others = [name for name in params["others"] or _ASSISTANTS if _plain(name) not in _plain(params["name"])]
     for name in others:
         said = re.escape(_plain(name))
-        if any(re.search(claim + rf"(?:[\w-]+ ){{0,3}}{said}", text, re.IGNORECASE) for claim in _CLAIM):
+        pattern = rf"(?:(?!not |never )[\w-]+ ){{0,3}}{said}(?!(?:이|가)? ?(?:아니|아닙|아님|말고))"
+        if any(re.search(claim + pattern, text, re.IGNORECASE) for claim in _CLAIM):
             return f"it claims to be {name}"
     if params["asked"] and _plain(params["name"]) not in text:
         return f"{params['name']} is not said"

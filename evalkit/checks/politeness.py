@@ -10,17 +10,14 @@ from evalkit.checks.text import sentences
 
 __all__ = ["KINDS", "rude_sentence"]
 
-_TRAILING = re.compile(r"[\s.!?~…。！？^ㅎㅋㅠㅜ\"'”’)\]*_`]+$")
 _POLITE = ("니다", "니까", "시오", "십시요", "세요", "요", "죠", "소서", "시길", "올림", "드림", "배상")
+_FORMAL = ("니다", "니까", "시오")
 _PLAIN = re.compile(
-    r"(?:[가-힣]다|해|했어|할게|할께|할래|하자|해라|[가-힣]어|[가-힣]아|[가-힣]지|[가-힣]냐|[가-힣]니|[가-힣]래|"
-    r"[가-힣]자|[가-힣]라|[가-힣]네|[가-힣]군|[가-힣]구나|[가-힣]걸|[가-힣]게|[가-힣]까|야|거든|잖아|줘|봐|돼|마|응|"
-    r"안녕|고마워|미안)$"
+    r"(?:[가-힣]다|[했갔왔있없였았었됐봤]어|좋아|[할갈볼될]게|[할갈볼]래|하자|[해하]라|거야|이야|거든|잖아|해|줘|봐|돼|안녕|고마워)$"
 )
-_NOUN_LIKE = re.compile(
-    r"(?:바다|모두 다|어머니|할머니|언니|아버지|강아지|편지|여자|남자|부자|사자|담당자|관리자|사용자|나라|의자|글자|"
-    r"숫자|날짜)$"
-)
+# With a full stop behind it a line is a sentence; without, 한국어 or 편지 may be an entry of a list.
+_PLAIN_AT_A_STOP = re.compile(r"[어아지냐니래자라네군나걸게까야와가마응써]$")
+_NOUNS = re.compile(r"(?:바다|판다|모두 다|둘 다|어머니|할머니|언니|아버지|담당자|관리자|사용자|한국어)$")
 _SLANG = re.compile(
     r"\b(?:hey|yo|gonna|wanna|gotta|lol|lmao|omg|btw|thx|pls|plz|ur|u|dude|guys|nope|yeah|yep|cuz|kinda|sup|ain't)\b"
     r"|[\U0001F300-\U0001FAFF]|!!|:\)|;\)",
@@ -28,20 +25,31 @@ _SLANG = re.compile(
 )
 
 
-def rude_sentence(text: str, language: str) -> str | None:
-    """The first sentence that is not polite; in Korean at least one must also end as formal ones do (합쇼체)."""
+def rude_sentence(text: str, language: str, *, formal: bool = False) -> str | None:
+    """The first sentence that is not polite. `formal`: in Korean one at least ends as formal ones do (합쇼체)."""
     if language == "en":
         match = _SLANG.search(text)
         return repr(match.group()) if match else None
-    said = sentences(text)
-    for sentence in said:
-        bare = _TRAILING.sub("", sentence)
-        if bare.endswith(_POLITE) or not _PLAIN.search(bare) or _NOUN_LIKE.search(bare):
-            continue
-        return repr(sentence[-40:])
-    if not any(_TRAILING.sub("", sentence).endswith(("니다", "니까", "시오")) for sentence in said):
-        return "no sentence ends in -습니다, -습니까 or -십시오"
+    said = [(sentence, _bare(sentence)) for sentence in sentences(text)]
+    for sentence, bare in said:
+        stops = sentence.rstrip("\"'”’) ").endswith((".", "?", "!", "~", "…"))
+        plain = _PLAIN.search(bare) or (stops and _PLAIN_AT_A_STOP.search(bare))
+        if plain and not bare.endswith(_POLITE) and bare not in ("네", "예") and not _NOUNS.search(bare):
+            return repr(sentence[-40:])
+    wanted = _FORMAL if formal else _POLITE
+    if not any(bare.endswith(wanted) or (bare in ("네", "예") and not formal) for _, bare in said):
+        return "no sentence ends in -습니다, -습니까 or -십시오" if formal else "no sentence ends politely"
     return None
+
+
+def _bare(sentence: str) -> str:
+    """Up to its last syllable: without marks, and without the laughing and crying that are typed as jamo."""
+    end = len(sentence)
+    while end and not (
+        "가" <= sentence[end - 1] <= "힣" or (sentence[end - 1].isascii() and sentence[end - 1].isalnum())
+    ):
+        end -= 1
+    return sentence[:end]
 
 
 def _judge(answer: str, params: Params) -> Complaint:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Any
 
 from evalkit.checks.outcome import Complaint, Kind, Param, Params
@@ -25,8 +26,8 @@ def _contains(answer: str, params: Params) -> Complaint:
 
 
 def _forbidden(answer: str, params: Params) -> Complaint:
-    text = _fold(answer, params)
-    found = [word for word in params["words"] if _stands(_fold(word, params), text)]
+    text = _fold(unicodedata.normalize("NFKC", answer), params)
+    found = [word for word in params["words"] if _stands(_fold(unicodedata.normalize("NFKC", word), params), text)]
     return f"{_list(found)} is forbidden" if found else None
 
 

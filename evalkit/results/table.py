@@ -97,7 +97,8 @@ def _lines(row: Row, metric: str, several: bool) -> Iterator[tuple[Any, ...]]:
     if not several:
         yield _line(row, metric, *score_of(row, metric))
         return
-    for place, verdict in enumerate(value if is_verdicts(value) else [None], 1):
+    verdicts: list[bool | None] = value if value is not None and is_verdicts(value) else [None]
+    for place, verdict in enumerate(verdicts, 1):
         flags = list(row.flags) if verdict is not None else score_of(row, metric)[1]
         part = replace(row, doc_hash=f"{row.doc_hash}#{place}", cluster=row.cluster or row.doc_hash)
         yield _line(part, metric, None if verdict is None else float(verdict), flags)

@@ -28,7 +28,7 @@ _ANSWERS = ("My answer is yes.", "My answer is no.", "My answer is maybe.")
 
 def number_bullet_lists(response: str, kwargs: Kwargs) -> bool:
     lines = [line.lstrip() for line in response.split("\n")]
-    return _stars(lines) + sum(line.startswith("-") for line in lines) == kwargs["num_bullets"]
+    return _stars(lines) + sum(line.startswith("-") for line in lines) == int(kwargs["num_bullets"])
 
 
 def _stars(lines: list[str]) -> int:
@@ -48,12 +48,12 @@ def number_highlighted_sections(response: str, kwargs: Kwargs) -> bool:
     """`*once*` and `**twice**`; the latter is first seen as two empty highlights, which do not count."""
     once = re.findall(r"\*([^\n*]*)\*", response)
     twice = re.findall(r"\*\*([^\n*]*)\*\*", response)
-    return sum(bool(text.strip()) for text in (*once, *twice)) >= kwargs["num_highlights"]
+    return sum(bool(text.strip()) for text in (*once, *twice)) >= int(kwargs["num_highlights"])
 
 
 def multiple_sections(response: str, kwargs: Kwargs) -> bool:
     found = re.findall(rf"{kwargs['section_spliter']}\s?\d+", response)
-    return len(found) >= kwargs["num_sections"]
+    return len(found) >= int(kwargs["num_sections"])
 
 
 def title(response: str, kwargs: Kwargs) -> bool:
@@ -69,7 +69,7 @@ def _titled(line: str) -> bool:
 
 
 def number_placeholders(response: str, kwargs: Kwargs) -> bool:
-    return sum(map(_brackets, response.split("\n"))) >= kwargs["num_placeholders"]
+    return sum(map(_brackets, response.split("\n"))) >= int(kwargs["num_placeholders"])
 
 
 def _brackets(line: str) -> int:

@@ -29,7 +29,7 @@ def number_paragraphs(response: str, kwargs: Kwargs) -> bool:
     if not all(paragraph.strip() for paragraph in paragraphs[1:-1]):
         return False
     ends = [paragraphs[0], paragraphs[-1]] if len(paragraphs) > 1 else paragraphs
-    return len(paragraphs) - sum(not end.strip() for end in ends) == kwargs["num_paragraphs"]
+    return len(paragraphs) - sum(not end.strip() for end in ends) == int(kwargs["num_paragraphs"])
 
 
 def nth_paragraph_first_word(response: str, kwargs: Kwargs) -> bool:
@@ -41,4 +41,4 @@ def nth_paragraph_first_word(response: str, kwargs: Kwargs) -> bool:
         return False
     word = paragraphs[place - 1].split()[0].lstrip("'").lstrip('"')
     first = re.split(r"""[.,?!'"]""", word, maxsplit=1)[0]
-    return number == kwargs["num_paragraphs"] and first.lower() == kwargs["first_word"].lower()
+    return number == int(kwargs["num_paragraphs"]) and first.lower() == str(kwargs["first_word"]).lower()
