@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -64,6 +66,16 @@ def test_what_is_wrong_is_refused_with_a_reason(case: Case) -> None:
 def test_every_kind_has_examples_in_both_languages() -> None:
     languages = {name: {case.language for case in CASES if case.spec["kind"] == name} for name in kinds()}
     assert {name for name, found in languages.items() if found != {"en", "ko"}} == {"code"}  # below, in the sandbox
+
+
+def test_every_kind_and_parameter_stands_in_the_docs() -> None:
+    page = (Path(__file__).resolve().parents[1] / "docs" / "instruct.md").read_text(encoding="utf-8")
+    table = [line for line in page.splitlines() if line.startswith("| `")]
+    rows = {name: line for line in table for name in kinds() if f"`{name}`" in line.split(" | ")[0]}
+    assert set(rows) == set(kinds())
+    for name, kind in kinds().items():
+        shared = {p for p in kind.params if re.match(r"(min|max)_(words|sentences|chars|lines)", p)}
+        assert {p for p in kind.params if f"`{p}`" not in rows[name]} - shared == set(), name
 
 
 # ── what holds for every text ────────────────────────────────────────────────
