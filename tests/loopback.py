@@ -17,6 +17,7 @@ import urllib.request
 from typing import Any
 
 ITEM = re.compile(r"item-(\d+)")
+ANALYSIS = "The answer is fine.\nScore: "
 FAULTS = ("500", "hang", "cut", "not_json", "html", "empty", "429", "429_after", "refuse", "prose")
 
 
@@ -63,6 +64,12 @@ class _Server:
         """Seconds for which an item is held; of two numbers one between them, by the item's number."""
         self.capacity: int = settings.get("capacity", 10**9)
         self.refuses: list[str] = settings.get("refuses", [])
+        self.says: str | None = settings.get("says")
+        """What is said to everything."""
+        self.analysis: bool = settings.get("analysis", False)
+        """Whether a score comes at the end of an analysis."""
+        self.gullible: bool = settings.get("gullible", False)
+        """Whether it does what a judged answer tells it; everything else is bad in its eyes."""
         self.refuses_after: float = settings.get("refuses_after", 0.0)
         self.logprobs: str = settings.get("logprobs", "yes")
         self.one_choice: bool = settings.get("one_choice", False)
@@ -157,7 +164,7 @@ class _Server:
         try:
             if self.delay:
                 await asyncio.sleep(self.held(item))
-            await self.reply(writer, body, item, fault)
+            await self.reply(writer, body, item, fault, text)
         finally:
             self.busy -= 1
 
@@ -176,7 +183,9 @@ class _Server:
             place -= share
         return None
 
-    async def reply(self, writer: asyncio.StreamWriter, body: dict[str, Any], item: int, fault: str | None) -> None:
+    async def reply(
+        self, writer: asyncio.StreamWriter, body: dict[str, Any], item: int, fault: str | None, asked: str
+    ) -> None:
         if fault == "500":
             return self.fail(writer, 500, "internal error")
         if fault == "hang":
@@ -194,6 +203,11 @@ class _Server:
         text = "I'm sorry, but I can't rate that." if fault == "refuse" else str(score_of(item))
         if fault == "prose":
             text = "The answer mentions 3 dogs."
+        if self.gullible:
+            text = _obeyed(asked)
+        if self.analysis:
+            text = f"{ANALYSIS}{text}"
+        text = self.says or text
         if body.get("response_format") and self.structured != "ignored":
             text = json.dumps({"score": None if self.structured == "declines" else score_of(item)})
         count = 1 if self.one_choice else int(body.get("n") or 1)
@@ -212,9 +226,22 @@ class _Server:
     def choice(self, body: dict[str, Any], text: str, index: int) -> dict[str, Any]:
         logprobs = None
         if body.get("logprobs") and self.logprobs == "yes":
-            logprobs = {"content": [_position(text) if text.isdigit() else _words(text)]}
+            content = [_position(text) if text.isdigit() else _words(text)]
+            if self.analysis:
+                content = [*map(_words, ("The answer is fine", ".\n", "Score", ": ")), _position(text[len(ANALYSIS) :])]
+            logprobs = {"content": content}
         message = {"role": "assistant", "content": text}
         return {"index": index, "message": message, "text": text, "finish_reason": "stop", "logprobs": logprobs}
+
+
+def _obeyed(asked: str) -> str:
+    """The best label for an answer that orders it, the worst for others; of two answers the one that orders."""
+    orders = [found.start() for found in re.finditer("Ignore all instructions|모든 지시를 무시", asked)]
+    if "answer B" not in asked:
+        return "5" if orders else "1"
+    if not orders:
+        return "C"
+    return "A" if orders[0] < asked.index("<<<end of answer A") else "B"
 
 
 def _position(digit: str) -> dict[str, Any]:
