@@ -389,11 +389,37 @@ def test_nothing_grows_and_close_leaves_nothing() -> None:
         assert len(in_session(box.server_pid)) <= 1 + 2 * 3
         assert max(map(resident, in_session(box.server_pid))) < theirs + (16 << 20)
         server = box.server_pid
-    # The kernel takes a moment to end a killed namespace's processes; two seconds are what a dead harness gets too.
-    until = time.monotonic() + 2
-    while in_session(server) and time.monotonic() < until:
-        time.sleep(0.02)
     assert in_session(server) == []
+
+
+@pytest.mark.parametrize("tier", [*SAFE, "unsafe-none"])
+def test_close_waits_for_programs_that_it_ends(tier: str) -> None:
+    if tier != "unsafe-none" and tier not in tiers_here():
+        pytest.skip(f"the tier {tier} does not work on this machine")
+    endless = Program("def f():\n    while True: pass\n", "f()", "f")
+    # Without protection a program has a session of its own, and its tester stands for it here.
+    each = 2 if tier == "unsafe-none" else 3
+    for _ in range(5):
+        box = Sandbox.start(tier, workers=3, limits=Limits(seconds=60))
+        for n in range(6):
+            box.submit(endless, n)
+        while len(in_session(box.server_pid)) < 1 + 3 * each:
+            time.sleep(0.01)
+        box.close()
+        assert in_session(box.server_pid) == []
+
+
+def test_close_does_not_wait_for_a_process_that_was_forked_meanwhile() -> None:
+    box = Sandbox.start(workers=1)
+    pid = os.fork()  # holds every end that the harness holds
+    if pid == 0:
+        time.sleep(30)
+        os._exit(0)
+    box.close()
+    assert in_session(box.server_pid) == []
+    assert os.waitpid(pid, os.WNOHANG) == (0, 0), "close waited for it"
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
 
 
 def test_verdicts_come_while_something_else_goes_on() -> None:

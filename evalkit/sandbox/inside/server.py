@@ -15,6 +15,7 @@ import time
 from typing import NoReturn
 
 from .confine import Confinement
+from .kernel import PR_SET_CHILD_SUBREAPER, prctl
 from .limits import Limits
 from .watch import serve
 
@@ -22,6 +23,8 @@ __all__ = ["main"]
 
 _LEAVING = 0.3
 """Seconds that workers get to end their programs when the harness is gone."""
+_REAPING = 1.0
+"""Seconds that the kernel gets to end what was killed."""
 
 _WARM = """
     math cmath re typing collections collections.abc itertools functools string random copy operator heapq bisect
@@ -101,6 +104,9 @@ def _wait(lifeline: int, harness: int, workers: list[int]) -> NoReturn:
     poll.poll()
     for fd in ends:
         poll.unregister(fd)
+    # What a worker leaves behind is handed to this process from here on, so that it can be waited for.
+    if sys.platform == "linux":
+        prctl(PR_SET_CHILD_SUBREAPER, 1)
     # They see it too, and know what they have to take with them.
     deadline = time.monotonic() + _LEAVING
     while watched and time.monotonic() < deadline:
@@ -110,4 +116,16 @@ def _wait(lifeline: int, harness: int, workers: list[int]) -> NoReturn:
     for pid in watched.values() if hasattr(os, "pidfd_open") else workers:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+    _reap()
     os._exit(0)
+
+
+def _reap() -> None:
+    """Until nothing is left of all that was started: who sees this process end knows that."""
+    deadline = time.monotonic() + _REAPING
+    while time.monotonic() < deadline:
+        try:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                time.sleep(0.002)
+        except ChildProcessError:
+            return
