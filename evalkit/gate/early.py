@@ -29,7 +29,7 @@ from evalkit.compare import FLAGS, Lines, Measured, Pairs, Target, figure, measu
 from evalkit.errors import NotComparable
 from evalkit.gate.decide import Decision, decide
 from evalkit.gate.evidence import Evidence, of_measured
-from evalkit.gate.gate import task_verdict
+from evalkit.gate.gate import check_drop, task_verdict
 from evalkit.gate.verdict import Bound, TaskVerdict, Verdict
 from evalkit.policy import TaskPolicy
 from evalkit.results import Run
@@ -100,6 +100,8 @@ class Trial:
 
     def look(self) -> None:
         """Another stretch of rounds is complete: read what they say together."""
+        if self.in_full:
+            return
         self.done = self._next()
         worst, best = self.margins()
         at = -self.absolute
@@ -166,6 +168,7 @@ def trial(baseline: Run, target: Target, policy: TaskPolicy, lines: tuple[Lines,
             " a run that stops early pairs all of them: run the baseline again with the same settings"
         )
     nothing = measure(target, replace(pairs, candidate=pairs.baseline))
+    check_drop(nothing, policy)
     sign, ends = target.sign, nothing.ends
     documents = tuple((there.task[j], there.doc_id[j]) for j in pairs.candidate_line)
     why = None

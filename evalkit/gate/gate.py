@@ -31,7 +31,7 @@ from evalkit.gate.verdict import GateResult, Noise, TaskVerdict, overall
 from evalkit.policy import DEFAULT_DROP, Drop, Policy, TaskPolicy
 from evalkit.results import Run
 
-__all__ = ["gate", "task_verdict"]
+__all__ = ["check_drop", "gate", "task_verdict"]
 
 _ROUNDING = 0.0101
 """Two figures rounded to two digits differ by up to 0.01 from what their rows add up to."""
@@ -67,7 +67,7 @@ def gate(
         notes.append("baseline and candidate are the same run")
     found = [measured(baseline, candidate, target, meant)[0] for target in targets]
     for one in found:
-        _check_drop(one, policies[one.target.key])
+        check_drop(one, policies[one.target.key])
     noises = [_noise(baseline, noise, target) for target in targets]
     if noise and (without := [t.key for t, other in zip(targets, noises, strict=True) if other is None]):
         notes.append(f"no noise floor for {', '.join(without)}: {noise.run_id} lacks it")
@@ -118,7 +118,7 @@ def _opinion(baseline: Run, name: str, metric: str) -> TaskPolicy:
     return TaskPolicy(task=name, metric=metric, max_drop=drop, tier="advisory")
 
 
-def _check_drop(found: Measured, policy: TaskPolicy) -> None:
+def check_drop(found: Measured, policy: TaskPolicy) -> None:
     """One point on a metric from 0 to 1 is 0.01. A tolerance that nothing can exceed would pass anything."""
     drop = policy.max_drop
     if drop.relative or found.ends is None or drop.value < found.ends[1] - found.ends[0]:

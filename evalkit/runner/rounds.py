@@ -135,8 +135,7 @@ class Rounds:
 
     def _decide(self) -> None:
         for trial in self._looking:
-            if not trial.in_full:
-                trial.look()
+            trial.look()
         for own in self._trials if self._looking else ():
             for trial in judge(own, self._confidence):
                 word = _WORDS.get(trial.sure or "", "")
