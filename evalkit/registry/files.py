@@ -86,7 +86,7 @@ class UserFiles:
             _prepare_checks(config)
         if own.keys() & {"checks", "conversation"}:
             _read_plainly(config)
-        if path is not None and self.is_users(path) and not self.allow_task_code:
+        if path is not None and "checks" not in own and self.is_users(path) and not self.allow_task_code:
             _check_metrics(config, path)
 
 
