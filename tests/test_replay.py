@@ -13,9 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evalkit.cli import main
+from evalkit.compare import compare
 from evalkit.engines.replay import Recording
 from evalkit.errors import AskedWrong, ConfigError, UsageError
-from evalkit.results import Run, RunWriter, slug
+from evalkit.results import Run, RunWriter, find, slug
 from evalkit.types import Answer, Generated, Request, Row, Scored
 
 
@@ -299,3 +301,30 @@ def test_how_each_answer_ended_is_kept(tmp_path: Path) -> None:
     found = Recording.load(run.path).of("t", generates(3, 2))
     assert found[0].answers == [[Generated(0, "a", "stop", 0), Generated(0, "b", "length", 0)]]
     assert sorted(found) == [0, 2], "a row that holds no answer gives none"
+
+
+@pytest.mark.parametrize("asked", ["chat", "plain"])
+def test_scoring_a_run_again_gives_its_own_rows(asked: str, tiny_chat_model: Path, tmp_path: Path) -> None:
+    chat = ["--apply-chat-template", "--system-instruction", "Be brief.", "--fewshot-as-multiturn", "false"]
+    run = ["run", "--model", str(tiny_chat_model), "--engine", "hf", "--limit", "4"]
+    run += ["--tasks", "mini_arithmetic,mini_knowledge"]
+    run += ["--gen-kwargs", "max_gen_toks=8", "--num-fewshot", "2", *(chat if asked == "chat" else [])]
+    for argv in ([*run, "--name", "first"], ["score", "first", "--name", "again"]):
+        with pytest.raises(SystemExit) as stop:
+            main([*argv, "--quiet", "--output-path", str(tmp_path)])
+        assert not stop.value.code
+    first, again = find("first", tmp_path), find("again", tmp_path)
+    assert set(again.tasks) == {"mini_arithmetic", "mini_knowledge"}
+    for task in first.tasks:
+        assert list(again.rows(task)) == list(first.rows(task))
+        assert again.tasks[task]["metrics"] == first.tasks[task]["metrics"]
+        assert again.manifest["tasks"][task] == first.manifest["tasks"][task]
+    assert again.manifest["chat_template"] == first.manifest["chat_template"]
+    assert first.manifest["chat_template"]["applied"] is (asked == "chat")
+    assert compare(first, [again]).against[0].notes == ("first is limited", "again is limited")
+
+
+def test_lm_evals_way_of_writing_what_was_asked(tmp_path: Path) -> None:
+    row = {"doc_id": 0, "resps": [["a"]], "filter": "none", "arguments": {"gen_args_0": {"arg_0": "Q:", "arg_1": {}}}}
+    recording = Recording.load(write(tmp_path / "samples_t_2026-11-21T10-00-00.jsonl", [row]))
+    assert recording.of("t", generates(1))[0].arguments == [["Q:", {}]]

@@ -62,5 +62,5 @@ def command(
     asked = tasks or (source.requested if source else recording.tasks)
     config = RunConfig.build(model=model or recording.label, tasks=asked, engine="replay", **flags)
     with Progress.open(quiet=quiet) as progress:
-        outcome = score(recording, config, progress, report, source.model if source else None)
+        outcome = score(recording, config, progress, report, source)
     conclude([outcome], json, markdown)

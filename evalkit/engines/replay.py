@@ -42,6 +42,8 @@ class Answered:
     cut_tokens: int = 0
     place: str = ""
     """file:line"""
+    arguments: list[Any] | None = None
+    """What was asked, where the row says it."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class Recording:
             moved += found.doc_id != row.doc_id
             answers = _answers(row, found, needs_greedy)
             if answers is not None:
-                out[found.doc_id] = Answered(answers, row.prompt_hash, row.cut_tokens, row.place)
+                out[found.doc_id] = Answered(answers, row.prompt_hash, row.cut_tokens, row.place, row.arguments)
         if moved:
             self.notes.append(f"{task}: {moved} rows were matched by doc_hash, not by their doc_id, which is another's")
         return out

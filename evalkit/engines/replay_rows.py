@@ -32,6 +32,8 @@ class RecordedRow:
     finish: tuple[str, ...]
     greedy: Any
     cut_tokens: int
+    arguments: list[Any] | None = None
+    """What was asked, as a row has it: for each request the prompt and what came with it."""
 
 
 def find_files(where: Path) -> tuple[list[Path], list[str]]:
@@ -106,6 +108,7 @@ def _row(text: bytes, file_task: str | None, place: str) -> RecordedRow:
         finish=tuple(finish) if isinstance(finish, list) else (),
         greedy=row.get("choice_greedy"),
         cut_tokens=cut if isinstance(cut, int) else 0,
+        arguments=_arguments(row.get("arguments")),
     )
 
 
@@ -118,6 +121,13 @@ def _checked(content: Any, kind: str, place: str) -> Any:
         shown = json.dumps(content, ensure_ascii=False)[:60]
         raise ConfigError(f"{place}: {kind} is {shown}, not {wanted}")
     return content
+
+
+def _arguments(asked: Any) -> list[Any] | None:
+    """lm-eval writes {"gen_args_0": {"arg_0": …}} where its rows in memory, and ours, hold lists."""
+    if isinstance(asked, Mapping):
+        asked = [list(one.values()) if isinstance(one, Mapping) else one for one in asked.values()]
+    return asked if isinstance(asked, list) and asked and all(isinstance(one, list) for one in asked) else None
 
 
 def _infinite(content: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -26,15 +27,17 @@ from evalkit.types import Row
 
 __all__ = ["score"]
 
+_HOW = ("chat_template", "sampling", "seeds")
+
 
 def score(
     recording: Recording,
     config: RunConfig,
     listener: Listener,
     report: Reporter,
-    model: Mapping[str, Any] | None = None,
+    source: results.Run | None = None,
 ) -> Outcome:
-    """`model` is the manifest's entry where the answers are a run's own."""
+    """`source` is the run whose own rows are scored: how it asked is not rebuilt, but taken from it."""
     results.check_writable(config.output_path)
     run_id = results.check_name(config.name) if config.name is not None else results.new_run_id()
     clock = Clock()
@@ -54,7 +57,8 @@ def score(
     label = config.model[0]
     manifest = {
         **draw_up_settings(config, suite, documents),
-        "model": {"kind": None, **(model or {}), "typed": label},
+        **_as_asked(source),
+        "model": {"kind": None, **(source.model if source else {}), "typed": label},
         "adapter": None,
         "engine": {"name": "replay", "source": recording.label},
         "name": config.name,
@@ -70,6 +74,8 @@ def score(
                     grading.take_recorded(task, document)
             grading.poll(wait=True)
         answered = Answered(grading, [0], sandbox=sandbox.describe() if sandbox is not None else None)
+    for name, said in manifest["tasks"].items():
+        said |= _task_as_asked(source, name, documents[name][1], grading.recorded[name])
     for note in recording.notes:
         listener.note(note)
     listener.finish()
@@ -86,7 +92,7 @@ class _Grading(Grading):
 
     def take_recorded(self, task: Task, document: Document) -> None:
         found = self.recorded[task.name].get(document.doc_id)
-        pending = Pending(0, task, document, ())
+        pending = Pending(0, task, document, [])
         if found is None:
             self.grade(pending, [[None] * request.repeats for request in document.requests], 0)
         else:
@@ -101,7 +107,28 @@ class _Grading(Grading):
     @staticmethod
     def _as_recorded(row: Row, found: Recorded | None) -> Row:
         prompt_hash = found.prompt_hash if found is not None else None
-        return replace(row, prompt_hash=prompt_hash, sample={**row.sample, "prompt_hash": prompt_hash})
+        sample = {**row.sample, "prompt_hash": prompt_hash}
+        if found is not None and found.arguments is not None:
+            # The prompt that was answered; the one rebuilt here knows neither its chat template nor its shots.
+            sample["arguments"] = found.arguments
+        return replace(row, prompt_hash=prompt_hash, sample=sample)
+
+
+def _as_asked(source: results.Run | None) -> dict[str, Any]:
+    return {key: source.manifest[key] for key in _HOW if key in source.manifest} if source else {}
+
+
+def _task_as_asked(
+    source: results.Run | None, name: str, documents: Sequence[Document], recorded: Mapping[int, Recorded]
+) -> dict[str, Any]:
+    """What is known of how a task was asked: the hash of all prompts is null unless every row has one."""
+    rows = [recorded.get(document.doc_id) for document in documents]
+    hashes = [None if row is None else row.prompt_hash for row in rows]
+    known = [one for one in hashes if one is not None]
+    whole = hashlib.sha256("".join(known).encode()).hexdigest() if len(known) == len(hashes) else None
+    found: dict[str, Any] = {"prompts_hash": whole}
+    said = (source.manifest.get("tasks") or {}).get(name) if source else None
+    return found | {key: said[key] for key in ("num_fewshot", "generation") if said and key in said}
 
 
 def _recorded(recording: Recording, task: Task, documents: Sequence[Document]) -> dict[int, Recorded]:
