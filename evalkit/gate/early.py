@@ -54,7 +54,7 @@ class Trial:
     policy: TaskPolicy
     pairs: Pairs
     documents: tuple[tuple[str, int], ...]
-    """Task and doc_id at each position."""
+    """Task and doc_id at each position. A document that gets several verdicts stands there several times, in order."""
     ends: tuple[float, float]
     """The metric's range; better is higher, whatever the metric."""
     drawing: Drawing
@@ -77,12 +77,17 @@ class Trial:
         return self.in_full is None and self.sure is None and self.done < self.drawing.rounds
 
     @property
+    def size(self) -> int:
+        return len(set(self.documents))
+
+    @property
     def used(self) -> int:
-        return len(self.documents) if self.in_full else int(self.drawing.drawn(self.done).size)
+        """Documents in the rounds that are complete."""
+        return self.size if self.in_full else len({self.documents[i] for i in self.drawing.drawn(self.done)})
 
     @property
     def complete(self) -> bool:
-        return self.used == len(self.documents)
+        return self.used == self.size
 
     def upcoming(self) -> list[int]:
         """Positions of the next look's documents, in the order drawn; all of them where nothing is looked at early."""
@@ -153,9 +158,19 @@ class Trial:
         """The documents drawn so far, in the order of all."""
         kept = range(len(self.documents)) if self.in_full else np.sort(self.drawing.drawn(self.done))
         index = np.fromiter(kept, dtype=np.intp)
-        labels = {name: [getattr(self.pairs, name)[i] for i in index] for name in ("task", "stratum", "cluster")}
-        columns = ("baseline", "candidate", "baseline_flags", "candidate_flags", "baseline_line", "candidate_line")
-        return replace(self.pairs, **labels, **{name: getattr(self.pairs, name)[index] for name in columns})
+        pairs = self.pairs
+        return replace(
+            pairs,
+            task=[pairs.task[i] for i in index],
+            stratum=[pairs.stratum[i] for i in index],
+            cluster=[pairs.cluster[i] for i in index],
+            baseline=pairs.baseline[index],
+            candidate=pairs.candidate[index],
+            baseline_flags=pairs.baseline_flags[index],
+            candidate_flags=pairs.candidate_flags[index],
+            baseline_line=pairs.baseline_line[index],
+            candidate_line=pairs.candidate_line[index],
+        )
 
 
 def trial(baseline: Run, target: Target, policy: TaskPolicy, lines: tuple[Lines, Lines], seed: Sequence[int]) -> Trial:
@@ -179,9 +194,10 @@ def trial(baseline: Run, target: Target, policy: TaskPolicy, lines: tuple[Lines,
         why = f"{target.metric} is no mean over documents"
     low, high = ends or (0.0, 1.0)
     strata = [f"{task}\0{stratum or ''}" for task, stratum in zip(pairs.task, pairs.stratum, strict=True)]
-    drawing = draw(len(documents), seed=seed, strata=strata, clusters=pairs.cluster, weights=_weights(target, pairs))
+    clusters = np.array(pairs.cluster, dtype=object)
+    drawing = draw(len(documents), seed=seed, strata=strata, clusters=clusters, weights=_weights(target, pairs))
     if why is None and drawing.rounds < 2:
-        why = f"{len(documents):,} documents are too few for a look before the last of them"
+        why = f"{drawing.units:,} documents are too few for a look before the last of them"
     bounds = (low, high) if sign > 0 else (-high, -low)
     return Trial(target, policy, pairs, documents, bounds, drawing, why, looked_at=why is None)
 
@@ -321,7 +337,7 @@ def _verdict(
     return EarlyVerdict(
         task=task,
         used=one.used,
-        of=len(one.documents),
+        of=one.size,
         rounds=one.drawing.rounds if one.in_full else one.done,
         rounds_of=one.drawing.rounds,
         by="gate" if early is None else "sequence",
@@ -330,4 +346,4 @@ def _verdict(
 
 
 def _sure_line(one: Trial) -> list[str]:
-    return [] if one.complete else [f"sure after {one.used:,} of {len(one.documents):,} documents"]
+    return [] if one.complete else [f"sure after {one.used:,} of {one.size:,} documents"]

@@ -13,7 +13,7 @@ from evalkit.results.foreign import find_foreign
 from evalkit.results.names import check_name, is_plain, member_id, model_slug, new_run_id, run_path, slug
 from evalkit.results.run import STATUSES, Run
 from evalkit.results.settings import PACE, same_settings
-from evalkit.results.table import COLUMNS, score_of
+from evalkit.results.table import COLUMNS, scores_of
 from evalkit.results.writer import RunWriter, figure
 
 __all__ = [
@@ -38,7 +38,7 @@ __all__ = [
     "run_folders",
     "run_path",
     "same_settings",
-    "score_of",
+    "scores_of",
     "slug",
     "write_file",
 ]

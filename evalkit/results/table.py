@@ -14,7 +14,7 @@ from evalkit.types import Row
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["COLUMNS", "ScoreWriter", "read_scores", "score_of", "write_scores"]
+__all__ = ["COLUMNS", "ScoreWriter", "is_verdicts", "read_scores", "scores_of", "write_scores"]
 
 COLUMNS: dict[str, str] = {
     "task": "string",
@@ -76,8 +76,15 @@ def write_scores(file: BinaryIO, table: pa.Table) -> None:
     pq.write_table(table.select(list(COLUMNS)).cast(_schema()), file, compression="zstd")
 
 
-def score_of(row: Row, metric: str) -> tuple[float | None, list[str]]:
-    """A row's value of one metric and its flags, as the table holds them."""
+def scores_of(row: Row, metric: str) -> list[tuple[float | None, list[str]]]:
+    """A row's value of one metric and its flags, or one for each of several verdicts, as the table holds them."""
+    value = row.metrics.get(metric)
+    if value is not None and is_verdicts(value):
+        return [(float(verdict), list(row.flags)) for verdict in value]
+    return [_score_of(row, metric)]
+
+
+def _score_of(row: Row, metric: str) -> tuple[float | None, list[str]]:
     value, flags = _number(row.metrics.get(metric)), list(row.flags)
     if value is not None and not math.isfinite(value):
         value = None
@@ -95,11 +102,11 @@ def _lines(row: Row, metric: str, several: bool) -> Iterator[tuple[Any, ...]]:
     """
     value = row.metrics.get(metric)
     if not several:
-        yield _line(row, metric, *score_of(row, metric))
+        yield _line(row, metric, *_score_of(row, metric))
         return
     verdicts: list[bool | None] = value if value is not None and is_verdicts(value) else [None]
     for place, verdict in enumerate(verdicts, 1):
-        flags = list(row.flags) if verdict is not None else score_of(row, metric)[1]
+        flags = list(row.flags) if verdict is not None else _score_of(row, metric)[1]
         part = replace(row, doc_hash=f"{row.doc_hash}#{place}", cluster=row.cluster or row.doc_hash)
         yield _line(part, metric, None if verdict is None else float(verdict), flags)
 

@@ -134,4 +134,4 @@ def _finished(config: RunConfig, variant: Variant, listener: Listener) -> Outcom
     if there.status not in ("complete", "limited") and not (there.not_run and judged.get("verdict")):
         return None
     listener.note(f"{variant.run_id} is complete: nothing to do")
-    return Outcome(there.path, there.results, EXIT_OF.get(judged.get("verdict"), 0))
+    return Outcome(there.path, there.results, EXIT_OF.get(judged.get("verdict") or "pass", 0))

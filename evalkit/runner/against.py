@@ -69,16 +69,11 @@ def trials(
     targets = [_target(baseline, suite, name, one.metric) for name, one in policies.items()]
     _check_apart(targets)
     notes = check(baseline, candidate, [leaf for target in targets for leaf in target.leaves], ())
-    found = [
-        trial(
-            baseline,
-            target,
-            policies[target.name],
-            (read_lines(baseline, target), _lines(target, documents)),
-            (config.seed.random, crc32(target.name.encode())),
-        )
-        for target in targets
-    ]
+    found = []
+    for target in targets:
+        here = read_lines(baseline, target)
+        lines = here, _lines(target, documents, here)
+        found.append(trial(baseline, target, policies[target.name], lines, _seed(config, target)))
     for one in found:
         if one.in_full is None and (
             together := [leaf for leaf in one.target.leaves if suite.tasks[leaf].scores_together]
@@ -138,16 +133,30 @@ def _check_apart(targets: Sequence[Target]) -> None:
             )
 
 
-def _lines(target: Target, documents: Documents) -> Lines:
-    """The documents to come, as rows without a value."""
-    asked = [document for leaf in target.leaves for document in documents[leaf][1]]
+def _seed(config: RunConfig, target: Target) -> tuple[int, int]:
+    """One order for each target."""
+    return config.seed.random, crc32(target.name.encode())
+
+
+def _lines(target: Target, documents: Documents, baseline: Lines) -> Lines:
+    """The documents to come, as rows without a value; several where the baseline's documents got several verdicts."""
+    parts: dict[tuple[str, str], list[str]] = {}
+    for task, doc_hash in dict.fromkeys(zip(baseline.task, baseline.doc_hash, strict=True)):
+        whole, numbered, _ = doc_hash.rpartition("#")
+        parts.setdefault((task, whole if numbered else doc_hash), []).append(doc_hash)
+    asked, hashes = [], []
+    for document in (document for leaf in target.leaves for document in documents[leaf][1]):
+        for doc_hash in parts.get((document.task, document.doc_hash), [document.doc_hash]):
+            asked.append(document)
+            hashes.append(doc_hash)
+    several = [own != document.doc_hash for own, document in zip(hashes, asked, strict=True)]
     return Lines(
         task=[document.task for document in asked],
         doc_id=[document.doc_id for document in asked],
-        doc_hash=[document.doc_hash for document in asked],
+        doc_hash=hashes,
         prompt_hash=[document.prompt_hash for document in asked],
         stratum=[document.stratum for document in asked],
-        cluster=[document.cluster for document in asked],
+        cluster=[d.cluster or (d.doc_hash if part else None) for d, part in zip(asked, several, strict=True)],
         value=np.full(len(asked), np.nan),
         flags=np.full(len(asked), FLAGS["missing"]),
     )

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from evalkit.gate import EarlyVerdict, Trial, conclude, judge, overall
-from evalkit.results import score_of
+from evalkit.results import scores_of
 from evalkit.runner.ledger import Ledger, Pending
 from evalkit.runner.listener import Listener
 from evalkit.types import Row
@@ -69,12 +69,11 @@ class Rounds:
         self._trials = trials
         self._confidence = confidence
         self._listener = listener
-        self._places = {
-            (variant, task, doc_id): (trial, position)
-            for variant, own in enumerate(trials)
-            for trial in own
-            for position, (task, doc_id) in enumerate(trial.documents)
-        }
+        self._places: dict[Place, tuple[Trial, list[int]]] = {}
+        for variant, own in enumerate(trials):
+            for trial in own:
+                for position, document in enumerate(trial.documents):
+                    self._places.setdefault((variant, *document), (trial, []))[1].append(position)
         self._pending: dict[Place, Pending] = {}
         self._drawn: set[Place] = set()
         self._open: set[Place] = set()
@@ -139,9 +138,7 @@ class Rounds:
         for own in self._trials if self._looking else ():
             for trial in judge(own, self._confidence):
                 word = _WORDS.get(trial.sure or "", "")
-                self._listener.note(
-                    f"{trial.name}: {word}, sure after {trial.used:,} of {len(trial.documents):,} documents"
-                )
+                self._listener.note(f"{trial.name}: {word}, sure after {trial.used:,} of {trial.size:,} documents")
 
     def _rest(self) -> list[Pending]:
         """Documents of no target, and of targets that are judged at the end alone."""
@@ -153,7 +150,7 @@ class Rounds:
         )
 
     def _hand_out(self, places: Sequence[Place]) -> list[Pending]:
-        fresh = [place for place in places if place not in self._drawn]
+        fresh = [place for place in dict.fromkeys(places) if place not in self._drawn]
         self._drawn.update(fresh)
         self._open.update(fresh)
         return [self._pending[place] for place in fresh]
@@ -161,11 +158,14 @@ class Rounds:
     def _record(self, place: Place, rows: Sequence[Row]) -> None:
         if place not in self._places:
             return
-        trial, position = self._places[place]
+        trial, positions = self._places[place]
         metric, _, filter_name = trial.target.metric.partition(",")
         for row in rows:
             if row.filter == (filter_name or "none"):
-                trial.record(position, *score_of(row, metric))
+                scores = scores_of(row, metric)
+                for number, position in enumerate(positions):
+                    # A document that failed has none of its verdicts.
+                    trial.record(position, *scores[min(number, len(scores) - 1)])
 
 
 def _place(pending: Pending) -> Place:

@@ -47,7 +47,7 @@ class Drawing:
         return self.unit_totals(np.ones(self.unit.size))
 
     def unit_totals(self, values: Floats) -> Floats:
-        return np.bincount(self.unit, self.weights * values, minlength=self.units)
+        return np.asarray(np.bincount(self.unit, self.weights * values, minlength=self.units), float)
 
     def drawn(self, done: int) -> Ints:
         """The documents of the first rounds, in the order drawn."""
