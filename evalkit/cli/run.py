@@ -103,7 +103,9 @@ def engine_options(function: Any) -> Any:
     help="A YAML file with the same keys as these flags.",
 )
 @engine_options
-@click.option("--tasks", "-t", multiple=True, metavar="A,B", help="Tasks, groups or globs (evalkit tasks list).")
+@click.option(
+    "--tasks", "-t", multiple=True, metavar="A,B", help="Tasks, groups, globs (evalkit tasks list) or alpaca:FILE."
+)
 @click.option(
     "--num-fewshot",
     "-f",
