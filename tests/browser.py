@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,4 +48,5 @@ def launched() -> Iterator[Browser]:
 
 def found() -> list[str]:
     asked = os.environ.get("EVALKIT_CHROMIUM")
-    return [asked] if asked else [path for name in NAMES if (path := shutil.which(name))]
+    unpacked = str(Path(sys.prefix) / "chromium" / "run")
+    return [asked] if asked else [path for name in (*NAMES, unpacked) if (path := shutil.which(name))]
