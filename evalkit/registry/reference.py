@@ -26,7 +26,7 @@ def compare_with_reference(doc: Mapping[str, Any], results: Sequence[str]) -> di
 
 
 def _compare(answer: str, reference: str) -> dict[str, float | None]:
-    from sacrebleu.metrics import CHRF
+    from sacrebleu.metrics.chrf import CHRF
 
     mine, theirs = tokens(answer), tokens(reference)
     scripts = _script(answer), _script(reference)
