@@ -497,3 +497,49 @@ def test_recorded_answers_are_scored_compared_and_gated_at_instruction_level(hub
     assert cli("gate", "base", "base", "--policy", str(policy), "--output-path", root) == 0
     assert cli("gate", "base", "next", "--policy", str(policy), "--output-path", root) == 1
     assert cli("gate", "base", "part", "--policy", str(policy), "--output-path", root) in (1, 3)
+
+
+@pytest.mark.hub
+def test_a_run_equals_lm_evals_own_and_joins_with_it_instruction_by_instruction(
+    hub: Path, original: Any, tiny_model: Path, tmp_path: Path
+) -> None:
+    """The same checkpoint through both harnesses; lm-eval's folder is then compared with ours as it lies."""
+    import lm_eval
+    from lm_eval.loggers import EvaluationTracker
+    from lm_eval.tasks import TaskManager
+
+    from evalkit.registry.lmeval import BUILTIN_TASKS
+
+    asked: dict[str, Any] = {"limit": 6, "gen_kwargs": {"max_gen_toks": 24}}
+    root = str(tmp_path / "results")
+    argv = ["run", "--model", str(tiny_model), "--engine", "hf", "--model-args", "dtype=float32", "--tasks", "ifeval"]
+    argv += ["--limit", "6", "--gen-kwargs", "max_gen_toks=24", "--data-dir", str(hub), "--output-path", root]
+    assert cli(*argv, "--name", "ours") == 0
+    with standing_in(hub):
+        theirs: dict[str, Any] = lm_eval.simple_evaluate(
+            model="hf",
+            model_args=f"pretrained={tiny_model},dtype=float32",
+            tasks=["ifeval"],
+            task_manager=TaskManager(include_defaults=False, include_path=[BUILTIN_TASKS / "ifeval"]),
+            device="cpu",
+            batch_size=1,
+            **asked,
+        )
+    ours = Run.open(next((tmp_path / "results").glob("*/ours")))
+    samples = theirs.pop("samples")
+    for row, sample in zip(ours.rows("ifeval"), samples["ifeval"], strict=True):
+        for key in ("doc_hash", "prompt_hash", "target_hash", "filter", "metrics", *sample["metrics"]):
+            assert row[key] == sample[key], key
+    for name, figure in ours.results["tasks"]["ifeval"]["metrics"].items():
+        assert figure["value"] == theirs["results"]["ifeval"][name]
+    tracker = EvaluationTracker(output_path=str(tmp_path / "lm-eval"))
+    tracker.save_results_aggregated(results=theirs, samples=samples)
+    tracker.save_results_samples(task_name="ifeval", samples=samples["ifeval"])
+    policy = tmp_path / "gate.yaml"
+    policy.write_text("tasks:\n  ifeval: {metric: 'inst_level_loose_acc,none', max_drop: 0.5}\n")
+    shown = tmp_path / "gate.json"
+    gate = ["gate", str(tmp_path / "lm-eval"), "ours", "--policy", str(policy), "--output-path", root]
+    assert cli(*gate, "--json", str(shown)) in (0, 1, 3)  # lm-eval does not say which answers were cut off
+    (task,) = json.loads(shown.read_text())["tasks"]
+    told = sum(len(sample["doc"]["instruction_id_list"]) for sample in samples["ifeval"])
+    assert (task["n"], task["delta"]) == (told, 0)

@@ -12,6 +12,7 @@ from typing import Any
 from evalkit.errors import RunFolderError
 from evalkit.results.foreign.reading import listed, mapping, read_rows
 from evalkit.results.foreign.run import Columns
+from evalkit.results.table import is_verdicts
 
 __all__ = ["read_task"]
 
@@ -35,6 +36,11 @@ def read_task(
             raise RunFolderError(f"{place}: document {doc_id} of {task} stands twice with filter {filter_name}")
         doc_hash, prompt_hash = seen[doc_id] = _doc_hash(row, place), _prompt_hash(row)
         for metric in listed(row.get("metrics"), f"{place}: metrics"):
+            if is_verdicts(row.get(metric)):
+                for part, verdict in enumerate(row[metric], 1):
+                    line = task, doc_id, f"{doc_hash}#{part}", prompt_hash, filter_name, str(metric), float(verdict)
+                    columns.add(*line, cluster=doc_hash)
+                continue
             value = _number(row.get(metric))
             columns.add(task, doc_id, doc_hash, prompt_hash, filter_name, str(metric), value)
             values.setdefault(f"{metric},{filter_name}", []).append(value)
