@@ -18,7 +18,9 @@ import argparse
 import json
 import math
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +84,10 @@ def main() -> None:
                 found.append(one)
                 print(line(one), flush=True)
     print(f"\n{time.process_time() - began:.0f} s of processor time. {verdict(found)}")
+    others = peers(max(100, options.runs // 20))
     if options.json:
-        options.json.write_text(json.dumps([asdict(one) for one in found], indent=2))
+        content = {"lines": [asdict(one) for one in found], "methods": others}
+        options.json.write_text(json.dumps(content, indent=2))
 
 
 def line(one: Outcome) -> str:
@@ -215,6 +219,91 @@ def gate(counts: Floats, alpha: float) -> tuple[NDArray[np.bool_], NDArray[np.bo
     """REGRESSION and PASS of the gate's bounds on these counts of lost, unchanged and gained documents."""
     low, high = mover_limits(counts[:, 0], counts[:, 2], counts.sum(axis=1), alpha)
     return high < -TOLERANCE, low > -TOLERANCE
+
+
+# ── other ways to look early ─────────────────────────────────────────────────
+
+
+def peers(runs: int) -> dict[str, dict[str, float]]:
+    """Ways to bound the same differences at any time, at the error that looking early may spend, 10% changed."""
+    print(
+        f"\n{runs:,} runs each of a population, 10% of answers change, error {EARLY_SHARE * (1 - CONFIDENCE):.2%} a side,"
+        " no last look; the grids are read after each round, the other two after each document\n"
+    )
+    print(
+        f"{'method':34}{'5 points down: documents':>26}{'no drop: documents':>20}{'at the tolerance: REGR / PASS':>32}"
+    )
+    found: dict[str, dict[str, float]] = {}
+    truths = {drop: _population(runs, drop, 0.10) for drop in (0.05, 0.0, TOLERANCE)}
+    for name, method in METHODS.items():
+        fell, passed = method(truths[0.05], -1), method(truths[0.0], +1)
+        wrong = [float(np.isfinite(method(truths[TOLERANCE], side)).mean()) for side in (-1, +1)]
+        used = [float(np.minimum(first, 1.0).mean()) for first in (fell, passed)]
+        found[name] = {"fell": used[0], "passed": used[1], "wrong_regression": wrong[0], "wrong_pass": wrong[1]}
+        print(f"{name:34}{used[0]:26.1%}{used[1]:20.1%}{wrong[0]:23.1%} /{wrong[1]:6.1%}")
+    return found
+
+
+def _population(runs: int, drop: float, changed: float) -> NDArray[np.float64]:
+    dice = np.random.default_rng(round(drop * 1e4) + 5)
+    shares = [(changed + drop) / 2, 1 - changed, (changed - drop) / 2]
+    return dice.choice(np.array([-1.0, 0.0, 1.0]), p=shares, size=(runs, N))
+
+
+def _grid(documents: Floats, side: int, *, both: bool) -> Floats:
+    """Share of the documents at which it is sure; infinite where it never is."""
+    rounds = draw(N, seed=0).rounds
+    edges = np.linspace(0, N, rounds + 1).round().astype(int)
+    parts = [documents[:, a:b] for a, b in pairwise(edges)]
+    counts = np.stack([np.stack([(part == v).sum(axis=1) for v in (-1, 0, 1)], axis=1) for part in parts], axis=1)
+    values, slots = side * (np.array([-1.0, 0.0, 1.0]) + TOLERANCE), -(-N // rounds)
+    found = [
+        log_capital(values, counts, lowest=min(values), slots=slots, rounds=remaining, shares=stakes(N))
+        for remaining in ((rounds, None) if both else (rounds,))
+    ]
+    return _first(np.min(found, axis=0) > _NEEDED, edges[1:] / N)
+
+
+def _empirical_bernstein(documents: Floats, side: int) -> Floats:
+    """Waudby-Smith & Ramdas (2023), theorem 2, one-sided, with its plug-in stakes; values put into [0, 1]."""
+    x, m = (side * documents + 1) / 2, (1 - side * TOLERANCE) / 2
+    total, spread, evidence = np.full(len(x), 0.5), np.full(len(x), 0.25), np.zeros(len(x))
+    sure = np.full(len(x), np.inf)
+    for t in range(1, N + 1):
+        mean = total / t
+        stake = np.minimum(np.sqrt(2 * _NEEDED / (spread * np.log(1 + t))), 0.5)
+        now = x[:, t - 1]
+        evidence += stake * (now - m) - (now - mean) ** 2 * (-np.log1p(-stake) - stake)
+        total, spread = total + now, spread + (now - (total + now) / (t + 1)) ** 2
+        sure = np.where(np.isinf(sure) & (evidence > _NEEDED), t / N, sure)
+    return sure
+
+
+def _plug_in(documents: Floats, side: int) -> Floats:
+    """One stake that follows the data: the same paper's approximation of the one that grows fastest."""
+    z = side * (documents + TOLERANCE)
+    total, squares, capital = np.zeros(len(z)), np.full(len(z), 0.25), np.zeros(len(z))
+    sure = np.full(len(z), np.inf)
+    for t in range(1, N + 1):
+        mean, square = total / t, squares / t
+        now = z[:, t - 1]
+        capital += np.log1p(np.clip(mean / square, 0.0, 0.5) * now)
+        total, squares = total + now, squares + now**2
+        sure = np.where(np.isinf(sure) & (capital > _NEEDED), t / N, sure)
+    return sure
+
+
+def _first(crossed: NDArray[np.bool_], at: Floats) -> Floats:
+    return np.where(crossed.any(axis=1), at[crossed.argmax(axis=1)], np.inf)
+
+
+_NEEDED = -math.log(EARLY_SHARE * (1 - CONFIDENCE))
+METHODS: dict[str, Callable[[Floats, int], Floats]] = {
+    "grid of stakes, both meanings": lambda documents, side: _grid(documents, side, both=True),
+    "the same, these documents alone": lambda documents, side: _grid(documents, side, both=False),
+    "one stake, following the data": _plug_in,
+    "empirical Bernstein": _empirical_bernstein,
+}
 
 
 if __name__ == "__main__":
