@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -180,6 +181,41 @@ def test_replies_log_probabilities_and_scores_side_by_side(tmp_path: Path) -> No
     assert figures["missing"] == {"unparsed": 1, "off the scale": 1}
     assert figures["pearson"] is None
     assert "people" in figures["reason"]
+
+
+VALUES = st.one_of(
+    st.floats(1, 5), st.integers(-2, 7), st.floats(), st.none(), st.just(10**400), st.sampled_from(["4", "x"])
+)
+HEADS = {"item": st.sampled_from("abcdef"), "dimension": st.just("q")}
+ROWS = st.one_of(
+    st.fixed_dictionaries({**HEADS, "group": st.sampled_from(["g", "h", None, 3]), "score": VALUES}),
+    st.fixed_dictionaries(
+        {**HEADS, "responses": st.lists(VALUES | st.sampled_from(["4", "Score: 3", "1-2"]), max_size=3)}
+    ),
+    st.fixed_dictionaries(
+        {**HEADS, "top_logprobs": st.dictionaries(st.sampled_from(["1", " 2", "x"]), st.floats(-9, 0))}
+    ),
+)
+PEOPLE = st.one_of(st.integers(1, 5), st.lists(st.none() | st.floats(1, 5) | st.just(10**400), min_size=1, max_size=3))
+LABELS = st.fixed_dictionaries({**HEADS, "human": PEOPLE})
+
+
+@given(
+    st.lists(ROWS, min_size=1, max_size=8, unique_by=lambda row: row["item"]), st.lists(LABELS, min_size=1, max_size=8)
+)
+def test_no_file_of_the_right_shape_breaks_calibrate(rows: list[dict[str, Any]], labels: list[dict[str, Any]]) -> None:
+    """Figures that JSON can hold, or one line on what is wrong."""
+    with TemporaryDirectory() as folder:
+        try:
+            judged = read_judgments(write(Path(folder) / "j.jsonl", rows), parse_scales("1:5"))
+            figures = calibrate(judged, read_labels(write(Path(folder) / "h.jsonl", labels)), resamples=100)
+        except (ConfigError, UsageError):
+            return
+    found = json.loads(json.dumps(figures, allow_nan=False))["q"]
+    assert 0 <= found["coverage"] <= 1
+    assert found["n"] <= len(rows)
+    for name in ("pearson", "spearman", "kendall", "pairwise_accuracy"):
+        assert found[name] is None or -1 <= found[name] <= 1
 
 
 def test_thin_cover_of_recorded_log_probabilities_is_missing(tmp_path: Path) -> None:

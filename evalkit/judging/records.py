@@ -43,14 +43,19 @@ def read_objects(path: Path, flag: str) -> Iterator[tuple[int, dict[str, Any]]]:
                 if not line.strip():
                     continue
                 try:
-                    value = json.loads(line)
-                except ValueError as error:
+                    value = json.loads(line, parse_int=_whole)
+                except (ValueError, RecursionError) as error:
                     raise ConfigError(f"{flag} {path}:{number} is not JSON: {error}") from None
                 if not isinstance(value, dict):
                     raise ConfigError(f"{flag} {path}:{number}: an object is wanted, found {type(value).__name__}")
                 yield number, value
     except OSError as error:
         raise UsageError(f"{flag} {path}: cannot be read ({error.strerror or error})") from None
+
+
+def _whole(digits: str) -> int | float:
+    """What no float can hold is no number here."""
+    return int(digits) if len(digits) < 300 else math.inf
 
 
 def is_comparison(path: Path) -> bool:
@@ -171,9 +176,10 @@ def read_labels(path: Path) -> dict[tuple[str, str], list[float]]:
                 raise ConfigError(f"{where}: human is {value!r}; a number is wanted")
             else:
                 numbers.append(float(value))
-    if not labels:
-        raise ConfigError(f"--labels {path} holds no label")
-    return {key: values for key, values in labels.items() if any(math.isfinite(v) for v in values)}
+    known = {key: values for key, values in labels.items() if any(math.isfinite(v) for v in values)}
+    if not known:
+        raise ConfigError(f"--labels {path} holds no label" + (" that is a number" if labels else ""))
+    return known
 
 
 def _replies(row: Mapping[str, Any], where: str) -> list[str]:
