@@ -103,7 +103,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         suites = [_suite(task, data_dir, asked) for task in asked.tasks.split(",")]
-        model = Path(asked.model) if asked.model else _checkpoint(folder / "model", asked.shape, suites)
+        model = Path(asked.model) if asked.model else _checkpoint(folder / "model", asked, data_dir)
         on_cpu = _lend_vllm_its_name(folder)
         results, pairs, versions = _measure(suites, model, asked, on_cpu)
     _print(results, pairs, versions)
@@ -125,6 +125,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--against", default="vllm,hf")
     parser.add_argument("--model", help="a checkpoint folder")
     parser.add_argument("--shape", choices=["7m", "mistral-7b"], default="7m")
+    parser.add_argument("--vocab", type=int, default=8192, help="of the 7m shape's tokenizer")
+    parser.add_argument("--layers", type=int, default=4, help="of the 7m shape")
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--max-model-len", type=int, default=4096)
     parser.add_argument("--model-args", default="", help="k=v,… for both vLLM engines")
@@ -167,14 +169,19 @@ def _names(suite: str, subjects: int) -> list[str]:
     return [f"bbh_cot_fewshot_{task}" for task in BBH] if suite == "bbh" else [suite]
 
 
-def _checkpoint(folder: Path, shape: str, suites: Sequence[Suite]) -> Path:
+def _checkpoint(folder: Path, asked: argparse.Namespace, data_dir: Path) -> Path:
     from tests.checkpoints import corpus, make_checkpoint, make_tokenizer
 
-    # The questions alone: few-shot examples, repeated with each, would become single tokens.
-    questions = (str(r.context).rsplit("\n\n", 1)[-1] + r.continuation for suite in suites for r in suite.requests)
-    texts = [*questions, *corpus(1000)]
-    if shape == "7m":
-        return make_checkpoint(folder, size="7m", vocab=2048, max_position_embeddings=8192, texts=texts)
+    texts = [*_questions(data_dir), *corpus(1000)]
+    if asked.shape == "7m":
+        return make_checkpoint(
+            folder,
+            size="7m",
+            vocab=asked.vocab,
+            max_position_embeddings=8192,
+            texts=texts,
+            config={"num_hidden_layers": asked.layers},
+        )
     from transformers import MistralConfig
 
     folder.mkdir(parents=True)
@@ -183,6 +190,21 @@ def _checkpoint(folder: Path, shape: str, suites: Sequence[Suite]) -> Path:
     config.architectures = ["MistralForCausalLM"]
     config.save_pretrained(folder)
     return folder
+
+
+def _questions(data_dir: Path) -> Iterator[str]:
+    """All questions of MMLU, HellaSwag and GSM8K: of a few documents alone a tokenizer would learn whole sentences."""
+    import pyarrow.parquet as parquet
+
+    for folder, columns in (
+        ("cais/mmlu/all", ["question", "choices"]),
+        ("Rowan/hellaswag", ["ctx", "endings"]),
+        ("openai/gsm8k", ["question", "answer"]),
+    ):
+        for file in sorted((data_dir / folder).rglob("*.parquet")):
+            for row in parquet.read_table(file, columns=columns).to_pylist():
+                for value in row.values():
+                    yield value if isinstance(value, str) else "\n".join(value)
 
 
 # ── the sides ────────────────────────────────────────────────────────────────

@@ -172,8 +172,10 @@ class Client:
     def _add(self, prompt: TokenIds, fields: Mapping[str, Any], adapter: str | None) -> str:
         if adapter is not None and adapter not in self._loras:
             raise Refused(f"no adapter named {adapter!r} was loaded")
+        # Nobody else holds these, so where this version can take them as they are, it need not copy them deeply.
+        ours = {"skip_clone": True} if "skip_clone" in self._fields else {}
         try:
-            params = self._make_params(**fields, output_kind=self._final_only)
+            params = self._make_params(**fields, **ours, output_kind=self._final_only)
         except TypeError as error:
             raise UsageError(f"vLLM does not take these sampling options: {error}") from error
         except Exception as error:
