@@ -3,7 +3,10 @@
 outcome.py   what a check is and says          params.py    specs from task files, looked through
 checking.py  spec + answer → outcome           kinds.py     the table of kinds
 readings.py  lenient readings of an answer     fences.py    code fences
-text.py      words, sentences, characters      numerals.py  numbers in English and Korean
+text.py      words, characters, sentences.py   numerals.py  numbers in digits, number_words.py spelt out
+scripts.py   letters by script                 sqlite.py    a bounded, read-only database
+
+Kinds: sql, json_value, code, language, lengths, copying, summary, email, politeness, formats, wording, persona, ifeval/.
 """
 
 from __future__ import annotations
