@@ -6,7 +6,8 @@ readings.py  lenient readings of an answer     fences.py    code fences
 text.py      words, characters, sentences.py   numerals.py  numbers in digits, number_words.py spelt out
 scripts.py   letters by script                 sqlite.py    a bounded, read-only database
 
-Kinds: sql, json_value, code, language, lengths, copying, summary, email, politeness, formats, wording, persona, ifeval/.
+Kinds: sql, json_value, code, language, lengths, copying, summary, email, politeness, formats, wording, persona and
+ifeval/.
 """
 
 from __future__ import annotations
