@@ -319,6 +319,31 @@ def test_a_policy_may_hold_a_task_to_another_metric_under_a_label(tmp_path: Path
     ]
 
 
+def test_another_tools_run_without_rows_stands_on_the_leaderboard_alone(tmp_path: Path) -> None:
+    one = write_run(tmp_path, "a", {"t": TaskRows([1.0, 0.0], metric="acc,none")})
+    folder = tmp_path / "theirs" / "their-model"
+    folder.mkdir(parents=True)
+    said = {
+        "results": {"t": {"alias": "t", "acc,none": 0.5, "acc_stderr,none": 0.1}},
+        "configs": {"t": {"task": "t", "output_type": "multiple_choice", "num_fewshot": 5}},
+        "versions": {"t": 1.0},
+        "n-shot": {"t": 5},
+        "higher_is_better": {"t": {"acc": True}},
+        "n-samples": {"t": {"original": 2, "effective": 2}},
+        "config": {"model": "hf", "model_args": "pretrained=their-model", "limit": None},
+        "model_name": "their-model",
+        "lm_eval_version": "0.4.13",
+        "date": 1_760_000_000.0,
+    }
+    (folder / "results_2026-11-20T10-00-00.000000.json").write_text(json.dumps(said))
+    done = CliRunner().invoke(cli, ["report", str(one), str(folder), "--html", "-"], catch_exceptions=False)
+    assert done.exit_code == 0
+    assert "nothing can be paired" in done.stderr
+    content = Content.of(done.stdout)
+    assert {row["model"] for row in content.data["board"]["rows"]} == {"model", "their-model"}
+    assert "nothing can be paired" in content.data["views"][1]["reason"]
+
+
 def stopped_early(root: Path) -> tuple[Path, Path]:
     one = write_run(root, "a", {"t": TaskRows([1.0, 0.0] * 40)})
     own = {
@@ -732,6 +757,26 @@ def test_an_early_verdict_stands_on_the_page_with_its_stamp(tmp_path: Path, open
     assert "PASS" in page.text(".verdict")
     assert "PARTIAL" in page.text(".banner")
     assert "20" in page.text("#troubles td:nth-last-child(2) >> nth=1")
+
+
+@pytest.mark.browser
+def test_checks_and_earlier_turns_stand_with_the_answer(tmp_path: Path, open_page: Any) -> None:
+    more = {
+        "doc": {
+            "messages": [{"role": "user", "content": "Remember 731."}, {"role": "user", "content": "Which number?"}]
+        },
+        "arguments": [["Remember 731.", {}], ["Remember 731. OK Which number?", {}]],
+        "resps": [["OK"], ["732"]],
+        "conversation": [{"role": "user", "content": "Remember 731."}, {"role": "assistant", "content": "OK"}],
+        "checks": [{"kind": "number", "strict": False, "reason": "732 is not 731"}, {"kind": "short", "strict": True}],
+    }
+    rows = [{**row(0, "732"), **more}]
+    page = open_page(page_of(write_run(tmp_path, "a", {"sums": TaskRows([0.0])}, samples={"sums": rows})))
+    page.tab.wait_for_selector(".side .answer")
+    assert page.text(".part >> nth=0").endswith("Which number?")
+    assert page.tab.locator(".side .turn").all_inner_texts() == ["Remember 731.", "OK"]
+    assert page.tab.locator(".side .answer").all_inner_texts() == ["732"]
+    assert page.tab.locator(".check-line").all_inner_texts() == ["✕ number 732 is not 731", "✓ short"]
 
 
 @pytest.mark.browser

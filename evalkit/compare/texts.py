@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["answers", "chosen", "continuations", "logprobs", "prompt", "question", "target", "words"]
+__all__ = ["answers", "chosen", "continuations", "logprobs", "prompt", "question", "target", "turns", "words"]
 
-_OWN_WORDS = ("question", "input", "query", "ctx", "prompt", "goal", "problem", "sentence", "text")
+_OWN_WORDS = ("question", "instruction", "input", "query", "ctx", "prompt", "goal", "problem", "sentence", "text")
 
 
 def question(row: Mapping[str, Any]) -> str:
@@ -18,7 +18,17 @@ def question(row: Mapping[str, Any]) -> str:
         for key in _OWN_WORDS:
             if isinstance(doc.get(key), str) and doc[key].strip():
                 return str(doc[key]).strip()
+        asked = [turn for turn in _turns(doc.get("messages")) if turn.get("role") == "user"]
+        if asked and isinstance(asked[-1].get("content"), str):
+            return str(asked[-1]["content"]).strip()
     return prompt(row).strip()[-600:]
+
+
+def turns(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Who said what before the last answer, where the model answered several times; else empty."""
+    if len(_arguments(row)) < 2 or continuations(row):
+        return []
+    return [(words(turn.get("role", "")), words(turn.get("content", ""))) for turn in _turns(row.get("conversation"))]
 
 
 def prompt(row: Mapping[str, Any]) -> str:
@@ -76,6 +86,10 @@ def words(value: Any) -> str:
     while isinstance(value, list) and len(value) == 1:
         value = value[0]
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _turns(value: Any) -> list[Mapping[str, Any]]:
+    return [turn for turn in value if isinstance(turn, Mapping)] if isinstance(value, list) else []
 
 
 def _responses(row: Mapping[str, Any]) -> list[Any]:

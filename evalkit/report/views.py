@@ -78,7 +78,8 @@ def look(
         if all(entry(run, name) is None for run in runs):
             resolve(baseline, baseline, name)  # says what there is
     for run in runs:
-        run.scores()  # a folder that can't be read is an error, not a blank on a page
+        if "imported" not in run.manifest:  # of another tool's run the figures alone may have been kept
+            run.scores()  # a folder that can't be read is an error, not a blank on a page
     views = [_beside(baseline, run, tasks, policy, allow) for run in others]
     if all(view.alone for view in views):
         views.insert(0, _alone(baseline, tasks))

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from evalkit.compare.texts import answers, chosen, continuations, logprobs, prompt, question, target, words
+from evalkit.compare.texts import answers, chosen, continuations, logprobs, prompt, question, target, turns, words
 from evalkit.report.html.documents import Wanted
 from evalkit.report.html.tidy import shortened, tidy
 from evalkit.results import Run
@@ -180,7 +180,11 @@ def _meant(row: Mapping[str, Any], choices: Sequence[str]) -> list[str]:
 def _answered(row: Mapping[str, Any], metric: str) -> Entry:
     """One run's answer: its texts (o), how many more samples (m), what was read out of it (x), and what befell it."""
     texts = answers(row, metric)
-    entry: Entry = {"o": [shortened(text, *_ANSWER) for text in texts[:_SAMPLES]]}
+    entry: Entry = {}
+    if said := turns(row):
+        entry["s"] = [[role, shortened(text, *_OTHER)] for role, text in said]
+        texts = texts[-1:]
+    entry["o"] = [shortened(text, *_ANSWER) for text in texts[:_SAMPLES]]
     if len(texts) > _SAMPLES:
         entry["m"] = len(texts) - _SAMPLES
     scores = logprobs(row)
@@ -192,6 +196,11 @@ def _answered(row: Mapping[str, Any], metric: str) -> Entry:
     finish = [end for end in row.get("finish") or () if end not in (None, "stop")]
     said = {"f": finish, "w": row.get("cut_tokens"), "e": row.get("error"), "v": row.get("verdict")}
     entry |= {key: value for key, value in said.items() if value}
+    if checks := [check for check in row.get("checks") or () if isinstance(check, Mapping)]:
+        entry["h"] = [
+            [words(check.get("kind", "")), check.get("strict"), words(check.get("reason") or check.get("error") or "")]
+            for check in checks
+        ]
     if row.get("verdict") and row.get("reason"):
         entry["r"] = shortened(words(row["reason"]), *_OTHER)
     return entry

@@ -122,6 +122,12 @@ function answerOf(side, row, query) {
   if (answer.x !== undefined) node.append(el("p", { class: "read" }, "Read as ", textBlock(answer.x, query, "inline")));
   if (answer.f) node.append(el("p", { class: "trouble small", text: `Ended by: ${answer.f.slice(0, 4).join(", ")}` }));
   if (answer.w) node.append(el("p", { class: "trouble small", text: `${plural(answer.w, "token")} of the prompt's beginning were cut off` }));
+  for (const [kind, held, reason] of answer.h || []) {
+    const mark = held === null ? pill("warn", kind, "?") : held ? pill("better", kind, "✓") : pill("worse", kind, "✕");
+    node.append(el("p", { class: "small check-line" }, mark, held ? null : [" ", reason]));
+  }
+  for (const [role, text] of answer.s || []) node.append(el("p", { class: "small", text: role }), textBlock(text, query, "turn"));
+  if (answer.s) node.append(el("p", { class: "small", text: "answer" }));
   answer.o.forEach((text, i) => {
     if (answer.o.length > 1 || answer.m) node.append(el("p", { class: "small", text: `Sample ${i + 1}` }));
     node.append(textBlock(text, query, "answer"));

@@ -13,6 +13,7 @@ function drawTop(current) {
         el("b", { class: "model", text: run.label }),
         el("span", { class: "small", text: [run.run_id, run.engine, run.finished ? run.finished.slice(0, 10) : "not finished"].filter((text) => text && text !== run.label).join(" · ") }),
         stamps(run),
+        DATA.views.filter((view) => view.run === place && view.gate).map((view) => verdictPill(view.gate.verdict)),
       ),
     );
   });

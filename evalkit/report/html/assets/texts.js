@@ -44,8 +44,8 @@ const TEXTS = (() => {
     if (content.hay[place] === undefined) {
       const row = content.rows[place];
       const parts = [row.q, row.t, ...(row.c || []), ...(row.d || []), ownPart(row.p)];
-      for (const side of Object.values(row.a)) parts.push(...side.o, side.x, side.e, side.r, side.v);
-      content.hay[place] = folded(parts.flat().filter((part) => typeof part === "string").join("\n"));
+      for (const side of Object.values(row.a)) parts.push(...side.o, side.x, side.e, side.r, side.v, ...(side.s || []), ...(side.h || []));
+      content.hay[place] = folded(parts.flat(3).filter((part) => typeof part === "string").join("\n"));
     }
     return content.hay[place];
   }
