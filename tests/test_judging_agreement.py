@@ -179,6 +179,7 @@ def test_replies_log_probabilities_and_scores_side_by_side(tmp_path: Path) -> No
     assert figures["n"] == 3
     assert figures["coverage"] == 3 / 5
     assert figures["missing"] == {"unparsed": 1, "off the scale": 1}
+    assert figures["replies"] == {"n": 5, "read": 2, "unread": {"unparsed": 3}}
     assert figures["pearson"] is None
     assert "people" in figures["reason"]
 

@@ -56,6 +56,7 @@ def _dimension(name: str, rows: Sequence[Judged], labels: Labels, resamples: int
         "labelled": len(labelled),
         "labels_without_judgment": sum(d == name and item not in judged_items for item, d in labels),
         "missing": dict(reasons.most_common()),
+        "replies": _replies(rows),
     }
     if len(pairs) < 2:
         reason = f"{len(pairs)} judged items have a label; two at least are needed"
@@ -69,6 +70,15 @@ def _dimension(name: str, rows: Sequence[Judged], labels: Labels, resamples: int
     unlabelled = [row.score for row in rows if row.score is not None and (row.item, name) not in labels]
     figures["estimate"] = _estimate(people, judge, unlabelled)
     return figures
+
+
+def _replies(rows: Sequence[Judged]) -> dict[str, Any]:
+    """Of single replies, several of which may stand behind one score."""
+    unread: Counter[str] = Counter()
+    for row in rows:
+        unread.update(row.unread)
+    read = sum(len(row.parsed) for row in rows)
+    return {"n": read + unread.total(), "read": read, "unread": dict(unread.most_common())}
 
 
 def _overall(judge: Any, people: Any, groups: Any, resamples: int, seed: int) -> dict[str, Any]:

@@ -31,6 +31,8 @@ class Judged:
     system: str | None = None
     responses: tuple[str, ...] = ()
     parsed: tuple[float, ...] = ()
+    unread: Mapping[str, int] = field(default_factory=dict)
+    """Replies that give no score, by reason."""
     row: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -138,7 +140,13 @@ def _of_replies(replies: Sequence[str], scale: Scale, head: Mapping[str, Any]) -
     values = tuple(reading.value for reading in readings if reading.value is not None)
     reasons = Counter(reading.reason for reading in readings if reading.value is None)
     method = "samples" if len(replies) > 1 else "reply"
-    rest: dict[str, Any] = {**head, "responses": tuple(replies), "parsed": values, "method": method}
+    rest: dict[str, Any] = {
+        **head,
+        "responses": tuple(replies),
+        "parsed": values,
+        "unread": {str(reason): count for reason, count in reasons.most_common()},
+        "method": method,
+    }
     if not values:
         return Judged(score=None, reason=str(reasons.most_common(1)[0][0]) if reasons else "empty", **rest)
     return Judged(score=math.fsum(values) / len(values), **rest)
@@ -175,7 +183,7 @@ def read_labels(path: Path) -> dict[tuple[str, str], list[float]]:
             elif isinstance(value, bool) or not isinstance(value, int | float):
                 raise ConfigError(f"{where}: human is {value!r}; a number is wanted")
             else:
-                numbers.append(float(value))
+                numbers.append(float(value) if math.isfinite(value) else math.nan)
     known = {key: values for key, values in labels.items() if any(math.isfinite(v) for v in values)}
     if not known:
         raise ConfigError(f"--labels {path} holds no label" + (" that is a number" if labels else ""))

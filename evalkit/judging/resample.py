@@ -94,7 +94,7 @@ def _pearson(weights: Floats, x: Floats, y: Floats) -> Floats:
     with np.errstate(invalid="ignore", divide="ignore"):
         top = (weights * x * y).sum(axis=1)
         value: Floats = top / np.sqrt((weights * x * x).sum(axis=1) * (weights * y * y).sum(axis=1))
-    return value
+    return value.clip(-1.0, 1.0)
 
 
 def _pearson_of_sums(weights: Floats, x: Floats, y: Floats) -> Floats:
@@ -104,8 +104,9 @@ def _pearson_of_sums(weights: Floats, x: Floats, y: Floats) -> Floats:
     with np.errstate(invalid="ignore", divide="ignore"):
         spread_x = np.maximum(weights @ (x * x) / total - mean_x**2, 0)
         spread_y = np.maximum(weights @ (y * y) / total - mean_y**2, 0)
-        value: Floats = (weights @ (x * y) / total - mean_x * mean_y) / np.sqrt(spread_x * spread_y)
-    return np.where((spread_x > 1e-15 * (x @ x)) & (spread_y > 1e-15 * (y @ y)), value, np.nan)
+        value = (weights @ (x * y) / total - mean_x * mean_y) / np.sqrt(spread_x * spread_y)
+    told_apart = (spread_x > 1e-15 * (x @ x)) & (spread_y > 1e-15 * (y @ y))
+    return np.where(told_apart, np.clip(value, -1.0, 1.0), np.nan)
 
 
 def _ranks(weights: Floats, values: Floats) -> Floats:
