@@ -24,8 +24,9 @@ $(VENV)/.test: pyproject.toml constraints.txt $(VENV)/.torch
 	@bash tools/install-chromium $(BIN)
 	@touch $@
 
+# SEED=7 draws other examples; TUNED=DIR and OVERTRAINED=DIR take adapters of your own (tools/demo says more).
 demo: $(VENV)/.demo
-	$(BIN)/evalkit run --model nano --tasks mini --output-path demo-results
+	@EVALKIT=$(BIN)/evalkit tools/demo
 
 test: $(VENV)/.test lint
 	$(BIN)/python -m pytest
