@@ -197,5 +197,8 @@ function figuresAlone(view) {
       ),
     );
   }
+  if (scales.some(({ points }) => points)) {
+    table.append(el("div", { class: "row foot", "aria-hidden": "true" }, el("div", { class: "plot" }, axis(scale, (mark) => number(mark, true, 0)))));
+  }
   return table;
 }
