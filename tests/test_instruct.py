@@ -749,6 +749,36 @@ def test_gate_and_leaderboard_show_both_figures(judged: tuple[Path, str]) -> Non
         assert "overall,instruction-following" in metrics.values()
 
 
+def test_judging_one_task_again_takes_its_groups_figure_away_and_leaves_the_others(
+    judged: tuple[Path, str], judge: Path, tmp_path: Path
+) -> None:
+    import shutil
+
+    root = tmp_path / "copy"
+    shutil.copytree(judged[0], root)
+    path = next(iter(root.glob("nano/*/")))
+    evalkit(
+        *("judge", "run", str(path), "--tasks", "instruct_sql_ko", "--rubric", "instruction-following", "-q"),
+        *("--judge", f"hf:{judge}", "--judge-args", "dtype=float32", "--output-path", str(root)),
+    )
+    again, metric = Run.open(path), "overall,instruction-following"
+    assert metric not in again.groups["instruct_ko"]["metrics"]
+    assert all(metric in entry["metrics"] for entry in again.tasks.values())
+    kept = {line["task"] for line in again.scores().to_pylist() if line["filter"] == "instruction-following"}
+    assert kept == set(again.tasks)
+
+
+def test_a_group_without_a_figure_of_its_own_stays_a_list(judge: Path, tmp_path: Path) -> None:
+    root = tmp_path / "results"
+    evalkit(
+        *("run", "--model", "nano", "--tasks", "mini", "--limit", "2", "--output-path", str(root), "--name", "m", "-q"),
+        *("--judge", f"hf:{judge}", "--judge-args", "dtype=float32", "--rubric", "instruction-following"),
+    )
+    run = Run.open(root / "nano" / "m")
+    assert not run.groups["mini"]["metrics"]
+    assert "overall,instruction-following" in run.tasks["mini_arithmetic"]["metrics"]
+
+
 @pytest.mark.vllm
 def test_a_real_server_judges_the_probe(served: tuple[str, Path], tmp_path: Path) -> None:  # noqa: F811
     url, _ = served
@@ -884,3 +914,28 @@ def test_prompts_fit_a_window_of_1024_tokens(suite: Any) -> None:
                 assert isinstance(request, GenerateRequest)
                 assert request.cut_tokens == 0
                 assert len(request.prompt) + request.sampling.max_tokens <= 1024
+
+
+def test_a_chat_server_gets_turns_with_its_own_answers_in_them(tmp_path: Path) -> None:
+    from tests.loopback import Loopback
+
+    with Loopback(says="I see.") as server:
+        evalkit(
+            *("run", "--engine", "openai", "--model", "m", "--model-args", f"base_url={server.url}", "-q"),
+            *(
+                "--tasks",
+                "instruct_conversation_en",
+                "--apply-chat-template",
+                "--output-path",
+                str(tmp_path),
+                "--name",
+                "n",
+            ),
+        )
+    rows = list(Run.open(tmp_path / "m" / "n").rows("instruct_conversation_en"))
+    later = [row for row in rows if len(row["resps"]) > 1]
+    assert later
+    for row in later:
+        turns = json.loads(row["arguments"][1][0])
+        assert {"role": "assistant", "content": "I see."} in turns
+        assert turns[-1]["role"] == "user"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,8 +11,9 @@ from typing import Any
 from evalkit.errors import JudgeError
 from evalkit.judging.audit import constant_outputs, self_preference
 from evalkit.judging.calls import Asker
-from evalkit.judging.caps import beside, capped, capped_score
-from evalkit.judging.figures import Design, combine, coverage, metric_entries, overall, row_of
+from evalkit.judging.caps import capped, capped_score
+from evalkit.judging.entries import Entries
+from evalkit.judging.figures import Design, combine, coverage, overall, row_of
 from evalkit.judging.items import Item
 from evalkit.judging.judgment import Judge, Judgment, judge_item
 from evalkit.judging.rubric import Rubric
@@ -96,27 +97,7 @@ def write_judged(
     said, disagreement = combine(judged.by_judge, names)
     counted = capped(said, rubric)
     said, counted = said + overall(said, rubric), counted + overall(counted, rubric)
-    design = _design(run)
-    # Of a group each task is a stratum, whether its own figure has strata or none.
-    by_task = {place: (stratum or place[0], cluster) for place, (stratum, cluster) in design.items()}
-
-    def entries(tasks: Sequence[str], design: Design) -> dict[str, dict[str, Any]]:
-        mine, raw = ([j for j in all_ if j.item.task in tasks] for all_ in (counted, said))
-        if not mine:
-            return {}
-        figures = metric_entries(mine, rubric, judged.judges, design, disagreement, calibration)
-        failed = Counter(f"{j.dimension},{rubric.id}" for j in mine if j.item.failed_check and j.score is not None)
-        if not failed or rubric.kind == "pairwise":
-            return figures
-        return beside(figures, metric_entries(raw, rubric, judged.judges, design, disagreement, calibration), failed)
-
-    def judged_beside(entry: Mapping[str, Any], tasks: Sequence[str], design: Design) -> dict[str, Any]:
-        old = {k: v for k, v in (entry.get("metrics") or {}).items() if k.partition(",")[2] != rubric.id}
-        found = entries(tasks, design)
-        return {**entry, "metrics": {**old, **found}} if found else dict(entry)
-
-    tasks = {name: judged_beside(entry, [name], design) for name, entry in run.tasks.items()}
-    groups = {name: judged_beside(entry, leaves_of(run, name), by_task) for name, entry in run.groups.items()}
+    entries = Entries(rubric, judged.judges, said, counted, _design(run), disagreement, calibration)
     settings = {
         "rubric": {"id": rubric.id, "version": rubric.version, "hash": rubric.hash},
         "judges": [
@@ -132,26 +113,8 @@ def write_judged(
         for judge, judgments in zip(judged.judges, judged.by_judge, strict=True):
             writer.judgments(f"{rubric.id}@{judge.name}", (_row(j, judge, rubric) for j in judgments))
         writer.scores(_scores(run, rubric.id, counted))
-        found = {**run.results, "tasks": tasks, "groups": groups}
+        found = {**run.results, "tasks": entries.tasks(run), "groups": entries.groups(run)}
         return writer.commit(manifest, found, None if report is None else report(found, run.path))
-
-
-def leaves_of(run: Run, name: str) -> list[str]:
-    """The tasks under a group, each once."""
-    found: dict[str, None] = {}
-    seen: set[str] = set()
-    waiting = [name]
-    while waiting:
-        at = waiting.pop()
-        if at in seen:
-            continue
-        seen.add(at)
-        members = [str(member) for member in (run.groups.get(at) or {}).get("members") or ()]
-        if members:
-            waiting += reversed(members)
-        else:
-            found[at] = None
-    return list(found)
 
 
 def _row(judgment: Judgment, judge: Judge, rubric: Rubric) -> dict[str, Any]:
@@ -174,7 +137,9 @@ def _scores(run: Run, rubric: str, judgments: Sequence[Judgment]) -> Any:
     import pyarrow.compute as pc
 
     table = run.scores()
-    table = table.filter(pc.not_equal(table.column("filter"), rubric))
+    now = pa.array({judgment.item.task for judgment in judgments}, pa.string())
+    older = pc.and_(pc.equal(table.column("filter"), rubric), pc.is_in(table.column("task"), value_set=now))
+    table = table.filter(pc.invert(pc.fill_null(older, False)))
     known: dict[tuple[str, int], dict[str, Any]] = {}
     for line in table.select(["task", "doc_id", "doc_hash", "prompt_hash", "stratum", "cluster"]).to_pylist():
         known.setdefault((line["task"], line["doc_id"]), line)
