@@ -6,6 +6,8 @@ import contextlib
 import hashlib
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +29,7 @@ from evalkit.registry import (
     show_task,
     validate_path,
 )
+from evalkit.registry.spotting import spot_builtin
 from evalkit.tokens import Tokenizer
 from evalkit.types import Answer, Failed, Generated, ModelSpec, Request, Row, Scored, Verdict
 
@@ -339,6 +342,41 @@ def test_a_task_asked_for_alone_and_in_its_group_is_there_once(hub: Path) -> Non
 def test_an_unknown_task_names_the_nearest() -> None:
     with pytest.raises(UnknownTask, match=r"'gsm8kk'; did you mean gsm8k"):
         Registry().load(["gsm8kk"])
+
+
+def test_a_name_that_stands_in_no_task_file_is_refused_before_lm_eval_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text("task: my_own_task\ndataset_path: json\n")
+    probe = (
+        "import sys\nfrom evalkit.cli import main\n"
+        f"for argv in (['hellaswagg'], ['gsm8k,my_own_tisk', '--include-path', {str(tmp_path)!r}]):\n"
+        "    try: main(['run', '--model', 'nano', '--tasks', *argv])\n"
+        "    except SystemExit as stop: print(stop.code)\n"
+        "print(sorted(set(sys.modules) & {'lm_eval', 'torch', 'transformers', 'datasets'}))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True)
+    assert done.stdout.split("\n")[:3] == ["2", "2", "[]"], done.stderr
+    assert "did you mean hellaswag" in done.stderr
+    assert "did you mean my_own_task" in done.stderr
+
+
+def test_every_name_of_lm_evals_is_spotted_without_parsing() -> None:
+    """Refused at once is only what stands nowhere: no name that lm-eval's own index knows."""
+    from lm_eval.tasks import TaskManager
+
+    known = frozenset(TaskManager().all_tasks)
+    spotted = spot_builtin(known)
+    assert spotted is not None
+    assert len(known) > 10_000
+    assert known - spotted.mentioned == frozenset()
+    assert "gsm8" not in spot_builtin(frozenset({"gsm8"})).mentioned  # type: ignore[union-attr]
+
+
+def test_own_names_are_not_refused_whatever_file_they_stand_in(tmp_path: Path) -> None:
+    (tmp_path / "_base").write_text("tag: my_tag_of_tasks\noutput_type: multiple_choice\n")
+    (tmp_path / "one.yaml").write_text("include: _base\ntask: my_own_task\n")
+    Registry([tmp_path]).refuse_unknown(["my_own_task", "my_tag_of_tasks", "arc_easy", "mini", "mmlu_*"])
+    with pytest.raises(UnknownTask, match="my_own_tag"):
+        Registry([tmp_path]).refuse_unknown(["my_own_task", "my_own_tag"])
 
 
 def test_a_glob_that_matches_nothing_is_an_error_and_one_that_does_is_spelled_out() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import click
+from click.core import ParameterSource
 
 from evalkit.cli.options import Verb, debug_option, file_option, output_path_option, write_to
 from evalkit.errors import ConfigError
@@ -169,6 +170,10 @@ def engine_options(function: Any) -> Any:
     metavar="gate.yaml",
     help="With --against: what is tolerated; without one, every shared task may drop by 0.01.",
 )
+@click.option(
+    "--max-usd", type=click.FloatRange(min=0), metavar="USD", help="Stop before this is spent (--engine openai)."
+)
+@click.option("--dry-run", is_flag=True, help="Only say how many requests, tokens and dollars it would take.")
 @file_option("json", "the results")
 @file_option("markdown", "the table")
 @click.option("--quiet", "-q", is_flag=True, help="No progress, only the result.")
@@ -183,6 +188,8 @@ def command(
     judge_args: tuple[str, ...],
     against: str | None,
     policy: Path | None,
+    max_usd: float | None,
+    dry_run: bool,
     **flags: Any,
 ) -> None:
     """Evaluate a model on tasks and keep everything under --output-path.
@@ -196,11 +203,21 @@ def command(
     mappings = click.get_current_context().meta.get(_MAPPINGS, {})
     judge_args = judge_args or mappings.get("judge_args", ())
     flags |= {key: found for key, found in mappings.items() if key in flags and not flags[key]}
+    if max_usd is not None:
+        if flags["engine"] != "openai":
+            raise click.UsageError("--max-usd is for --engine openai: a model of your own costs nothing here")
+        flags["model_args"] = _with(flags["model_args"], max_usd=max_usd)
     config = RunConfig.build(**flags)  # before the rest is imported: a mistyped flag is answered at once
+    from evalkit.registry import Registry
+
+    Registry(config.include_path).refuse_unknown(config.tasks)  # and so is a mistyped task
     from evalkit.report.progress import Progress
     from evalkit.report.run import report
     from evalkit.runner import run
 
+    if dry_run:
+        _estimate(config, quiet, json)
+        return
     request = _judge_request(judge, rubric, judge_args, config.output_path)
     watched = _against(against, policy, judged=bool(judge), root=config.output_path)
     with Progress.open(quiet=quiet) as progress:
@@ -210,6 +227,25 @@ def command(
 
             finished = judge_outcomes(finished, request, progress)
     conclude(finished, json, markdown)
+
+
+def _with(model_args: Any, **more: Any) -> Any:
+    """Arguments of the model as they were typed or stood in a file, and more."""
+    if isinstance(model_args, Mapping):
+        return {**model_args, **more}
+    return (*model_args, *(f"{name}={value}" for name, value in more.items()))
+
+
+def _estimate(config: Any, quiet: bool, json: str | None) -> None:
+    from evalkit.report.judge import as_json, show_estimate
+    from evalkit.report.progress import Progress
+    from evalkit.runner.run_cost import estimate_run
+
+    with Progress.open(quiet=quiet) as progress:
+        cost = estimate_run(config, progress)
+    write_to(json, as_json(cost))
+    if json != "-":
+        show_estimate(cost)
 
 
 def _judge_request(judge: tuple[str, ...], rubric: str | None, judge_args: tuple[str, ...], root: Path) -> Any:
@@ -231,7 +267,8 @@ def _judge_request(judge: tuple[str, ...], rubric: str | None, judge_args: tuple
 def _against(ref: str | None, policy: Path | None, *, judged: bool, root: Path) -> Any:
     """Found before the run: its baseline, and what is tolerated."""
     if ref is None:
-        if policy is not None:
+        typed = click.get_current_context().get_parameter_source("policy")
+        if policy is not None and typed is not ParameterSource.ENVIRONMENT:  # EVALKIT_POLICY may be meant for the gate
             raise click.UsageError(
                 "--policy goes with --against RUN, the run to be held against; to judge a finished run, type"
                 " evalkit gate BASELINE CANDIDATE --policy FILE"

@@ -12,7 +12,6 @@ import inspect
 import io
 import logging
 import os
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import fields, replace
@@ -37,6 +36,7 @@ from lm_eval.tasks._index import Entry, Kind, TaskIndex
 from evalkit.errors import ConfigError, CouldNotDo, DataNotFound, EvalkitError, UsageError, nearest
 from evalkit.registry.conversation import Conversation, Conversational
 from evalkit.registry.data import DataSource
+from evalkit.registry.spotting import spot_builtin
 
 __all__ = [
     "BUILTIN_TASKS",
@@ -134,14 +134,8 @@ def render(template: str, doc: Mapping[str, Any]) -> str:
 
 def folders_of(names: Collection[str]) -> list[Path]:
     """Folders of lm-eval whose files define these tasks or groups. Reading 14,000 files beats parsing them."""
-    pattern = re.compile(rb"""^["']?(?:task|group)["']?:[ ]*["']?([^\s"'\[{#]+)""", re.MULTILINE)
-    wanted = {name.encode() for name in names}
-    found = {
-        path.parent
-        for path in BUILTIN_TASKS.glob("**/*.yaml")
-        if any(match.group(1) in wanted for match in pattern.finditer(path.read_bytes()))
-    }
-    return sorted(found)
+    spotted = spot_builtin(frozenset(names))
+    return sorted({folder for found in spotted.folders.values() for folder in found}) if spotted is not None else []
 
 
 @functools.lru_cache(maxsize=1)

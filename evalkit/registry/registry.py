@@ -82,6 +82,7 @@ class Registry:
 
     def manager(self, names: Sequence[str]) -> tuple[Manager, Any]:
         """Over the few folders that the names need, where that is known; else over all of lm-eval's."""
+        self.refuse_unknown(names)
         from evalkit.registry.files import UserFiles
         from evalkit.registry.lmeval import BUILTIN_TASKS, Factory, Manager, folders_of
 
@@ -105,12 +106,25 @@ class Registry:
         known = sorted(full.index)
         for name in names:
             if name not in full.index and not _is_glob(name) and not _is_file(name):
-                raise UnknownTask(
-                    f"unknown task {name!r}{nearest(name, known)} (evalkit tasks list shows what there is)"
-                )
+                raise _unknown(name, known)
             if _is_glob(name) and not fnmatch.filter(known, name):
                 raise UnknownTask(f"no task matches {name!r} (evalkit tasks list shows what there is)")
         return full, files
+
+    def refuse_unknown(self, names: Sequence[str]) -> None:
+        """A name that stands in no task file at all is refused at once: to be sure of others takes all of them."""
+        from evalkit.registry.spotting import spot, spot_builtin
+
+        asked = [name for name in names if name not in self.cards and name.isascii() and file_of(name) is None]
+        asked = [name for name in asked if not _is_glob(name) and not _is_file(name)]
+        wanted = frozenset(asked)
+        builtin = spot_builtin(wanted) if wanted and all(folder.is_dir() for folder in self.include_paths) else None
+        if builtin is None:
+            return
+        spotted = [builtin, *(spot(folder, wanted) for folder in (self.shipped, *self.include_paths))]
+        for name in asked:
+            if not any(name in one.mentioned for one in spotted):
+                raise _unknown(name, sorted({*self.cards, *(known for one in spotted for known in one.defined)}))
 
     def _card(self, name: str, source: Path | None, made: Any) -> Card | None:
         if name in self.cards:
@@ -147,6 +161,10 @@ class Registry:
             chance=card.chance if card is not None else None,
             _group=group,
         )
+
+
+def _unknown(name: str, known: Iterable[str]) -> UnknownTask:
+    return UnknownTask(f"unknown task {name!r}{nearest(name, known)} (evalkit tasks list shows what there is)")
 
 
 def _is_glob(name: str) -> bool:
