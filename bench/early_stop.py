@@ -227,8 +227,8 @@ def gate(counts: Floats, alpha: float) -> tuple[NDArray[np.bool_], NDArray[np.bo
 def peers(runs: int) -> dict[str, dict[str, float]]:
     """Ways to bound the same differences at any time, at the error that looking early may spend, 10% changed."""
     print(
-        f"\n{runs:,} runs each of a population, 10% of answers change, error {EARLY_SHARE * (1 - CONFIDENCE):.2%} a side,"
-        " no last look; the grids are read after each round, the other two after each document\n"
+        f"\n{runs:,} runs each of a population, 10% of answers change, error {EARLY_SHARE * (1 - CONFIDENCE):.2%}"
+        " a side, no last look; the grids are read after each round, the other two after each document\n"
     )
     print(
         f"{'method':34}{'5 points down: documents':>26}{'no drop: documents':>20}{'at the tolerance: REGR / PASS':>32}"

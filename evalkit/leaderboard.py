@@ -152,7 +152,7 @@ def _choose(runs: Sequence[Run], every: bool, statuses: Collection[str]) -> tupl
 
 
 def _why_out(run: Run) -> str:
-    if run.not_run:
+    if run.not_run and run.status == "partial":
         return "stopped early"
     return run.status if run.finished else "unfinished"
 

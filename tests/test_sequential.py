@@ -28,7 +28,7 @@ from evalkit.cli.run import command
 from evalkit.compare import Lines, Target, compare, read_lines, resolve
 from evalkit.config import RunConfig
 from evalkit.engines.mock import MockEngine
-from evalkit.errors import ConfigError, NotComparable, UnknownRun, UnknownTask, UsageError
+from evalkit.errors import ConfigError, NotComparable, UnknownModel, UnknownRun, UnknownTask, UsageError
 from evalkit.gate import EARLY_SHARE, Trial, conclude, gate, judge, trial
 from evalkit.leaderboard import leaderboard
 from evalkit.policy import Drop, Policy, TaskPolicy
@@ -681,6 +681,23 @@ def test_two_targets_can_not_share_documents(corridor: Callable[..., list[Outcom
     against = Against(Run.open(base.path), policy(duo=0.05, mini_endings=0.05))
     with pytest.raises(UsageError, match="share the documents of mini_endings"):
         corridor(against, tasks="duo", include_path=duo)
+
+
+def test_a_limited_baseline_goes_with_the_same_limit(corridor: Callable[..., list[Outcome]]) -> None:
+    (base,) = corridor(name="base", tasks="mini_knowledge", limit=200)
+    with_values(base.path, "mini_knowledge", "acc,none", 1.0)
+    against = Against(Run.open(base.path), policy(mini_knowledge=0.05))
+    (outcome,) = corridor(against, name="worse", tasks="mini_knowledge", limit=200)
+    said = outcome.results["early_stopping"]["tasks"]["mini_knowledge"]
+    assert (said["verdict"], said["of"], outcome.exit_code) == ("regression", 200, 1)
+    assert (outcome.results["status"], outcome.results["limited"]) == ("partial", True)
+
+
+def test_a_policy_from_the_environment_is_left_for_the_gate(tmp_path: Path) -> None:
+    done = CliRunner(env={"EVALKIT_POLICY": "gate.yaml"}).invoke(
+        command, ["--model", "nobody/nothing-here", "--tasks", "mini_endings", "--output-path", str(tmp_path)]
+    )
+    assert isinstance(done.exception, UnknownModel), "it came as far as looking for the model"
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,15 @@ decide     evidence to verdicts, all tests of a gate at once
 reasons    why, and what would settle it
 verdict    what comes out
 gate       all of it, for `evalkit gate`
-early      verdicts before the last document, for `evalkit run --against`
+trial      one target under way, for `evalkit run --against`
+early      verdicts before the last document
 """
 
 from evalkit.gate.decide import Decision, decide
-from evalkit.gate.early import EARLY_SHARE, EarlyVerdict, Trial, conclude, judge, trial
+from evalkit.gate.early import EARLY_SHARE, EarlyVerdict, conclude, judge
 from evalkit.gate.evidence import Evidence, FlagEvidence, of_values
 from evalkit.gate.gate import gate
+from evalkit.gate.trial import Trial, trial
 from evalkit.gate.verdict import Bound, FlagVerdict, GateResult, Noise, TaskVerdict, Verdict, overall
 
 __all__ = [

@@ -11,7 +11,7 @@ __all__ = ["headline", "markdown", "show"]
 
 _WORDS = {"pass": "PASS", "regression": "REGRESSION", "cannot_tell": "CANNOT TELL"}
 _COLOURS = {"pass": "green", "regression": "red", "cannot_tell": "yellow"}
-_HEAD = ("task", "verdict", "metric", "documents", "Δ", "interval", "tolerated")
+_HEAD = ("task", "verdict", "metric", "documents", "Δ so far", "interval for all", "tolerated")
 
 
 def headline(results: Mapping[str, Any], against: str) -> str:
