@@ -33,13 +33,18 @@ MODELS = {"before": 0.0, "after": 0.05}
 
 TYPED = """async ([id, value, event]) => {
   const node = document.getElementById(id);
+  const list = document.querySelector('.list');
+  const frame = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
   const before = performance.now();
   node.value = value;
   node.dispatchEvent(new Event(event));
-  await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
-  while (document.querySelector('.list[aria-busy]')) await new Promise((resolve) => setTimeout(resolve, 4));
-  await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
-  return performance.now() - before;
+  let first = null;
+  do {
+    await frame();
+    if (list.querySelector('.item') || !list.ariaBusy) first ??= performance.now() - before;
+  } while (list.ariaBusy);
+  await frame();
+  return [first, performance.now() - before];
 }"""
 
 PAINTED = "() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)))"
@@ -216,10 +221,11 @@ def show(found: dict[str, Any]) -> None:
     for what, key, unit in (("size", "mb", "MB"), ("open, until it can be used", "open_s", "s")):
         print(f"{what:34}{page[key]:8.2f} {unit:2}{plain[key]:11.2f} {unit:2}{plain[key] / page[key]:7.1f}")
     print(
-        f"\nwriting it: {build['seconds']:.1f} s ({build['cpu_seconds']:.1f} s of processor), {build['peak_mb']:.0f} MB of memory"
+        f"\nwriting it: {build['seconds']:.1f} s, {build['cpu_seconds']:.1f} s of processor, {build['peak_mb']:.0f} MB"
     )
-    for name, taken in found["filter_ms"].items():
-        print(f"{name:34}{taken:8.0f} ms")
+    print(f"\n{'':34}{'first seen':>11}{'all found':>11}")
+    for name, (first, taken) in found["filter_ms"].items():
+        print(f"{name:34}{first:8.0f} ms{taken:8.0f} ms")
     print(f"{'scrolling, slowest of 60 frames':34}{found['scroll_ms']:8.0f} ms")
 
 

@@ -181,8 +181,8 @@ def _answered(row: Mapping[str, Any], metric: str) -> Entry:
     """One run's answer: its texts (o), how many more samples (m), what was read out of it (x), and what befell it."""
     texts = answers(row, metric)
     entry: Entry = {}
-    if said := turns(row):
-        entry["s"] = [[role, shortened(text, *_OTHER)] for role, text in said]
+    if earlier := turns(row):
+        entry["s"] = [[role, shortened(text, *_OTHER)] for role, text in earlier]
         texts = texts[-1:]
     entry["o"] = [shortened(text, *_ANSWER) for text in texts[:_SAMPLES]]
     if len(texts) > _SAMPLES:

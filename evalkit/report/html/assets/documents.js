@@ -149,67 +149,81 @@ function aboutTexts(state) {
 
 // ── filtering ───────────────────────────────────────────────────────────────
 
-/** One pass over numbers, then, where a text is asked for, slices of a few milliseconds over the texts. */
+/** One pass over numbers; where a text is asked for, matches come in while the texts are still being read. */
 async function refresh(state) {
   const turn = ++state.turn;
-  const { columns, total } = state;
-  const codes = new Set([...wanted.outcomes].map((outcome) => DATA.documents.outcomes.indexOf(outcome)));
+  const { columns } = state;
+  const candidates = passing(state);
+  state.codes = new Set([...wanted.outcomes].map((outcome) => DATA.documents.outcomes.indexOf(outcome)));
+  state.counts = new Map();
+  state.found = [];
+  state.matching = 0;
+  state.list.show(0);
+  const box = state.list.node;
+  box.setAttribute("aria-busy", "true");
+  let since = performance.now();
+  let shown = since;
+  for (const i of candidates) {
+    if (wanted.text) {
+      const text = columns.text[i];
+      if (text >= 0 && TEXTS.possible && !TEXTS.isOpen(text)) await TEXTS.reach(text);
+      if (performance.now() - since > SLICE) {
+        if (performance.now() - shown > 120) {
+          progress(state);
+          shown = performance.now();
+        }
+        await new Promise((resolve) => setTimeout(resolve));
+        since = performance.now();
+      }
+      if (turn !== state.turn) return;
+      if (!matches(columns, i)) continue;
+    }
+    state.matching++;
+    state.counts.set(columns.out[i], (state.counts.get(columns.out[i]) || 0) + 1);
+    if (state.codes.has(columns.out[i])) state.found.push(i);
+  }
+  box.removeAttribute("aria-busy");
+  progress(state);
+  state.summary.textContent = state.found.length ? `${plural(state.found.length, "document")} of ${count(state.total)}` : nothing(state.matching);
+  box.classList.toggle("empty", !state.found.length);
+  if (!state.found.length) clear(state.body).append(el("p", { class: "none", text: "Nothing to show." }));
+}
+
+/** The documents that pass every filter but outcome and text. */
+function passing({ columns, total }) {
   const name = wanted.name ? DATA.documents.names.indexOf(wanted.name) : -1;
   const leaf = wanted.leaf ? DATA.documents.leaves.indexOf(wanted.leaf) : -1;
-  const candidates = [];
+  const found = [];
   for (let i = 0; i < total; i++) {
     if (name >= 0 && columns.name[i] !== name) continue;
     if (leaf >= 0 && columns.leaf[i] !== leaf) continue;
     if (wanted.trouble && !((columns.fa[i] | columns.fb[i]) & wanted.trouble)) continue;
-    candidates.push(i);
+    found.push(i);
   }
-  let matching = candidates;
-  state.list.node.removeAttribute("aria-busy");
-  if (wanted.text) {
-    state.list.node.setAttribute("aria-busy", "true");
-    if (TEXTS.possible && TEXTS.blocks) {
-      state.summary.textContent = "Searching…";
-      await TEXTS.openAll();
-      if (turn !== state.turn) return;
-    }
-    matching = await searched(state, candidates, turn);
-    if (matching === null) return;
-    state.list.node.removeAttribute("aria-busy");
-  }
-  const counts = new Map();
-  for (const i of matching) counts.set(columns.out[i], (counts.get(columns.out[i]) || 0) + 1);
+  return found;
+}
+
+function matches(columns, i) {
+  const label = folded(`${DATA.documents.leaves[columns.leaf[i]]} #${columns.id[i]}`);
+  return label.includes(wanted.text) || (columns.text[i] >= 0 && TEXTS.contains(columns.text[i], wanted.text, wanted.whole));
+}
+
+/** What is found so far. */
+function progress(state) {
   for (const [outcome, { chip, number }] of state.chips) {
-    number.textContent = count(counts.get(DATA.documents.outcomes.indexOf(outcome)) || 0);
+    number.textContent = count(state.counts.get(DATA.documents.outcomes.indexOf(outcome)) || 0);
     chip.setAttribute("aria-pressed", String(wanted.outcomes.has(outcome)));
   }
-  state.found = matching.filter((i) => codes.has(columns.out[i]));
-  state.list.show(state.found.length);
-  state.summary.textContent = state.found.length ? `${plural(state.found.length, "document")} of ${count(total)}` : nothing(matching.length);
-  state.list.node.classList.toggle("empty", !state.found.length);
-  if (wide() && state.found.length) state.list.select(0);
-  else if (!state.found.length) clear(state.body).append(el("p", { class: "none", text: "Nothing to show." }));
+  state.list.node.classList.remove("empty");
+  state.list.grow(state.found.length);
+  state.summary.textContent = `${plural(state.found.length, "document")} so far …`;
+  if (wide() && state.list.active() < 0 && state.found.length) state.list.select(0);
 }
 
 function nothing(elsewhere) {
   if (elsewhere) return `No document with these outcomes; ${plural(elsewhere, "document")} with others.`;
   if (wanted.text && !wanted.whole) return "No document matches. “Few-shot examples too” searches whole prompts.";
   return "No document matches.";
-}
-
-async function searched(state, candidates, turn) {
-  const { columns } = state;
-  const found = [];
-  let since = performance.now();
-  for (const i of candidates) {
-    const label = folded(`${DATA.documents.leaves[columns.leaf[i]]} #${columns.id[i]}`);
-    if (label.includes(wanted.text) || (columns.text[i] >= 0 && TEXTS.contains(columns.text[i], wanted.text, wanted.whole))) found.push(i);
-    if (performance.now() - since > SLICE) {
-      await new Promise((resolve) => setTimeout(resolve));
-      if (turn !== state.turn) return null;
-      since = performance.now();
-    }
-  }
-  return found;
 }
 
 /** From elsewhere on the page: show these documents. */

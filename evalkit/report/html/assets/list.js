@@ -55,6 +55,12 @@ function virtualList({ label, height, draw, pick }) {
     active: () => active,
     total: () => total,
     redraw: () => render(true),
+    /** More of the same: what is seen and chosen stays. */
+    grow(length) {
+      total = length;
+      space.style.height = `${length * height}px`;
+      render(true);
+    },
     show(length) {
       total = length;
       active = -1;

@@ -31,12 +31,17 @@ const TEXTS = (() => {
 
   async function unpack(block) {
     packed = packed || JSON.parse(byId("blocks").textContent);
-    const letters = atob(packed[block]);
-    const bytes = new Uint8Array(letters.length);
-    for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i);
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+    const stream = new Blob([fromBase64(packed[block])]).stream().pipeThrough(new DecompressionStream("deflate"));
     const content = JSON.parse(await new Response(stream).text());
     return { prefix: content.prefix, rows: content.rows, hay: new Array(content.rows.length) };
+  }
+
+  function fromBase64(text) {
+    if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
+    const letters = atob(text);
+    const bytes = new Uint8Array(letters.length);
+    for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i);
+    return bytes;
   }
 
   /** What a search reads: everything but the few-shot examples before the document's own part of the prompt. */
@@ -65,7 +70,14 @@ const TEXTS = (() => {
       return content && content.rows[number - starts[block]];
     },
     open,
-    openAll: () => Promise.all(starts.map((_, block) => open(block))),
+    /** Wait for the block of this row. The next ones are begun meanwhile. */
+    async reach(number) {
+      const block = blockOf(number);
+      if (ready.has(block)) return;
+      for (let ahead = 1; ahead <= 3 && block + ahead < starts.length; ahead++) open(block + ahead);
+      await open(block);
+    },
+    isOpen: (number) => ready.has(blockOf(number)),
     contains(number, needle, whole) {
       const block = blockOf(number);
       const content = ready.get(block);
