@@ -29,8 +29,8 @@ from evalkit.runner.engines import ENGINES
 from evalkit.runner.recorded import score
 from evalkit.sandbox import Sandbox
 from evalkit.types import Generated, GenerateRequest
-from tests.test_judging import evalkit
-from tests.test_openai_served import served, speak_in_digits  # noqa: F401 - `served` is a fixture
+from tests.judged import evalkit
+from tests.test_openai_served import speak_in_digits
 
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
@@ -777,38 +777,6 @@ def test_a_group_without_a_figure_of_its_own_stays_a_list(judge: Path, tmp_path:
     run = Run.open(root / "nano" / "m")
     assert not run.groups["mini"]["metrics"]
     assert "overall,instruction-following" in run.tasks["mini_arithmetic"]["metrics"]
-
-
-@pytest.mark.vllm
-def test_a_real_server_judges_the_probe(served: tuple[str, Path], tmp_path: Path) -> None:  # noqa: F811
-    url, _ = served
-    evalkit(
-        *(
-            "run",
-            "--model",
-            "nano",
-            "--tasks",
-            "instruct_format_ko",
-            "--limit",
-            "3",
-            "--output-path",
-            str(tmp_path),
-            "-q",
-        ),
-        *(
-            "--judge",
-            f"openai:tiny@{url}",
-            "--rubric",
-            "instruction-following-ko",
-            "--json",
-            str(tmp_path / "out.json"),
-        ),
-    )
-    entry = json.loads((tmp_path / "out.json").read_text())["tasks"]["instruct_format_ko"]
-    figure = entry["metrics"]["overall,instruction-following-ko"]
-    assert figure["value"] is not None
-    assert figure["coverage"] == 1.0
-    assert entry["metrics"]["checks_strict,none"]["value"] is not None
 
 
 # ── win rate against another model's answers ─────────────────────────────────

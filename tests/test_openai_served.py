@@ -15,13 +15,8 @@ import pytest
 
 from evalkit.engines.openai import OpenAIEngine, Options
 from evalkit.results import Run
-from evalkit.types import (
-    ModelSpec,
-    Score,
-    Scored,
-    Work,
-)
-from tests.judged import RUBRIC, environment, figure, judge, make_run
+from evalkit.types import Generate, Generated, Message, ModelSpec, Sampling, Score, Scored, Work
+from tests.judged import RUBRIC, environment, evalkit, figure, judge, make_run
 
 # `vllm serve` asks for the version of a distribution named vllm; its CPU build goes by another name.
 CPU_SERVE = """
@@ -121,6 +116,50 @@ def test_judging_with_log_probabilities_on_a_real_server(served: tuple[str, Path
     judge(tmp_path, "--judge", f"hf:{folder}", "--judge-args", "dtype=float32")
     assert figure(tmp_path)["method"] == "logprobs"
     assert figure(tmp_path)["value"] == pytest.approx(found["value"], abs=1.0)
+    judge(tmp_path, "--judge", f"vllm:{folder}", "--judge-args", "dtype=float32,max_model_len=2048,enforce_eager=true")
+    assert figure(tmp_path)["method"] == "logprobs"
+    assert figure(tmp_path)["coverage"] == 1.0
+    assert figure(tmp_path)["value"] == pytest.approx(found["value"], abs=1.0)
+
+
+@pytest.mark.vllm
+def test_a_real_server_judges_the_instruct_probe_beside_its_checks(served: tuple[str, Path], tmp_path: Path) -> None:
+    url, _ = served
+    (tmp_path / "one.yaml").write_text(RUBRIC + "engine: {max_tokens: 1}\n")
+    evalkit(
+        *("run", "--model", "nano", "--tasks", "instruct_ko", "--limit", "1", "--output-path", str(tmp_path), "-q"),
+        *("--gen-kwargs", "max_gen_toks=16", "--judge", f"openai:tiny@{url}", "--rubric", str(tmp_path / "one.yaml")),
+        *("--json", str(tmp_path / "out.json")),
+    )
+    found = json.loads((tmp_path / "out.json").read_text())
+    for entry in [found["groups"]["instruct_ko"], *found["tasks"].values()]:
+        assert entry["metrics"]["checks_strict,none"]["value"] is not None
+        judged = entry["metrics"]["quality,one"]
+        assert judged["coverage"] == 1.0
+        assert judged["value"] <= 3.0 if entry["metrics"]["checks_strict,none"]["value"] == 0 else judged["value"] > 1
+    assert found["groups"]["instruct_ko"]["metrics"]["quality,one"]["n"] == 10
+
+
+@pytest.mark.vllm
+def test_a_real_server_holds_samples_to_the_form(served: tuple[str, Path]) -> None:
+    """A model of random weights that speaks in digits begins an object, where one is asked for."""
+    from evalkit.judging.scale import Scale
+    from evalkit.judging.schema import response_format
+
+    url, _ = served
+    form = (("response_format", response_format(Scale.between(1, 5), "score")),)
+    begun = []
+    for extra in ((), form):
+        engine = OpenAIEngine("tiny", Options(base_url=url, api="chat"))
+        sampling = Sampling(24, temperature=1.0, seed=1, extra=extra)
+        text = (Message("user", "Rate this answer from 1 to 5."),)
+        try:
+            found = list(engine.run(iter([Generate(tuple(range(8)), array("i"), sampling, tuple(range(8)), text)])))
+        finally:
+            engine.close()
+        begun.append([isinstance(answer, Generated) and answer.text.lstrip().startswith("{") for answer in found])
+    assert begun == [[False] * 8, [True] * 8]
+    assert engine.description["abilities"]["supports"]["structured output"] == "yes"
 
 
 @pytest.mark.vllm
