@@ -49,6 +49,8 @@ class Task:
         self.card = card
         self.code = code
         self.checks = checks
+        self.is_code = code is not None or (checks is not None and checks.run_code(self._eval_docs))
+        """Whether answers are run in the sandbox."""
         self.stratum = name if card is not None and card.stratum == "task" else None
 
     # ── facts ────────────────────────────────────────────────────────────────
@@ -86,11 +88,6 @@ class Task:
     @property
     def size(self) -> int:
         return len(self._eval_docs)
-
-    @property
-    def is_code(self) -> bool:
-        """Whether answers are run in the sandbox."""
-        return self.code is not None or (self.checks is not None and self.checks.run_code(self._eval_docs))
 
     @property
     def conversation(self) -> Conversation | None:
