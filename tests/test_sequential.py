@@ -157,6 +157,20 @@ def test_a_population_whose_mean_is_the_hypothesis_is_hardly_ever_rejected(side:
     assert not too_many(errors, runs)
 
 
+def test_sources_that_stand_or_fall_together_are_counted_as_one() -> None:
+    """Of a population of sources with six documents each, all alike: taken one by one, they would claim too much."""
+    sources, runs = 80, 300
+    dice = np.random.default_rng(16)
+    labels = np.repeat([f"c{i}" for i in range(sources)], 6)
+    together, apart = 0, 0
+    for seed in range(runs):
+        values = np.repeat(dice.choice([-1.0, 0.0, 1.0], p=[0.15, 0.7, 0.15], size=sources), 6)
+        together += rejected(values, draw(values.size, seed=seed, clusters=labels), -1)
+        apart += rejected(values, draw(values.size, seed=seed), -1)
+    assert not too_many(together, runs)
+    assert too_many(apart, runs)
+
+
 def test_the_fixed_set_alone_would_err_about_its_population() -> None:
     """Why both meanings are held to: of its own mean, the set is sure in the end, whatever it stands for."""
     n, runs, errors = 240, 300, 0
