@@ -273,6 +273,7 @@ def test_a_name_that_cannot_be_compared_is_left_out_with_its_reason(tmp_path: Pa
     assert [task["name"] for task in view["tasks"]] == ["sums"]
     assert "the scorer raised" in view["refused"]["odd"]
     assert view["gate"]["verdict"] in ("pass", "cannot_tell", "regression")
+    assert view["gate"]["policy"].startswith("by the default policy")
 
 
 def test_runs_that_measured_different_things_stand_alone_with_the_reason(tmp_path: Path) -> None:

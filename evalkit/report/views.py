@@ -126,7 +126,7 @@ def _judged(
 ) -> tuple[GateResult | None, str | None]:
     rules = policy or Policy()
     if policy is None and narrowed:
-        rules = Policy(tasks={task.name: TaskPolicy() for task in against.tasks})
+        rules = Policy(tasks={task.name: TaskPolicy() for task in against.tasks}, source="the default policy")
     try:
         return gate(baseline, run, rules, allow=allow), None
     except EvalkitError as error:

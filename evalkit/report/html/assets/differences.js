@@ -5,8 +5,8 @@ function drawDifferences(view) {
   const run = DATA.runs[view.run];
   if (view.baseline === null) {
     const others = DATA.runs.length > 1;
-    heading(section, "Figures", others ? `${run.label}, by itself.` : "One run by itself. Name a second one to see what changed.");
-    if (view.reason) section.append(el("p", { class: "card note bad", text: `Not compared with ${DATA.runs[0].label}: ${view.reason}` }));
+    heading(section, "Figures", others ? `${nameOf(view.run)}, by itself.` : "One run by itself. Name a second one to see what changed.");
+    if (view.reason) section.append(el("p", { class: "card note bad", text: `Not compared with ${nameOf(0)}: ${view.reason}` }));
     section.append(figuresAlone(view), ...refused(view));
     return;
   }
