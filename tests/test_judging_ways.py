@@ -245,3 +245,28 @@ def test_the_limit_in_dollars_is_one_for_all_judges_and_what_was_answered_is_kep
         assert sum(server.stats()["answered"].values()) == 80
     assert figure(tmp_path)["value"] == pytest.approx(expected(range(40)))
     assert score_of(0) in range(1, 6)
+
+
+def test_a_run_behind_an_api_is_estimated_stopped_and_taken_up_again(tmp_path: Path) -> None:
+    data = tmp_path / "mine.jsonl"
+    data.write_text("".join(json.dumps({"q": f"What is item-{i}?", "a": "1"}) + "\n" for i in range(30)))
+    (tmp_path / "says.yaml").write_text(
+        f"task: says\ndataset_path: json\ndataset_kwargs: {{data_files: {{test: {data}}}}}\ntest_split: test\n"
+        "output_type: generate_until\ndoc_to_text: '{{q}}'\ndoc_to_target: '{{a}}'\n"
+        'generation_kwargs: {until: ["\\n"], max_gen_toks: 8}\nmetric_list: [{metric: exact_match}]\n'
+    )
+    common = ["run", "--engine", "openai", "--model", "fake", "--include-path", str(tmp_path), "--tasks", "says"]
+    common += ["--output-path", str(tmp_path / "out"), "--name", "x", "-q"]
+    with Loopback() as server:
+        priced = ["--model-args", f"base_url={server.url},price=1000/1000"]
+        evalkit(*common, *priced, "--dry-run", "--json", str(tmp_path / "cost.json"))
+        assert server.stats()["requests"] == 0
+        cost = json.loads((tmp_path / "cost.json").read_text())
+        assert (cost["requests"], cost["generated_tokens"]) == (30, 240)
+        assert cost["usd"] == pytest.approx((cost["prompt_tokens"] + 240) / 1000)
+        stopped = evalkit(*common, *priced, "--max-usd", "1", code=4)
+        assert "is reached" in stopped.stderr
+        assert 5 <= server.stats()["requests"] <= 9
+        evalkit(*common, *priced, "--max-usd", "10")
+        assert server.stats()["requests"] == 30
+    assert "--engine openai" in evalkit("run", "--model", "nano", "--tasks", "mini", "--max-usd", "1", code=2).stderr

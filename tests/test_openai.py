@@ -265,6 +265,13 @@ def test_prices_are_known_given_or_said_to_be_unknown() -> None:
         OpenAIEngine("m", Options(base_url="https://elsewhere.example/v1", max_usd=1.0))
 
 
+@pytest.mark.parametrize("limit", [0.5, 0.7, 1.0, 1.3])
+def test_a_limit_that_is_reached_ends_the_run_whatever_dollars_round_to(limit: float) -> None:
+    """Sums and differences of cents leave crumbs, for which nobody may wait."""
+    with Loopback() as server, pytest.raises(EngineError, match="is reached"):
+        answers(server.url, [ask(i, WITH_LOGPROBS) for i in range(60)], price="333.3/777.7", max_usd=limit)
+
+
 def test_the_limit_is_not_passed_and_what_was_answered_is_given() -> None:
     done: list[Answer] = []
     with Loopback() as server:

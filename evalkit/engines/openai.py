@@ -204,7 +204,11 @@ class OpenAIEngine:
             try:
                 path, content = body()
                 reserved = await self._reserve(prompt_tokens, most_tokens)
-                reply = await self._send(path, content)
+                try:
+                    reply = await self._send(path, content)
+                except BaseException:
+                    self.budget.settle(reserved, 0, 0)
+                    raise
                 self._settle(reply, reserved, prompt_tokens)
             finally:
                 pace.leave()
@@ -235,7 +239,7 @@ class OpenAIEngine:
     async def _reserve(self, prompt_tokens: int, most_tokens: int) -> float:
         """Wait for dear requests to come back cheaper than they might have been, before the limit counts as reached."""
         prompt_tokens = int(prompt_tokens * self._underestimated) + 1
-        while not self.budget.fits(prompt_tokens, most_tokens) and self.budget.reserved > 0:
+        while not self.budget.fits(prompt_tokens, most_tokens) and self.budget.open:
             await asyncio.sleep(0.02)
         return self.budget.reserve(prompt_tokens, most_tokens)
 

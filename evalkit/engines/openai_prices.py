@@ -96,6 +96,9 @@ class Budget:
         self.prompt = 0
         self.generated = 0
         self.reserved = 0.0
+        self.open = 0
+        """Requests for which something is reserved. Counted, since what is left of sums and differences of dollars is
+        seldom exactly nothing."""
 
     @property
     def spent(self) -> float | None:
@@ -117,9 +120,12 @@ class Budget:
                 " and the same command with a higher limit goes on from there"
             )
         self.reserved += cost
+        self.open += 1
         return cost
 
     def settle(self, reserved: float, prompt: int, generated: int) -> None:
-        self.reserved -= reserved
+        if self.price is not None and self.most is not None:
+            self.open -= 1
+            self.reserved = self.reserved - reserved if self.open else 0.0
         self.prompt += prompt
         self.generated += generated

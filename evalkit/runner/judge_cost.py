@@ -12,23 +12,23 @@ from evalkit.judging.prompts import judge_messages
 from evalkit.judging.rubric import Rubric
 from evalkit.runner.judges import JudgeSpec
 
-__all__ = ["estimate"]
+__all__ = ["estimate", "estimate_tokens"]
 
 
 def estimate(rubric: Rubric, judges: Sequence[JudgeSpec], items: Sequence[Item], price: str | None) -> dict[str, Any]:
     """With log-probabilities; without them every judgment is sampled, which the note says."""
     asked = [item for item in items if item.missing is None]
     orders = 2 if rubric.kind == "pairwise" else 1
-    characters = 0
+    prompt = 0
     for item in asked:
         inputs = dict(item.inputs)
         if rubric.kind == "pairwise":
             inputs["answer_a"], inputs["answer_b"] = inputs.pop("answer"), item.other or ""
         for dimension in rubric.dimensions:
             messages = judge_messages(rubric, dimension, inputs)
-            characters += orders * sum(_weight(message.content) for message in messages)
+            prompt += orders * (8 + sum(estimate_tokens(message.content) for message in messages))
     requests = len(asked) * len(rubric.dimensions) * orders
-    prompt, generated = characters // 4 + 8 * requests, requests * rubric.settings.max_tokens
+    generated = requests * rubric.settings.max_tokens
     prices = {judge.typed: _price(judge, price) for judge in judges}
     unknown = [name for name, known in prices.items() if known is None]
     costs = [known.of(prompt, generated) for known in prices.values() if known is not None]
@@ -55,6 +55,6 @@ def _price(judge: JudgeSpec, given: str | None) -> Price | None:
     return price_of(judge.model, base_url_of({"base_url": judge.url}), given)
 
 
-def _weight(text: str) -> int:
-    """Characters by what they cost in tokens: a Korean or Chinese one counts about as much as three Latin ones."""
-    return sum(3 if ord(character) > 0x2E80 else 1 for character in text)
+def estimate_tokens(text: str) -> int:
+    """From characters: four Latin ones make a token, and a Korean or Chinese one counts about as much as three."""
+    return (len(text) + 2 * sum(character > "\u2e80" for character in text)) // 4
