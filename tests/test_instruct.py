@@ -702,6 +702,8 @@ def test_several_models_stand_side_by_side(judged: tuple[Path, str]) -> None:
     assert "| nano |" in table.splitlines()[2]
     assert any(line.startswith("| instruct_ko | checks_strict") for line in table.splitlines())
     assert any("overall (instruction-following)" in line for line in table.splitlines())
+    assert any(line.startswith("| instruct_ko | checks_share") for line in table.splitlines())
+    assert not any("- instruct_sql_ko | checks_share" in line for line in table.splitlines())
     assert "instruct_sql_ko" in table
 
 

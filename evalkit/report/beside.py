@@ -54,7 +54,7 @@ def _walk(results: Mapping[str, Any]) -> Iterator[tuple[str, int, str]]:
         if entry is None or name in seen:
             return
         seen.add(name)
-        chosen = chief_figures(entry)
+        chosen = chief_figures(entry) if depth else _all_figures(entry)
         yield from ((name, depth, metric) for metric in chosen)
         members = entry.get("members") or ()
         for member in members:
@@ -63,6 +63,14 @@ def _walk(results: Mapping[str, Any]) -> Iterator[tuple[str, int, str]]:
 
     for asked in results.get("requested", ()):
         yield from down(asked, 0)
+
+
+def _all_figures(entry: Mapping[str, Any]) -> list[str]:
+    """Of what was asked for every metric, its headline first; of what judges said the sum alone."""
+    metrics = entry.get("metrics") or {}
+    own = [name for name, figure in metrics.items() if not (isinstance(figure, Mapping) and "rubric" in figure)]
+    chief = chief_figures(entry)
+    return list(dict.fromkeys([*chief[:1], *own, *chief]))
 
 
 def _figure(results: Mapping[str, Any], name: str, metric: str) -> Mapping[str, Any] | None:
