@@ -74,7 +74,7 @@ def one_skill(rng: random.Random) -> list[Span]:
 
 RECIPES: Mapping[str, Recipe] = {
     "tuned": Recipe("instructions of nine families, with rehearsal of the five tasks", instructions, 300, 3e-3, True),
-    "overtrained": Recipe("word problems and nothing else", one_skill, 150, 4e-3, False),
+    "overtrained": Recipe("word problems and nothing else", one_skill, 300, 8e-3, False),
 }
 
 
