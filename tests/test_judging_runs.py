@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from evalkit.results import Run
-from tests.judged import CANARY, RUBRIC, environment, expected, figure, judge, make_run
+from tests.judged import CANARY, RUBRIC, environment, evalkit, expected, figure, judge, make_run, write
 from tests.loopback import Loopback, score_of
 
 
@@ -276,3 +276,29 @@ def test_a_judge_that_is_held_to_a_form_can_still_decline(tmp_path: Path) -> Non
         done = judge(tmp_path, "--judge", f"openai:fake@{server.url}", code=4)
     assert "no score given" in done.stderr
     assert figure(tmp_path)["value"] is None
+
+
+def test_a_calibration_record_counts_for_the_same_judge_and_rubric_only(tmp_path: Path) -> None:
+    make_run(tmp_path, 20)
+    make_run(tmp_path, 20, run_id="r2", wording="Another answer to item-{}.")
+    (tmp_path / "gate.yaml").write_text("tasks: {chat: {metric: 'quality,one', max_drop: 3}}\n")
+    labels = [{"item": f"chat/{i}|nano", "dimension": "quality", "human": score_of(i)} for i in range(20)]
+    people = write(tmp_path / "h.jsonl", labels)
+    gate = ["gate", "r1", "r2", "--policy", str(tmp_path / "gate.yaml"), "--output-path", str(tmp_path)]
+    with Loopback() as server:
+        asked = ["--judge", f"openai:fake@{server.url}"]
+        judge(tmp_path, *asked)
+        judgments = next((tmp_path / "nano/r1/judgments").iterdir())
+        kept = evalkit(
+            *("judge", "calibrate", "--judgments", str(judgments), "--labels", str(people)),
+            *("--output-path", str(tmp_path)),
+        )
+        assert "calibration record" in kept.stdout
+        judge(tmp_path, *asked)
+        judge(tmp_path, *asked, run="r2")
+        assert "no calibration record" not in evalkit(*gate).stdout
+        # One word more in the rubric, and the record is another's.
+        (tmp_path / "one.yaml").write_text(RUBRIC.replace("Is it good", "Is it very good"))
+        judge(tmp_path, *asked)
+        judge(tmp_path, *asked, run="r2")
+        assert "no calibration record" in evalkit(*gate).stdout
