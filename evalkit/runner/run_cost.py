@@ -1,0 +1,82 @@
+"""evalkit run --dry-run: what a run would ask for, and what that would cost. Tasks are built; no model is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from evalkit import results
+from evalkit.config import RunConfig
+from evalkit.engines.openai_options import base_url_of
+from evalkit.engines.openai_prices import Price, price_of
+from evalkit.registry import Document
+from evalkit.runner.judge_cost import estimate_tokens
+from evalkit.runner.listener import Listener
+from evalkit.runner.preparing import prepare
+from evalkit.tokens.sampling import sampling_of
+from evalkit.types import Message, Prompt
+
+__all__ = ["estimate_run"]
+
+_AROUND = 8
+"""Tokens around a prompt: roles and marks of a chat."""
+
+
+def estimate_run(config: RunConfig, listener: Listener) -> dict[str, Any]:
+    tasks: dict[str, dict[str, int]] = {}
+    prices: dict[str, Price | None] = {}
+    total = {"requests": 0, "prompt_tokens": 0, "generated_tokens": 0}
+    costs: list[float] = []
+    follows = 0
+    for typed in config.model:
+        prepared = prepare(config, typed, results.new_run_id(), listener)
+        price: Price | None = Price(0.0, 0.0, "a model of your own")
+        if prepared.kind.name == "openai":
+            price = price_of(typed, base_url_of(config.model_args), config.model_args.get("price"))
+        prices[typed] = price
+        variants = len(prepared.variants)
+        for name, (_, documents) in prepared.documents.items():
+            one = _of_task(documents)
+            follows += sum(request.follows is not None for document in documents for request in document.requests)
+            tasks[name] = one
+            for key in total:
+                total[key] += variants * one[key]
+            if price is not None:
+                costs.append(variants * price.of(one["prompt_tokens"], one["generated_tokens"]))
+    unknown = [name for name, known in prices.items() if known is None]
+    notes = ["what the journal holds already is not asked again; tokens are estimated from characters"]
+    if follows:
+        notes.append(f"{follows} turns follow from earlier answers, whose length is not known: not among the prompts")
+    return {
+        **total,
+        "tasks": tasks,
+        "usd": None if unknown else sum(costs),
+        **({"reason": f"the price of {', '.join(unknown)} is not known here; give price=IN/OUT"} if unknown else {}),
+        "prices": {name: None if known is None else known.describe() for name, known in prices.items()},
+        "notes": notes,
+    }
+
+
+def _of_task(documents: Iterable[Document]) -> dict[str, int]:
+    """The continuations of one context are one request; so are the samples of one prompt."""
+    requests = prompt = generated = 0
+    for document in documents:
+        contexts: set[Prompt] = set()
+        for request in document.requests:
+            context = estimate_tokens(_text(request.context)) + _AROUND
+            if request.kind == "generate":
+                requests += 1
+                prompt += context
+                generated += request.repeats * sampling_of(request.gen_kwargs, None).max_tokens
+            else:
+                requests += request.context not in contexts
+                contexts.add(request.context)
+                prompt += context + estimate_tokens(request.continuation)
+                generated += 1
+    return {"requests": requests, "prompt_tokens": prompt, "generated_tokens": generated}
+
+
+def _text(prompt: Prompt) -> str:
+    if isinstance(prompt, str):
+        return prompt
+    return "\n".join(message.content for message in prompt if isinstance(message, Message))
