@@ -109,10 +109,17 @@ def adapters() -> Mapping[str, Path]:
 
 
 def find_adapter(typed: str) -> str:
-    """What a loader opens: a folder of that name, else the shipped adapter, else what was typed."""
-    if Path(typed).exists():
+    """What a loader opens: a folder of that name, a hub id, or the adapter that ships under that name."""
+    if Path(typed).exists() or _HUB_ID.fullmatch(typed):
         return typed
-    return str(adapters().get(typed, typed))
+    shipped = adapters()
+    if typed not in shipped:
+        raise UnknownModel(
+            f"no adapter {typed!r}: there is no such folder, and none of that name ships with evalkit"
+            f"{nearest(typed, shipped)} (--adapter takes a folder, a hub id like org/name, or one of "
+            f"{', '.join(sorted(shipped))})"
+        )
+    return str(shipped[typed])
 
 
 def all_entries() -> tuple[Entry, ...]:

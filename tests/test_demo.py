@@ -17,6 +17,7 @@ import yaml
 
 from evalkit import catalog
 from evalkit.engines.adapters import adapter_rank, adapter_targets, check_fits, refused_by_vllm, tensor_shapes
+from evalkit.errors import UnknownModel
 from evalkit.policy import Policy
 from evalkit.types import Adapter, Generate, ModelSpec, Sampling
 from tools.nano import tune
@@ -46,6 +47,11 @@ def test_a_folder_of_that_name_wins_over_a_shipped_adapter(tmp_path: Path, monke
     monkeypatch.chdir(tmp_path)
     assert catalog.find_adapter("nano-tuned") == "nano-tuned"
     assert catalog.find_adapter("org/some-lora") == "org/some-lora"
+
+
+def test_a_misspelt_adapter_is_refused_with_the_nearest_that_ships() -> None:
+    with pytest.raises(UnknownModel, match="did you mean nano-tuned"):
+        catalog.find_adapter("nano-tund")
 
 
 @pytest.mark.parametrize("name", NAMES)
