@@ -596,6 +596,34 @@ def test_what_models_wrote_is_text_wherever_it_stands(tmp_path: Path, open_page:
 
 
 @pytest.mark.browser
+def test_a_name_turns_no_other_words_and_breaks_no_figure(tmp_path: Path, open_page: Any) -> None:
+    odd = "a_name_without_any_place_to_break_it_" * 3 + "\u202e"
+    values = {"a": [1.0, 0.0] * 30, "b": [0.0, 1.0] * 30}
+    tasks = {side: {"t": TaskRows(column, metric="acc,none")} for side, column in values.items()}
+    page = open_page(
+        page_of(*(write_run(tmp_path, s, tasks[s], manifest={"model": {"typed": s + odd}}) for s in values))
+    )
+    leftmost = """(node, word) => {
+        const texts = [...node.childNodes].filter((one) => one.nodeType === 3 && one.data.includes(word));
+        const place = texts[0].data.indexOf(word);
+        const at = (from) => {
+            const range = document.createRange();
+            range.setStart(texts[0], from);
+            range.setEnd(texts[0], from + 1);
+            return range.getBoundingClientRect();
+        };
+        return [at(place), at(place + word.length - 1)].map((box) => box.y * 10000 + box.x);
+    }"""
+    first, last = page.tab.locator(".banner p.small").evaluate(leftmost, "against")
+    assert first < last, "the words after a name still run from left to right"
+    heights = page.tab.locator("#leaderboard .label .num").evaluate_all("all => all.map((one) => one.offsetHeight)")
+    assert len(heights) == 2
+    assert max(heights) < 30, "a figure stands on one line however long the name beside it"
+    axis = page.tab.locator("#leaderboard figure .axis text").all_text_contents()
+    assert (axis[0], axis[-1]) == ("0", "1"), "a share ends at 1"
+
+
+@pytest.mark.browser
 def test_its_policy_stops_a_script_that_got_in_all_the_same(tmp_path: Path, open_page: Any, listener: Listener) -> None:
     html = page_of(*pair_of_runs(tmp_path))
     [policy] = re.findall(r'Content-Security-Policy" content="([^"]*)"', html)

@@ -43,9 +43,13 @@ function boardRow(board, row) {
 
 function scoreCell(score) {
   if (score.value === null) return el("td", { class: "num none" }, "n/a", el("small", { text: score.reason }));
-  const small = score.ci95 ? `${score.ci95[0].toFixed(3)}–${score.ci95[1].toFixed(3)}` : "no interval";
-  return el("td", { class: "num" }, score.value.toFixed(3), el("small", { text: small }));
+  return el("td", { class: "num" }, decimals(score.value), el("small", { text: score.ci95 ? range(score.ci95) : "no interval" }));
 }
+
+const decimals = (value) => value.toFixed(3).replace("-", "−");
+
+/** A dash between figures that may be negative reads as another minus. */
+const range = ([low, high]) => `${decimals(low)}${low < 0 ? " to " : "–"}${decimals(high)}`;
 
 function panel(board, name, about) {
   const scores = board.rows.map((row) => ({ row, score: row.benchmarks[name] }));
@@ -59,10 +63,12 @@ function panel(board, name, about) {
     node.append(el("p", { class: "none", text: scores.map(({ row, score }) => `${nameOf(row.run)}: ${score.reason}`).join("; ") }));
     return node;
   }
-  const scale = scaleOf(Math.min(...ends), Math.max(...ends), { ticks: 4 });
+  const [least, most] = [Math.min(...ends), Math.max(...ends)];
+  // One figure by itself spans nothing: a share has its own ends.
+  const scale = least === most && least >= 0 && most <= 1 ? scaleOf(0, 1, { ticks: 4 }) : scaleOf(least, most, { ticks: 4 });
   for (const { row, score } of scores) {
     node.append(
-      el("p", { class: "label" }, el("span", { class: "model", text: nameOf(row.run) }), el("span", { class: "num", text: score.value === null ? "n/a" : score.value.toFixed(3) })),
+      el("p", { class: "label" }, el("span", { class: "model", text: nameOf(row.run) }), el("span", { class: "num", text: score.value === null ? "n/a" : decimals(score.value) })),
     );
     if (score.value === null) {
       node.append(el("p", { class: "none small", text: score.reason }));

@@ -54,7 +54,7 @@ function forest(view) {
   const turn = (task) => (task.higher_is_better ? 1 : -1) / task.scale;
   const ends = [0];
   for (const task of tasks) {
-    ends.push(task.delta * turn(task));
+    if (task.delta !== null) ends.push(task.delta * turn(task));
     if (task.ci95) ends.push(...task.ci95.map((end) => end * turn(task)));
     if (task.gate && typeof task.gate.tolerance === "number") ends.push(-task.gate.tolerance / task.scale);
   }
@@ -106,7 +106,7 @@ function forestRow(task, scale, turn) {
     label: `${task.name}: ${signed(task.delta, points)}, 95% interval ${interval}`,
     zero: 0,
     bounds: tolerance === null ? [] : [-tolerance / task.scale],
-    marks: [{ value: task.delta * turn, low: ci[0], high: ci[1], kind: moved }],
+    marks: [{ value: task.delta === null ? null : task.delta * turn, low: ci[0], high: ci[1], kind: moved }],
     height: 30,
   });
   return el(

@@ -2,7 +2,8 @@
 
 function drawTop(current) {
   const runs = DATA.runs;
-  byId("title").textContent = runs.map((_, place) => nameOf(place)).slice(0, 4).join(" · ") + (runs.length > 4 ? ` and ${runs.length - 4} more` : "");
+  const names = runs.slice(0, 4).flatMap((_, place) => [place ? " · " : null, el("span", { text: nameOf(place) })]);
+  fill(clear(byId("title")), {}, [...names, runs.length > 4 ? ` and ${runs.length - 4} more` : null]);
   const box = clear(byId("runs"));
   runs.forEach((run, place) => {
     box.append(
