@@ -624,6 +624,14 @@ def test_a_name_turns_no_other_words_and_breaks_no_figure(tmp_path: Path, open_p
 
 
 @pytest.mark.browser
+def test_a_phone_shows_what_went_wrong_beside_the_names(tmp_path: Path, open_page: Any) -> None:
+    page = open_page(page_of(*pair_of_runs(tmp_path)), PHONE)
+    count = page.tab.locator("#troubles tbody td.num").first.bounding_box()
+    assert count["x"] + count["width"] <= PHONE["width"], "a count is seen before anybody scrolls"
+    assert page.tab.locator("#troubles tbody th").all_text_contents()[:2] == ["sums", "school"]
+
+
+@pytest.mark.browser
 def test_its_policy_stops_a_script_that_got_in_all_the_same(tmp_path: Path, open_page: Any, listener: Listener) -> None:
     html = page_of(*pair_of_runs(tmp_path))
     [policy] = re.findall(r'Content-Security-Policy" content="([^"]*)"', html)

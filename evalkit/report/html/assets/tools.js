@@ -59,6 +59,9 @@ function percent(part, whole) {
 /** Up to `most` characters, an ellipsis for the rest. */
 const shorten = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
+/** A long name, which may be broken behind its underlines and slashes. */
+const breakable = (name) => name.match(/[^_/]*[_/]?/g).flatMap((part, i) => (part ? [i ? el("wbr") : null, part] : []));
+
 const WORDS = { pass: "PASS", regression: "REGRESSION", cannot_tell: "CANNOT TELL" };
 const MARKS = { pass: "✓", regression: "✕", cannot_tell: "?" };
 

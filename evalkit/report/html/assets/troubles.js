@@ -34,7 +34,7 @@ function drawTroubles(view) {
         el(
           "tr",
           {},
-          i === 0 ? el("th", { scope: "rowgroup", rowspan: shown.length, text: row.name }) : null,
+          i === 0 ? el("th", { scope: "rowgroup", rowspan: shown.length }, breakable(row.name)) : null,
           shown.length > 1 ? el("td", { class: "model", text: nameOf(place) }) : null,
           kinds.map(([key, , bit]) => troubleCell(view, row, counts, key, bit)),
           el("td", { class: "num", text: counts ? count(counts.asked) : "not run" }),
