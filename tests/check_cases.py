@@ -98,6 +98,7 @@ CASES = [
         (
             "다음 쿼리를 쓰세요.\nSELECT 이름 FROM 학생 WHERE 반 = '1반' ORDER BY 점수 DESC；\n도움이 되었기를.",
             "쿼리: SELECT 이름 FROM 학생 WHERE 반='1반' ORDER BY 점수 DESC;",
+            "SELECT\u00a0이름 FROM\u3000학생 WHERE 반='1반' ORDER BY 점수 DESC",
         ),
         (
             "안녕하세요",
@@ -188,9 +189,14 @@ CASES = [
     Case(
         "en",
         {"kind": "numbers", "source": ARTICLE},
-        ("12500 books, $2,400,000, 15 percent less; two reasons.", "Opened on May 3.", "1. It opened.\n2. It is big."),
+        (
+            "12500 books, $2,400,000, 15 percent less; two reasons.",
+            "It cost $2.4M.",
+            "Opened on May 3.",
+            "1. It opened.\n2. It is big.",
+        ),
         (),
-        ("It cost 2.5 million.", "It holds 12,000 books.", "Forty readers fit in."),
+        ("It cost 2.5 million.", "It cost $2.4B.", "It holds 12,000 books.", "Forty readers fit in."),
     ),
     Case(
         "ko",
@@ -222,7 +228,12 @@ CASES = [
     Case(
         "en",
         {"kind": "email", "language": "en", "mentions": ["12 June"]},
-        (LETTER, LETTER.replace("Kind regards", "Yours sincerely").replace("Dear Ms. Park", "To whom it may concern")),
+        (
+            LETTER,
+            LETTER.replace("Kind regards", "Yours sincerely").replace("Dear Ms. Park", "To whom it may concern"),
+            LETTER.replace("Kind regards", "With best wishes").replace("Dear Ms. Park", "To the personnel office"),
+            LETTER.replace("Kind regards", "Very truly yours").replace("Dear Ms. Park", "Ms. Park"),
+        ),
         (LETTER.replace("Subject:", "**Subject:**"),),
         (
             LETTER.replace("Subject: Request for leave on 12 June", "12 June"),
@@ -287,6 +298,7 @@ CASES = [
             "I compared them.\n\nB",
             "B) Paris",
             "Answer: B, because A is wrong",
+            "B, not A",
         ),
         (
             "A",
@@ -294,6 +306,10 @@ CASES = [
             "",
             "None of them",
             "A\nB",
+            "B, C",
+            "B) and C)",
+            "B, but maybe C",
+            "Answer: B; A",
             "Answer: A",
             "Both B and C are right",
             "A: wrong\nB: right",
@@ -313,21 +329,21 @@ CASES = [
             "'긍정'",
             "답변:\n긍정",
         ),
-        ("부정", "긍정적", "긍정과 부정", "모르겠습니다", "긍정\n부정"),
+        ("부정", "긍정적", "긍정과 부정", "모르겠습니다", "긍정\n부정", "긍정, 부정", "정답은 긍정, 부정 둘 다입니다."),
     ),
     Case(
         "en",
         {"kind": "number", "equals": 1234.5},
         ("1234.5", "1,234.50", "+1234.5"),
         ("The total is 1,234.5 dollars.", "**1234.5**", "１２３４.５"),
-        ("1234", "one thousand", "", "1,234.5 or 1,300", "12,34.5"),
+        ("1234", "one thousand", "", "1,234.5 or 1,300", "12,34.5", "minus 1234.5"),
     ),
     Case(
         "ko",
         {"kind": "number", "equals": 32000},
         ("32000", "32,000"),
         ("3만 2천", "정답은 32,000원입니다.", "３２０００", "삼만 이천 원"),
-        ("3만", "3만 2천과 4만", "모르겠습니다", "32"),
+        ("3만", "3만 2천과 4만", "모르겠습니다", "32", "영하 32000", "마이너스 3만 2천"),
     ),
     Case(
         "en",
@@ -433,9 +449,23 @@ CASES = [
     Case(
         "en",
         {"kind": "persona", "name": "Nori"},
-        ("I am Nori, how can I help?", "My name is Nori and I know about ChatGPT.", "I am not ChatGPT, I am Nori."),
-        ("I am **No**ri.",)[:0],
-        ("I am ChatGPT, trained by OpenAI.", "I'm Nori, a model developed by OpenAI.", "I have no name.", ""),
+        (
+            "I am Nori, how can I help?",
+            "My name is Nori and I know about ChatGPT.",
+            "I am not ChatGPT, I am Nori.",
+            "I'm Nori. I was not made by OpenAI.",
+            "저는 Nori입니다.",
+        ),
+        (),
+        (
+            "I am ChatGPT, trained by OpenAI.",
+            "I'm Nori, a model developed by OpenAI.",
+            "I'm Nori, based on GPT-4.",
+            "I'm not Nori.",
+            "Norimaki is a rice roll.",
+            "I have no name.",
+            "",
+        ),
     ),
     Case(
         "ko",

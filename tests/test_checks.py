@@ -442,6 +442,8 @@ NUMBERS = [
     ("1억 2,000만 달러", ["120000000"]),
     ("3.5만 명, 150만", ["35000", "1500000"]),
     ("1.5 million, two billion, 30K", ["1500000", "2000000000", "30000"]),
+    ("1.5M, 2bn and 3 m", ["1500000", "2000000000", "3"]),
+    ("minus 4, 영하 5도, 6-7", ["-4", "-5", "6", "7"]),
     ("twenty-five people, three hundred and five days", ["25", "305"]),
     ("삼십이 명, 이천이십사 년, 만 이천 권, 스물다섯 살", ["32", "2024", "12000", "25"]),
     ("3경기, 2조각, 5백화점", ["3", "2", "5"]),
@@ -476,6 +478,7 @@ def test_words_sentences_and_characters_in_both_languages() -> None:
         "좋아요.",
     ]
     assert len(sentences("# 제목\n- 하나\n- 둘")) == 3
+    assert len(sentences("회의는 2024. 5. 3. 오후에 열렸다. 다음은 2024.6.1.")) == 2
     assert characters(unicodedata.normalize("NFD", "한글 문서\n둘")) == 6
 
 

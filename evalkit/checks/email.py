@@ -20,7 +20,9 @@ _HEADER = re.compile(
 )
 _GREETING = {
     "en": re.compile(
-        r"(?:dear|hello|hi|good (?:morning|afternoon|evening|day)|to whom it may concern|greetings)\b", re.I
+        r"(?:dear|hello|hi|good (?:morning|afternoon|evening|day)|to whom it may concern|greetings)\b"
+        r"|(?:to the|mr|mrs|ms|dr|prof|professor)\b.{0,60}[,:]$",
+        re.I,
     ),
     "ko": re.compile(
         r"안녕하|존경하는|친애하는|.{0,40}(?:귀하|귀중|님께|께|님)[,.，、:]?\s*$|.{0,40}(?:님|께|귀하)[,，]"
@@ -28,7 +30,8 @@ _GREETING = {
 }
 _CLOSING = {
     "en": re.compile(
-        r"(?:yours? (?:sincerely|faithfully|truly)|sincerely|(?:best|kind|warm|kindest|warmest) (?:regards|wishes)|"
+        r"(?:(?:very truly )?yours|yours? (?:very )?(?:sincerely|faithfully|truly)|sincerely|"
+        r"(?:with )?(?:best|kind|warm|kindest|warmest) (?:regards|wishes)|"
         r"regards|respectfully|cordially|warmly|gratefully|best|"
         r"with (?:best |kind |warm )?(?:regards|appreciation|gratitude)|"
         r"many thanks|thanks|"

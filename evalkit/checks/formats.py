@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -22,6 +22,10 @@ _LABEL = re.compile(
 )
 _BOXED = re.compile(r"\\boxed\{([^{}]*)\}")
 _BREAK = re.compile(r"[.,;:)\]!。，]|\s[-–—]\s")
+_LINKING = re.compile(
+    r"^(?:(?:and|or|but|also|maybe|perhaps|또는|혹은|및|그리고|아니면)\s)+|\s(?:both|too|둘 다|모두|전부|다)$",
+    re.IGNORECASE,
+)
 _ENDINGS = ("입니다", "이다", "이에요", "예요", "이야", "야", "번")
 
 
@@ -41,21 +45,31 @@ def _choice_readings(answer: str, params: Params) -> Iterator[str]:
     """The option that a line is, or begins with, or names behind `Answer:` or 정답은; nothing where there are two."""
     known = {_key(option): option for option in params["options"]}
     lines = [*answer.splitlines(), *_BOXED.findall(answer)]
-    found = dict.fromkeys(known[key] for line in lines for key in map(_key, _sayings(line)) if key in known)
+    found = {known[key] for line in lines for key in _named(line, known)}
     if len(found) == 1:
         yield from found
 
 
-def _sayings(line: str) -> Iterator[str]:
-    """The line, without `The answer is` before it and 입니다 behind, and what stands before its first break."""
-    yield line
+def _named(line: str, known: Collection[str]) -> set[str]:
+    """What the line is, without `The answer is` before it and 입니다 behind; else every option that it lists."""
     said = line.replace("*", "").strip(_AROUND)
     label = _LABEL.match(said)
     said = said[label.end() :].strip(_AROUND) if label else said
-    for text in (said, _BREAK.split(said, maxsplit=1)[0]):
-        for ending in _ENDINGS:
-            text = text.strip(_AROUND).removesuffix(ending)
-        yield text
+    for text in (line, said):
+        if (key := _without_ending(text)) in known or (key := _key(text)) in known:
+            return {key}
+    first, *rest = map(_listed, _BREAK.split(said))
+    return {first, *(other for other in rest if other in known)} if first in known else set()
+
+
+def _without_ending(text: str) -> str:
+    for ending in _ENDINGS:
+        text = text.strip(_AROUND).removesuffix(ending)
+    return _key(text)
+
+
+def _listed(text: str) -> str:
+    return _key(_LINKING.sub("", _without_ending(text)))
 
 
 def _key(text: str) -> str:

@@ -8,7 +8,16 @@ from collections.abc import Iterator
 __all__ = ["POWERS", "SCALES", "english_words", "korean_words"]
 
 POWERS = {"십": 10, "백": 100, "천": 1000, "만": 10**4, "억": 10**8, "조": 10**12, "경": 10**16}
-SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12, "k": 10**3}
+SCALES = {
+    "thousand": 10**3,
+    "million": 10**6,
+    "billion": 10**9,
+    "trillion": 10**12,
+    "k": 10**3,
+    "m": 10**6,
+    "b": 10**9,
+    "bn": 10**9,
+}
 
 # ── Korean ───────────────────────────────────────────────────────────────────
 

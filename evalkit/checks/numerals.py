@@ -56,7 +56,8 @@ _NUMERAL = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?"
 # 3경기 is three games, 2조각 two pieces: a unit that begins another word is none.
 _UNIT = r"(?:십|백(?!화점|신)|천(?!사|막)|만(?!두)|억|조(?!각|직|항|건)|경(?!기|우|찰|험|로))"
 _PART = re.compile(rf"({_NUMERAL})(?:[ ]?({_UNIT}+))?")
-_SCALE = re.compile(r"[ -]?(thousand|million|billion|trillion)\b|(k)\b", re.IGNORECASE)
+_SCALE = re.compile(r"[ -]?(thousand|million|billion|trillion)\b|(k|(?-i:M|B|bn))\b", re.IGNORECASE)
+_MINUS = re.compile(r"(?:\b(?:minus|negative)|마이너스|영하)[ ]$", re.IGNORECASE)
 
 
 def _digits(text: str) -> Iterator[tuple[int, int, Number]]:
@@ -66,9 +67,16 @@ def _digits(text: str) -> Iterator[tuple[int, int, Number]]:
         total, place, others = _chain(text, match)
         if scale := _SCALE.match(text, place) if place == match.end() and not match.group(2) else None:
             total, place = total * SCALES[(scale.group(1) or scale.group(2)).lower()], scale.end()
-        if start and text[start - 1] == "-" and not text[max(0, start - 2) : start - 1].strip().isalnum():
+        if _below_zero(text, start):
             total = -total
         yield start, place, Number(text[start:place], total, others)
+
+
+def _below_zero(text: str, start: int) -> bool:
+    """A dash between two words or numbers is none."""
+    if text[:start].endswith("-"):
+        return not text[max(0, start - 2) : start - 1].strip().isalnum()
+    return _MINUS.search(text[max(0, start - 10) : start]) is not None
 
 
 def _chain(text: str, first: re.Match[str]) -> tuple[Decimal, int, tuple[Decimal, ...]]:

@@ -20,7 +20,8 @@ _ASSISTANTS = (
     *("오픈AI", "챗지피티", "챗GPT", "클로드", "제미나이", "클로바", "하이퍼클로바"),
 )
 _CLAIM = (
-    r"\b(?:I am|I['’]m|my name is|call me|this is|(?:trained|developed|created|made) by)\s+(?:an?\s+|the\s+)?",
+    r"\b(?:I am|I['’]m|my name is|call me|this is|"
+    r"(?<!not )(?<!n't )(?:(?:trained|developed|created|made|built) by|powered by|based on))\s+(?:an?\s+|the\s+)?",
     r"(?:저는|제 이름은|나는|내 이름은|저의 이름은)\s*",
 )
 
@@ -33,9 +34,14 @@ def _keeps(answer: str, params: Params) -> Complaint:
         pattern = rf"(?:(?!not |never )[\w-]+ ){{0,3}}{said}(?!(?:이|가)? ?(?:아니|아닙|아님|말고))"
         if any(re.search(claim + pattern, text, re.IGNORECASE) for claim in _CLAIM):
             return f"it claims to be {name}"
-    if params["asked"] and _plain(params["name"]) not in text:
+    if params["asked"] and not _is_said(_plain(params["name"]), text):
         return f"{params['name']} is not said"
     return None
+
+
+def _is_said(name: str, text: str) -> bool:
+    """As a word of its own: a Latin name may carry a Korean particle, and `not Nova` does not keep it."""
+    return re.search(rf"(?<!\bnot )(?<![^\W가-힣]){re.escape(name)}(?![^\W가-힣])", text) is not None
 
 
 def _plain(text: str) -> str:

@@ -17,7 +17,7 @@ __all__ = ["KINDS"]
 
 _LINE_START = re.compile(r"^[ \t>]*(?=(?:select|with|values)\b)", re.IGNORECASE | re.MULTILINE)
 _ANYWHERE = re.compile(r"\b(?=(?:select|with)[\s(])", re.IGNORECASE)
-_WIDE = str.maketrans("；（），＝＊＞＜．", ";(),=*><.")
+_WIDE = str.maketrans("；（），＝＊＞＜．\u00a0\u3000", ";(),=*><.  ")
 _SQL_WORD = re.compile(
     r"(?i:\b(?:from|where|having|limit|join|union|intersect|except)\b|\b(?:order|group)\b)"
     r"|\b(?:AND|OR|BY|ON|IN|AS|DESC|ASC)\b|[=<>*]|^\s*(?:and|or)\b"

@@ -59,10 +59,12 @@ def paragraph_lines(text: str) -> list[str]:
 
 
 def _wide(line: str) -> str:
-    """East Asian full stops end a sentence without a space behind them."""
-    return re.sub(r"([。！？｡])(?=[^\s」』”’）)])", r"\1 ", line).translate(_STOPS)
+    """East Asian full stops end a sentence without a space behind them; those of 2024. 5. 3. end none."""
+    spaced = re.sub(r"([。！？｡])(?=[^\s」』”’）)])", r"\1 ", line).translate(_STOPS)
+    return _DATE.sub(r"\1.\2.\3", spaced)
 
 
+_DATE = re.compile(r"(?<!\d)(\d{4})\. ?(\d{1,2})\. ?(\d{1,2})\.(?=[ (]*\S)")
 _STOPS = str.maketrans("。｡！？", "..!?")
 
 
