@@ -624,6 +624,15 @@ def test_a_name_turns_no_other_words_and_breaks_no_figure(tmp_path: Path, open_p
 
 
 @pytest.mark.browser
+def test_what_a_run_does_not_count_is_not_said_to_be_nothing(tmp_path: Path, open_page: Any) -> None:
+    counted = {"unparsed": 0, "unfinished": 0, "truncated_prompts": 0, "errors": 0, "not_run": 0}
+    silent = write_run(tmp_path, "silent", {"t": TaskRows([1.0, 0.0])})
+    said = write_run(tmp_path, "said", {"t": TaskRows([1.0, 0.0], entry=counted)})
+    assert "No trouble that the runs speak of" in open_page(page_of(silent)).text("#troubles")
+    assert "Nothing was cut, unreadable, unanswered or in error" in open_page(page_of(said)).text("#troubles")
+
+
+@pytest.mark.browser
 def test_a_phone_shows_what_went_wrong_beside_the_names(tmp_path: Path, open_page: Any) -> None:
     page = open_page(page_of(*pair_of_runs(tmp_path)), PHONE)
     count = page.tab.locator("#troubles tbody td.num").first.bounding_box()

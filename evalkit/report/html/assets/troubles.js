@@ -16,7 +16,9 @@ function drawTroubles(view) {
   const kinds = TROUBLES.filter(([key, , bit]) => bit || DATA.troubles.some((row) => shown.some((place) => row.runs[place] && row.runs[place][key])));
   const rows = DATA.troubles.filter((row) => shown.some((place) => row.runs[place]));
   const any = rows.some((row) => shown.some((place) => row.runs[place] && TROUBLES.some(([key]) => row.runs[place][key])));
-  if (!any) section.append(el("p", { class: "lead", text: "Nothing was cut, unreadable, unanswered or in error." }));
+  const unsaid = rows.some((row) => shown.some((place) => row.runs[place] && kinds.some(([key]) => row.runs[place][key] === null)));
+  const none = unsaid ? "No trouble that the runs speak of; not every one of them counts all of these." : "Nothing was cut, unreadable, unanswered or in error.";
+  if (!any) section.append(el("p", { class: "lead", text: none }));
   const table = el(
     "table",
     {},
