@@ -98,12 +98,14 @@ CASES = [
         (
             "다음 쿼리를 쓰세요.\nSELECT 이름 FROM 학생 WHERE 반 = '1반' ORDER BY 점수 DESC；\n도움이 되었기를.",
             "쿼리: SELECT 이름 FROM 학생 WHERE 반='1반' ORDER BY 점수 DESC;",
+            "SELECT 이름 FROM 학생 WHERE 반='1반' ORDER BY 점수 DESC\n\n설명: WHERE 절은 반 = '1반'인 학생을 고릅니다.",
             "SELECT\u00a0이름 FROM\u3000학생 WHERE 반='1반' ORDER BY 점수 DESC",
         ),
         (
             "안녕하세요",
             "SELECT 이름 FROM 학생 WHERE 반 = '1반' ORDER BY 점수",
             "SELECT 이름 FROM 학생 WHERE 반 = '2반'",
+            "SELECT 이름 FROM 학생 WHERE 반 = '1반' ORDER BY 점수 DESC\n\nLimit 1",
             "점수가 높은 순서로 김철수, 박민수입니다.",
         ),
     ),

@@ -22,6 +22,11 @@ _SQL_WORD = re.compile(
     r"(?i:\b(?:from|where|having|limit|join|union|intersect|except)\b|\b(?:order|group)\b)"
     r"|\b(?:AND|OR|BY|ON|IN|AS|DESC|ASC)\b|[=<>*]|^\s*(?:and|or)\b"
 )
+# A paragraph of prose; one that begins with Where or From may be the statement going on.
+_TALK = re.compile(
+    r"\n[ \t]*\n[ \t>*_#]*(?!(?i:from|where|and|or|order|group|having|limit|join|left|inner|cross|natural|on|union|"
+    r"intersect|except|offset)\b)(?:[A-Z][a-z]+[ ,:]|[가-힣])"
+)
 _MAX_LINES = 60
 _MAX_WORDS = 40
 _MAX_STARTS = 8
@@ -91,9 +96,11 @@ def _statement(piece: str, database: Database) -> str | None:
     places += [match.start() for match in _ANYWHERE.finditer(piece)]
     for place in list(dict.fromkeys(places))[:_MAX_STARTS]:
         for text in (piece[place:], piece[place:].translate(_WIDE)):
-            for candidate in _shortened(_to_semicolon(text)):
-                if database.parses(candidate):
-                    return candidate
+            statement = _to_semicolon(text)
+            for part in dict.fromkeys((statement, _TALK.split(statement, maxsplit=1)[0])):
+                for candidate in _shortened(part):
+                    if database.parses(candidate):
+                        return candidate
     return None
 
 
