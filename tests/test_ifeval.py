@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from evalkit.checks.ifeval import RULES, follow
@@ -279,9 +279,19 @@ PROSE = [
     "Well… I think so. Mr. Kim and Mrs. Lee, Inc. agreed. Etc. etc. And so on.",
     "WE DON'T KNOW. I'M SURE YOU CAN'T, AND THEY'LL CANNOT. GONNA GO? AT&T SAID 'NO' TO THE U.S.A.",
 ]
+# Python and `regex` disagree on what is a space and what is a letter: U+001F, a combining mark, a superscript.
+SPACES = [" ", "\t", "\n", "\r", "\x0b", "\x1c", "\x1f", "\x85", "\xa0", "\u200b", "\u2028", "\u3000", "\ufeff"]
+MARKS = [*".?!;:,-'\"()[]*", "...", ". . .", "--", "``", "''", '."', ".)", "?!", "”", "’", "…"]
+WORDS = ["Dr", "e.g", "U.S", "J", "I", "The", "He", "no", "3.5", "١٢", "दि", "e\u0301", "\u0345", "²", "İ", "ǅ", "가"]
+CLITICS = ["DON'T", "CANNOT", "GONNA", "D'YE", "WANNA", "LEMME", "'TIS", "n't", "'s"]
+SCRAPS = st.lists(st.sampled_from(SPACES) | st.sampled_from(MARKS) | st.sampled_from(WORDS + CLITICS), max_size=14)
 
 
-@given(RESPONSES | st.sampled_from(PROSE) | st.lists(st.sampled_from(PROSE), max_size=3).map(" ".join))
+@given(
+    RESPONSES | st.lists(st.sampled_from(PROSE), max_size=3).map(" ".join) | SCRAPS.map("".join) | SCRAPS.map(" ".join)
+)
+@example(".\x1f0")
+@example("e\u0301CANNOT go.")
 @settings(max_examples=600, deadline=None)
 def test_sentences_and_words_are_those_that_nltk_finds(nltk_data: Any, text: str) -> None:
     assert sentences(text) == nltk_data.tokenize.sent_tokenize(text)

@@ -1,31 +1,33 @@
 """Sentences as NLTK's Punkt finds them, by the procedure of Kiss & Strunk (2006) with its English model.
 
 "Unsupervised Multilingual Sentence Boundary Detection", Computational Linguistics 32(4), sections 4.1 to 4.3. Published
-figures hang on NLTK's reading of it, so its quirks are kept: `Wow!!!` at the end of a text is two sentences.
+figures hang on NLTK's reading of it, so its quirks are kept: `Wow!!!` at the end of a text is two sentences. A space is
+what `regex` holds for one, as in NLTK since 3.10: U+001F is one for Python's `re` alone.
 """
 
 from __future__ import annotations
 
 import functools
 import itertools
-import re
 import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import regex
+
 __all__ = ["sentences"]
 
 _SPLITS = r"""[)";}\]*:@'({\[‘’“”«»?!]"""
 _RUNS = r"(?:-{2,}|\.{2,}|(?:\.\s){2,}\.)"
-_TOKEN = re.compile(
+_TOKEN = regex.compile(
     rf"{_RUNS}|(?=[^(\"`{{\[:;&#*@)}}\]\-,])\S+?(?=\s|$|{_SPLITS}|{_RUNS}|,(?=$|\s|{_SPLITS}|{_RUNS}))|\S"
 )
-_CANDIDATE = re.compile(rf"[.?!](?=(?P<after>{_SPLITS}|\s+(?P<next>\S+)))")
-_CLOSING = re.compile(r"""["')\]}‘’“”«»]+?(?:\s+|(?=--)|$)""", re.MULTILINE)
-_NUMBER = re.compile(r"-?[.,]?\d[\d,.-]*\.?$")
-_INITIAL = re.compile(r"[^\W\d]\.$")
-_ELLIPSIS = re.compile(r"\.\.+$")
+_CANDIDATE = regex.compile(rf"[.?!](?=(?P<after>{_SPLITS}|\s+(?P<next>\S+)))")
+_CLOSING = regex.compile(r"""["')\]}‘’“”«»]+?(?:\s+|(?=--)|$)""", regex.MULTILINE)
+_NUMBER = regex.compile(r"-?[.,]?\d[\d,.-]*\.?$")
+_INITIAL = regex.compile(r"[^\W\d]\.$")
+_ELLIPSIS = regex.compile(r"\.\.+$")
 
 _SEEN_UPPER, _SEEN_UPPER_INSIDE, _SEEN_LOWER, _SEEN_LOWER_FIRST = 2 | 4 | 8, 4, 16 | 32 | 64, 16
 
@@ -68,7 +70,7 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
     yield start, len(text.rstrip())
 
 
-def _candidates(text: str) -> Iterator[tuple[re.Match[str], str]]:
+def _candidates(text: str) -> Iterator[tuple[regex.Match[str], str]]:
     """Each mark with the word before and the token after it; of several marks in one word the last."""
     word, waiting = (0, 0), None
     for match in _CANDIDATE.finditer(text):
