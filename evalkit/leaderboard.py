@@ -35,7 +35,8 @@ class Benchmark:
     name: str
     """The task or group; with the metric behind it where it is what a judge said beside the headline."""
     metric: str
-    higher_is_better: bool = True
+    higher_is_better: bool | None = True
+    """None: neither way is better."""
     task: str = ""
     """The task or group where the name says more."""
 
@@ -69,8 +70,8 @@ class Line:
         return self.run.label
 
     @property
-    def date(self) -> datetime.date:
-        return (self.run.finished or self.run.created).date()
+    def date(self) -> datetime.date | None:
+        return None if self.run.dated is None else self.run.dated.date()
 
 
 @dataclass(frozen=True)
@@ -200,9 +201,9 @@ def _judged_names(run: Run, names: Iterable[str]) -> Iterator[str]:
             yield name
 
 
-def _higher(runs: Sequence[Run], name: str, metric: str) -> bool:
-    figures = (_raw(run, name, metric) for run in runs)
-    return all(bool(figure.get("higher_is_better", True)) for figure in figures if figure)
+def _higher(runs: Sequence[Run], name: str, metric: str) -> bool | None:
+    said = [figure.get("higher_is_better", True) for run in runs if (figure := _raw(run, name, metric))]
+    return None if None in said else all(said)
 
 
 def _line(run: Run, benchmarks: Sequence[Benchmark]) -> Line:
@@ -298,6 +299,8 @@ def _shared(lines: Sequence[Line], benchmarks: Sequence[Benchmark]) -> tuple[tup
             apart.setdefault(f"{len(values) - len(known)} of {len(values)} lines have no figure", []).append(
                 benchmark.name
             )
+        elif benchmark.higher_is_better is None:
+            apart.setdefault(f"neither more nor less {benchmark.metric} is better", []).append(benchmark.name)
         elif not benchmark.higher_is_better or not all(0 <= value <= 1 for value in known):
             apart.setdefault(f"{benchmark.metric} is no share of 1", []).append(benchmark.name)
         else:

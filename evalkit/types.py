@@ -253,7 +253,8 @@ class Figure:
     value: float | None
     stderr: float | None = None
     ci95: tuple[float, float] | None = None
-    higher_is_better: bool = True
+    higher_is_better: bool | None = True
+    """None: neither way is better, or nobody said which."""
     reason: str | None = None
 
 

@@ -209,6 +209,14 @@ def test_lower_is_better_is_kept_in_mind(tmp_path: Path) -> None:
     assert task.ci95.high < 0
 
 
+def test_what_is_better_neither_way_is_held_to_nothing(tmp_path: Path) -> None:
+    figures = {"acc,none": {"value": 1.0}, "length_ratio,none": {"value": 1.0, "higher_is_better": None}}
+    rows = {"t": TaskRows(right(9), "length_ratio,none", entry={"metrics": figures})}
+    a, b = two(tmp_path, rows, rows)
+    with pytest.raises(ConfigError, match="neither more nor less of it is better"):
+        compare(a, [b], metric="length_ratio")
+
+
 def test_a_name_or_metric_that_is_not_there(tmp_path: Path) -> None:
     a, b = two(tmp_path, {"gsm8k": TaskRows(right(9))}, {"gsm8k": TaskRows(right(9))})
     with pytest.raises(UnknownTask, match="did you mean gsm8k"):

@@ -568,6 +568,12 @@ def test_a_thousand_rows_run_and_the_broken_ones_are_counted(
     heard, path = Heard(), thousand(tmp_path / "ko,alpaca.jsonl")
     (done,) = corridor(heard, tasks=f"alpaca:{path}")
     entry = done.results["tasks"][f"alpaca:{path}"]
+    ways = {metric: figure["higher_is_better"] for metric, figure in entry["metrics"].items()}
+    assert ways.pop("length_ratio,none") is None
+    assert set(ways.values()) == {True}
+    [line] = [line for line in report(done.results, done.path).splitlines() if "|length_ratio" in line]
+    assert "↑" not in line
+    assert "↓" not in line
     assert (done.exit_code, done.results["status"]) == (0, "complete")
     assert (entry["n"], entry["broken_rows"], entry["errors"]) == (998, 2, 0)
     assert all(figure["value"] is not None for figure in entry["metrics"].values())

@@ -95,6 +95,28 @@ def rows(made: Leaderboard) -> list[dict[str, str]]:
 # ── what stands in it ────────────────────────────────────────────────────────
 
 
+def test_a_run_that_does_not_say_when_has_no_date(tmp_path: Path) -> None:
+    path = write(tmp_path, "a", {"mmlu": 0.6}).path
+    manifest = json.loads((path / "manifest.json").read_text())
+    (path / "manifest.json").write_text(json.dumps({**manifest, "created": None, "finished": "soon"}))
+    made = board(tmp_path)
+    [row] = json.loads(as_json(made))["rows"]
+    assert row["date"] == {"value": None, "reason": "the run's manifest doesn't say"}
+    assert [row["date"] for row in rows(made)] == [""]
+    assert "0001" not in as_markdown(made) + as_html(made) + as_csv(made)
+
+
+def test_what_is_better_neither_way_has_no_arrow_and_is_in_no_mean(tmp_path: Path) -> None:
+    run = write(tmp_path, "a", {"answers": 0.9}, metric="length_ratio,none")
+    content = json.loads((run.path / "results.json").read_text())
+    content["tasks"]["answers"]["metrics"]["length_ratio,none"]["higher_is_better"] = None
+    (run.path / "results.json").write_text(json.dumps(content))
+    made = board(tmp_path)
+    assert made.shared == ()
+    assert any("neither more nor less length_ratio,none is better" in note for note in made.notes)
+    assert "↓" not in as_markdown(made)
+
+
 def test_a_line_says_all_there_is_to_know(tmp_path: Path) -> None:
     write(tmp_path, "한국어-모델", {"mmlu": 0.61234567, "gsm8k": 0.4}, chance=0.2)
     made = json.loads(as_json(board(tmp_path)))

@@ -113,7 +113,13 @@ def resolve(baseline: Run, candidate: Run, name: str, metric: str | None = None)
     ours = _checked_figure(baseline, name, here, chosen, leaves)
     theirs = _checked_figure(candidate, name, there, chosen, leaves)
     usual = chosen.partition(",")[0] not in _LOWER_IS_BETTER
-    better = [bool(found.get("higher_is_better", usual)) for found in (ours, theirs)]
+    said = [_better(found, usual) for found in (ours, theirs)]
+    if metric is not None and None in said:
+        raise ConfigError(
+            f"{name}: {chosen} can't be held to anything: as its task has it, neither more nor less of it is better"
+            " (higher_is_better in the task's metric_list says which)"
+        )
+    better = [usual if way is None else way for way in said]
     if better[0] != better[1]:
         raise NotComparable(f"{name}: {chosen} is better when higher in one run and when lower in the other")
     return Target(
@@ -124,6 +130,11 @@ def resolve(baseline: Run, candidate: Run, name: str, metric: str | None = None)
         scale=_scale(ours) or _scale(theirs),
         by_size=_weighs_by_size(baseline, name, here, leaves, chosen),
     )
+
+
+def _better(found: Mapping[str, Any], usual: bool) -> bool | None:
+    said = found.get("higher_is_better", usual)
+    return None if said is None else bool(said)
 
 
 def figure(run: Run, name: str, metric: str) -> float | None:

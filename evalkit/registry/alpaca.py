@@ -68,7 +68,10 @@ def config_of(name: str) -> dict[str, Any]:
         "doc_to_text": "instruction",
         "doc_to_target": "output",
         "process_results": compare_with_reference,
-        "metric_list": [{"metric": metric, "aggregation": "mean", "higher_is_better": True} for metric in METRICS],
+        "metric_list": [
+            {"metric": metric, "aggregation": "mean", "higher_is_better": None if metric == "length_ratio" else True}
+            for metric in METRICS
+        ],
         "generation_kwargs": {"until": list(_STOPS), "do_sample": False, "max_gen_toks": 512},
         "conversation": {"layout": "alpaca"},
         "metadata": {

@@ -13,7 +13,7 @@ __all__ = ["figure", "group_figure"]
 _Z95 = 1.959963984540054
 
 
-def figure(value: Any, stderr: Any, values: Sequence[Any], higher_is_better: bool) -> Figure:
+def figure(value: Any, stderr: Any, values: Sequence[Any], higher_is_better: bool | None) -> Figure:
     """Wilson's interval for a share of documents, Student's for another mean, else value ± 1.96 standard errors.
 
     Several verdicts in a document, as IFEval's instructions, are pooled: each document is a cluster of them.
@@ -47,7 +47,7 @@ def _are_verdicts(values: Sequence[Any]) -> bool:
     return bool(values) and all(isinstance(v, list) and v and all(isinstance(x, bool) for x in v) for v in values)
 
 
-def _pooled(value: float, values: Sequence[Sequence[bool]], higher_is_better: bool) -> Figure:
+def _pooled(value: float, values: Sequence[Sequence[bool]], higher_is_better: bool | None) -> Figure:
     from evalkit.stats import clustered_mean
 
     verdicts = [float(verdict) for item in values for verdict in item]
@@ -60,7 +60,7 @@ def _pooled(value: float, values: Sequence[Sequence[bool]], higher_is_better: bo
     return Figure(value, mean.stderr, _clipped((interval.low, interval.high), unit=True), higher_is_better)
 
 
-def group_figure(value: Any, stderr: Any, higher_is_better: bool, *, unit: bool, n: int) -> Figure:
+def group_figure(value: Any, stderr: Any, higher_is_better: bool | None, *, unit: bool, n: int) -> Figure:
     """`unit`: the members' values all lie between 0 and 1. `n`: the documents of all members."""
     number, error = _number(value), _number(stderr)
     if number is None:

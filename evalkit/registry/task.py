@@ -122,10 +122,12 @@ class Task:
     def chance(self) -> float | None:
         return self.card.chance if self.card is not None else None
 
-    def higher_is_better(self, metric: str) -> bool:
+    def higher_is_better(self, metric: str) -> bool | None:
+        """None: the task does not say, or says that neither is."""
         if self.code is not None:
             return True
-        return bool(self._task.higher_is_better().get(metric, True))
+        said = self._task.higher_is_better().get(metric, True)
+        return None if said is None else bool(said)
 
     def _config(self, key: str) -> Any:
         return self._task.get_config(key)

@@ -9,7 +9,10 @@ from typing import Any
 from evalkit.compare import headline, judged
 from evalkit.report.pieces import draw, row
 
-__all__ = ["FEW", "BesideLine", "beside", "beside_markdown", "chief_figures", "show_beside"]
+__all__ = ["ARROWS", "FEW", "BesideLine", "beside", "beside_markdown", "chief_figures", "show_beside"]
+
+ARROWS = {True: "↑", False: "↓", None: ""}
+"""Which way a metric is better."""
 
 FEW = 12
 """Members that a group shows beside itself; the 57 subjects of MMLU stay in report.md."""
@@ -21,7 +24,7 @@ class BesideLine:
     depth: int
     metric: str
     """As results.json has it."""
-    higher_is_better: bool
+    higher_is_better: bool | None
     figures: tuple[Mapping[str, Any] | None, ...]
     """One for each model; None where it was not run."""
 
@@ -40,7 +43,8 @@ def beside(results: Sequence[Mapping[str, Any]]) -> list[BesideLine]:
             if (name, metric) in lines:
                 continue
             figures = tuple(_figure(other, name, metric) for other in results)
-            better = all(figure.get("higher_is_better", True) for figure in figures if figure)
+            said = [figure.get("higher_is_better", True) for figure in figures if figure]
+            better = None if None in said else all(said)
             lines[name, metric] = BesideLine(name, depth, metric, better, figures)
     return list(lines.values())
 
@@ -112,7 +116,7 @@ def _labels(results: Sequence[Mapping[str, Any]]) -> list[str]:
 def _metric(line: BesideLine) -> str:
     metric, _, filter_name = line.metric.partition(",")
     known = f"{metric} ({filter_name})" if filter_name not in ("", "none") else metric
-    return f"{known} {'↑' if line.higher_is_better else '↓'}"
+    return f"{known} {ARROWS[line.higher_is_better]}".rstrip()
 
 
 def _cells(line: BesideLine) -> list[str]:
@@ -129,7 +133,7 @@ def _text(figure: Mapping[str, Any]) -> str:
 def _best(line: BesideLine) -> set[int]:
     """The best by value. Whether it is better for sure is what `evalkit compare` says."""
     values = {place: figure["value"] for place, figure in enumerate(line.figures) if figure and figure.get("value")}
-    if len(line.figures) < 2 or not values:
+    if len(line.figures) < 2 or not values or line.higher_is_better is None:
         return set()
     best = max(values.values()) if line.higher_is_better else min(values.values())
     return {place for place, value in values.items() if value == best}

@@ -74,7 +74,7 @@ def _as_dict(line: Line) -> dict[str, Any]:
             name: {**_score(score), "num_fewshot": line.shots.get(name)} for name, score in line.scores.items()
         },
         "status": line.run.status,
-        "date": line.date.isoformat(),
+        "date": unknown if line.date is None else line.date.isoformat(),
         "run_id": line.run.run_id,
         "path": str(line.run.path),
     }
@@ -106,7 +106,7 @@ def as_csv(board: Leaderboard) -> str:
         row += [*_numbers(line.mean), *_numbers(line.normalised), " ".join(board.shared)]
         for benchmark in board.benchmarks:
             row += [*_numbers(line.scores[benchmark.name]), line.shots[benchmark.name]]
-        writer.writerow([guarded(cell) for cell in [*row, line.run.status, line.date.isoformat(), line.run.run_id]])
+        writer.writerow([guarded(cell) for cell in [*row, line.run.status, line.date, line.run.run_id]])
     return "\ufeff" + out.getvalue()
 
 
@@ -197,7 +197,9 @@ def _columns(board: Leaderboard) -> list[tuple[str, bool]]:
 
 
 def _title(benchmark: Benchmark) -> str:
-    return f"{benchmark.of} {benchmark.metric.removesuffix(',none')}" + ("" if benchmark.higher_is_better else " ↓")
+    return f"{benchmark.of} {benchmark.metric.removesuffix(',none')}" + (
+        " ↓" if benchmark.higher_is_better is False else ""
+    )
 
 
 def _cells(board: Leaderboard, line: Line) -> list[_Cell]:
@@ -212,7 +214,7 @@ def _cells(board: Leaderboard, line: Line) -> list[_Cell]:
         _score_cell(line.normalised),
         *(_score_cell(line.scores[benchmark.name]) for benchmark in board.benchmarks),
         _Cell(_shots(line)),
-        _Cell(line.date.isoformat()),
+        _Cell(_UNKNOWN if line.date is None else line.date.isoformat()),
         _Cell(line.run.run_id),
     ]
 

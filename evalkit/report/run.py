@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.report import early
-from evalkit.report.beside import FEW, beside_markdown, chief_figures, show_beside
+from evalkit.report.beside import ARROWS, FEW, beside_markdown, chief_figures, show_beside
 from evalkit.report.pieces import draw
 
 __all__ = ["Line", "as_json", "as_markdown", "lines", "report", "show"]
@@ -57,7 +57,7 @@ def lines(results: Mapping[str, Any], *, members: bool = True) -> Iterator[Line]
                 filter=filter_name,
                 shots=_text(entry.get("num_fewshot")),
                 metric=metric,
-                arrow="↑" if figure.get("higher_is_better", True) else "↓",
+                arrow=ARROWS[figure.get("higher_is_better", True)],
                 figure=figure,
             )
         bare = not entry.get("metrics")
@@ -114,7 +114,7 @@ def _show(console: Any, results: Mapping[str, Any], path: str) -> None:
     for line in lines(results, members=False):
         name = "" if line.name == last else "  " * line.depth + line.name
         last = line.name
-        cells = [escape(name), line.filter, f"{line.metric} {line.arrow}", line.shots, *_numbers(line.figure)]
+        cells = [escape(name), line.filter, f"{line.metric} {line.arrow}".rstrip(), line.shots, *_numbers(line.figure)]
         rows.append([f"[bold]{cell}[/bold]" if cell and line.depth == 0 else cell for cell in cells])
     head = ("task", "filter", "metric", "shots", "value", "± stderr", "95% interval")
     draw(console, _title(results), head, rows, words=3, optional=("± stderr", "shots"))

@@ -103,6 +103,11 @@ class Run:
         return (_moment(finished) or self.created) if finished else None
 
     @property
+    def dated(self) -> datetime.datetime | None:
+        """When it came to its end, else when it began; None where it says neither."""
+        return _moment(self.manifest.get("finished")) or _moment(self.manifest.get("created"))
+
+    @property
     def not_run(self) -> int:
         """Documents that were left out because the verdict was sure without them."""
         counts = (task.get("not_run") for task in self.tasks.values() if isinstance(task, Mapping))

@@ -34,7 +34,7 @@ function boardRow(board, row) {
     "tr",
     {},
     el("td", { class: "rank", text: row.rank === null ? "–" : row.rank.tied ? `${row.rank.best}–${row.rank.worst} tied` : String(row.rank.best) }),
-    el("th", { scope: "row" }, el("span", { class: "model", text: nameOf(row.run) }), " ", stamps(run), el("small", { text: `${row.run_id} · ${row.date}` }), el("small", { text: facts.join(" · ") })),
+    el("th", { scope: "row" }, el("span", { class: "model", text: nameOf(row.run) }), " ", stamps(run), el("small", { text: `${row.run_id} · ${said(row.date, "date")}` }), el("small", { text: facts.join(" · ") })),
     scoreCell(row.mean),
     scoreCell(row.normalised_mean),
     Object.keys(board.benchmarks).map((name) => scoreCell(row.benchmarks[name])),
@@ -57,7 +57,7 @@ function panel(board, name, about) {
   const node = el(
     "figure",
     { class: "card panel" },
-    el("figcaption", {}, el("b", { text: name }), ` ${about.metric.replace(/,none$/, "")}${about.higher_is_better ? "" : " ↓"}`),
+    el("figcaption", {}, el("b", { text: name }), ` ${about.metric.replace(/,none$/, "")}${about.higher_is_better === false ? " ↓" : ""}`),
   );
   if (!ends.length) {
     node.append(el("p", { class: "none", text: scores.map(({ row, score }) => `${nameOf(row.run)}: ${score.reason}`).join("; ") }));

@@ -12,7 +12,7 @@ function drawTop(current) {
         { class: "run" },
         runs.length > 1 && DATA.views.some((view) => view.baseline === place) ? el("span", { class: "role", text: "baseline" }) : el("span", { class: "role candidate", text: runs.length > 1 ? "run" : "" }),
         el("b", { class: "model", text: run.label }),
-        el("span", { class: "small", text: [run.run_id, run.engine, run.finished ? run.finished.slice(0, 10) : "not finished"].filter((text) => text && text !== run.label).join(" · ") }),
+        el("span", { class: "small", text: [run.run_id, run.engine, run.finished ? run.finished.slice(0, 10) : run.ended ? "date not said" : "not finished"].filter((text) => text && text !== run.label).join(" · ") }),
         stamps(run),
         DATA.views.filter((view) => view.run === place && view.gate).map((view) => verdictPill(view.gate.verdict)),
       ),
