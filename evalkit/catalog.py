@@ -17,8 +17,8 @@ from typing import Any, Literal
 from evalkit.errors import ConfigError, UnknownModel, nearest
 
 __all__ = [
-    "Entry", "Fact", "Found", "Kind", "adapters", "all_entries", "find_adapter", "get", "kind", "load", "nano_path",
-    "resolve",
+    "Entry", "Fact", "Found", "Kind", "adapter_base", "adapters", "all_entries", "find_adapter", "get", "kind", "load",
+    "nano_path", "resolve",
 ]  # fmt: skip
 
 Kind = Literal["base", "instruct", "chat"]
@@ -106,6 +106,14 @@ def adapters() -> Mapping[str, Path]:
     """The LoRA adapters of `nano` that ship beside it, by name."""
     found = sorted(nano_path().parent.glob("*/adapter_config.json"))
     return {file.parent.name: file.parent for file in found}
+
+
+def adapter_base(name: str) -> str:
+    """The model that a shipped adapter was trained on."""
+    import json
+
+    config = json.loads((adapters()[name] / "adapter_config.json").read_text("utf-8"))
+    return str(config["base_model_name_or_path"])
 
 
 def find_adapter(typed: str) -> str:

@@ -54,6 +54,15 @@ def test_a_misspelt_adapter_is_refused_with_the_nearest_that_ships() -> None:
         catalog.find_adapter("nano-tund")
 
 
+def test_the_adapters_that_ship_are_listed_with_what_to_type() -> None:
+    said = evalkit("models")
+    for name in NAMES:
+        assert f"--model nano --adapter {name}" in said
+        assert f"--model nano --adapter {name}" in evalkit("models", name)
+    [found] = json.loads(evalkit("models", "nano-tuned", "--json", "-"))
+    assert found == {"adapter": "nano-tuned", "base": "nano"}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_an_adapter_is_small_plain_and_made_for_nano(name: str) -> None:
     folder = catalog.adapters()[name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_library
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -18,15 +19,21 @@ __all__ = ["command"]
 @file_option("json", "all facts, each with its source")
 @debug_option
 def command(name: str | None, json: str | None) -> None:
-    """List the model aliases; with a NAME, all that is known of it and where that was read."""
+    """List the model aliases and the adapters that ship inside; with a NAME, what is known of it and its sources."""
     from evalkit import catalog
     from evalkit.errors import UnknownModel, nearest
 
     entries = catalog.all_entries()
+    adapters = {shipped: catalog.adapter_base(shipped) for shipped in catalog.adapters()}
+    if name in adapters:
+        write_to(json, json_library.dumps([{"adapter": name, "base": adapters[name]}], indent=2))
+        if json != "-":
+            _adapters({name: adapters[name]})
+        return
     if name is not None:
         entry = catalog.get(name)
         if entry is None:
-            known = [alias for e in entries for alias in (e.alias, *e.also)]
+            known = [*(alias for e in entries for alias in (e.alias, *e.also)), *adapters]
             raise UnknownModel(f"no alias {name!r}{nearest(name, known)}; evalkit models lists them all")
         entries = (entry,)
     write_to(json, json_library.dumps([asdict(entry) for entry in entries], indent=2, ensure_ascii=False))
@@ -36,6 +43,7 @@ def command(name: str | None, json: str | None) -> None:
         _one(entries[0])
     else:
         _all(entries)
+        _adapters(adapters)
 
 
 def _all(entries: Any) -> None:
@@ -62,6 +70,16 @@ def _all(entries: Any) -> None:
         )
     console.print(table)
     console.print("[dim]? is not known for sure. evalkit models NAME says why, and where each fact was read.[/dim]")
+
+
+def _adapters(bases: Mapping[str, str]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console(highlight=False)
+    for name, base in bases.items():
+        use = f"an adapter that ships inside: --model {base} --adapter {name}"
+        console.print(f"[bold]{escape(name)}[/bold]  {escape(use)}", soft_wrap=True)
 
 
 def _one(entry: Any) -> None:
