@@ -231,6 +231,8 @@ BROKEN: list[tuple[Any, str]] = [
     ("json", "a mapping with `kind:`"),
     ({"kind": "json", "shema": {}}, "unknown parameter 'shema'; did you mean schema"),
     ({"kind": "json", "schema": {"type": "objekt"}}, "no JSON Schema"),
+    ({"kind": "json", "schema": {"$ref": "file:///etc/hostname"}}, "nothing is fetched"),
+    ({"kind": "json", "schema": {"properties": {"a": {"$ref": "#/$defs/none"}}}}, "'#/$defs/none' is no part"),
     ({"kind": "sql", "schema": "CREATE TABLE t (a)"}, "either query"),
     ({"kind": "sql", "schema": "CREATE TABLE t (a)", "query": "SELECT b FROM t"}, "no such column: b"),
     ({"kind": "sql", "schema": "CREATE TABEL t (a)", "rows": []}, "does not run on SQLite"),
@@ -373,6 +375,14 @@ def test_what_python_reads_and_json_does_not_have_is_refused(answer: str) -> Non
     assert check({"kind": "json"}, answer).passed_strict is False
 
 
+def test_keys_and_values_are_compared_composed_and_depth_is_the_answers_fault() -> None:
+    apart = unicodedata.normalize("NFD", '{"이름": "김철수"}').encode("ascii", "backslashreplace").decode()
+    assert "\\u" in apart
+    assert verdict(check({"kind": "json", "equals": {"이름": "김철수"}}, apart)) == (True, True)
+    schema = {"$defs": {"node": {"properties": {"n": {"$ref": "#/$defs/node"}}}}, "$ref": "#/$defs/node"}
+    assert verdict(check({"kind": "json", "schema": schema}, '{"n":' * 400 + "{}" + "}" * 400)) == (False, False)
+
+
 def test_an_object_inside_a_list_that_was_cut_off_is_not_the_answer() -> None:
     spec = {"kind": "json", "schema": {"type": "object", "required": ["name"]}}
     assert verdict(check(spec, '{"people": [{"name": "Ann"}, {"name": "Bo')) == (False, False)
@@ -401,6 +411,15 @@ ANSWERS = [
     (PROSE.format(RIGHT), False, True),
     (PROSE.format(f"```\n{RIGHT}```"), False, True),
     (f"@staticmethod\ndef helper(x):\n    return x\n\n{RIGHT}\nThat's all.", False, True),
+    ("1. Code:\n\n   ```python\n   def double(n):\n       return 2 * n\n   ```", False, True),
+    (
+        "First:\n```py\ndef twice(x):\n    return 2 * x\n```\nThen:\n```py\ndef double(n):\n    return twice(n)\n```",
+        False,
+        True,
+    ),
+    ("<think>\n```python\ndef double(n): return 0\n```\n</think>\n" + RIGHT, False, True),
+    ('def double(n):\n    """두 배.\n\nTwice n.\n    """\n    return 2 * n\n\nIt doubles n.', False, True),
+    ("Use `def double(n): return 2 * n` here.", False, True),
     (WRONG, False, False),
     (PROSE.format(f"```py\n{WRONG}```"), False, False),
     ("저는 코드를 쓸 수 없습니다.", False, False),

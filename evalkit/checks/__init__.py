@@ -5,9 +5,10 @@ checking.py  spec + answer → outcome           kinds.py     the table of kinds
 readings.py  lenient readings of an answer     fences.py    code fences
 text.py      words, characters, sentences.py   numerals.py  numbers in digits, number_words.py spelt out
 scripts.py   letters by script                 sqlite.py    a bounded, read-only database
+schemas.py   JSON Schema, nothing fetched
 
-Kinds: sql, json_value, code, language, lengths, copying, summary, email, politeness, formats, wording, persona and
-ifeval/.
+Kinds: sql, json_value, code, language, lengths, copying, summary, email, politeness, choice, formats, wording, persona
+and ifeval/.
 """
 
 from __future__ import annotations

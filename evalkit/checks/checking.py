@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from evalkit.checks.kinds import KINDS
 from evalkit.checks.outcome import Kind, Outcome, Params
 from evalkit.checks.params import fill, find
+from evalkit.checks.readings import as_it_is, past_thought
 from evalkit.errors import ConfigError, EvalkitError
 from evalkit.types import Program, Verdict
 
@@ -65,13 +66,20 @@ def _by_text(kind: Kind, params: Params, answer: str) -> Outcome:
     if complaint is None:
         return Outcome(kind.name, True, True)
     seen = {answer}
-    for text in kind.readings(answer, params):
+    for text in _readings(kind, answer, params):
         if text in seen:
             continue
         seen.add(text)
         if kind.judge(text, params) is None:
             return Outcome(kind.name, False, True, complaint)
     return Outcome(kind.name, False, False, complaint)
+
+
+def _readings(kind: Kind, answer: str, params: Params) -> Iterator[str]:
+    yield from kind.readings(answer, params)
+    if kind.readings is not as_it_is and (said := past_thought(answer)) != answer:
+        yield said
+        yield from kind.readings(said, params)
 
 
 def _by_verdicts(kind: Kind, params: Params, answer: str, verdicts: Sequence[Verdict]) -> Outcome:

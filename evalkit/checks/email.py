@@ -14,13 +14,17 @@ __all__ = ["KINDS", "PARTS", "Email", "read_email"]
 
 PARTS = ("subject", "greeting", "body", "closing", "signature")
 
-_SUBJECT = re.compile(r"[ \t]*(?:subject|re|제목|메일 제목|이메일 제목)[ \t]*[:：][ \t]*(\S.*)", re.IGNORECASE)
+_SUBJECT = re.compile(
+    r"[ \t]*(?:(?:subject|re|제목|메일 제목|이메일 제목)[ \t]*[:：]|\[(?:subject|제목)\][:：]?)[ \t]*(\S.*)",
+    re.IGNORECASE,
+)
 _HEADER = re.compile(
     r"[ \t]*(?:to|from|cc|bcc|date|받는 ?사람|보내는 ?사람|수신|발신|참조|날짜)[ \t]*[:：]", re.IGNORECASE
 )
 _GREETING = {
     "en": re.compile(
-        r"(?:dear|hello|hi|good (?:morning|afternoon|evening|day)|to whom it may concern|greetings)\b"
+        r"(?:dear|hello|hi|good (?:morning|afternoon|evening|day)|to whom it may concern|greetings|"
+        r"respected|esteemed)\b"
         r"|(?:to the|mr|mrs|ms|dr|prof|professor)\b.{0,60}[,:]$",
         re.I,
     ),
@@ -30,10 +34,11 @@ _GREETING = {
 }
 _CLOSING = {
     "en": re.compile(
-        r"(?:(?:very truly )?yours|yours? (?:very )?(?:sincerely|faithfully|truly)|sincerely|"
+        r"(?:(?:very truly )?yours|yours? (?:very )?(?:sincerely|faithfully|truly|respectfully)|(?:most )?sincerely|"
         r"(?:with )?(?:best|kind|warm|kindest|warmest) (?:regards|wishes)|"
         r"regards|respectfully|cordially|warmly|gratefully|best|"
-        r"with (?:best |kind |warm )?(?:regards|appreciation|gratitude)|"
+        r"with (?:best |kind |warm |sincere |deep |much |many )?(?:regards|respect|appreciation|gratitude|thanks)|"
+        r"all the best|looking forward to .{1,80}|"
         r"many thanks|thanks|"
         r"thank you(?: (?:very much|for .{0,80}))?)(?: yours| again| in advance)?[ ]?[,.!]?$",
         re.IGNORECASE,
@@ -42,6 +47,12 @@ _CLOSING = {
         r".*(?:감사합니다|고맙습니다|감사드립니다|드림|올림|배상|부탁드립니다|부탁드리겠습니다|기원합니다)[.!]?$"
     ),
 }
+_SIGNED_BESIDE = re.compile(
+    r"^([ \t]*(?:(?:best|kind|warm|kindest|warmest) regards|regards|(?:yours )?sincerely|best),)[ \t]+"
+    r"(\[?[A-Z][\w.'’-]*\]?(?: [\w.'’\]-]+){0,3})[ \t]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_RULE = re.compile(r"[-*_=]{3,}")
 _SIGNED = re.compile(r".*\S\s*(?:드림|올림|배상)[.]?$|\S+(?:드림|올림|배상)$")
 _MAX_SIGNATURE = 80
 
@@ -57,7 +68,8 @@ class Email:
 
 def read_email(text: str, language: str) -> Email:
     """The parts that are there; what is not is empty."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    text = _SIGNED_BESIDE.sub(r"\1\n\2", text) if language == "en" else text
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not _RULE.fullmatch(line.strip())]
     subject, rest = "", list[str]()
     for line in lines:
         if not subject and (match := _SUBJECT.match(line)):

@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import math
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 from evalkit.checks.fences import blocks
 from evalkit.checks.outcome import Complaint, Kind, Param, Params
 from evalkit.checks.readings import block_alone
+from evalkit.checks.schemas import schema_problem, violation
 
 __all__ = ["KINDS", "parse"]
 
 _MAX_STARTS = 50
 _OPENING = re.compile(r"[{\[]")
 _BRACKET = re.compile(r"[{}\[\]]")
-_SECONDS = 2.0
 _ABSENT: Any = object()
 
 
@@ -25,6 +26,7 @@ _ABSENT: Any = object()
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    pairs = [(unicodedata.normalize("NFC", name), value) for name, value in pairs]
     found = dict(pairs)
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
@@ -62,39 +64,11 @@ def _judge(answer: str, params: Params) -> Complaint:
         value = parse(block_alone(answer, params).strip())
     except ValueError as error:
         return f"not JSON: {error}"
-    if params["schema"] is not None and (complaint := _violation(value, params["schema"])):
+    if params["schema"] is not None and (complaint := violation(value, params["schema"])):
         return complaint
     if params["equals"] is not _ABSENT and not _same(value, params["equals"]):
         return "another value than the expected one"
     return None
-
-
-def _violation(value: Any, schema: Any) -> Complaint:
-    from jsonschema.exceptions import best_match
-
-    error = best_match(_validator(schema).iter_errors(value))
-    if error is None:
-        return None
-    return f"the schema refuses {error.json_path}: {error.message[:200]}"
-
-
-def _validator(schema: Any) -> Any:
-    from jsonschema import Draft202012Validator
-    from jsonschema.validators import extend, validator_for
-    from referencing import Registry
-
-    # An empty registry: nothing that a schema refers to is fetched from anywhere.
-    base = validator_for(schema, default=Draft202012Validator)
-    return extend(base, {"pattern": _pattern})(schema, registry=Registry())
-
-
-def _pattern(validator: Any, pattern: str, value: Any, schema: Any) -> Iterator[Any]:
-    """As jsonschema's own, but a text that makes the pattern slow cannot hold up the run."""
-    import regex
-    from jsonschema.exceptions import ValidationError
-
-    if isinstance(value, str) and not regex.search(pattern, value, timeout=_SECONDS):
-        yield ValidationError(f"{value[:80]!r} does not match {pattern!r}")
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -107,6 +81,8 @@ def _same(one: Any, other: Any) -> bool:
         return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
     if isinstance(one, list | tuple) and isinstance(other, list | tuple):
         return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, str) and isinstance(other, str):
+        return unicodedata.normalize("NFC", one) == unicodedata.normalize("NFC", other)
     return type(one) is type(other) and bool(one == other)
 
 
@@ -158,20 +134,7 @@ def _parses(text: str) -> bool:
     return True
 
 
-# ── parameters ───────────────────────────────────────────────────────────────
-
-
-def _problem(schema: Any) -> str | None:
-    from jsonschema.exceptions import SchemaError
-
-    if schema is None:
-        return None
-    try:
-        _validator(schema).check_schema(schema)
-    except SchemaError as error:
-        return f"no JSON Schema: {error.message}"
-    return None
-
+# ── the kind ─────────────────────────────────────────────────────────────────
 
 KINDS = (
     Kind(
@@ -180,7 +143,7 @@ KINDS = (
         _judge,
         _readings,
         {
-            "schema": Param((dict, bool), None, _problem),
+            "schema": Param((dict, bool), None, schema_problem),
             "equals": Param((object,), _ABSENT),
             "fence": Param((bool,), False),
         },

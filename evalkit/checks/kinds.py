@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from evalkit.checks import (
+    choice,
     code,
     copying,
     email,
@@ -25,7 +26,7 @@ __all__ = ["KINDS"]
 
 _ROOMS = (
     *(sql.KINDS, json_value.KINDS, code.KINDS, language.KINDS, lengths.KINDS, copying.KINDS, summary.KINDS),
-    *(email.KINDS, politeness.KINDS, formats.KINDS, wording.KINDS, persona.KINDS, following.KINDS),
+    *(email.KINDS, politeness.KINDS, choice.KINDS, formats.KINDS, wording.KINDS, persona.KINDS, following.KINDS),
 )
 
 KINDS: Mapping[str, Kind] = {kind.name: kind for kinds in _ROOMS for kind in kinds}

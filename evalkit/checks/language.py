@@ -43,7 +43,9 @@ LANGUAGES: dict[str, tuple[tuple[str, ...], float]] = {
 
 _NO_PROSE = re.compile(r"`[^`\n]*`|https?://\S+|www\.\S+|[\w.+-]{1,64}@[\w.-]{1,255}", re.IGNORECASE)
 _QUOTED = re.compile(r"\"[^\"\n]*\"|“[^”\n]*”|「[^」\n]*」|『[^』\n]*』|\([^()\n]*\)")
-_NAMED = re.compile(r"(?<![A-Za-z])[A-Za-z][\w.+-]{0,40}?(?=[가-힣])", re.ASCII)
+_NAMED = re.compile(
+    r"(?<![A-Za-z])(?:[A-Z][\w.+&-]{0,40} ){0,3}[A-Za-z][\w.+-]{0,40}?(?:[ ]?\([^()\n]{0,80}\))?(?=[가-힣])", re.ASCII
+)
 
 
 def prose(text: str) -> str:
@@ -78,6 +80,7 @@ def _readings(answer: str, params: Params) -> Iterator[str]:
         yield text
         yield _QUOTED.sub(" ", text)
         yield _NAMED.sub(" ", text)
+        yield _NAMED.sub(" ", _QUOTED.sub("", text))
 
 
 def _share(value: float) -> str | None:

@@ -18,8 +18,9 @@ _PLAIN = re.compile(
 # With a full stop behind it a line is a sentence; without, 한국어 or 편지 may be an entry of a list.
 _PLAIN_AT_A_STOP = re.compile(r"[어아지냐니래자라네군나걸게까야와가마응써]$")
 _NOUNS = re.compile(r"(?:바다|판다|모두 다|둘 다|어머니|할머니|언니|아버지|담당자|관리자|사용자|한국어)$")
+_SPOKEN_TO = re.compile(r"(?<=[가-힣]),\s*[가-힣]{1,10}(?: [가-힣]{1,10})?님[.!?~]*$")
 _SLANG = re.compile(
-    r"\b(?:hey|yo|gonna|wanna|gotta|lol|lmao|omg|btw|thx|pls|plz|ur|u|dude|guys|nope|yeah|yep|cuz|kinda|sup|ain't)\b"
+    r"\b(?:hey|yo|gonna|wanna|gotta|lol|lmao|omg|btw|thx|pls|plz|ur|u(?!\.)|dude|guys|nope|yeah|yep|cuz|kinda|sup|ain't)\b"
     r"|[\U0001F300-\U0001FAFF]|!!|:\)|;\)",
     re.IGNORECASE,
 )
@@ -43,7 +44,8 @@ def rude_sentence(text: str, language: str, *, formal: bool = False) -> str | No
 
 
 def _bare(sentence: str) -> str:
-    """Up to its last syllable: without marks, and without the laughing and crying that are typed as jamo."""
+    """Up to its last syllable: without marks, the jamo of laughing and crying, and whom it speaks to (`, 고객님`)."""
+    sentence = _SPOKEN_TO.sub("", sentence)
     end = len(sentence)
     while end and not (
         "가" <= sentence[end - 1] <= "힣" or (sentence[end - 1].isascii() and sentence[end - 1].isalnum())

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from evalkit.checks.fences import blocks, only_block
 from evalkit.checks.outcome import Params
 
-__all__ = ["as_it_is", "block_alone", "eight", "without_talk"]
+__all__ = ["as_it_is", "block_alone", "eight", "past_thought", "unquoted", "without_talk"]
 
 _PREAMBLE = re.compile(
     r"(?:sure|certainly|of course|okay|ok|absolutely|great|here(?:'s|’s| is| are)|below|the following|this is|"
@@ -19,9 +19,22 @@ _PREAMBLE = re.compile(
 )
 _FAREWELL = re.compile(
     r"(?:(?:i )?hope|let me know|feel free|please let|if you (?:have|need|would|want)|is there anything|note:|"
-    r"도움이 |더 (?:필요|궁금)|추가로|궁금한|필요하시면|언제든|참고[:：]|이상입니다)",
+    r"explanation:|word count|\d+ words|this (?:summary|e-?mail|translation|response)|"
+    r"도움이 |더 (?:필요|궁금)|추가로|궁금한|필요하시면|언제든|참고[:：]|설명[:：]|이상입니다|"
+    r"글자 ?수|[이위] (?:요약|이메일|번역))",
     re.IGNORECASE,
 )
+_SURE = r"(?:sure|certainly|of course|absolutely|물론입니다|물론이죠|물론이에요|알겠습니다)"
+_NOUN = r"(?:summary|answer|translation|e-?mail|result|output|query|response)"
+_SAME_LINE = re.compile(
+    rf"(?:{_SURE}[,.!]*[ ]+)?(?:here(?:[’']s| is| are)[^:：\n]{{0,60}}|"
+    rf"(?:the |my |your )?(?:[\w-]{{1,20}} ){{0,2}}{_NOUN}(?: is)?|"
+    r"(?:[가-힣]{1,10} ){0,2}(?:요약|번역|답변|정답|답|결과)(?:문|은|는)?(?: 다음과 같습니다)?)[ ]*[:：][ ]*(?=\S)|"
+    rf"{_SURE}[,.!]+[ ]+(?=\S)",
+    re.IGNORECASE,
+)
+_RULE = re.compile(r"[ \t]*(?:-{3,}|\*{3,}|_{3,})[ \t]*")
+_THOUGHT = re.compile(r"\s*<(think(?:ing)?)>.*?</\1>", re.IGNORECASE | re.DOTALL)
 _EMPHASIS = re.compile(r"\*{1,3}|(?<!\w)_{1,3}(?=\S)|(?<=\S)_{1,3}(?!\w)|~~|(?<!`)`(?!`)")
 _HEADING = re.compile(r"^[ \t]*#{1,6}[ \t]+", re.MULTILINE)
 _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "「": "」", "『": "』", "《": "》"}
@@ -32,14 +45,20 @@ def as_it_is(answer: str, params: Params) -> Iterator[str]:
     yield from ()
 
 
+def past_thought(answer: str) -> str:
+    """What comes after the reasoning that a model put before its answer. One that never ends is no answer."""
+    match = _THOUGHT.match(answer)
+    return answer[match.end() :] if match else answer
+
+
 def without_talk(answer: str, params: Params) -> Iterator[str]:
-    """What is left when a line of talk before and after, a fence, Markdown's marks or quotes around it are gone."""
-    found = [answer.strip()]
-    found.append(_without_talk(found[-1]))
+    """What is left when the talk before and after, a fence, Markdown's marks or quotes around it are gone."""
+    found = [answer.strip(), *_without_talk(answer.strip())]
     found += [block.text.strip() for block in blocks(answer)[:1]]
+    found += [_HEADING.sub("", _EMPHASIS.sub("", text)).strip() for text in found]
+    found += [text[match.end() :] for text in dict.fromkeys(found) if (match := _SAME_LINE.match(text))]
     for text in list(found):
-        bare = _HEADING.sub("", _EMPHASIS.sub("", text)).strip()
-        found += [bare, _unquoted(bare), _unquoted(unicodedata.normalize("NFKC", bare))]
+        found += [unquoted(text), unquoted(unicodedata.normalize("NFKC", text))]
     yield from dict.fromkeys(found)
 
 
@@ -59,16 +78,29 @@ def eight(answer: str) -> Iterator[str]:
     yield from (text.replace("*", "") for text in cut)
 
 
-def _without_talk(text: str) -> str:
-    lines = text.splitlines()
-    if len(lines) > 1 and (lines[0].rstrip(" *").endswith((":", "：")) or _PREAMBLE.match(lines[0].lstrip(" *#"))):
-        lines = lines[1:]
-    if len(lines) > 1 and _FAREWELL.match(lines[-1].lstrip(" *#(")):
-        lines = lines[:-1]
-    return "\n".join(lines).strip()
+def _without_talk(text: str) -> Iterator[str]:
+    """Without a line or two before the answer, and without one or two behind it."""
+    lines = _without_rules(text.splitlines())
+    yield "\n".join(lines).strip()
+    for _ in range(2):
+        rest = lines
+        if len(rest) > 1 and (rest[0].rstrip(" *").endswith((":", "：")) or _PREAMBLE.match(rest[0].lstrip(" *#"))):
+            rest = _without_rules(rest[1:])
+        if len(rest) > 1 and _FAREWELL.match(rest[-1].lstrip(" *#(")):
+            rest = _without_rules(rest[:-1])
+        if rest == lines:
+            return
+        lines = rest
+        yield "\n".join(lines).strip()
 
 
-def _unquoted(text: str) -> str:
+def _without_rules(lines: list[str]) -> list[str]:
+    """Without the lines, empty or drawn, that set an answer off from the talk around it."""
+    kept = [number for number, line in enumerate(lines) if line.strip() and not _RULE.fullmatch(line)]
+    return lines[kept[0] : kept[-1] + 1] if kept else []
+
+
+def unquoted(text: str) -> str:
     if len(text) > 1 and _QUOTES.get(text[0]) == text[-1]:
         return text[1:-1].strip()
     return text

@@ -10,14 +10,23 @@ from typing import Any
 
 from evalkit.checks.fences import blocks
 from evalkit.checks.outcome import Complaint, Kind, Param, Params
-from evalkit.checks.readings import block_alone
+from evalkit.checks.readings import block_alone, unquoted
 from evalkit.checks.sqlite import Database, Refused, Result, open_database, plain_rows
 
 __all__ = ["KINDS"]
 
 _LINE_START = re.compile(r"^[ \t>]*(?=(?:select|with|values)\b)", re.IGNORECASE | re.MULTILINE)
 _ANYWHERE = re.compile(r"\b(?=(?:select|with)[\s(])", re.IGNORECASE)
-_WIDE = str.maketrans("；（），＝＊＞＜．\u00a0\u3000", ";(),=*><.  ")
+_WIDE = str.maketrans("；（），＝＊＞＜．‘’“”\u00a0\u3000", ";(),=*><.''\"\"  ")
+# A statement that does not merely read, at the start of a line or behind another one.
+_OTHER = re.compile(
+    r"(?:^|;)[ \t>*`]*(?:delete\s+from|insert\s+(?:or\s+\w+\s+)?into|replace\s+into|update\s+\S+\s+set|"
+    r"(?:drop|alter|truncate|create(?:\s+temp(?:orary)?)?(?:\s+unique)?)\s+(?:table|view|index|trigger|database)|"
+    r"attach\s+(?:database\s+)?['\"]|pragma\s+\w|begin\s*(?:transaction\s*)?;|explain\s+(?:query\s+plan\s+)?(?:select|with)|"
+    r"vacuum\s*;)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_NEXT = re.compile(r";(?:\s|--[^\n]*\n|/\*.*?\*/)*(?:select|with|values)\b[\s(]", re.IGNORECASE | re.DOTALL)
 _SQL_WORD = re.compile(
     r"(?i:\b(?:from|where|having|limit|join|union|intersect|except)\b|\b(?:order|group)\b)"
     r"|\b(?:AND|OR|BY|ON|IN|AS|DESC|ASC)\b|[=<>*]|^\s*(?:and|or)\b"
@@ -82,11 +91,16 @@ def _has_order(query: str | None) -> bool:
 
 
 def _readings(answer: str, params: Params) -> Iterator[str]:
-    """The statement in the last fence that holds one; without a fence the first in the prose."""
+    """The statement in the last fence that holds one; without a fence the first in the prose.
+
+    Several statements in a row, or one that would change something, are not read as the one that was asked for.
+    """
     pieces = [block.text for block in blocks(answer) if _ANYWHERE.search(block.text)][-1:] or [answer]
     with open_database([params["schema"]]) as database:
         for piece in pieces:
-            if statement := _statement(piece, database):
+            if _OTHER.search(piece) or _NEXT.search(piece):
+                continue
+            if statement := _statement(unquoted(piece.strip()), database):
                 yield statement
 
 

@@ -7,7 +7,7 @@ import unicodedata
 
 from evalkit.checks.sentences import sentences as english_sentences
 
-__all__ = ["bare_words", "characters", "paragraph_lines", "sentences", "words"]
+__all__ = ["bare_words", "characters", "paragraph_lines", "sentences", "shorten", "words"]
 
 _SPACELESS = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _MARKUP = re.compile(r"^[ \t]*(?:#{1,6}|>|[-*+•]|\d{1,3}[.)])[ \t]+", re.MULTILINE)
@@ -58,13 +58,24 @@ def paragraph_lines(text: str) -> list[str]:
     return [line.strip() for line in _MARKUP.sub("", text).splitlines() if _holds_letter(line)]
 
 
+def shorten(text: str) -> str:
+    """To be shown in a reason."""
+    text = " ".join(text.split())
+    return repr(text if len(text) <= 40 else f"{text[:40]}…") if text else "an empty answer"
+
+
 def _wide(line: str) -> str:
     """East Asian full stops end a sentence without a space behind them; those of 2024. 5. 3. end none."""
     spaced = re.sub(r"([。！？｡])(?=[^\s」』”’）)])", r"\1 ", line).translate(_STOPS)
-    return _DATE.sub(r"\1.\2.\3", spaced)
+    spaced = _SAID.sub(r"\1", _TIGHT.sub(r"\g<0> ", spaced))
+    return _LATIN.sub(r"\1", _DATE.sub(r"\1.\2.\3", spaced))
 
 
 _DATE = re.compile(r"(?<!\d)(\d{4})\. ?(\d{1,2})\. ?(\d{1,2})\.(?=[ (]*\S)")
+# 좋습니다.갑시다. is two sentences; “괜찮다.”라고 말했다 and `i.e. a record` go on.
+_TIGHT = re.compile(r"(?<=[가-힣][다요죠까네])[.!?](?=[가-힣]{2})")
+_SAID = re.compile(r"(?<=[^\s\d])[.!?]([\"'”’」』])(?=[가-힣])")
+_LATIN = re.compile(r"\b(i\.e|e\.g)\.(?=,? [a-z])")
 _STOPS = str.maketrans("。｡！？", "..!?")
 
 

@@ -52,7 +52,7 @@ def number_highlighted_sections(response: str, kwargs: Kwargs) -> bool:
 
 
 def multiple_sections(response: str, kwargs: Kwargs) -> bool:
-    found = re.findall(rf"{kwargs['section_spliter']}\s?\d+", response)
+    found = re.findall(rf"{kwargs['section_spliter'].strip()}\s?\d+", response)
     return len(found) >= int(kwargs["num_sections"])
 
 
