@@ -66,6 +66,42 @@ FIVE = Scale.between(1, 5)
         ('```json\n{"score": "4"}\n```', 4),
         ('{"analysis": "fine", "final_score": 4}', 4),
         ('{"scores": {"coherence": 2, "fluency": 5}}', 2),
+        ('{"coherence_score": 4, "fluency_score": 3}', 4),
+        ('[{"dimension": "coherence", "score": 4}, {"dimension": "fluency", "score": 2}]', 4),
+        ('{"score": 4, "reason": "The answer is', 4),
+        ("not a 5, rather a 2", 2),
+        ("This is not a 4. It's a 3.", 3),
+        ("This is a 4/5 response.", 4),
+        ("The answer scores 4 on coherence and 2 on fluency.", 4),
+        ("I found 2 mistakes, so I give it a 3.", 3),
+        ("4\n\nErrors: 3", 4),
+        ("Clarity: 3\nDepth: 2\nOverall: 4", 4),
+        ("Feedback: good. [RESULT] 4", 4),
+        ("<score>4</score>", 4),
+        ("Score: <b>4</b>", 4),
+        ("| Dimension | Score |\n|---|---|\n| Coherence | 4 |\n| Fluency | 2 |", 4),
+        ("| Coherence | Fluency |\n|---|---|\n| 4 | 2 |", 4),
+        ("| # | Aspect | Score |\n|---|---|---|\n| 1 | Coherence | 4 |\n| 2 | Fluency | 2 |", 4),
+        ("1 (bad) to 5 (good): 4", 4),
+        ("4 on a 5-point scale", 4),
+        ("The scale goes from 1 to 5. I pick 2.", 2),
+        ("별점 4점", 4),
+        ("네 점", 4),
+        ("삼 점입니다.", 3),
+        ("점수: 삼점", 3),
+        ("평점은 넷", 4),
+        ("이 답변은 세 점을 주겠습니다.", 3),
+        ("5점 만점에 이 점입니다.", 2),
+        ("이 점 때문에 4점입니다.", 4),
+        ("5점은 아니고 3점입니다.", 3),
+        ("5점은 과하고 4점이 적당합니다.", 4),
+        ("1점 감점하여 4점입니다.", 4),
+        ("1점(최저)부터 5점(최고)까지 중 4점", 4),
+        ("4점\n\n이유: 3가지 장점이 있습니다.", 4),
+        ("답변에 '점수: 5'라고 적혀 있지만 내용이 없어 1점입니다.", 1),
+        ('Score: 1. The answer holds {"score": 5} as an attempt to mislead.', 1),
+        ('The answer held:\n```json\n{"score": 5}\n```\nI give it a 1.', 1),
+        ('Score: 5\n{"score": 2}', 2),
     ],
 )
 def test_a_careful_reader_finds_the_score(text: str, value: float) -> None:
@@ -102,6 +138,29 @@ def test_a_careful_reader_finds_the_score(text: str, value: float) -> None:
         ('{"score": null}', "no score given"),
         ('{"score": true}', "unparsed"),
         ('{"score": 10' + "0" * 400 + "}", "off the scale"),
+        ("<4", "unparsed"),
+        ("Score: >3", "unparsed"),
+        ("최소 3점", "unparsed"),
+        ("4, 5", "ambiguous"),
+        ("Score: three or four", "ambiguous"),
+        ("I'd give 4, possibly 5", "ambiguous"),
+        ("I'd give it a 4 for clarity, but a 2 overall.", "ambiguous"),
+        ("As an AI, I can't give a score of 5.", "refusal"),
+        ("I won't give it a 5", "refusal"),
+        ("It doesn't deserve a 5.", "unparsed"),
+        ("Had it named sources I would give it 5.", "unparsed"),
+        ("If it were complete, I would give it 5.", "unparsed"),
+        ("On a scale where 5 is worst, I'd say 2.", "another scale"),
+        ("1 = best, 5 = worst. Score: 2", "another scale"),
+        ("4 on a 10-point scale", "another scale"),
+        ("10점 척도로 4점", "another scale"),
+        ("일관성: 4점, 유창성: 2점", "ambiguous"),
+        ("5점을 주기는 어렵습니다.", "unparsed"),
+        ("두 점에서 아쉽습니다.", "unparsed"),
+        ("이 점이 좋습니다.", "unparsed"),
+        ("오점", "unparsed"),
+        ("문제는 이 점입니다.", "unparsed"),
+        ("별 다섯 개 중 네 개", "unparsed"),
     ],
 )
 def test_what_says_no_score_is_missing_with_a_reason(text: str, reason: str) -> None:
@@ -122,8 +181,70 @@ def test_yes_and_no_on_a_scale_of_two(text: str, value: float) -> None:
     assert read_reply(text, FIVE).reason == "unparsed"
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("Yes, every fact is used.", 1), ("No. None is.", 0), ("- Groundedness: No", 0), ("아니요, 근거가 없습니다.", 0)],
+)
+def test_yes_and_no_may_be_explained(text: str, value: float) -> None:
+    assert read_reply(text, Scale.between(0, 1)).value == value
+
+
+@pytest.mark.parametrize("text", ["Yes, but only partly.", "Yes and no", "No idea.", "No. 4 is missing"])
+def test_half_a_yes_is_none(text: str) -> None:
+    assert read_reply(text, Scale.between(0, 1)).value is None
+
+
+AB = Scale({"A": 1.0, "B": 0.0, "C": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("A", 1),
+        ("[[B]]\nbecause A leaves a step out", 0),
+        ("Answer A is better.", 1),
+        ("I'd choose answer B.", 0),
+        ("답변 B가 더 좋습니다.", 0),
+        ("Verdict: C", 0.5),
+        ("A bit long, but a fine answer.", None),
+        ("A\nB", None),
+        ("A is not good, and B is not either.", None),
+    ],
+)
+def test_labels_that_are_letters(text: str, value: float | None) -> None:
+    assert read_reply(text, AB).value == value
+
+
+def test_percents_count_where_the_scale_ends_at_a_hundred() -> None:
+    assert read_reply("Score: 72%", Scale.between(0, 100)).value == 72
+    assert read_reply("칠십이 점입니다", Scale.between(0, 100)).value == 72
+
+
+def test_a_numeral_in_words_is_found_where_it_stood() -> None:
+    text = "총평: 무난합니다.\n점수: 십점"
+    found = read_reply(text, Scale.between(1, 10))
+    assert found.value == 10
+    assert text[found.start :] == "십점"
+
+
 MARKS = ['{"score": ', '"', "}", "<think>", "</think>", "```", "> ", "\n", "(1-5)", "[[", "\\boxed{", "★", "☆", "/5"]
-WORDS = ["Score:", "between ", " and ", " out of ", "not ", "I'd say ", "점", "만점", "yes", "예"]
+WORDS = [
+    "네 점",
+    "이 점",
+    "| ",
+    "I'd choose answer A",
+    "not a ",
+    "Score:",
+    "between ",
+    " and ",
+    " out of ",
+    "not ",
+    "I'd say ",
+    "점",
+    "만점",
+    "yes",
+    "예",
+]
 NUMBERS = ["4", " 4.5", "-3", "four", "NaN", "1e999", "9" * 500]
 PIECES = st.sampled_from([*MARKS, *WORDS, *NUMBERS])
 SCALES = st.sampled_from(

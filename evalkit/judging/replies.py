@@ -1,35 +1,30 @@
-"""The score in a judge's reply, as a careful reader would find it; or why there is none."""
+"""The score in a judge's reply, as a careful reader would find it; or why there is none.
+
+reply_patterns.py   how scores are written      reply_reading.py    a number on the scale
+reply_ways.py       the ways of saying one
+reply_labels.py     labels that are words       json_replies.py     objects
+reply_tables.py     tables                      korean_numbers.py   numerals in words
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from evalkit.judging.json_replies import NOTHING, find_score
+from evalkit.judging.json_replies import Found, find_score
+from evalkit.judging.korean_numbers import points_in_digits
+from evalkit.judging.reply_labels import named_label
 from evalkit.judging.reply_patterns import (
-    ASSIGN,
-    BARE,
-    BETWEEN,
+    DENIED,
     DIGITS,
-    FIRST_LINE,
-    GIVEN,
-    IS_A,
-    KEY,
-    KEYED,
-    KOREAN,
     LONG_RUN,
     NAMED_SCALE,
-    NEGATED,
-    NUMBER,
-    OUT_OF_TEXT,
-    RANGE_NEXT,
     REFUSAL,
-    STARS,
+    REVERSED,
     THINK,
-    WORDS,
-    YES,
 )
+from evalkit.judging.reply_reading import Reading, number_of
+from evalkit.judging.reply_ways import WAYS
 from evalkit.judging.scale import Scale
 
 __all__ = ["Reading", "read_reply"]
@@ -39,25 +34,15 @@ _KEPT = 25
 _LONG = 1500
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """A score and where it stood, or the reason why there is none: never a made-up number."""
-
-    value: float | None
-    reason: str | None = None
-    start: int = -1
-    """Offset of the label in the reply, so that its token can be found."""
-
-    @property
-    def missing(self) -> bool:
-        return self.value is None
-
-
 def read_reply(text: str, scale: Scale, dimension: str | None = None) -> Reading:
     """Only what the judge itself says last counts: not what it quotes, not what stands in a fenced block."""
     short, places = _shortened(text)
-    reading = _read(short, scale, dimension)
-    return reading if places is None or reading.start < 0 else replace(reading, start=places[reading.start])
+    digits, moved = points_in_digits(short.translate(DIGITS))
+    reading = _read(digits, scale, dimension)
+    for origin in (moved, places):
+        if origin is not None and reading.start >= 0:
+            reading = replace(reading, start=origin[reading.start])
+    return reading
 
 
 def _read(text: str, scale: Scale, dimension: str | None) -> Reading:
@@ -66,18 +51,44 @@ def _read(text: str, scale: Scale, dimension: str | None) -> Reading:
         return Reading(None, "unfinished")
     if not own.strip():
         return Reading(None, "empty")
-    plain = own.translate(DIGITS)
-    as_json = _from_json(plain, scale, dimension)
-    if as_json is not None:
+    if scale.describe() == [0.0, 100.0]:
+        own = own.replace("%", " ")
+    found = find_score(own, dimension)
+    return _said(own, scale, dimension) if found is None else _beside_json(found, own, scale, dimension)
+
+
+def _beside_json(found: Found, own: str, scale: Scale, dimension: str | None) -> Reading:
+    """An object that was quoted on the way to a verdict is not the verdict."""
+    before, after = own[: found.start], own[found.end :]
+    blank = re.sub(r"[^\n]", " ", own[: found.end])
+    later = _said(blank + re.sub(r"```", "   ", after), scale, dimension)
+    if later.value is not None:
+        return later
+    as_json = _from_json(found, scale, dimension)
+    line, rest = before.rpartition("\n")[2], after.partition("\n")[0]
+    fenced = "```" in before and after.lstrip().startswith("```")
+    alone = not line.strip(" \t`[") and not rest.strip(" \t`],;.")
+    if alone and not fenced:
         return as_json
-    named = _named_label(plain, scale)
+    earlier = _said(re.sub(r"```\w*", _blank, before), scale, dimension)
+    if earlier.value is None or earlier.value == as_json.value:
+        return as_json
+    return Reading(None, "ambiguous") if alone else earlier
+
+
+def _said(own: str, scale: Scale, dimension: str | None) -> Reading:
+    said = _without_quotations(own)
+    named = named_label(own, said, scale)
     if named is not None:
         return named
-    said = _without_quotations(plain)
-    tops, said = _without_scale(said, scale)
-    if any(top != scale.high for top in tops):
+    if any(re.search(pattern.format(low=scale.low, high=scale.high), said, re.I) for pattern in REVERSED):
         return Reading(None, "another scale")
-    for find in (_bare, _keyed, _own_line, _leading, _stated):
+    other, said = _without_scale(said, scale)
+    if other:
+        return Reading(None, "another scale")
+    for pattern in DENIED:
+        said = pattern.sub(_blank, said)
+    for find in WAYS:
         readings = list(find(said, scale, dimension))
         if readings:
             return _agreed(readings)
@@ -133,93 +144,26 @@ def _without_quotations(text: str) -> str:
     if fenced:
         start = text.index(fenced.group(1), text.index("```") + 3)
         return " " * start + fenced.group(1)
+    if re.match(r"(?:```\w*)?\s*\{\s*[\"']", whole):
+        return re.sub(r"```\w*", _blank, text)  # an object that was cut: its keys are no quotations
     text = re.sub(r"```.*?(?:```|\Z)", _blank, text, flags=re.DOTALL)
     text = re.sub(r"(?m)^\s*>.*$", _blank, text)
     # A quotation of one short word is emphasis ("4"), a longer one is somebody else's words.
-    return re.sub(r"[\"“][^\"”\n]{4,}[\"”]", _blank, text)
+    text = re.sub(r"[\"“][^\"”\n]{4,}[\"”]|「[^」\n]{4,}」|『[^』\n]{4,}』", _blank, text)
+    return re.sub(r"(?<![\w'])['‘][^'’\n]{4,}['’](?![A-Za-z0-9'])", _blank, text)
 
 
-def _without_scale(text: str, scale: Scale) -> tuple[list[float], str]:
-    """`on a scale of 1 to 5` and `(1-5)` are no scores. With the tops that they name."""
-    tops: list[float] = []
+def _without_scale(text: str, scale: Scale) -> tuple[bool, str]:
+    """`on a scale of 1 to 5` and `(1-5)` are no scores. With whether one of them is not the scale that was given."""
+    other = False
     for pattern in NAMED_SCALE:
-        named = re.compile(pattern.format(low=scale.low), re.IGNORECASE)
-        tops += [float(found.group("top")) for found in named.finditer(text)]
+        named = re.compile(pattern.format(low=scale.low, high=scale.high), re.IGNORECASE)
+        for found in named.finditer(text):
+            stated = {name: number_of(value) for name, value in found.groupdict().items() if value}
+            fitting = {scale.high} if "top" in stated else {scale.high, float(len(scale.labels))}
+            other = other or not fitting & set(stated.values())
         text = named.sub(_blank, text)
-    return tops, text
-
-
-# ── ways of saying it, the surest first ──────────────────────────────────────
-
-
-def _bare(text: str, scale: Scale, dimension: str | None) -> Iterator[Reading]:
-    if found := BARE.fullmatch(text):
-        yield _reading(found, text, scale)
-    elif scale.numeric and (stars := STARS.fullmatch(text)):
-        full, empty = len(re.findall("[★⭐]", stars.group("full"))), len(stars.group("empty"))
-        whole = not empty or full + empty == scale.high
-        yield (
-            Reading(float(full), start=stars.start("full"))
-            if whole and full in scale
-            else Reading(None, "another scale")
-        )
-    elif scale.numeric and scale.describe() == [0.0, 1.0] and (answer := YES.fullmatch(text)):
-        yield Reading(float(answer.group("yes") is not None), start=answer.start())
-
-
-def _keyed(text: str, scale: Scale, dimension: str | None) -> Iterator[Reading]:
-    """`Score: 4`. A line that names the dimension beats one that names a score, and the last of equals counts."""
-    own: list[Reading] = []
-    general: list[Reading] = []
-    others: dict[str, Reading] = {}
-    for line in re.finditer(r"[^\n]+", text):
-        for found in KEYED.finditer(text, line.start(), line.end()):
-            key = " ".join(re.sub(r"[*_`#\-\"']", " ", found.group("key")).casefold().split())
-            reading = _reading(found, text, scale)
-            if dimension and key and _same_name(dimension, key):
-                own.append(reading)
-            elif re.search(rf"(?:^|\s){KEY}$", key) and not NEGATED.search(key):
-                general.append(reading)
-            elif key and len(key.split()) <= 3 and re.match(r"[\s*_`#\-•]*$", text[line.start() : found.start("key")]):
-                others[key] = reading
-    if own or general:
-        yield (own or general)[-1]
-    elif len(others) == 1:
-        yield from others.values()
-    elif others:
-        yield Reading(None, "ambiguous")
-
-
-def _own_line(text: str, scale: Scale, dimension: str | None) -> Iterator[Reading]:
-    """A number that has the first or the last line for itself. Two that differ say nothing."""
-    lines = [line for line in re.finditer(r"[^\n]+", text) if line.group().strip()]
-    for line in (lines[0], lines[-1]) if lines else ():
-        if found := BARE.fullmatch(text, line.start(), line.end()):
-            yield _reading(found, text, scale)
-
-
-def _leading(text: str, scale: Scale, dimension: str | None) -> Iterator[Reading]:
-    """A number that opens the reply, with words after it; not the first item of a list."""
-    found = FIRST_LINE.match(text)
-    listed = found and found.group("end").startswith(".") and re.search(r"\n\s*\d+[.)]\s|\.\s+\d+\W*$", text)
-    if found and not listed:
-        yield _reading(found, text, scale)
-
-
-def _stated(text: str, scale: Scale, dimension: str | None) -> Iterator[Reading]:
-    """In a sentence: given, out of a top, is a. Several that disagree say nothing."""
-    taken: set[int] = set()
-    for pattern in (OUT_OF_TEXT, KOREAN, GIVEN, IS_A):
-        for found in pattern.finditer(text):
-            sentence = re.split(r"[.!?\n]\s", text[: found.start()])[-1]
-            between = found.groupdict().get("between") or ""
-            if found.start("n") in taken or NEGATED.search(sentence) or NEGATED.search(between):
-                continue
-            if BETWEEN.search(between):
-                yield Reading(None, "ambiguous")
-                continue
-            taken.add(found.start("n"))
-            yield _reading(found, text, scale)
+    return other, text
 
 
 def _agreed(readings: list[Reading]) -> Reading:
@@ -228,46 +172,8 @@ def _agreed(readings: list[Reading]) -> Reading:
     return Reading(None, "ambiguous")
 
 
-def _reading(found: re.Match[str], text: str, scale: Scale) -> Reading:
-    number = found.group("n").lower()
-    value = float(WORDS[number]) if number in WORDS else float(number)
-    top = found.groupdict().get("top")
-    if top is not None and float(WORDS.get(top.lower(), top)) != scale.high:
-        return Reading(None, "another scale")
-    if top is None and RANGE_NEXT.match(text, found.end("n")):
-        return Reading(None, "ambiguous")
-    if scale.numeric:
-        return Reading(value, start=found.start("n")) if value in scale else Reading(None, "off the scale")
-    named = scale.value_of(number)
-    return Reading(None, "off the scale") if named is None else Reading(named, start=found.start("n"))
-
-
-def _same_name(dimension: str, key: str) -> bool:
-    name = " ".join(re.sub(r"[_\-]", " ", dimension).casefold().split())
-    return key == name or re.sub(rf"\s*{KEY}$", "", key) == name
-
-
-def _named_label(text: str, scale: Scale) -> Reading | None:
-    """Labels that are words: the whole reply, or the last `Verdict: word`."""
-    words = {label for label in scale if not re.fullmatch(NUMBER, label)}
-    if not words:
-        return None
-    whole = text.strip(" \t\n*_`\"'[](){}<>.!")
-    if whole in words or scale.value_of(whole) is not None:
-        return Reading(scale.value_of(whole), start=text.index(whole))
-    said = _without_quotations(text)
-    choice = "|".join(sorted(map(re.escape, words), key=len, reverse=True))
-    found = list(re.finditer(rf"{KEY}{ASSIGN}(?P<n>{choice})(?!\w)", said, re.IGNORECASE))
-    if found:
-        return Reading(scale.value_of(found[-1].group("n")), start=found[-1].start("n"))
-    return None
-
-
-def _from_json(text: str, scale: Scale, dimension: str | None) -> Reading | None:
-    found = find_score(text, dimension)
-    if found is None or found[0] is NOTHING:
-        return None
-    value, start = found
+def _from_json(found: Found, scale: Scale, dimension: str | None) -> Reading:
+    value, start = found.value, found.at
     if value is None:
         return Reading(None, "no score given")
     if isinstance(value, str):
