@@ -209,6 +209,14 @@ def test_lower_is_better_is_kept_in_mind(tmp_path: Path) -> None:
     assert task.ci95.high < 0
 
 
+def test_members_without_the_groups_metric_have_no_part_in_it(tmp_path: Path) -> None:
+    rows = {"g_choice": TaskRows(right(20), "acc,none"), "g_words": TaskRows(right(9), "exact_match,none")}
+    group = {"n": 29, "metrics": {"acc,none": {"value": 0.5}}, "members": list(rows)}
+    a, b = two(tmp_path, rows, rows, requested=["g"], results={"groups": {"g": group}})
+    task = only(compare(a, [b]))
+    assert (task.n, task.baseline) == (20, 0.5)
+
+
 def test_what_is_better_neither_way_is_held_to_nothing(tmp_path: Path) -> None:
     figures = {"acc,none": {"value": 1.0}, "length_ratio,none": {"value": 1.0, "higher_is_better": None}}
     rows = {"t": TaskRows(right(9), "length_ratio,none", entry={"metrics": figures})}

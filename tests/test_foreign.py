@@ -372,6 +372,34 @@ def test_a_figure_that_its_rows_do_not_come_to_is_refused(theirs: dict[str, Path
         find(str(file))
 
 
+def written(folder: Path, figures: dict[str, Any], *, counted: int = 2) -> Path:
+    """A results file of one task by hand, with two rows for the filter `maj,3`."""
+    (folder / "model").mkdir(parents=True)
+    date = "2026-11-21T10-00-00.123456"
+    content = {"results": {"told": figures}, "configs": {"told": {}}, "n-samples": {"told": {"effective": counted}}}
+    (folder / "model" / f"results_{date}.json").write_text(json.dumps(content))
+    metrics = ["exact_match"] if figures else []
+    rows = [{"doc_id": i, "doc": {}, "filter": "maj,3", "metrics": metrics, "exact_match": i} for i in range(2)]
+    (folder / "model" / f"samples_told_{date}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+def test_a_filters_name_may_hold_a_comma(tmp_path: Path) -> None:
+    said = {"exact_match,maj,3": 0.5, "exact_match_stderr,maj,3": 0.25}
+    read = find(str(written(tmp_path, said)))
+    assert read.tasks["told"]["metrics"] == {"exact_match,maj,3": {"value": 0.5, "stderr": 0.25}}
+    shown = typed("compare", tmp_path, tmp_path / "model", "--tasks", "told")
+    assert shown.exit_code == 0, shown.stderr
+
+
+def test_rows_without_figures_are_no_contradiction(tmp_path: Path) -> None:
+    folder = written(tmp_path, {}, counted=0)
+    assert find(str(folder)).tasks["told"]["metrics"] == {}
+    shown = typed("compare", folder, folder / "model")
+    assert shown.exit_code == 4
+    assert "no figure of told" in " ".join(shown.stderr.split())
+
+
 def test_rows_that_were_lost_are_noticed(theirs: dict[str, Path], tmp_path: Path) -> None:
     file = copied(theirs["one"], tmp_path / "short")
     [samples] = file.parent.glob("samples_told_*.jsonl")
@@ -609,6 +637,25 @@ def test_a_log_without_figures_says_so(name: str, logs: Path) -> None:
     assert shown.exit_code == 4, shown.stderr
     assert "inspect eval-retry" in " ".join(shown.stderr.split())
     assert find(str(log_of(logs, name))).status == "partial"
+
+
+def test_samples_that_all_failed_are_no_complete_run(logs: Path, tmp_path: Path) -> None:
+    content = json.loads(log_of(logs, "json").read_text())
+    content.pop("reductions", None)
+    content["results"] = None
+    for sample in content["samples"]:
+        sample |= {"scores": {}, "error": {"message": "boom", "traceback": "", "traceback_ansi": ""}}
+    (tmp_path / "all.json").write_text(json.dumps(content))
+    read = find(str(tmp_path / "all.json"))
+    assert (read.status, read.tasks["sums"]["errors"]) == ("partial", len({s["id"] for s in content["samples"]}))
+    assert "no sample was scored" in next(iter(figures(read).values()))["reason"]
+
+
+def test_logs_are_found_in_the_folders_of_a_folder(logs: Path, tmp_path: Path) -> None:
+    for name in ("plain", "other"):
+        (tmp_path / "all" / name).mkdir(parents=True)
+        shutil.copy(log_of(logs, name), tmp_path / "all" / name)
+    assert len(find_foreign(tmp_path / "all")[0]) == 2
 
 
 def test_another_prompt_is_another_measurement(logs: Path) -> None:

@@ -39,7 +39,7 @@ def find_flips(
     known = np.isfinite(pairs.baseline) & np.isfinite(pairs.candidate)
     change = np.where(known, target.sign * (pairs.candidate - pairs.baseline), 0.0)
     chosen = [*np.flatnonzero(change < 0), *np.flatnonzero(change > 0)][:most]
-    filter_name = target.metric.rpartition(",")[2]
+    filter_name = target.metric.partition(",")[2]
     wanted = ([], [])  # type: tuple[list[tuple[str, int]], list[tuple[str, int]]]
     for k in chosen:
         for side, index in enumerate((pairs.baseline_line[k], pairs.candidate_line[k])):

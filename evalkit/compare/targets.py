@@ -110,6 +110,8 @@ def resolve(baseline: Run, candidate: Run, name: str, metric: str | None = None)
     if set(leaves) != set(others := _leaves(candidate, name)):
         odd = sorted(set(leaves) ^ set(others))
         raise NotComparable(f"{name} is made of other tasks in the two runs: {', '.join(odd[:5])} stand only in one")
+    # A group may have a figure that some of its members have no part in: lm-eval leaves them out of it too.
+    leaves = tuple(leaf for leaf in leaves if any(_has(run, leaf, chosen) for run in (baseline, candidate))) or leaves
     ours = _checked_figure(baseline, name, here, chosen, leaves)
     theirs = _checked_figure(candidate, name, there, chosen, leaves)
     usual = chosen.partition(",")[0] not in _LOWER_IS_BETTER
@@ -130,6 +132,10 @@ def resolve(baseline: Run, candidate: Run, name: str, metric: str | None = None)
         scale=_scale(ours) or _scale(theirs),
         by_size=_weighs_by_size(baseline, name, here, leaves, chosen),
     )
+
+
+def _has(run: Run, leaf: str, metric: str) -> bool:
+    return metric in ((entry(run, leaf) or {}).get("metrics") or {metric: None})
 
 
 def _better(found: Mapping[str, Any], usual: bool) -> bool | None:

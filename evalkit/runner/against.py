@@ -107,7 +107,9 @@ def _policies(against: Against, candidate: Run, suite: Suite) -> dict[str, TaskP
 
 def _target(baseline: Run, suite: Suite, name: str, metric: str | None) -> Target:
     target = resolve(baseline, baseline, name, metric)
-    leaves = suite.leaves(name)
+    leaves = [
+        leaf for leaf in suite.leaves(name) if leaf in target.leaves or target.metric in suite.tasks[leaf].metrics
+    ]
     if odd := sorted(set(leaves) ^ set(target.leaves)):
         raise NotComparable(
             f"{name} is made of other tasks in {baseline.run_id}: {', '.join(odd[:5])} stand only in one"

@@ -65,7 +65,7 @@ def _add(
     leaves = {leaf: _place(found.leaves, leaf) for leaf in dict.fromkeys(pairs.task)}
     outcomes = _outcomes(part)
     troubled = ((pairs.baseline_flags | pairs.candidate_flags) & _TROUBLES) > 0
-    filter_name = target.metric.rpartition(",")[2]
+    filter_name = target.metric.partition(",")[2]
     one = _ids(part.lines[0], pairs.baseline_line)
     other = _ids(part.lines[1], pairs.candidate_line)
     columns["name"] += [name] * len(pairs.task)

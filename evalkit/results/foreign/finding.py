@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -108,18 +108,18 @@ def _one_line(path: Path) -> Iterator[None]:
 
 def _results_in(folder: Path) -> list[Path]:
     """In the folder itself, or in the model's folders that lm-eval makes in it."""
-    here = [file for file in _files(folder) if lmeval.looks_like_results(file.name)]
-    return here or [
-        file
-        for below in sorted(folder.iterdir())
-        if below.is_dir() and not below.name.startswith(".")
-        for file in _files(below)
-        if lmeval.looks_like_results(file.name)
-    ]
+    return _found(folder, lambda file: lmeval.looks_like_results(file.name))
 
 
 def _logs_in(folder: Path) -> list[Path]:
-    return [file for file in _files(folder) if looks_like_log(file)]
+    """In the folder itself, or in those that somebody sorted them into."""
+    return _found(folder, looks_like_log)
+
+
+def _found(folder: Path, meant: Callable[[Path], bool]) -> list[Path]:
+    here = [file for file in _files(folder) if meant(file)]
+    below = (entry for entry in sorted(folder.iterdir()) if entry.is_dir() and not entry.name.startswith("."))
+    return here or [file for inner in below for file in _files(inner) if meant(file)]
 
 
 def _files(folder: Path) -> list[Path]:

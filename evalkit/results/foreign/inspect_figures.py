@@ -79,7 +79,8 @@ def reported(view: View) -> dict[str, Any]:
 
 def expected(log: Log) -> dict[str, Any]:
     """The figures that there would be, had the log come to its end."""
-    reason = f"the log's status is {log.status}, and it has no figures: `inspect eval-retry` completes it"
+    what = "no sample was scored" if log.status == "success" else f"the log's status is {log.status}"
+    reason = f"{what}, and it has no figures: `inspect eval-retry` completes it"
     found: dict[str, Any] = {}
     for said in listed(log.spec.get("scorers"), f"{log.path}: scorers"):
         scorer = mapping(said, f"{log.path}: scorers")

@@ -90,12 +90,12 @@ def _task(
 ) -> dict[str, Any]:
     metrics = {name: figure for view in views for name, figure in reported(view).items()} or expected(log)
     headline = headline_of(log, views)
-    main = values.get(headline.rpartition(",")[2] if headline else "", {})
+    main = values.get(headline.partition(",")[2] if headline else "", {})
     answered = {id for id, value in main.items() if value is not None}
     failed = {id for id, sample in samples.items() if sample.epochs and id not in answered}
     missing = {id for id, sample in samples.items() if not sample.epochs}
     counted: dict[str, Any] = {}
-    if values:
+    if values or any(sample.epochs for sample in samples.values()):
         counted = {"n": len(answered), "missing": len(missing), "errors": len(failed)}
         counted["unfinished"] = sum(sample.unfinished for sample in samples.values())
     elif views and isinstance(scored := _scored_samples(log), int):

@@ -185,7 +185,7 @@ def _metrics(content: Mapping[str, Any], name: str, said: Mapping[str, Any], pat
     directions = mapping(higher, f"{path}: higher_is_better.{name}")
     found: dict[str, Any] = {}
     for key, value in said.items():
-        metric, comma, filter_name = key.rpartition(",")
+        metric, comma, filter_name = key.partition(",")
         if not comma or metric.endswith("_stderr") or metric in _NO_FIGURE:
             continue
         named(key, f"{path}: a metric of {name}")
