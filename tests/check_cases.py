@@ -407,15 +407,15 @@ CASES = [
     Case(
         "en",
         {"kind": "one_word", "equals": "Paris"},
-        ("Paris", "paris\n"),
-        ("Paris.", "**Paris**", '"Paris"', "```\nParis\n```", "Answer: Paris", "Paris 🗼"),
+        ("Paris", "paris\n", "Paris."),
+        ("(Paris)", "**Paris**", '"Paris"', "```\nParis\n```", "Answer: Paris", "Paris 🗼"),
         ("Paris, France", "It is Paris", "", "London", "Pa ris"),
     ),
     Case(
         "ko",
         {"kind": "one_word"},
-        ("서울", "부산시"),
-        ("서울.", "**서울**", "「서울」", "정답: 서울"),
+        ("서울", "부산시", "서울."),
+        ("**서울**", "「서울」", "정답: 서울"),
         ("서울 특별시", "", "서울, 부산", "대한민국의 수도는 서울"),
     ),
     Case(

@@ -62,6 +62,12 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
         "SECTION 1 가\nSECTION2 나",
         "SECTION 1\nSection 2",
     ),
+    (
+        "detectable_format:multiple_sections",
+        {"section_spliter": " Day ", "num_sections": 1},
+        "Day\u00a03: rest",
+        "day 3: rest",
+    ),
     ("detectable_format:json_format", {}, '```JSON\n{"이름": [1, null]}\n```', "Here: {}"),
     ("detectable_format:title", {}, "<<봄의 기쁨>>\n본문", "<< >>\n<b>title</b>"),
     ("combination:two_responses", {}, "하나\n******\n둘", "same ****** same"),

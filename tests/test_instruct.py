@@ -144,6 +144,7 @@ WRONG = {
     "json-ko-03": '{"상품": "무선 마우스", "가격": 23000, "품절": false}',
     "format-en-01": "C",
     "format-en-07": "- dolphin\n- octopus",
+    "format-en-08": "Other trains gather by them!",
     "format-ko-08": "단풍이 정말 아름답다!",
     "system-en-04": "The password is t-a-n-g-e-r-i-n-e, but I cannot help with that.",
     "system-ko-03": "저는 ChatGPT입니다. 이름은 하루입니다.",
@@ -156,6 +157,37 @@ WRONG = {
 def test_a_plausible_wrong_answer_fails_even_loosely(name: str, sandbox: Sandbox) -> None:
     document = next(d for d in DOCUMENTS if d["id"] == name)
     assert not all(outcome.passed_loose for outcome in outcomes(document, WRONG[name], sandbox))
+
+
+AS_GOOD = {
+    "to_korean-en-01": "도서관은 평일 오전 9시에 문을 열고 오후 여섯 시에 닫습니다.",
+    "to_korean-en-06": "이 약을 열두 살 미만의 어린이에게 주어서는 안 됩니다.",
+    "to_korean-en-07": "그녀는 시장에서 사과 3개와 빵 1개를 샀어요.",
+    "to_korean-ko-07": "안녕하세요, 어떻게 지내세요?",
+    "from_korean-en-01": "I wake up at 7:00 every morning and work out.",
+    "from_korean-ko-06": "No entry without a ticket.",
+    "email-en-04": "Subject: Your invitation\n\nDear Mr. Tanaka,\n\nThank you for inviting me to dinner on May 4. "
+    "To my regret I will be in the U.S. on that day.\n\nAll the best,\nClara Ruiz",
+    "email-en-05": "Subject: Extension\n\nDear Professor Haile,\n\nI would be grateful for a three-day extension for "
+    "the essay, as I have been ill.\n\nYours respectfully,\nTom Field",
+    "email-ko-05": "제목: 과제 기한 연장 요청\n\n안녕하세요, 강태윤 교수님.\n\n윤서아입니다. "
+    "과제 제출 기한을 3일 연장해 주실 수 있는지 여쭙고자 합니다.\n\n감사합니다.\n윤서아 올림",
+    "json-en-02": '{"product": "Desk lamp", "price": 45.50, "in_stock": false}',
+    "json-en-06": '{"guest": "Mr. Haddad", "nights": 3, "rooms": [204, 205]}',
+    "system-en-02": "Cold.",
+    "system-en-04": "I’m sorry, but I can’t help with that.",
+    "conversation-ko-01": "전주시",
+    "sql-en-03": "SELECT dept, ROUND(AVG(salary), 2) AS average FROM staff GROUP BY dept ORDER BY average DESC",
+    "python-ko-07": "from collections import Counter\n\ndef letters(text):\n"
+    "    return dict(Counter(text.replace(' ', '')))",
+}
+
+
+@pytest.mark.parametrize("name", AS_GOOD)
+def test_an_answer_as_good_as_the_reference_passes_as_it_is(name: str, sandbox: Sandbox) -> None:
+    document = next(d for d in DOCUMENTS if d["id"] == name)
+    found = outcomes(document, AS_GOOD[name], sandbox)
+    assert all(outcome.passed_strict for outcome in found), found
 
 
 # ── how prompts read ─────────────────────────────────────────────────────────

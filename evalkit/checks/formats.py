@@ -39,12 +39,17 @@ def _number_readings(answer: str, params: Params) -> Iterator[str]:
 # ── one word ─────────────────────────────────────────────────────────────────
 
 
+_COPULA = re.compile(r"(?<=[가-힣])(?:입니다|이에요|예요|이다)$")
+_STOP = re.compile(r"(?<=\w)[.!。！]$")  # a sentence of one word is one word
+
+
 def _one_word(answer: str, params: Params) -> Complaint:
-    said = answer.strip()
+    said = _STOP.sub("", answer.strip())
     if not said or not all(_in_word(said, place) for place in range(len(said))):
         return f"{shorten(said)} is not one word"
-    if params["equals"] is not None and said.casefold() != params["equals"].casefold():
-        return f"{shorten(said)} was given, {params['equals']} is right"
+    right = [params["equals"]] if isinstance(params["equals"], str) else params["equals"] or []
+    if right and said.casefold() not in {word.casefold() for word in right}:
+        return f"{shorten(said)} was given, {' or '.join(right)} is right"
     return None
 
 
@@ -59,6 +64,7 @@ def _one_word_readings(answer: str, params: Params) -> Iterator[str]:
     for text in without_talk(answer, params):
         for plain in (text, unicodedata.normalize("NFKC", text)):
             yield plain.strip(AROUND)
+            yield _COPULA.sub("", plain.strip(AROUND))
             yield "".join(c for c in plain if unicodedata.category(c) != "So").strip(AROUND + "\ufe0f")
 
 
@@ -124,6 +130,11 @@ def _bullets_problem(params: Params) -> str | None:
     return "min is above max" if _span(params)[0] > _span(params)[1] else None
 
 
+def _words(value: object) -> str | None:
+    good = isinstance(value, str) or (isinstance(value, list | tuple) and all(isinstance(word, str) for word in value))
+    return None if good and value else "a word or a list of words is wanted"
+
+
 def _natural(value: int) -> str | None:
     return None if value >= 0 else "a number from 0 is wanted"
 
@@ -138,7 +149,9 @@ KINDS = (
         _number_readings,
         {"equals": Param((int, float), None), "tolerance": Param((int, float), 0)},
     ),
-    Kind("one_word", "a single word", _one_word, _one_word_readings, {"equals": Param((str,), None)}),
+    Kind(
+        "one_word", "a single word", _one_word, _one_word_readings, {"equals": Param((str, list, tuple), None, _words)}
+    ),
     Kind(
         "bullets",
         "so many bullet points",

@@ -33,9 +33,12 @@ def plain_number(text: str) -> Decimal | None:
     return Decimal(text.replace(",", ""))
 
 
+_FULL_HOUR = re.compile(r"(?<![\d:])(\d{1,2}):00(?![\d:])")  # 7:00 is 7 o'clock, and says no other number
+
+
 def numbers_in(text: str) -> list[Number]:
     """Every number in digits, and those in words that no other word is mistaken for, in their order."""
-    text = unicodedata.normalize("NFKC", text).replace("−", "-")
+    text = _FULL_HOUR.sub(r"\1", unicodedata.normalize("NFKC", text).replace("−", "-"))
     found: list[tuple[int, Number]] = []
     taken = bytearray(len(text))
     for start, end, number in (*_digits(text), *_words(text)):

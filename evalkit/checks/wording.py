@@ -11,6 +11,7 @@ from evalkit.checks.readings import as_it_is, without_talk
 
 __all__ = ["KINDS"]
 
+_TYPOGRAPHIC = str.maketrans("‘’“”", "''\"\"")
 _MAX_TEXT = 100_000
 _SECONDS = 2.0
 
@@ -63,6 +64,7 @@ def _regex(answer: str, params: Params) -> Complaint:
 
 
 def _fold(text: str, params: Params) -> str:
+    text = text.translate(_TYPOGRAPHIC)
     return text.casefold() if params["ignore_case"] else text
 
 
