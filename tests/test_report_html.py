@@ -621,6 +621,17 @@ def test_a_name_turns_no_other_words_and_breaks_no_figure(tmp_path: Path, open_p
     assert max(heights) < 30, "a figure stands on one line however long the name beside it"
     axis = page.tab.locator("#leaderboard figure .axis text").all_text_contents()
     assert (axis[0], axis[-1]) == ("0", "1"), "a share ends at 1"
+    shown = page.text("body")
+    assert "\u202e" not in shown, "sentences made around a name would be turned too"
+    assert "\\u202e" in shown
+
+
+@pytest.mark.browser
+def test_without_any_rows_no_empty_list_is_shown(tmp_path: Path, open_page: Any) -> None:
+    figures = {"t": TaskRows([], metric="word_perplexity,none", figure={"value": 12.5, "higher_is_better": False})}
+    page = open_page(page_of(write_run(tmp_path, "a", figures)))
+    assert "none of the figures here come with rows" in page.text("#documents")
+    assert page.tab.locator("#documents .list").count() == 0
 
 
 @pytest.mark.browser

@@ -63,7 +63,7 @@ def as_html(found: Overview, room: int = DEFAULT_ROOM) -> str:
             "not_kept": {str(place): names for place, names in texts.not_kept.items()},
         },
     }
-    return _render(tidy(data, scrubber), texts.blocks)
+    return _render(tidy(data, scrubber, steady=True), texts.blocks)
 
 
 def _render(data: Mapping[str, Any], blocks: Sequence[str]) -> str:

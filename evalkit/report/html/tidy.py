@@ -13,21 +13,29 @@ from evalkit.scrub import Scrubber
 __all__ = ["in_script", "shortened", "tidy"]
 
 _HALVES = re.compile("[\ud800-\udfff]")
+_TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""Characters that turn the direction of what follows."""
 
 
-def tidy(value: Any, scrubber: Scrubber) -> Any:
-    """The value in JSON's own types; a number that is none becomes null."""
+def tidy(value: Any, scrubber: Scrubber, *, steady: bool = False) -> Any:
+    """The value in JSON's own types; a number that is none becomes null.
+
+    `steady`: names stand in sentences here, and one that would turn the words after it shows how it does instead.
+    """
     if isinstance(value, str):
-        return scrubber.text(_HALVES.sub("\ufffd", value))
+        text = scrubber.text(_HALVES.sub("\ufffd", value))
+        return _TURNS.sub(lambda found: f"\\u{ord(found[0]):04x}", text) if steady else text
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {tidy(str(key), scrubber): tidy(item, scrubber) for key, item in value.items()}
+        return {
+            tidy(str(key), scrubber, steady=steady): tidy(item, scrubber, steady=steady) for key, item in value.items()
+        }
     if isinstance(value, list | tuple):
-        return [tidy(item, scrubber) for item in value]
-    return tidy(str(value), scrubber)
+        return [tidy(item, scrubber, steady=steady) for item in value]
+    return tidy(str(value), scrubber, steady=steady)
 
 
 def in_script(value: Any) -> str:

@@ -11,6 +11,11 @@ function drawDocuments(view) {
   const alone = view.baseline === null;
   heading(section, alone ? "Documents" : "Changed documents");
   const total = columns.id.length;
+  if (!total) {
+    documentsView = null;
+    section.append(el("p", { class: "card note", text: "No documents: none of the figures here come with rows." }));
+    return;
+  }
   const state = { view, columns, alone, total, found: new Int32Array(0), turn: 0 };
   documentsView = state;
   const present = new Set(columns.out);
