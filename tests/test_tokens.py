@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from array import array
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from evalkit.errors import CheckpointError, UsageError
 from evalkit.tokens import Tokenizer, encode_text, message_prompts, sampling_of
 from evalkit.tokens.pieces import Pieces
-from evalkit.tokens.windows import room_for
+from evalkit.tokens.windows import room_for, vllm_window
 from evalkit.types import (
     Failed,
     Generated,
@@ -162,6 +163,39 @@ def test_a_cut_takes_the_contexts_left_and_never_a_continuation(models: dict[str
     assert cut.cut_tokens == len(full.context) - len(cut.context) > 0
     less = score(tokenizer, context, ending, score_limit=10)
     assert len(less.context) + len(less.continuation) == 10
+
+
+@pytest.mark.parametrize(
+    ("fields", "window"),
+    [
+        ({"rope_parameters": {"rope_type": "linear", "factor": 4.0}}, 400),
+        ({"rope_scaling": {"type": "dynamic", "factor": 2.0}}, 200),
+        ({"rope_parameters": {"rope_type": "yarn", "factor": 4.0}}, 100),
+        ({"rope_parameters": {"full": {"rope_type": "default"}, "sliding": {"rope_type": "linear", "factor": 2}}}, 200),
+        ({"rope_parameters": {"rope_type": "linear", "factor": 8.0}, "model_type": "gemma3_text"}, 100),
+        ({"rope_parameters": {"rope_type": "longrope"}, "original_max_position_embeddings": 25}, 25),
+        ({"rope_scaling": None}, 100),
+    ],
+)
+def test_the_window_that_vllm_makes_of_scaled_positions(fields: dict[str, Any], window: int) -> None:
+    """Read off vLLM 0.32's own configuration."""
+    assert vllm_window(SimpleNamespace(**fields), 100) == window
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"max_model_len": "abc"}, "max_model_len=abc: a whole number"),
+        ({"max_length": 0}, "max_length=0: a whole number"),
+        ({"max_gen_toks": 2.5}, "max_gen_toks=2.5: a whole number"),
+        ({"prefix_token_id": -1}, "prefix_token_id=-1: a whole number"),
+        ({"add_bos_token": "maybe"}, "add_bos_token=maybe: true or false"),
+        ({"truncation_side": "right"}, "truncation_side: prompts that are too long lose their left end"),
+    ],
+)
+def test_model_arguments_that_cannot_be_meant_are_named(models: dict[str, Path], given: Any, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        Tokenizer.load(spec(models["plain"], **given))
 
 
 def test_a_continuation_longer_than_the_window_is_refused_not_shortened(models: dict[str, Path]) -> None:

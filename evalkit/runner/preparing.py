@@ -84,7 +84,7 @@ def _model(kind: EngineKind, typed: str, config: RunConfig) -> tuple[Model, Toke
         served = find_api_model(typed, config)
         return served, load_api_tokenizer(served)
     model = find_model(typed, config)
-    return model, Tokenizer.load(model.spec)
+    return model, Tokenizer.load(model.spec, for_vllm=kind.name == "vllm")
 
 
 def load_suite(config: RunConfig, listener: Listener) -> Suite:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from evalkit.errors import CheckpointError, UsageError
@@ -12,7 +12,7 @@ from evalkit.tokens.chat import ChatTemplate
 from evalkit.tokens.encoding import Encoded
 from evalkit.tokens.pieces import Pieces
 from evalkit.tokens.sampling import DEFAULT_MAX_TOKENS, sampling_of
-from evalkit.tokens.windows import cut_prompt, cut_to, rolling_windows, room_for
+from evalkit.tokens.windows import cut_prompt, cut_to, rolling_windows, room_for, vllm_window
 from evalkit.types import GenerateRequest, ModelSpec, Request, Sampling, ScoreRequest, TokenIds
 
 __all__ = ["Tokenizer"]
@@ -49,10 +49,15 @@ class Tokenizer:
         self._begins: dict[bool | None, TokenIds | None] = {}
 
     @classmethod
-    def load(cls, spec: ModelSpec) -> Tokenizer:
-        """Tokenizer and window of a model, without its weights. CheckpointError where either is missing or broken."""
+    def load(cls, spec: ModelSpec, *, for_vllm: bool = False) -> Tokenizer:
+        """Tokenizer and window of a model, without its weights. CheckpointError where either is missing or broken.
+
+        `for_vllm`: the window that vLLM takes where none was asked for; it can be another than the config's.
+        """
         args = dict(spec.args)
         add_bos = args.get("add_bos_token")
+        if add_bos not in (None, True, False):
+            raise UsageError(f"--model-args add_bos_token={add_bos}: true or false")
         common = {"revision": spec.revision, "trust_remote_code": spec.trust_remote_code}
         common = {key: value for key, value in common.items() if value}
         if args.get("subfolder"):
@@ -60,14 +65,16 @@ class Tokenizer:
         source = spec.tokenizer or str(args.get("tokenizer") or spec.source)
         own = source == spec.source
         hf = _load_hf(source, {**common, **({"add_bos_token": add_bos} if add_bos is not None else {})}, own)
-        window = args.get("max_length") or args.get("max_model_len")
+        if args.get("truncation_side") not in (None, "left"):
+            raise UsageError("--model-args truncation_side: prompts that are too long lose their left end here")
+        window = _whole(args, "max_length") or _whole(args, "max_model_len")
         thinking = args.get("enable_thinking")
         return cls(
             hf,
-            max_length=int(window) if window else _window(spec.source, common, hf),
+            max_length=window or _window(spec.source, common, hf, for_vllm),
             add_bos_token=add_bos,
-            prefix_token_id=args.get("prefix_token_id"),
-            max_gen_toks=int(args.get("max_gen_toks") or DEFAULT_MAX_TOKENS),
+            prefix_token_id=_whole(args, "prefix_token_id", least=0),
+            max_gen_toks=_whole(args, "max_gen_toks") or DEFAULT_MAX_TOKENS,
             chat_arguments={
                 **(args.get("chat_template_args") or {}),
                 **({"enable_thinking": thinking} if thinking is not None else {}),
@@ -330,7 +337,7 @@ def _load_hf(source: str, options: dict[str, Any], own: bool) -> Any:
         raise CheckpointError(f"{what}: its tokenizer cannot be loaded ({_first_line(error)})") from error
 
 
-def _window(source: str, options: dict[str, Any], hf: Any) -> int:
+def _window(source: str, options: dict[str, Any], hf: Any, for_vllm: bool) -> int:
     """By lm-eval's rule: the text part of the configuration, then the tokenizer, then 2,048."""
     from transformers import AutoConfig
 
@@ -342,9 +349,20 @@ def _window(source: str, options: dict[str, Any], hf: Any) -> int:
     for name in ("n_positions", "max_position_embeddings", "n_ctx"):
         value = getattr(config, name, None)
         if value is not None:
-            return int(value)
+            return vllm_window(config, int(value)) if for_vllm else int(value)
     length = getattr(hf, "model_max_length", None)
     return int(length) if length is not None and length != _UNSET_MAX_LENGTH else _DEFAULT_MAX_LENGTH
+
+
+def _whole(args: Mapping[str, Any], name: str, least: int = 1) -> int | None:
+    """A model argument that is a whole number, where it was given."""
+    value = args.get(name)
+    if value is None:
+        return None
+    text = str(value)
+    if not (text.isascii() and text.isdigit() and int(text) >= least):
+        raise UsageError(f"--model-args {name}={value}: a whole number is wanted, {least} or more")
+    return int(text)
 
 
 def _first_line(error: BaseException) -> str:
