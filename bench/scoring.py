@@ -215,7 +215,6 @@ def _measure(
 ) -> tuple[list[Result], list[Pairs], dict[str, str]]:
     settings: dict[str, Any] = {"max_model_len": asked.max_model_len, "enable_prefix_caching": True}
     if on_cpu:
-        settings["block_size"] = 32
         os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "4")
         os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
     if asked.shape == "mistral-7b" and not asked.model:
@@ -226,7 +225,9 @@ def _measure(
         ours = stack.enter_context(_evalkit(model, asked, settings))
         sides: dict[str, _Backend] = {"evalkit": ours}
         if "vllm" in asked.against:
-            sides["lm-eval vllm"] = stack.enter_context(_lm_eval_vllm(model, asked, settings))
+            # The smallest blocks that vLLM offers there by itself.
+            blocks = {"block_size": 32} if on_cpu else {}
+            sides["lm-eval vllm"] = stack.enter_context(_lm_eval_vllm(model, asked, blocks | settings))
         if "hf" in asked.against:
             sides["lm-eval hf"] = _lm_eval_hf(model, asked)
         results = [_compare(suite, sides, asked.repeats) for suite in suites]

@@ -16,6 +16,7 @@
     │   ├── CheckpointError     missing or broken model files
     │   ├── RunFolderError      a run folder that is broken or half-written
     │   ├── EngineError         the engine refused, died or ran out of memory
+    │   │   └── AdaptersRefused     it takes the model but not these adapters: they can be merged
     │   ├── ScoringError        a metric, a filter or a document that raised
     │   ├── SandboxError        no sandbox holds here, or its coverage is too low
     │   └── JudgeError          a judge below its coverage
@@ -27,9 +28,10 @@ A message says what was asked, what was found, and what to type.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 __all__ = [
+    "AdaptersRefused",
     "AskedWrong",
     "CannotTell",
     "CheckpointError",
@@ -116,6 +118,13 @@ class RunFolderError(CouldNotDo):
 
 class EngineError(CouldNotDo):
     pass
+
+
+class AdaptersRefused(EngineError):
+    def __init__(self, why: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"adapter {name}: {reason}" for name, reason in why.items()))
+        self.why = why
+        """By the adapter's name."""
 
 
 class ScoringError(CouldNotDo):

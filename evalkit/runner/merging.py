@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from evalkit.engines.adapters import merge_adapter, refused_by_vllm
 from evalkit.runner.listener import Listener
@@ -15,14 +17,21 @@ from evalkit.tokens import Tokenizer
 __all__ = ["passes"]
 
 
-def passes(prepared: Prepared, stack: ExitStack, listener: Listener) -> list[Prepared]:
-    """The pass that the engine can serve at once, then one for each adapter that it refuses."""
+def passes(
+    prepared: Prepared, stack: ExitStack, listener: Listener, found: Mapping[str, str] = MappingProxyType({})
+) -> list[Prepared]:
+    """The pass that the engine can serve at once, then one for each adapter that it refuses.
+
+    `found`: adapters that it refused when it was started, and why.
+    """
     if prepared.kind.name != "vllm":
         return [prepared]
     refused = {
         variant.run_id: why
         for variant in prepared.variants
-        if variant.adapter is not None and (why := refused_by_vllm(variant.adapter.path))
+        if variant.adapter is not None
+        and not variant.merged
+        and (why := found.get(variant.adapter.name) or refused_by_vllm(variant.adapter.path))
     }
     together = [variant for variant in prepared.variants if variant.run_id not in refused]
     parts = [replace(prepared, variants=together)] if together else []
@@ -42,7 +51,7 @@ def passes(prepared: Prepared, stack: ExitStack, listener: Listener) -> list[Pre
                 replace(
                     prepared,
                     model=replace(prepared.model, spec=spec),
-                    tokenizer=Tokenizer.load(spec),
+                    tokenizer=Tokenizer.load(spec, for_vllm=True),
                     variants=[replace(variant, merged=True)],
                 )
             )

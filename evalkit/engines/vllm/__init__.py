@@ -9,6 +9,8 @@ client      a request to vLLM and what came back, across versions
 arguments   --model-args against the installed version's own names
 scoring     which requests score a context's continuations, and where each log-probability is read
 rows        a prompt's own log-probabilities, unpacked only where they are read
+blocks      how many tokens the prefix cache keeps together on a CPU
+chunks      seeded samples of prompts that are read in several steps
 generating  sampling parameters, seeds, stop strings, reasoning
 selftest    the fast way against the plain way; each adapter against the base
 trouble     what went wrong, in one line that says what would help

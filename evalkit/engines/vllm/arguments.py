@@ -13,7 +13,7 @@ from typing import Any
 from evalkit.errors import UsageError, nearest
 from evalkit.types import ModelSpec
 
-__all__ = ["ELSEWHERE", "engine_arguments", "without_secrets"]
+__all__ = ["ELSEWHERE", "engine_arguments", "typed_names", "without_secrets"]
 
 ELSEWHERE = frozenset(
     {
@@ -49,11 +49,12 @@ def engine_arguments(
     spec: ModelSpec,
     known: Sequence[str],
     *,
-    cpu: bool,
+    block_size: int | None = None,
     adapter_ranks: Sequence[int] = (),
     adapter_targets: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """What to start vLLM with. `known` are the installed version's argument names."""
+    """What to start vLLM with. `known` are the installed version's argument names; `block_size`, where vLLM's own
+    choice is too coarse to share much of a prompt."""
     args: dict[str, Any] = {}
     for typed, value in spec.args.items():
         name = typed.replace("-", "_")
@@ -82,9 +83,8 @@ def engine_arguments(
         "enable_prefix_caching": True,
         "seed": 1234,
     }
-    if cpu:
-        # The smallest that the CPU backend takes; its default of 128 shares too little of a prompt.
-        defaults["block_size"] = 32
+    if block_size is not None:
+        defaults["block_size"] = block_size
     if adapter_ranks:
         defaults |= {
             "enable_lora": True,
@@ -97,6 +97,13 @@ def engine_arguments(
             # adapter of another row.
             defaults["lora_target_modules"] = list(adapter_targets)
     return defaults | args
+
+
+def typed_names(spec: ModelSpec) -> frozenset[str]:
+    """vLLM's names of the arguments that were typed."""
+    names = {typed.replace("-", "_") for typed in spec.args}
+    beside = {"dtype"} if spec.dtype != "auto" else set()
+    return frozenset({_OTHER_NAMES.get(name, name) for name in names} | beside)
 
 
 def _parsed(name: str, value: Any) -> Any:

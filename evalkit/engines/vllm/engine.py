@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -12,12 +13,14 @@ from evalkit.engines.adapters import adapter_rank, adapter_targets, refused_by_v
 from evalkit.engines.vllm.messages import Ready, Start
 from evalkit.engines.vllm.process import Gone, Worker
 from evalkit.engines.vllm.trouble import explain
-from evalkit.errors import EngineError, UsageError
+from evalkit.errors import AdaptersRefused, EngineError, UsageError
 from evalkit.types import Adapter, Answer, Generate, ModelSpec, Usage, Work
 
 __all__ = ["VllmEngine", "load"]
 
 _log = logging.getLogger("evalkit")
+
+_NO_ADAPTERS = re.compile(r"\w+ does not support LoRA\b")
 
 _IDLE = 0.005
 _NOTHING_YET = 0.02
@@ -25,13 +28,13 @@ _NOTHING_YET = 0.02
 
 
 class VllmEngine:
-    """`refused`: adapters that vLLM does not take, and why. They can be merged and run as models of their own."""
+    """`refused`: adapters that were left out because vLLM does not take them, and why."""
 
     name = "vllm"
 
     def __init__(self, model: str, worker: Worker, ready: Ready, refused: Mapping[str, str]) -> None:
         self.usage = Usage()
-        self.refused: Mapping[str, str] = {**refused, **ready.refused}
+        self.refused: Mapping[str, str] = refused
         self._model = model
         self._worker = worker
         self._description = ready.description
@@ -143,7 +146,8 @@ class VllmEngine:
 def load(spec: ModelSpec, tokenizer: Any = None, adapters: Sequence[Adapter] = (), **options: Any) -> VllmEngine:
     """Start vLLM. `options` are further engine arguments; what the user gave in --model-args goes before them.
 
-    vLLM reads the tokenizer from the model's own folder, so that of the harness is not needed.
+    vLLM reads the tokenizer from the model's own folder, so that of the harness is not needed. Adapters of kinds that
+    vLLM is known to refuse are left out; one that it refuses on loading is AdaptersRefused.
     """
     if importlib.util.find_spec("vllm") is None:
         raise UsageError(
@@ -161,13 +165,15 @@ def load(spec: ModelSpec, tokenizer: Any = None, adapters: Sequence[Adapter] = (
         worker.send(start)
         kind, *rest = worker.receive()
         if kind == "trouble":
-            raise _not_started(spec.typed, worker.log(), *rest)
+            raise _not_started(spec.typed, worker.log(), [adapter.name for adapter in taken], *rest)
+        ready: Ready = rest[0]
+        if ready.refused:
+            raise AdaptersRefused(ready.refused)
     except Gone as gone:
         raise EngineError(explain(spec.typed, str(gone), worker.log())) from None
     except BaseException:
         worker.close(patience=1.0)
         raise
-    ready: Ready = rest[0]
     for warning in ready.warnings:
         _log.warning(warning)
     return VllmEngine(spec.typed, worker, ready, refused)
@@ -185,7 +191,9 @@ def _with_options(spec: ModelSpec, options: Mapping[str, Any]) -> ModelSpec:
     return dataclasses.replace(spec, args={**options, **spec.args}) if options else spec
 
 
-def _not_started(model: str, log: str, kind: str, line: str) -> Exception:
+def _not_started(model: str, log: str, adapters: Sequence[str], kind: str, line: str) -> Exception:
+    if adapters and (found := _NO_ADAPTERS.search(line)):
+        return AdaptersRefused(dict.fromkeys(adapters, found.group()))
     return EngineError(explain(model, line, log)) if kind == "died" else _raised(kind, line)
 
 

@@ -10,13 +10,17 @@ from array import array
 from collections.abc import Sequence
 from typing import Any
 
-from evalkit.engines.vllm.arguments import engine_arguments, without_secrets
+from evalkit.engines.vllm.arguments import engine_arguments, typed_names, without_secrets
+from evalkit.engines.vllm.blocks import smallest_block
+from evalkit.engines.vllm.chunks import keep_dice_of_half_read_prompts
 from evalkit.engines.vllm.client import Client
 from evalkit.engines.vllm.generating import Thinking
 from evalkit.engines.vllm.messages import Ready, Start
 from evalkit.engines.vllm.rows import keep_rows_packed
 from evalkit.engines.vllm.scoring import Way
 from evalkit.engines.vllm.selftest import Mixing, SelfTest, compare_ways, prove_adapters
+from evalkit.engines.vllm.trouble import misunderstood
+from evalkit.errors import UsageError
 from evalkit.types import Adapter, Usage
 
 __all__ = ["Engine", "start_engine"]
@@ -44,10 +48,21 @@ def start_engine(start: Start) -> Engine:
         # One process less to start; on a CPU there is nothing to overlap with.
         os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
     args = engine_arguments(
-        start.spec, _argument_names(), cpu=cpu, adapter_ranks=start.ranks, adapter_targets=start.targets
+        start.spec,
+        _argument_names(),
+        block_size=smallest_block(start.spec.dtype) if cpu else None,
+        adapter_ranks=start.ranks,
+        adapter_targets=start.targets,
     )
     keep_rows_packed()
-    llm = vllm.LLM(**args)
+    if cpu:
+        keep_dice_of_half_read_prompts()
+    try:
+        llm = vllm.LLM(**args)
+    except Exception as error:
+        if complaint := misunderstood(error, typed_names(start.spec)):
+            raise UsageError(complaint) from error
+        raise
 
     thinking = _thinking(start.think_end, llm.get_tokenizer())
     client = Client(llm, start.adapters, thinking)

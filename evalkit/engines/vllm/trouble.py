@@ -6,8 +6,9 @@ vLLM's own exception often says no more than that the root cause stands above; s
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
-__all__ = ["explain"]
+__all__ = ["explain", "misunderstood"]
 
 _MEMORY = re.compile(
     r"out of memory|OutOfMemoryError|No available memory for the cache blocks|can't allocate memory"
@@ -19,6 +20,10 @@ _MEMORY = re.compile(
 _FITTING_LENGTH = re.compile(r"estimated maximum model length is (\d+)")
 _ERROR = re.compile(r"\b((?:[A-Za-z_][\w.]*)?(?:Error|Exception|Interrupt))\b: *(.+)")
 _PREFIX = re.compile(r"^.*?(?:ERROR|CRITICAL) [\d\-: .]+\[[^\]]*\] *")
+_VALIDATION = re.compile(r"^(?:Value error|Assertion failed), ")
+_AROUND = re.compile(
+    r"^ValidationError: \d+ validation errors? for \w+\s+(?:Value error, )?|\s*\[type=\w+, input_.*$", re.DOTALL
+)
 _EMPTY_WORDS = re.compile(r"Engine core initialization failed|EngineDeadError|See root cause|see (?:the )?stack trace")
 
 
@@ -34,6 +39,20 @@ def explain(model: str, found: str, log: str = "") -> str:
             "more GPUs (--model-args tensor_parallel_size=2), or quantization (--model-args quantization=fp8)"
         )
     return f"vLLM cannot run {model}: {_short(cause)}"
+
+
+def misunderstood(error: Exception, typed: Collection[str]) -> str | None:
+    """What vLLM says of an argument that was typed, where that is what it complains about."""
+    errors = getattr(error, "errors", None)
+    if type(error).__name__ != "ValidationError" or not callable(errors):
+        return None
+    for one in errors():
+        place, says = one.get("loc") or (None,), _VALIDATION.sub("", str(one.get("msg")))
+        if place[0] in typed:
+            return f"--model-args {place[0]}={one.get('input')}: {_short(says)}"
+        if any(re.search(rf"\b{re.escape(name)}\b", says) for name in typed):
+            return f"--model-args: {_short(says)}"
+    return None
 
 
 def _cause(found: str, log: str) -> str:
@@ -54,5 +73,5 @@ def _cause(found: str, log: str) -> str:
 
 def _short(text: str) -> str:
     # vLLM's own advice would stand beside ours, in other words.
-    line = " ".join(text.split()).split(" Try increasing ")[0].rstrip(".")
+    line = " ".join(_AROUND.sub("", text).split()).split(" Try increasing ")[0].rstrip(".")
     return line if len(line) <= 300 else line[:297] + "..."
