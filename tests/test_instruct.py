@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -446,8 +447,23 @@ def test_a_list_is_read_like_lines(tmp_path: Path) -> None:
         assert list(read_instructions(path)) == list(read_instructions(lines(tmp_path / "b.jsonl", GOOD, SPOKEN)))
 
 
+def test_turns_and_rows_are_read_however_tools_write_them(tmp_path: Path) -> None:
+    """ShareGPT's list with OpenAI's keys and the other way round, capitals, objects over several lines, commas."""
+    said = [("User", "안녕?"), ("Assistant", "네")]
+    rows: list[dict[str, Any]] = [
+        {"conversations": [{"role": role, "content": text} for role, text in said]},
+        {"messages": [{"from": "human", "value": "안녕?"}, {"from": "chatgpt", "value": "네"}]},
+    ]
+    wanted = {"messages": [{"role": "user", "content": "안녕?"}], "output": "네"}
+    assert list(read_instructions(lines(tmp_path / "a.jsonl", *rows))) == [wanted, wanted]
+    spread = "\n".join(json.dumps(row, indent=2) for row in (GOOD, *rows))
+    assert len(read_instructions(lines(tmp_path / "b.jsonl", spread))) == 3
+    assert len(read_instructions(lines(tmp_path / "c.jsonl", json.dumps(GOOD) + ",", json.dumps(GOOD)))) == 2
+
+
 BROKEN = [
     ('{"instruction": "x', "JSON"),
+    ('{"instruction": "x", "output": "y"} and more', "Extra data"),
     ({"instruction": "x"}, "no `output`"),
     ({"instruction": "x", "outputs": "y"}, "outputs"),
     ({"instruction": "", "output": "y"}, "instruction is empty"),
@@ -490,6 +506,18 @@ def test_a_file_without_a_usable_row_says_what_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "empty.jsonl").write_text("\n")
     with pytest.raises(ConfigError, match="holds no row"):
         read_instructions(tmp_path / "empty.jsonl")
+    (tmp_path / "packed.jsonl").write_bytes(gzip.compress(json.dumps(GOOD).encode()))
+    with pytest.raises(ConfigError, match="packed by gzip"):
+        read_instructions(tmp_path / "packed.jsonl")
+    (tmp_path / "wide.jsonl").write_bytes(json.dumps(GOOD).encode("utf-16"))
+    with pytest.raises(ConfigError, match="in UTF-16"):
+        read_instructions(tmp_path / "wide.jsonl")
+    (tmp_path / "inside.json").write_text(json.dumps({"data": [GOOD]}, indent=1))
+    with pytest.raises(ConfigError, match=r"jq \.data"):
+        read_instructions(tmp_path / "inside.json")
+    (tmp_path / "table.csv").write_text("instruction,output\na,b\n")
+    with pytest.raises(ConfigError, match=r"\.csv is not read"):
+        read_instructions(tmp_path / "table.csv")
 
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(str.strip)

@@ -18,7 +18,7 @@ from evalkit.registry.plainrows import PlainRows
 
 __all__ = ["read_instructions"]
 
-_SPEAKERS = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "system": "system"}
+_SPEAKERS = {"human": "user", "gpt": "assistant", "chatgpt": "assistant", "bot": "assistant", "model": "assistant"}
 _KNOWN = ("instruction", "input", "output", "messages", "conversations", "generator")
 _SHOWN = 3
 
@@ -34,7 +34,7 @@ def read_instructions(path: Path) -> PlainRows:
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({error.strerror or error})") from None
     content = content.removeprefix(b"\xef\xbb\xbf")
-    found = _list_items(content) if content.lstrip()[:1] == b"[" else _lines(content)
+    found = _items(content) if _is_one_text(content) else _lines(content)
     rows: list[dict[str, Any]] = []
     broken: list[tuple[int, str]] = []
     for number, item in found:
@@ -43,16 +43,20 @@ def read_instructions(path: Path) -> PlainRows:
         except _Broken as why:
             broken.append((number, str(why)))
     if not rows:
-        raise ConfigError(_nothing(path, broken))
+        raise ConfigError(_nothing(path, content, broken))
     return PlainRows(rows, broken)
 
 
-def _nothing(path: Path, broken: list[tuple[int, str]]) -> str:
+def _nothing(path: Path, content: bytes, broken: list[tuple[int, str]]) -> str:
+    if other := next((name for start, name in _OTHER_FORMATS.items() if content.startswith(start)), None):
+        return f"{path} is {other}: a JSON list or one JSON object a line is wanted, in UTF-8"
     if not broken:
         return f"{path} holds no row: objects with instruction and output are wanted, or with messages"
     shown = "; ".join(f"line {number}: {why}" for number, why in broken[:_SHOWN])
     hint = ""
-    if all("UTF-8" in why for _, why in broken):
+    if path.suffix.lower() in (".csv", ".tsv", ".yaml", ".yml", ".txt"):
+        hint = f"; a JSON list or one JSON object a line is wanted, {path.suffix} is not read"
+    elif all("UTF-8" in why for _, why in broken):
         hint = f"; if it is CP949, type: iconv -f cp949 -t utf-8 {path} > FILE"
     return f"{path}: none of {len(broken)} rows can be used ({shown}){hint}"
 
@@ -67,9 +71,9 @@ def _row(item: Any) -> dict[str, Any]:
     if not isinstance(item, Mapping):
         raise _Broken(f"an object is wanted, this is {_kind(item)}")
     if "messages" in item:
-        row = _conversation(_messages(item["messages"], "role", "content"))
+        row = _conversation(_messages(item["messages"], "messages"))
     elif "conversations" in item:
-        row = _conversation(_messages(item["conversations"], "from", "value"))
+        row = _conversation(_messages(item["conversations"], "conversations"))
     else:
         row = {"instruction": _said(item, "instruction"), "output": _said(item, "output")}
         given = item.get("input")
@@ -87,6 +91,8 @@ def _row(item: Any) -> dict[str, Any]:
 
 def _said(item: Mapping[str, Any], name: str) -> str:
     if name not in item:
+        if (around := next((key for key, value in item.items() if _holds_rows(value)), None)) is not None:
+            raise _Broken(f"no row, but an object around a list of rows: type jq .{around} FILE > ROWS")
         raise _Broken(f"no `{name}`{nearest(name, [key for key in item if key not in _KNOWN], 1)}")
     value = item[name]
     if not isinstance(value, str):
@@ -96,18 +102,26 @@ def _said(item: Mapping[str, Any], name: str) -> str:
     return value
 
 
-def _messages(value: Any, role_key: str, text_key: str) -> list[dict[str, str]]:
+def _holds_rows(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping) and bool({*value[0]} & {*_KNOWN})
+
+
+def _messages(value: Any, name: str) -> list[dict[str, str]]:
+    """Turns with role and content, as OpenAI has them, or with from and value, as ShareGPT has them."""
     if not isinstance(value, list) or not value:
-        raise _Broken(f"messages: a list of turns is wanted, this is {_kind(value)}")
+        raise _Broken(f"{name}: a list of turns is wanted, this is {'empty' if value == [] else _kind(value)}")
     turns = []
     for number, turn in enumerate(value, 1):
         if not isinstance(turn, Mapping):
             raise _Broken(f"message {number}: an object is wanted, this is {_kind(turn)}")
-        role = turn.get(role_key)
-        role = _SPEAKERS.get(role, role) if role_key == "from" and isinstance(role, str) else role
-        role = "system" if role == "developer" else role
+        role_key, text_key = ("from", "value") if "from" in turn and "role" not in turn else ("role", "content")
+        if role_key not in turn:
+            raise _Broken(f"message {number}: no role")
+        said = turn[role_key]
+        role = said.lower() if isinstance(said, str) else said
+        role = "system" if role == "developer" else _SPEAKERS.get(str(role), role)
         if role not in ROLES:
-            raise _Broken(f"message {number}: {role_key} {role!r:.40} is none of {', '.join(ROLES)}")
+            raise _Broken(f"message {number}: {role_key} {said!r:.40} is none of {', '.join(ROLES)}")
         turns.append({"role": str(role), "content": _content(turn.get(text_key), number)})
     return turns
 
@@ -155,10 +169,31 @@ def _kind(value: Any) -> str:
 # ── files ────────────────────────────────────────────────────────────────────
 
 
+_OTHER_FORMATS = {
+    b"\x1f\x8b": "packed by gzip (type gunzip first)",
+    b"PK\x03\x04": "packed by zip",
+    b"PAR1": "Parquet",
+    b"\xff\xfe": "in UTF-16",
+    b"\xfe\xff": "in UTF-16",
+}
+
+
+def _is_one_text(content: bytes) -> bool:
+    """A list, or objects written over several lines: the first line says nothing by itself."""
+    text = content.lstrip()
+    if text[:1] != b"{":
+        return text[:1] == b"["
+    try:
+        decoded = text.decode("utf-8", "surrogateescape")
+        return "\n" in decoded[: json.JSONDecoder().raw_decode(decoded)[1]]
+    except (ValueError, RecursionError):
+        return False
+
+
 def _lines(content: bytes) -> Iterator[tuple[int, Any]]:
     for number, line in enumerate(content.split(b"\n"), 1):
         if line.strip():
-            yield number, _parsed(line)
+            yield number, _parsed(line.strip().removesuffix(b","))
 
 
 def _parsed(line: bytes) -> Any:
@@ -177,16 +212,18 @@ def _parsed(line: bytes) -> Any:
 _BETWEEN = re.compile(r"[\s,]*")
 
 
-def _list_items(content: bytes) -> Iterator[tuple[int, Any]]:
+def _items(content: bytes) -> Iterator[tuple[int, Any]]:
     """The items of a JSON list, each with the line it begins on. After a broken one, on from where the next begins."""
     text = content.decode("utf-8", "surrogateescape")
     decoder = json.JSONDecoder()
-    place, line, counted = text.index("[") + 1, 1, 0
+    listed = text.lstrip()[:1] == "["
+    place, line, counted = text.index("[") + 1 if listed else 0, 1, 0
     while True:
         place = _after_blanks(text, place)
         line, counted = line + text.count("\n", counted, place), place
         if place >= len(text):
-            yield line, _Broken("the list does not end: the file is cut off")
+            if listed:
+                yield line, _Broken("the list does not end: the file is cut off")
             return
         if text[place] == "]":
             return
