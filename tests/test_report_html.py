@@ -791,6 +791,8 @@ def test_dark_where_the_system_is_dark(tmp_path: Path, open_page: Any) -> None:
     light, dark = open_page(html), open_page(html, scheme="dark")
     assert brightness(light, "backgroundColor") > 0.9 > 0.2 > brightness(light, "color")
     assert brightness(dark, "backgroundColor") < 0.15 < 0.8 < brightness(dark, "color")
+    dark.tab.emulate_media(media="print", color_scheme="dark")
+    assert brightness(dark, "backgroundColor") > 0.9 > 0.2 > brightness(dark, "color"), "paper is white"
 
 
 @pytest.mark.browser

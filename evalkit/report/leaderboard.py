@@ -21,7 +21,7 @@ table { border-collapse: collapse; } th, td { padding: .4rem .8rem; text-align: 
 thead th { border-bottom: 2px solid #1c2430; } tbody tr:nth-child(odd) { background: #f4f6f9; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
 small { display: block; color: #5a6675; } li { color: #5a6675; }
-@media (prefers-color-scheme: dark) {
+@media screen and (prefers-color-scheme: dark) {
   body { color: #e6e9ee; background: #14181f; } tbody tr:nth-child(odd) { background: #1c222c; }
   thead th { border-color: #e6e9ee; } small, li { color: #9aa6b5; }
 }
