@@ -263,6 +263,15 @@ def test_the_group_has_both_languages_and_all_families(suite: Any) -> None:
     assert {name for name, task in suite.tasks.items() if task.is_code} == {"instruct_python_en", "instruct_python_ko"}
 
 
+def test_show_says_whose_document_it_shows_where_a_name_stands_for_several(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli("tasks", "show", "instruct_json") == 0
+    said = capsys.readouterr().out
+    assert "instruct_json stands for 2 tasks" in said
+    assert "instruct_json_en, document 0" in said
+    assert cli("tasks", "show", "instruct_json_ko") == 0
+    assert "stands for" not in capsys.readouterr().out
+
+
 def test_a_family_can_be_asked_for_alone() -> None:
     assert set(Registry().load(["instruct_format"]).requested) == {"instruct_format_en", "instruct_format_ko"}
 

@@ -122,6 +122,9 @@ def show_command(
     )
     write_to(json, json_library.dumps(asdict(shown), indent=2, ensure_ascii=False, default=str))
     if json != "-":
+        if shown.members:
+            click.secho(f"{task} stands for {len(shown.members)} tasks. This is the first; to see another,", dim=True)
+            click.secho(f"type evalkit tasks show {shown.members[-1]}", dim=True)
         _show(shown)
 
 

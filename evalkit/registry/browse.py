@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +52,8 @@ class Shown:
     prompt_hash: str | None
     prompt_tokens: int | None = None
     cut_tokens: int | None = None
+    members: tuple[str, ...] = ()
+    """Of the group that was asked for: `task` is the first of them."""
     chat_template: dict[str, Any] | None = None
     description: str = ""
     citation: str = ""
@@ -113,8 +115,9 @@ def show_task(
 ) -> Shown:
     """A group shows its first task."""
     suite = registry.load([name], num_fewshot=num_fewshot)
-    leaf = suite.leaves(suite.requested[0])[0]
-    return _shown(suite, leaf, doc_id, tokenizer, chat_template, system_instruction, fewshot_as_multiturn)
+    members = tuple(leaf for requested in suite.requested for leaf in suite.leaves(requested))
+    shown = _shown(suite, members[0], doc_id, tokenizer, chat_template, system_instruction, fewshot_as_multiturn)
+    return replace(shown, members=members) if name not in suite.tasks else shown
 
 
 def validate_path(path: Path, *, allow_task_code: bool = False, data_dir: Path | None = None) -> Validated:
