@@ -185,12 +185,13 @@ def test_engine_arguments_pass_through_under_lm_evals_names_too() -> None:
         ({"max_length": 5, "max_model_len": 6}, "twice"),
         ({"data_parallel_size": 2}, "tensor_parallel_size"),
         ({"lora_local_path": "x"}, "--adapter NAME=PATH"),
+        ({"logprobs_mode": "raw_logits"}, "scores are log-probabilities"),
         ({"hf_overrides": "{nope"}, "not JSON"),
     ],
 )
 def test_engine_arguments_that_cannot_be_meant_are_named(args: dict[str, Any], says: str) -> None:
     with pytest.raises(UsageError, match=says):
-        engine_arguments(spec(**args), (*KNOWN, "data_parallel_size"), block_size=32)
+        engine_arguments(spec(**args), (*KNOWN, "data_parallel_size", "logprobs_mode"), block_size=32)
 
 
 def test_the_manifest_gets_no_secret() -> None:

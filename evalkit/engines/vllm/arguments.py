@@ -68,7 +68,10 @@ def engine_arguments(
         if name in args:
             raise UsageError(f"--model-args gives {name} twice, as {typed} and by another name")
         args[name] = _parsed(typed, value)
-    if int(args.get("data_parallel_size") or 1) > 1:
+    mode = str(args.get("logprobs_mode"))
+    if mode.endswith("_logits"):
+        raise UsageError(f"--model-args logprobs_mode={mode}: scores are log-probabilities; leave it out")
+    if args.get("data_parallel_size") not in (None, 1):
         raise UsageError(
             "--model-args data_parallel_size: one engine runs one replica; "
             "use tensor_parallel_size, or one evalkit run for each replica"

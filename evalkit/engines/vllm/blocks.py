@@ -13,8 +13,11 @@ __all__ = ["smallest_block"]
 _SMALL, _USUAL = 16, 32
 
 
-def smallest_block(dtype: str) -> int:
-    """The smallest block that costs no faster kernel; where vLLM does not offer it, it is made to in this process."""
+def smallest_block(dtype: str, *, alone: bool) -> int:
+    """The smallest block that costs no faster kernel.
+
+    Where vLLM does not offer it, it is made to in this process: that does only if the model is `alone` in it.
+    """
     try:
         from vllm.v1.attention.backends import cpu_attn
 
@@ -25,6 +28,8 @@ def smallest_block(dtype: str) -> int:
     if not offered or not _has_small_kernel(kernel_of, dtype):
         return _USUAL
     if min(size.base for size in offered) > _SMALL:
+        if not alone:
+            return _USUAL
         small = [type(offered[0])(_SMALL)]
         backend.get_supported_kernel_block_sizes = staticmethod(lambda *args, **kwargs: small)
     return _SMALL

@@ -21,7 +21,7 @@ from evalkit.engines.vllm.scoring import Way
 from evalkit.engines.vllm.selftest import Mixing, SelfTest, compare_ways, prove_adapters
 from evalkit.engines.vllm.trouble import misunderstood
 from evalkit.errors import UsageError
-from evalkit.types import Adapter, Usage
+from evalkit.types import Adapter, ModelSpec, Usage
 
 __all__ = ["Engine", "start_engine"]
 
@@ -50,7 +50,7 @@ def start_engine(start: Start) -> Engine:
     args = engine_arguments(
         start.spec,
         _argument_names(),
-        block_size=smallest_block(start.spec.dtype) if cpu else None,
+        block_size=smallest_block(start.spec.dtype, alone=_alone(start.spec)) if cpu else None,
         adapter_ranks=start.ranks,
         adapter_targets=start.targets,
     )
@@ -133,6 +133,14 @@ def _argument_names() -> list[str]:
     from vllm import EngineArgs
 
     return [field.name for field in dataclasses.fields(EngineArgs)]
+
+
+def _alone(spec: ModelSpec) -> bool:
+    """Whether vLLM starts no process beside this one."""
+    if os.environ.get("VLLM_ENABLE_V1_MULTIPROCESSING") != "0":
+        return False
+    beside = ("tensor_parallel_size", "pipeline_parallel_size", "distributed_executor_backend")
+    return all(spec.args.get(name) in (None, 1, "uni") for name in beside)
 
 
 def _load_adapters(client: Client, adapters: Sequence[Adapter]) -> dict[str, str]:
