@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalkit.checks import check, needs_sandbox, programs, validate
+from evalkit.cli import main
 from evalkit.config import RunConfig, split_tasks
 from evalkit.engines.replay import Recording
 from evalkit.errors import ConfigError, EngineError, UsageError
@@ -263,13 +265,12 @@ def test_the_group_has_both_languages_and_all_families(suite: Any) -> None:
     assert {name for name, task in suite.tasks.items() if task.is_code} == {"instruct_python_en", "instruct_python_ko"}
 
 
-def test_show_says_whose_document_it_shows_where_a_name_stands_for_several(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli("tasks", "show", "instruct_json") == 0
-    said = capsys.readouterr().out
+def test_show_says_whose_document_it_shows_where_a_name_stands_for_several() -> None:
+    show = CliRunner().invoke
+    said = show(main, ["tasks", "show", "instruct_json"]).output
     assert "instruct_json stands for 2 tasks" in said
     assert "instruct_json_en, document 0" in said
-    assert cli("tasks", "show", "instruct_json_ko") == 0
-    assert "stands for" not in capsys.readouterr().out
+    assert "stands for" not in show(main, ["tasks", "show", "instruct_json_ko"]).output
 
 
 def test_a_family_can_be_asked_for_alone() -> None:
