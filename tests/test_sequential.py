@@ -640,8 +640,9 @@ def test_each_adapter_is_judged_by_itself(
 @pytest.mark.parametrize(
     ("asked", "rules", "error", "says"),
     [
-        ({"num_fewshot": 1}, {"mini_knowledge": 0.05}, NotComparable, "shots"),
-        ({"limit": 50}, {"mini_knowledge": 0.05}, NotComparable, "--limit"),
+        ({"num_fewshot": 1}, {"mini_knowledge": 0.05}, NotComparable, "shots(.|\n)*the baseline's flags"),
+        ({"seed": "7"}, {"mini_arithmetic": 0.05}, NotComparable, "type --seed 7,7,7,1234"),
+        ({"limit": 50}, {"mini_knowledge": 0.05}, NotComparable, "this is --limit 50;"),
         ({"tasks": "mini_endings"}, {}, NotComparable, "mini_endings"),
         ({"tasks": "mini_arithmetic"}, {"mini_knowlege": 0.05}, UnknownTask, "judged and not run"),
         ({"tasks": "mini_endings"}, {"mini_endings": 0.05}, UnknownTask, "base"),

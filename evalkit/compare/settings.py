@@ -53,8 +53,13 @@ def limits_differ(baseline: Run, candidate: Run) -> bool:
     return here != there
 
 
-def check(baseline: Run, candidate: Run, leaves: Iterable[str], allow: Collection[str]) -> list[str]:
-    """Refuse runs that measured different things; return a note for each difference that is meant."""
+def check(
+    baseline: Run, candidate: Run, leaves: Iterable[str], allow: Collection[str], *, advice: str | None = None
+) -> list[str]:
+    """Refuse runs that measured different things; return a note for each difference that is meant.
+
+    `advice`: what to do about it where there is no --allow.
+    """
     found = differences(baseline, candidate, leaves)
     refused = [d for d in found if not _covered(d, allow)]
     if refused:
@@ -64,7 +69,7 @@ def check(baseline: Run, candidate: Run, leaves: Iterable[str], allow: Collectio
         lines = "\n".join(f"  {line}" for line in _summed(refused))
         raise NotComparable(
             f"{candidate.run_id} and {baseline.run_id} measured different things:\n{lines}\n"
-            f"If that is what you changed on purpose, type --allow {','.join(kinds)}"
+            + (advice or f"If that is what you changed on purpose, type --allow {','.join(kinds)}")
         )
     return [f"differs on purpose: {line}" for line in _summed(found)]
 

@@ -60,15 +60,16 @@ def trials(
     whole(baseline)
     candidate = _as_run(suite, manifest, limited=config.limit is not None)
     if limits_differ(baseline, candidate):
-        asked, was = config.limit, baseline.manifest.get("limit")
+        was, asked = (_words(limit) for limit in (baseline.manifest.get("limit"), config.limit))
         raise NotComparable(
-            f"--against {baseline.run_id}: it was run with --limit {was or 'none'}, this is --limit {asked or 'none'};"
+            f"--against {baseline.run_id}: it was run with --limit {was}, this is --limit {asked};"
             " stopping early needs the same documents: give both the same"
         )
     policies = _policies(against, candidate, suite)
     targets = [_target(baseline, suite, name, one.metric) for name, one in policies.items()]
     _check_apart(targets)
-    notes = check(baseline, candidate, [leaf for target in targets for leaf in target.leaves], ())
+    leaves = [leaf for target in targets for leaf in target.leaves]
+    notes = check(baseline, candidate, leaves, (), advice=_advice(baseline, config))
     found = []
     for target in targets:
         here = read_lines(baseline, target)
@@ -133,6 +134,24 @@ def _check_apart(targets: Sequence[Target]) -> None:
                 f"{' and '.join(both)} share the documents of {leaf}, which can't stop for one and go on for the other:"
                 " name one of them in the policy"
             )
+
+
+def _words(limit: Any) -> str:
+    return f"{limit:g}" if isinstance(limit, int | float) else str(limit or "none")
+
+
+def _advice(baseline: Run, config: RunConfig) -> str:
+    """What to do where the baseline measured something else."""
+    seeds = baseline.manifest.get("seeds")
+    was, now = seeds.get("fewshot") if isinstance(seeds, Mapping) else None, config.seed.fewshot
+    if was is not None and was != now:
+        order = f"{config.seed.random},{config.seed.numpy},{config.seed.torch},{was}"
+        return (
+            f"Its few-shot examples were drawn with seed {was}, these with {now}: type --seed {order} for another order"
+        )
+    return (
+        "With --against, both must be asked alike: give this run the baseline's flags, or run the baseline with these"
+    )
 
 
 def _seed(config: RunConfig, target: Target) -> tuple[int, int]:
