@@ -819,6 +819,35 @@ def test_an_early_verdict_stands_on_the_page_with_its_stamp(tmp_path: Path, open
 
 
 @pytest.mark.browser
+def test_settings_hold_no_verdicts_and_name_once_the_tasks_of_one_run(tmp_path: Path, open_page: Any) -> None:
+    few, more = {"t": TaskRows([1.0, 0.0])}, {"t": TaskRows([1.0, 0.0]), "u": TaskRows([1.0])}
+    verdicts = {"early_stopping": {"verdict": "pass", "tasks": {"t": {"tier": "critical"}}}}
+    page = open_page(page_of(write_run(tmp_path, "a", more), write_run(tmp_path, "b", few, manifest=verdicts)))
+    keys = page.tab.locator(".settings tbody th").all_text_contents()
+    assert "tasks" in keys
+    assert not [key for key in keys if key.startswith(("early_stopping", "tasks.u"))]
+    page.tab.click("#settings button:has-text('all')")
+    assert "tasks.u.version" in page.tab.locator(".settings tbody th").all_text_contents()
+
+
+@pytest.mark.browser
+def test_a_verdicts_tier_stays_in_its_card(tmp_path: Path, open_page: Any) -> None:
+    one, other = stopped_early(tmp_path)
+    results = json.loads((other / "results.json").read_text())
+    results["early_stopping"]["tasks"]["t"] |= {"tier": "supporting", "verdict": "regression"}
+    (other / "results.json").write_text(json.dumps(results))
+    page = open_page(page_of(one, other), {"width": 1280, "height": 900})
+    ends = page.tab.evaluate(
+        "['.forest', '.forest .word'].map((s) => document.querySelector(s).getBoundingClientRect().right)"
+    )
+    reach = page.tab.evaluate(
+        "Math.max(...[...document.querySelectorAll('.forest .word *')].map((n) => n.getBoundingClientRect().right))"
+    )
+    assert "supporting" in page.text(".forest .word")
+    assert reach <= ends[0], "nothing stands over the card's edge"
+
+
+@pytest.mark.browser
 def test_checks_and_earlier_turns_stand_with_the_answer(tmp_path: Path, open_page: Any) -> None:
     more = {
         "doc": {

@@ -136,10 +136,13 @@ def _remarks(against: Against) -> list[str]:
     lines = list(against.notes)
     for task in against.tasks:
         lines += [f"{task.name}: {line}" for line in task.unpaired.lines()]
-        if task.missing_baseline or task.missing_candidate:
+        # A document that stands in one run alone is said above.
+        here = task.missing_baseline - task.unpaired.only_candidate
+        there = task.missing_candidate - task.unpaired.only_baseline
+        if here > 0 or there > 0:
             lines.append(
-                f"{task.name}: left out for want of an answer, {task.missing_candidate:,} in the candidate"
-                f" and {task.missing_baseline:,} in the baseline"
+                f"{task.name}: left out for want of an answer, {max(there, 0):,} in the candidate"
+                f" and {max(here, 0):,} in the baseline"
             )
     return lines
 

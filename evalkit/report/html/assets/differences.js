@@ -127,7 +127,7 @@ function forestRow(task, scale, turn) {
       flips(task),
       el("small", { text: task.p === null || !task.figures ? "" : `p ${task.p < 0.001 ? "<0.001" : task.p.toPrecision(2)}` }),
     ),
-    el("span", { role: "cell", class: "word" }, task.gate ? verdictPill(task.gate.verdict, task.gate.tier) : el("small", { text: "not judged" })),
+    el("span", { role: "cell", class: "word" }, task.gate ? [verdictPill(task.gate.verdict), tierOf(task.gate)] : el("small", { text: "not judged" })),
     task.gate ? why(task.gate.reasons) : null,
   );
 }
@@ -155,6 +155,8 @@ function refused(view) {
   return Object.entries(view.refused).map(([name, reason]) => el("p", { class: "card note bad" }, el("b", { text: name }), ` is left out: ${reason}`));
 }
 
+const tierOf = ({ tier }) => (tier && tier !== "critical" ? el("small", { text: tier }) : null);
+
 function remarks(task) {
   const said = [];
   const lacking = [
@@ -166,11 +168,10 @@ function remarks(task) {
   for (const [key, why] of lacking) {
     if (task.unpaired && task.unpaired[key]) said.push(`${task.name}: ${plural(task.unpaired[key], "document")} not paired, ${why}`);
   }
-  if (task.missing && (task.missing.baseline || task.missing.candidate)) {
-    said.push(
-      `${task.name}: left out for want of an answer, ${count(task.missing.candidate)} in the candidate and ${count(task.missing.baseline)} in the baseline`,
-    );
-  }
+  const alone = task.unpaired || {};
+  const here = task.missing ? Math.max(0, task.missing.baseline - (alone.only_candidate || 0)) : 0;
+  const there = task.missing ? Math.max(0, task.missing.candidate - (alone.only_baseline || 0)) : 0;
+  if (here || there) said.push(`${task.name}: left out for want of an answer, ${count(there)} in the candidate and ${count(here)} in the baseline`);
   return said;
 }
 

@@ -4,9 +4,13 @@ function drawSettings(view) {
   const section = clear(byId("settings"));
   heading(section, "Settings", "All that determined each run, from its manifest.");
   const shown = view.baseline === null ? [view.run] : [view.baseline, view.run];
-  const facts = shown.map((place) => flatten(DATA.runs[place].manifest));
+  const facts = shown.map((place) => settingsOf(DATA.runs[place].manifest));
   const keys = [...new Set(facts.flatMap((one) => [...one.keys()]))];
-  const differing = keys.filter((key) => facts.some((one) => one.get(key) !== facts[0].get(key)));
+  // A task that one of them did not run differs in being there, not in each of its settings.
+  const named = shown.map((place) => Object.keys(DATA.runs[place].manifest.tasks || {}));
+  const lone = named.flat().filter((name) => !named.every((names) => names.includes(name)));
+  const apart = new Set(lone.flatMap((name) => facts.flatMap((one) => [...one.keys()].filter((key) => key.startsWith(`tasks.${name}.`)))));
+  const differing = keys.filter((key) => !apart.has(key) && facts.some((one) => one.get(key) !== facts[0].get(key)));
   const main = keys.filter((key) => !/^(tasks|sandbox|versions|hardware)\./.test(key));
   const body = el("div", {});
   const draw = (which) => clear(body).append(settingsTable(shown, facts, which === "all" ? keys : which === "main" ? main : differing, new Set(differing)));
@@ -20,6 +24,13 @@ function drawSettings(view) {
     );
   }
   section.append(work(shown));
+}
+
+/** All but what the run found: verdicts that it came to stand with the figures. */
+function settingsOf({ early_stopping, tasks, ...rest }) {
+  const out = flatten(rest);
+  if (tasks) out.set("tasks", Object.keys(tasks).join(", "));
+  return tasks ? flatten(tasks, "tasks", out) : out;
 }
 
 function flatten(value, path = "", out = new Map()) {

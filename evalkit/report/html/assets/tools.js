@@ -69,8 +69,7 @@ function pill(kind, text, mark) {
   return el("span", { class: `pill ${kind}` }, mark ? el("span", { "aria-hidden": "true", text: `${mark} ` }) : null, text);
 }
 
-const verdictPill = (verdict, tier) =>
-  pill(verdict, WORDS[verdict] + (tier && tier !== "critical" ? ` (${tier})` : ""), MARKS[verdict]);
+const verdictPill = (verdict) => pill(verdict, WORDS[verdict], MARKS[verdict]);
 
 /** A run's model; where two runs share it, with the run's id. */
 function nameOf(place) {
