@@ -76,6 +76,10 @@ class _Server:
         self.structured: str = settings.get("structured", "ignored")
         """Whether `response_format` is kept to: yes, ignored, or declines (in form, and without a score)."""
         self.key: str | None = settings.get("key")
+        self.echoes_key: bool = settings.get("echoes_key", False)
+        """Whether it says the key back wherever a name is wanted."""
+        self.moved: int = settings.get("moved", 0)
+        """The status with which it sends every question on to another path."""
         self.requests = 0
         self.answered: dict[str, int] = {}
         """Whole answers sent, by item: what a client pays for."""
@@ -135,6 +139,8 @@ class _Server:
             self.authorization.add(found[1].strip())
         if self.key and (not found or found[1].strip() != f"Bearer {self.key}"):
             return self.fail(writer, 401, f"Incorrect API key provided: {found[1] if found else ''}")
+        if self.moved and " /v2/" not in head.split("\r\n")[0]:
+            return self.send(writer, self.moved, {}, "Location: /v2/chat/completions\r\n")
         text = json.dumps(body.get("messages") or body.get("prompt"), ensure_ascii=False)
         item = max(map(int, ITEM.findall(text)), default=0)
         now = time.monotonic()
@@ -213,7 +219,8 @@ class _Server:
         count = 1 if self.one_choice else int(body.get("n") or 1)
         choices = [self.choice(body, text, index) for index in range(count)]
         usage = {"prompt_tokens": 100, "completion_tokens": 2 * count, "total_tokens": 100 + 2 * count}
-        content = {"object": "chat.completion", "model": body["model"], "choices": choices, "usage": usage}
+        model = sorted(self.authorization)[0] if self.echoes_key else body["model"]
+        content = {"object": "chat.completion", "model": model, "choices": choices, "usage": usage}
         self.send(writer, 200, content, cut=fault == "cut")
         if fault == "cut":
             await writer.drain()
@@ -225,7 +232,7 @@ class _Server:
 
     def choice(self, body: dict[str, Any], text: str, index: int) -> dict[str, Any]:
         logprobs = None
-        if body.get("logprobs") and self.logprobs == "yes":
+        if body.get("logprobs") and (self.logprobs == "yes" or (self.logprobs == "with scores" and text.isdigit())):
             content = [_position(text) if text.isdigit() else _words(text)]
             if self.analysis:
                 content = [*map(_words, ("The answer is fine", ".\n", "Score", ": ")), _position(text[len(ANALYSIS) :])]

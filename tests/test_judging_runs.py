@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from evalkit.results import Run
+from evalkit.results import Run, RunWriter
+from evalkit.types import Row
 from tests.judged import CANARY, RUBRIC, environment, evalkit, expected, figure, judge, make_run, write
 from tests.loopback import Loopback, score_of
 
@@ -67,6 +68,35 @@ def test_without_log_probabilities_samples_are_taken_and_said_to_be(tmp_path: Pa
     assert found["method"].startswith("samples (20; no log-probabilities)")
     rows = [json.loads(line) for line in next((tmp_path / "nano/r1/judgments").iterdir()).read_text().splitlines()]
     assert all(len(row["responses"]) == 20 for row in rows)
+
+
+def test_a_refusal_without_log_probabilities_leaves_the_others_theirs(tmp_path: Path) -> None:
+    make_run(tmp_path, 60)
+    with Loopback(logprobs="with scores", faults={"refuse": 0.1}) as server:
+        judge(tmp_path, "--judge", f"openai:fake@{server.url}")
+        stats = server.stats()
+    refused = stats["kinds"]["refuse"]
+    assert figure(tmp_path)["methods"] == {"logprobs": 60 - refused, "samples": refused}
+    assert stats["requests"] <= 60 + refused
+
+
+def test_judging_one_task_leaves_what_was_said_of_another(tmp_path: Path) -> None:
+    run = make_run(tmp_path, 6)
+    with RunWriter(tmp_path, "nano", "r2") as writer:
+        for task in ("chat", "talk"):
+            lines = [{**line, "doc_id": i} for i, line in enumerate(run.rows("chat"))]
+            writer.rows(
+                task, (Row(task, i, f"h{i}", f"p{i}", "none", line, {"x": 1.0}) for i, line in enumerate(lines))
+            )
+        results = {**run.results, "tasks": {"chat": run.tasks["chat"], "talk": run.tasks["chat"]}}
+        writer.commit({**run.manifest, "tasks": {"chat": {}, "talk": {}}}, results)
+    with Loopback() as server:
+        for task in ("talk", "chat", "chat"):
+            judge(tmp_path, "--judge", f"openai:fake@{server.url}", "--tasks", task, run="r2")
+    (file,) = (tmp_path / "nano/r2/judgments").iterdir()
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [row["item"] for row in rows] == [f"{task}/{i}|nano" for task in ("chat", "talk") for i in range(6)]
+    assert all("quality,one" in entry["metrics"] for entry in Run.open(tmp_path / "nano/r2").tasks.values())
 
 
 def test_a_killed_client_goes_on_and_pays_for_nothing_twice(tmp_path: Path) -> None:
@@ -255,7 +285,7 @@ def test_a_server_without_log_probabilities_is_held_to_a_form_where_it_can_be(
     assert found["method"] == method
     supports = described(tmp_path)["supports"]
     assert supports["structured output"] == support
-    assert supports["logprobs"] == "no"
+    assert supports["logprobs"] == "ignored"
     assert supports["temperature"] == supports["n"] == supports["system"] == "yes"
     judge(tmp_path, "--judge", f"openai:fake@{server.url}", verb="replay")
     assert figure(tmp_path)["method"] == method

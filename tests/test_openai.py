@@ -95,7 +95,42 @@ def test_several_samples_are_one_request_where_the_server_can() -> None:
         found, engine = answers(server.url, [ask(i, sampled, 5) for i in range(4)])
         assert len(found) == 20
         assert server.stats()["requests"] == 20
-        assert "n" in engine.description["abilities"]["refused"]
+        assert engine.description["abilities"]["supports"]["n"] == "ignored"
+
+
+def test_a_message_in_parts_is_read_whole() -> None:
+    parts = [{"type": "text", "text": "4"}, {"type": "text", "text": " of 5"}]
+    (answer,) = read_choices({"choices": [{"message": {"content": parts}, "finish_reason": "stop"}]}, [7], [])
+    assert isinstance(answer, Generated)
+    assert answer.text == "4 of 5"
+
+
+@pytest.mark.parametrize("logprobs", ["yes", "no"])
+def test_whether_log_probabilities_come_is_found_out_and_said(logprobs: str) -> None:
+    with Loopback(logprobs=logprobs) as server:
+        _, engine = answers(server.url, [ask(i, WITH_LOGPROBS) for i in range(5)])
+        supports = engine.description["abilities"]["supports"]
+        assert supports["logprobs"] == {"yes": "yes", "no": "ignored"}[logprobs]
+
+
+@pytest.mark.parametrize("status", [307, 308])
+def test_a_question_that_is_sent_on_stays_a_question(status: int) -> None:
+    with Loopback(moved=status) as server:
+        found, _ = answers(server.url, [ask(i, WITH_LOGPROBS) for i in range(3)])
+        assert all(isinstance(answer, Generated) for answer in found.values())
+
+
+def test_where_it_would_not_stay_one_the_address_is_named() -> None:
+    with Loopback(moved=301) as server, pytest.raises(EngineError, match=r"sent on to http.*/v2/chat/completions"):
+        answers(server.url, [ask(1, WITH_LOGPROBS)])
+
+
+def test_a_key_that_the_server_says_back_is_struck(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_GATEWAY", CANARY)  # a name that does not look like a key's
+    with Loopback(echoes_key=True) as server:
+        _, engine = answers(server.url, [ask(1, WITH_LOGPROBS)], key_env="MY_GATEWAY")
+        assert server.stats()["authorization"] == [f"Bearer {CANARY}"]
+        assert engine.description["served_model"] == ["Bearer [MY_GATEWAY]"]
 
 
 @pytest.mark.parametrize("refused", ["logprobs", "temperature", "n", "max_tokens", "system", "seed", "stop"])

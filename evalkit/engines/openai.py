@@ -52,7 +52,8 @@ class OpenAIEngine:
         base_url, api = split_url(base_url_of({"base_url": options.base_url}))
         api = options.api if options.api != "auto" else api
         self.abilities = Abilities(chat={"chat": True, "completions": False}.get(api))
-        self.server = Server(base_url, key_of(options.key_env, base_url), options.max_concurrency)
+        key = key_of(options.key_env, base_url)
+        self.server = Server(base_url, key, options.max_concurrency, options.key_env)
         self.budget = Budget(price_of(model, self.server.base_url, options.price), options.max_usd, model)
         self._scrubber = Scrubber()
         self._slowest = 0.0
@@ -145,7 +146,7 @@ class OpenAIEngine:
             answers += got
             ids, samples = ids[len(got) :], samples[len(got) :]
             if ids:
-                self.abilities.off.add("n")  # fewer choices than asked for: it does not count
+                self.abilities.ignored.add("n")  # fewer choices than asked for
         singly = [self._generate(item, (id_,), (sample,), pace) for id_, sample in zip(ids, samples, strict=True)]
         for got in await asyncio.gather(*singly):
             answers += got
@@ -170,9 +171,8 @@ class OpenAIEngine:
             return [Failed(id_, "the server sent no readable choice") for id_ in ids]
         if "response_format" in dict(item.sampling.extra) and self.abilities.has("response_format"):
             self.abilities.answered_in_form(answers)
-        asked = dict(item.sampling.extra).get("top_logprobs") and self.abilities.has("logprobs")
-        if asked and all(isinstance(a, Generated) and a.top_logprobs is None and a.tokens != 0 for a in answers):
-            self.abilities.off.add("logprobs")  # accepted and not sent
+        if dict(item.sampling.extra).get("top_logprobs") and self.abilities.has("logprobs"):
+            self.abilities.answered_with_logprobs(answers)
         return answers
 
     async def _score(self, item: Score, pace: Pace) -> list[Answer]:
@@ -301,6 +301,8 @@ class OpenAIEngine:
             raise EngineError(f"{where}; what was answered is kept")
         if reply.status == 404:
             raise EngineError(f"{where}; is {self.model} served there?")
+        if 300 <= reply.status < 400:
+            raise EngineError(where)
 
 
 class _End:

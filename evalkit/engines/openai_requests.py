@@ -13,6 +13,8 @@ __all__ = ["Abilities", "generate_body", "read_choices", "read_scores", "score_b
 
 _PROBED = {"logprobs": "logprobs", "n": "n", "temperature": "temperature", "response_format": "structured output"}
 _FORM = re.compile(r"json_schema|structured[ _]output|guided|grammar|xgrammar|outlines")
+_TELLING = 3
+"""Replies without log-probabilities after which none is expected any more. One may be a refusal, which has none."""
 
 TopLogprobs = tuple[tuple[tuple[str, float], ...], ...]
 
@@ -32,11 +34,16 @@ class Abilities:
     echo: bool | None = None
     taken: set[str] = field(default_factory=set)
     """What was sent and not refused."""
+    ignored: set[str] = field(default_factory=set)
+    """What was taken and not acted on; no longer asked for either."""
+    without_logprobs: int = 0
+    """Replies that came without those asked for, as long as none has come with them."""
+    logprobs_given: bool = False
     form_kept: bool | None = None
     """Whether an answer had the form that `response_format` asked for; None until one was asked for it."""
 
     def has(self, name: str) -> bool:
-        return name not in self.off
+        return name not in self.off and name not in self.ignored
 
     def learn(self, reason: str, param: str | None, body: Mapping[str, Any]) -> bool:
         """Whether a refusal names something that can be left out, so that the rest is worth asking again."""
@@ -91,10 +98,21 @@ class Abilities:
         if texts and not self.form_kept:
             self.form_kept = any(text.lstrip().startswith("{") for text in texts)
 
+    def answered_with_logprobs(self, answers: Sequence[Answer]) -> None:
+        """Some servers take `logprobs` and send none. One reply without them says nothing where others had them."""
+        replies = [answer for answer in answers if isinstance(answer, Generated)]
+        if any(reply.top_logprobs for reply in replies):
+            self.logprobs_given, self.without_logprobs = True, 0
+        elif any(reply.text for reply in replies) and not self.logprobs_given:
+            self.without_logprobs += 1
+            if self.without_logprobs >= _TELLING:
+                self.ignored.add("logprobs")
+
     def _support(self, name: str) -> str:
-        if not self.has(name):
+        if name in self.off:
             return "no"
-        if name == "response_format" and self.form_kept is False:
+        unseen = {"response_format": self.form_kept is False, "logprobs": self.without_logprobs > 0}
+        if name in self.ignored or unseen.get(name):
             return "ignored"
         return "yes" if name in self.taken else "not asked"
 
@@ -205,7 +223,7 @@ def _choice(choice: Mapping[str, Any], id_: int, stop: Sequence[str], tokens: in
     message = choice.get("message")
     reasoning = None
     if isinstance(message, Mapping):
-        text = message.get("content")
+        text = _joined(message.get("content"))
         reasoning = message.get("reasoning_content") or message.get("reasoning")
         if text is None:
             text = message.get("refusal")
@@ -224,6 +242,14 @@ def _choice(choice: Mapping[str, Any], id_: int, stop: Sequence[str], tokens: in
     if cut != text and text:
         finish = "stop"
     return Generated(id_, cut, finish, tokens, reasoning and str(reasoning), logprobs)
+
+
+def _joined(content: Any) -> Any:
+    """Some servers send a message in parts: `[{"type": "text", "text": "4"}]`."""
+    if not isinstance(content, list):
+        return content
+    texts = [part.get("text") if isinstance(part, Mapping) else part for part in content]
+    return "".join(text for text in texts if isinstance(text, str)) if content else None
 
 
 def _cut(text: str, stops: Sequence[str]) -> str:

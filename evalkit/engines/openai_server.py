@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import email.utils
 import json
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,10 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 __all__ = ["Broken", "Ok", "Overloaded", "Refused", "Reply", "Server"]
+
+_REDIRECTS = 4
+_SHORTEST_KEY = 8
+"""A shorter one would strike ordinary words out of the replies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,7 @@ Reply = Ok | Overloaded | Broken | Refused
 
 
 class Server:
-    def __init__(self, base_url: str, api_key: str, most: int) -> None:
+    def __init__(self, base_url: str, api_key: str, most: int, key_name: str = "key") -> None:
         import openai
 
         client = openai.AsyncOpenAI(base_url=base_url, api_key=api_key, max_retries=0)
@@ -65,6 +70,8 @@ class Server:
         self._headers = {name: value for name, value in headers.items() if isinstance(value, str)}
         self._headers |= {"Accept": "application/json", "Content-Type": "application/json"}
         self._most = most
+        # A server that says the key back must not get it into a file: it is gone before anything else reads the reply.
+        self._struck = (api_key.encode(), f"[{key_name}]".encode()) if len(api_key) >= _SHORTEST_KEY else None
         self._session: Any = None
 
     async def post(self, path: str, body: Mapping[str, Any], timeout: float) -> Reply:
@@ -79,15 +86,36 @@ class Server:
             )
         data = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
         try:
-            async with asyncio.timeout(timeout), self._session.post(self.base_url + path, data=data) as response:
-                content = await response.read()
-                return _named(response.status, response.headers, content)
+            async with asyncio.timeout(timeout):
+                return await self._exchange(self.base_url + path, data)
         except TimeoutError:
             return Broken(f"no answer in {timeout:.0f} s")
         except aiohttp.ClientConnectorError as error:
             return Broken(f"cannot connect to {self.base_url}: {error.os_error.strerror or error.os_error}", True)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return Broken(f"the connection broke ({type(error).__name__}: {error})"[:300])
+
+    async def _exchange(self, url: str, data: bytes) -> Reply:
+        from yarl import URL
+
+        for _ in range(_REDIRECTS):
+            async with self._session.post(url, data=data, allow_redirects=False) as response:
+                content = await response.read()
+                status, headers = response.status, response.headers
+                target = response.url.join(URL(headers["Location"])) if "Location" in headers else None
+                same_host = target is not None and target.host == response.url.host
+            if status in (307, 308) and same_host:
+                url = str(target)
+                continue
+            if 300 <= status < 400:
+                # Others would turn the question into a GET, and another host is not to get the key.
+                return Refused(
+                    status, f"HTTP {status}: sent on to {target or 'nowhere'}; give that address, if it is right"
+                )
+            if self._struck is not None:
+                content = content.replace(*self._struck)
+            return _named(status, headers, content)
+        return Refused(310, "HTTP 3xx: sent on and on")
 
     async def close(self) -> None:
         if self._session is not None:
@@ -165,6 +193,6 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
                 seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
             except ValueError:
                 continue
-        if seconds == seconds:
+        if math.isfinite(seconds):
             return min(max(seconds, 0.0), 600.0)
     return None

@@ -35,7 +35,8 @@ class Judge:
     labels: Any = None
     """scale → {ids: label}, for an engine that takes ids; None for an API."""
     special: tuple[str, ...] = ()
-    gives_logprobs: bool = True
+    gives_logprobs: bool | None = None
+    """None until it is known."""
     max_tokens: int | None = None
     seed: int = 0
 
@@ -120,7 +121,7 @@ def _judge(
     head = Judgment(item, dimension.name, None)
     if judge.labels is not None:
         found, why, said = yield from _from_labels(judge, rubric, dimension, identity, messages)
-    elif judge.gives_logprobs:
+    elif judge.gives_logprobs is not False:
         found, why, said = yield from _from_reply(judge, rubric, dimension, identity, messages)
     else:
         found, why, said = None, "no log-probabilities", ()
@@ -132,7 +133,7 @@ def _judge(
             return replace(head, score=found.score, method="logprobs", responses=said)
         why = f"the labels cover {found.covered:.3f} of the probability"
     # A judge that can say anything and did not say a label is not to be held to one.
-    held = judge.labels is None and found is None
+    held = judge.gives_logprobs is False and found is None
     return (yield from _from_samples(judge, rubric, dimension, identity, messages, head, str(why), said, held))
 
 
@@ -159,10 +160,13 @@ def _from_reply(judge: Judge, rubric: Rubric, dimension: Dimension, identity: An
         break
     if not isinstance(reply, Generated):
         return None, _Gone(reply.reason if isinstance(reply, Failed) else "no reply"), ()
-    if not reply.top_logprobs:
-        judge.gives_logprobs = False
-        return None, "no log-probabilities", (reply.text,)
     reading = _read(reply, dimension, rubric)
+    if not reply.top_logprobs:
+        # Some servers send none with a refusal: such a reply does not tell whether others have them.
+        if judge.gives_logprobs is None and reading.reason != "refusal":
+            judge.gives_logprobs = False
+        return None, "no log-probabilities", (reply.text,)
+    judge.gives_logprobs = True
     tokens = [position[0][0] for position in reply.top_logprobs]
     start = 0
     if reading.value is not None:

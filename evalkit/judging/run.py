@@ -111,7 +111,8 @@ def write_judged(
     manifest = {**run.manifest, "judging": {**(run.manifest.get("judging") or {}), rubric.id: settings}}
     with RunWriter.amend(run) as writer:
         for judge, judgments in zip(judged.judges, judged.by_judge, strict=True):
-            writer.judgments(f"{rubric.id}@{judge.name}", (_row(j, judge, rubric) for j in judgments))
+            name = f"{rubric.id}@{judge.name}"
+            writer.judgments(name, _beside_others(run, name, [_row(j, judge, rubric) for j in judgments]))
         writer.scores(_scores(run, rubric.id, counted))
         found = {**run.results, "tasks": entries.tasks(run), "groups": entries.groups(run)}
         return writer.commit(manifest, found, None if report is None else report(found, run.path))
@@ -123,6 +124,14 @@ def _row(judgment: Judgment, judge: Judge, rubric: Rubric) -> dict[str, Any]:
     if judgment.item.failed_check and rubric.kind == "pointwise":
         row["capped"] = capped_score(judgment, rubric)
     return row
+
+
+def _beside_others(run: Run, name: str, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """With what was said of the run's other tasks before: their figures stay too."""
+    now = {row["task"] for row in rows}
+    others = [row for row in run.judgments(name) if row.get("task") in run.tasks and row["task"] not in now]
+    order = {task: number for number, task in enumerate(run.tasks)}
+    return sorted([*others, *rows], key=lambda row: order[row["task"]])
 
 
 def _design(run: Run) -> Design:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from evalkit.errors import UsageError
 
-__all__ = ["check_name", "is_plain", "member_id", "model_slug", "new_run_id", "run_path", "slug"]
+__all__ = ["check_name", "is_plain", "judgments_file", "member_id", "model_slug", "new_run_id", "run_path", "slug"]
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 _KEPT = 80
@@ -62,3 +62,9 @@ def model_slug(typed: str, adapter: str | None = None) -> str:
 def run_path(root: Path | str, model: str, run_id: str) -> Path:
     """Where the run of a model slug stands below a results folder."""
     return Path(root) / model / run_id
+
+
+def judgments_file(name: str) -> Path:
+    """Where in a run's folder `<rubric>@<judge>` writes."""
+    rubric, at, judge = name.partition("@")
+    return Path("judgments") / (slug(rubric) + (f"@{slug(judge)}" if at else "") + ".jsonl")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import RunFolderError
-from evalkit.results.names import slug
+from evalkit.results.names import judgments_file, slug
 from evalkit.results.table import read_scores
 
 if TYPE_CHECKING:
@@ -164,6 +164,12 @@ class Run:
         """The lines of samples/<task>.jsonl, one at a time."""
         yield from read_lines(self.rows_path(task))
         self._check_same()
+
+    def judgments(self, name: str) -> Iterator[dict[str, Any]]:
+        """What `<rubric>@<judge>` wrote; nothing where it never did."""
+        path = self.path / judgments_file(name)
+        if path.is_file():
+            yield from read_lines(path)
 
     def _check_same(self) -> None:
         """A folder that was swapped for a newer one while we read would give us half of each."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import RunFolderError, UsageError
 from evalkit.results.disk import could_not_write, staging_folder, swap_folder, sweep, sync_tree
-from evalkit.results.names import run_path, slug
+from evalkit.results.names import judgments_file, run_path, slug
 from evalkit.results.plain import encode, plain
 from evalkit.results.run import MANIFEST, REPORT, RESULTS, SCHEMA, SCORES, STATUSES, Run
 from evalkit.results.settings import same_settings
@@ -91,9 +91,7 @@ class RunWriter:
 
     def judgments(self, name: str, lines: Iterable[Mapping[str, Any]]) -> None:
         """Write judgments/<name>.jsonl, with <rubric>@<judge> as its name."""
-        rubric, at, judge = name.partition("@")
-        file_name = slug(rubric) + (f"@{slug(judge)}" if at else "") + ".jsonl"
-        with could_not_write(self.path), self._open(Path("judgments") / file_name) as file:
+        with could_not_write(self.path), self._open(judgments_file(name)) as file:
             for line in lines:
                 file.write(encode(line, self._scrubber) + b"\n")
 
