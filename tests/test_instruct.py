@@ -700,6 +700,8 @@ def test_patterns_and_commas_in_paths(tmp_path: Path) -> None:
         ("alpaca:{0}", "a file is wanted"),
         ("alpaca:{0}/*.csv", "no file matches"),
         ("alpaca:", "a file is wanted"),
+        ("{0}/koalpaca.jsonl", "type alpaca:"),
+        ("alpca:{0}/koalpaca.jsonl", "type alpaca:"),
     ],
 )
 def test_a_missing_file_is_exit_2_with_what_to_type(tmp_path: Path, typed: str, said: str) -> None:

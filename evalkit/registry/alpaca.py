@@ -12,7 +12,7 @@ from evalkit.registry.instructions import read_instructions
 from evalkit.registry.plainrows import dataset_of
 from evalkit.registry.reference import METRICS, compare_with_reference
 
-__all__ = ["PREFIXES", "config_of", "file_of", "spell_out"]
+__all__ = ["PREFIXES", "config_of", "file_of", "meant_by", "spell_out"]
 
 PREFIXES = ("alpaca:", "messages:")
 """Two names for one thing: what a row holds says which of the two it is."""
@@ -24,6 +24,14 @@ def file_of(name: str) -> Path | None:
     """The file behind a task's name; None for a task of any other kind."""
     prefix, colon, rest = name.partition(":")
     return Path(rest).expanduser() if f"{prefix}{colon}" in PREFIXES else None
+
+
+def meant_by(name: str) -> str:
+    """What to type where a name is a file without its prefix, or with a misspelt one; else nothing."""
+    for path in (name, name.partition(":")[2]):
+        if path.lower().endswith((".json", ".jsonl")) and Path(path).expanduser().is_file():
+            return f"; for a file of instructions type {PREFIXES[0]}{path}"
+    return ""
 
 
 def spell_out(names: Iterable[str]) -> list[str]:

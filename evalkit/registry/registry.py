@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import ConfigError, CouldNotDo, EvalkitError, UnknownTask, UsageError, nearest
-from evalkit.registry.alpaca import config_of, file_of, spell_out
+from evalkit.registry.alpaca import config_of, file_of, meant_by, spell_out
 from evalkit.registry.cards import Card, card_of, load_cards, shipped_folder
 from evalkit.registry.data import DataSource, quiet
 
@@ -164,7 +164,8 @@ class Registry:
 
 
 def _unknown(name: str, known: Iterable[str]) -> UnknownTask:
-    return UnknownTask(f"unknown task {name!r}{nearest(name, known)} (evalkit tasks list shows what there is)")
+    hint = meant_by(name) or nearest(name, known)
+    return UnknownTask(f"unknown task {name!r}{hint} (evalkit tasks list shows what there is)")
 
 
 def _is_glob(name: str) -> bool:
