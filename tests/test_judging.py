@@ -164,12 +164,36 @@ def test_the_four_kinds_that_ship() -> None:
         (("id: mine", "id: mine\nform: scores"), "did you mean score"),
         (("id: mine", "id: mine\nengine: {sample: 3}"), "did you mean samples"),
         (("id: mine", "id: [mine"), "not valid YAML"),
+        (("'1:5'", "'5:1'"), "dimensions.quality.scale"),
+        (("'1:5'", "{labels: {yes: 1, no: 0}}"), "in quotes"),
+        (("'1:5'", "{labels: {good: 1, bad: 1}}"), "two values"),
+        (("id: mine", "id: mine\nkind: pairwise"), "from 0 to 1, as in"),
     ],
 )
 def test_a_wrong_rubric_is_named_where_it_is_wrong(tmp_path: Path, change: tuple[str, str], message: str) -> None:
     with pytest.raises((ConfigError, UsageError)) as caught:
         load_rubric(rubric_file(tmp_path, GOOD.replace(*change)))
     assert message in str(caught.value)
+
+
+def test_a_rubric_of_ones_own_is_found_by_its_id_too(tmp_path: Path) -> None:
+    path = rubric_file(tmp_path, GOOD)
+    (path.parent / "broken.yaml").write_text("id: [")
+    assert find_rubric("mine", [path.rename(path.with_name("renamed.yaml")).parent]).id == "mine"
+
+
+@pytest.mark.parametrize("anchors", ["[bad]", "bad"])
+def test_anchors_of_another_shape_are_named(tmp_path: Path, anchors: str) -> None:
+    text = f"id: mine\ndimensions: {{quality: {{criteria: Is it good, anchors: {anchors}}}}}"
+    with pytest.raises(ConfigError, match="anchors: a mapping"):
+        load_rubric(rubric_file(tmp_path, text))
+
+
+def test_keys_that_yaml_takes_for_dates_or_numbers_are_names(tmp_path: Path) -> None:
+    text = (
+        "id: mine\ndimensions: {2024-01-01: {criteria: Is it good}, 7: {criteria: Is it short}, a: {criteria: Is it}}"
+    )
+    assert [d.name for d in load_rubric(rubric_file(tmp_path, text)).dimensions] == ["2024-01-01", "7", "a"]
 
 
 def test_a_folder_of_ones_own_comes_first_and_any_change_changes_the_hash(tmp_path: Path) -> None:

@@ -231,7 +231,7 @@ def test_what_is_wrong_with_a_file_is_said_with_its_line(tmp_path: Path) -> None
     broken.write_text('{"item": "a", "dimension": "q", "score": 1}\n{"item"\n')
     with pytest.raises(ConfigError, match=r"j\.jsonl:2 is not JSON"):
         read_judgments(broken, {})
-    with pytest.raises(ConfigError, match="no `dimension`; did you mean dimenson"):
+    with pytest.raises(ConfigError, match="no `dimension`; the row has `dimenson`"):
         read_judgments(write(tmp_path / "k.jsonl", [{"item": "a", "dimenson": "q", "score": 1}]), {})
     with pytest.raises(UsageError, match="--scale q=1:5"):
         read_judgments(write(tmp_path / "l.jsonl", [{"item": "a", "dimension": "q", "responses": ["4"]}]), {})
@@ -258,3 +258,13 @@ def test_people_disagree_and_few_labels_go_far(tmp_path: Path) -> None:
     estimate = figures["estimate"]
     assert estimate["stderr"] < 0.7 * estimate["people_alone"]["stderr"]
     assert estimate["ci95"][0] < truth.mean() < estimate["ci95"][1]
+
+
+def test_alternatives_as_the_api_writes_them_are_read_and_a_lone_label_leaves_every_key(tmp_path: Path) -> None:
+    tops = [{"token": "4", "logprob": -0.1}, {"token": " 3", "logprob": -2.4}]
+    rows = [{"item": f"i{i}", "dimension": "q", "top_logprobs": tops} for i in range(3)]
+    (first, *_) = judged = read_judgments(write(tmp_path / "j.jsonl", rows), parse_scales("q=1:5"))
+    assert first.score == pytest.approx((4 * math.exp(-0.1) + 3 * math.exp(-2.4)) / (math.exp(-0.1) + math.exp(-2.4)))
+    figures = calibrate(judged, {("i0", "q"): [4.0]})["q"]
+    assert figures["per_group"]["spearman"] is None
+    assert "two at least" in figures["per_group"]["reason"]

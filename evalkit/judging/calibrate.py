@@ -59,9 +59,11 @@ def _dimension(name: str, rows: Sequence[Judged], labels: Labels, resamples: int
         "replies": _replies(rows),
     }
     if len(pairs) < 2:
-        reason = f"{len(pairs)} judged items have a label; two at least are needed"
-        empty = dict.fromkeys((*CORRELATIONS, "pairwise_accuracy", "qwk", "alpha", "bias"))
-        return {**figures, **empty, "reason": reason}
+        reason = f"judged items with a label: {len(pairs)}; two at least are needed"
+        unknown = dict.fromkeys(CORRELATIONS)
+        empty = {**unknown, **dict.fromkeys(("pairwise_accuracy", "qwk", "alpha", "bias"))}
+        per_group = {**unknown, "groups": 0, "constant": 0, "reason": reason}
+        return {**figures, **empty, "per_group": per_group, "reason": reason}
     named = [row.group for row, _ in pairs]
     groups = group_index(named)
     figures |= _overall(judge, people, groups, resamples, seed)

@@ -174,7 +174,7 @@ def read_labels(path: Path) -> dict[tuple[str, str], list[float]]:
     for number, row in read_objects(path, "--labels"):
         where = f"--labels {path}:{number}"
         if "human" not in row:
-            raise ConfigError(f"{where}: no `human`{nearest('human', row)}; a number or a list of numbers is wanted")
+            raise ConfigError(f"{where}: no `human`{_found('human', row)}; a number or a list of numbers is wanted")
         given = row["human"] if isinstance(row["human"], list) else [row["human"]]
         numbers = labels.setdefault((_text(row, "item", where), _text(row, "dimension", where)), [])
         for value in given:
@@ -203,6 +203,8 @@ def _replies(row: Mapping[str, Any], where: str) -> list[str]:
 
 def _logprobs(value: Any, where: str) -> dict[str, float]:
     pairs = value.items() if isinstance(value, Mapping) else value
+    if isinstance(pairs, list) and all(isinstance(entry, Mapping) for entry in pairs):
+        pairs = [(entry.get("token"), entry.get("logprob")) for entry in pairs]  # as the OpenAI API writes them
     try:
         return {str(token): float(logprob) for token, logprob in pairs}
     except (TypeError, ValueError):
@@ -211,7 +213,7 @@ def _logprobs(value: Any, where: str) -> dict[str, float]:
 
 def _text(row: Mapping[str, Any], name: str, where: str) -> str:
     if row.get(name) is None:
-        raise ConfigError(f"{where}: no `{name}`{nearest(name, row)}")
+        raise ConfigError(f"{where}: no `{name}`{_found(name, row)}")
     return str(row[name])
 
 
@@ -220,8 +222,10 @@ def _optional(value: Any) -> str | None:
 
 
 def _almost(row: Mapping[str, Any]) -> str:
-    for name in ("score", "top_logprobs", "responses"):
-        near = nearest(name, row, 1)
-        if near:
-            return f" ({near.removeprefix('; ')})"
-    return ""
+    return next(filter(None, (_found(name, row) for name in ("score", "top_logprobs", "responses"))), "")
+
+
+def _found(name: str, row: Mapping[str, Any]) -> str:
+    """A key of the row that is nearly the one that is wanted."""
+    near = nearest(name, [key for key in row if key != name], 1)
+    return near.replace("; did you mean ", "; the row has `").replace("?", "`") if near else ""

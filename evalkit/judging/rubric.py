@@ -108,8 +108,22 @@ def find_rubric(asked: str, include_paths: Sequence[Path | str] = ()) -> Rubric:
         raise UsageError(f"--rubric {asked}: no such file")
     known = list_rubrics(include_paths)
     if asked not in known:
+        for own in _files(map(Path, include_paths)).values():
+            if _id_of(own) == asked:
+                return load_rubric(own)
         raise UsageError(f"--rubric {asked}: no such rubric{nearest(asked, known)} (there are {', '.join(known)})")
     return load_rubric(known[asked])
+
+
+def _id_of(path: Path) -> str | None:
+    """What a file says its id is, whatever it is called itself; a broken one says nothing."""
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return None
+    return str(content.get("id")) if isinstance(content, dict) else None
 
 
 # ── reading ──────────────────────────────────────────────────────────────────
@@ -146,7 +160,7 @@ class _Reader:
             raise self._wrong("id", f"{identity!r} may hold letters, digits and . _ + - only")
         kind = self._one_of(top, "kind", ("pointwise", "pairwise"), "pointwise")
         form = self._one_of(top, "form", ("score", "analyse"), "score")
-        dimensions = self._dimensions(top.get("dimensions"))
+        dimensions = self._dimensions(top.get("dimensions"), kind)
         coverage = self._number(top.get("min_coverage", 0.9), "min_coverage", 0, 1)
         return Rubric(
             id=identity,
@@ -158,15 +172,26 @@ class _Reader:
             form="analyse" if form == "analyse" else "score",
             settings=self._settings(top.get("engine", {}), form),
             min_coverage=coverage,
-            hash=hashlib.sha256(json.dumps(top, sort_keys=True, ensure_ascii=False).encode()).hexdigest(),
+            hash=hashlib.sha256(_canonical(top).encode()).hexdigest(),
             system=str(top.get("system", "")).strip(),
             path=str(self._path),
         )
 
-    def _dimensions(self, content: Any) -> tuple[Dimension, ...]:
+    def _dimensions(self, content: Any, kind: str) -> tuple[Dimension, ...]:
         if not isinstance(content, dict) or not content:
             raise self._wrong("dimensions", "one dimension at least is wanted, as a mapping of names")
-        return tuple(self._dimension(str(name), value) for name, value in content.items())
+        found = tuple(self._dimension(str(name), value) for name, value in content.items())
+        for dimension in found:
+            if kind == "pairwise" and dimension.scale.describe() != [0.0, 1.0]:
+                example = "{labels: {A: 1, B: 0, C: 0.5}}"
+                raise self._wrong(
+                    f"dimensions.{dimension.name}.scale", f"a comparison goes from 0 to 1, as in {example}"
+                )
+            if len(found) > 1 and dimension.name == "overall":
+                raise self._wrong("dimensions.overall", "that is what the weighted mean of all is called; take another")
+        if not any(dimension.weight for dimension in found):
+            raise self._wrong("dimensions", "every weight is 0: nothing would count")
+        return found
 
     def _dimension(self, name: str, content: Any) -> Dimension:
         where = f"dimensions.{name}"
@@ -177,7 +202,10 @@ class _Reader:
         if not isinstance(steps, list) or not all(isinstance(step, str) and step.strip() for step in steps):
             raise self._wrong(f"{where}.steps", "a list of sentences is wanted (evalkit judge steps drafts them)")
         scale = self._scale(body.get("scale", "1:5"), f"{where}.scale")
-        anchors = {str(label): str(text).strip() for label, text in (body.get("anchors") or {}).items()}
+        given = body.get("anchors") or {}
+        if not isinstance(given, dict):
+            raise self._wrong(f"{where}.anchors", "a mapping of labels to what they look like is wanted")
+        anchors = {str(label): str(text).strip() for label, text in given.items()}
         for label in anchors:
             if label not in scale.labels:
                 raise self._wrong(f"{where}.anchors", f"{label!r} is no label of its scale{nearest(label, scale)}")
@@ -191,6 +219,12 @@ class _Reader:
         )
 
     def _scale(self, content: Any, where: str) -> Scale:
+        try:
+            return self._read_scale(content, where)
+        except UsageError as error:
+            raise self._wrong(where, str(error)) from None
+
+    def _read_scale(self, content: Any, where: str) -> Scale:
         if isinstance(content, str):
             low, colon, high = content.partition(":")
             if not colon:
@@ -207,7 +241,12 @@ class _Reader:
             labels = {str(label): label for label in labels}
         if not isinstance(labels, dict):
             raise self._wrong(f"{where}.labels", "a mapping of labels to values is wanted")
-        return Scale({str(label): self._number(value, f"{where}.labels.{label}") for label, value in labels.items()})
+        if any(isinstance(label, bool) for label in labels):  # YAML 1.1 reads yes as true
+            raise self._wrong(f"{where}.labels", "write yes and no in quotes, as in {'yes': 1, 'no': 0}")
+        values = {str(label): self._number(value, f"{where}.labels.{label}") for label, value in labels.items()}
+        if len(set(values.values())) < 2:
+            raise self._wrong(f"{where}.labels", f"two values at least are wanted, found {[*values.values()]}")
+        return Scale(values)
 
     def _inputs(self, content: Any) -> dict[str, bool]:
         if isinstance(content, list):
@@ -270,3 +309,17 @@ class _Reader:
 
     def _wrong(self, where: str, what: str) -> ConfigError:
         return ConfigError(f"rubric {self._path}: {f'{where}: ' if where else ''}{what}")
+
+
+def _canonical(content: Any) -> str:
+    """The same text for the same content, whatever YAML took its keys for."""
+    try:
+        return json.dumps(content, sort_keys=True, ensure_ascii=False)
+    except TypeError:
+        return json.dumps(_of_text(content), sort_keys=True, ensure_ascii=False)
+
+
+def _of_text(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {str(key): _of_text(value) for key, value in content.items()}
+    return [_of_text(value) for value in content] if isinstance(content, list) else str(content)
