@@ -215,6 +215,7 @@ def test_a_model_that_does_not_fit_gets_a_line_that_says_what_would() -> None:
     assert "quantization" in line
     cuda = explain("m", "OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.")
     assert "does not fit" in cuda
+    assert "does not fit" in explain("m", "RuntimeError: could not create a primitive"), "oneDNN without memory"
     killed = explain("m", "the process was killed (signal 9): out of memory, if nobody else did it")
     assert "killed" in killed
     other = explain(

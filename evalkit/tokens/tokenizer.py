@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from evalkit.errors import CheckpointError, UsageError
@@ -330,6 +331,8 @@ def _shortened(sampling: Sampling, max_tokens: int) -> Sampling:
 def _load_hf(source: str, options: dict[str, Any], own: bool) -> Any:
     from transformers import AutoTokenizer
 
+    if not own and source.startswith(("/", ".", "~")) and not Path(source).expanduser().exists():
+        raise UsageError(f"--model-args tokenizer={source}: there is no such folder")
     what = source if own else f"tokenizer {source}"
     try:
         return AutoTokenizer.from_pretrained(source, **options)

@@ -13,7 +13,7 @@ __all__ = ["smallest_block"]
 _SMALL, _USUAL = 16, 32
 
 
-def smallest_block(dtype: str, *, alone: bool) -> int:
+def smallest_block(dtype: str, *, cache_dtype: str = "auto", alone: bool) -> int:
     """The smallest block that costs no faster kernel.
 
     Where vLLM does not offer it, it is made to in this process: that does only if the model is `alone` in it.
@@ -25,7 +25,8 @@ def smallest_block(dtype: str, *, alone: bool) -> int:
         offered = [size for size in backend.get_supported_kernel_block_sizes() if hasattr(size, "base")]
     except (ImportError, AttributeError, TypeError):
         return _USUAL
-    if not offered or not _has_small_kernel(kernel_of, dtype):
+    # Of a cache in eight bits only the large kernel can read.
+    if not offered or cache_dtype != "auto" or not _has_small_kernel(kernel_of, dtype):
         return _USUAL
     if min(size.base for size in offered) > _SMALL:
         if not alone:

@@ -50,7 +50,7 @@ def start_engine(start: Start) -> Engine:
     args = engine_arguments(
         start.spec,
         _argument_names(),
-        block_size=smallest_block(start.spec.dtype, alone=_alone(start.spec)) if cpu else None,
+        block_size=_block(start.spec) if cpu else None,
         adapter_ranks=start.ranks,
         adapter_targets=start.targets,
     )
@@ -133,6 +133,11 @@ def _argument_names() -> list[str]:
     from vllm import EngineArgs
 
     return [field.name for field in dataclasses.fields(EngineArgs)]
+
+
+def _block(spec: ModelSpec) -> int:
+    cache_dtype = str(spec.args.get("kv_cache_dtype") or "auto")
+    return smallest_block(spec.dtype, cache_dtype=cache_dtype, alone=_alone(spec))
 
 
 def _alone(spec: ModelSpec) -> bool:

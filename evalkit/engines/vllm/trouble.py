@@ -14,7 +14,7 @@ _MEMORY = re.compile(
     r"out of memory|OutOfMemoryError|No available memory for the cache blocks|can't allocate memory"
     r"|is larger than the available KV cache memory|less than desired (?:GPU|CPU) memory utilization"
     r"|Cannot allocate memory|not enough memory|larger than the (?:maximum|available) .{0,40}KV cache"
-    r"|is less than requested memory|MemoryError",
+    r"|is less than requested memory|MemoryError|could not create a (?:primitive|memory)",
     re.IGNORECASE,
 )
 _FITTING_LENGTH = re.compile(r"estimated maximum model length is (\d+)")
@@ -22,7 +22,8 @@ _ERROR = re.compile(r"\b((?:[A-Za-z_][\w.]*)?(?:Error|Exception|Interrupt))\b: *
 _PREFIX = re.compile(r"^.*?(?:ERROR|CRITICAL) [\d\-: .]+\[[^\]]*\] *")
 _VALIDATION = re.compile(r"^(?:Value error|Assertion failed), ")
 _AROUND = re.compile(
-    r"^ValidationError: \d+ validation errors? for \w+\s+(?:Value error, )?|\s*\[type=\w+, input_.*$", re.DOTALL
+    r"^Refused: |^ValidationError: \d+ validation errors? for \w+\s+(?:Value error, )?|\s*\[type=\w+, input_.*$",
+    re.DOTALL,
 )
 _EMPTY_WORDS = re.compile(r"Engine core initialization failed|EngineDeadError|See root cause|see (?:the )?stack trace")
 
