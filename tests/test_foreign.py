@@ -16,6 +16,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -390,6 +391,17 @@ def test_a_filters_name_may_hold_a_comma(tmp_path: Path) -> None:
     assert read.tasks["told"]["metrics"] == {"exact_match,maj,3": {"value": 0.5, "stderr": 0.25}}
     shown = typed("compare", tmp_path, tmp_path / "model", "--tasks", "told")
     assert shown.exit_code == 0, shown.stderr
+
+
+def test_a_date_is_read_from_the_name_and_never_from_the_copy(tmp_path: Path) -> None:
+    folder = written(tmp_path / "dated", {"exact_match,maj,3": 0.5})
+    assert find(str(folder)).dated == datetime(2026, 11, 21, 10, tzinfo=UTC)
+    [file] = folder.glob("model/results_*.json")
+    read = find(str(shutil.copy(file, tmp_path / "undated.json")))
+    assert read.dated is None
+    assert read.finished is not None, "it came to its end"
+    [row] = board("--import", tmp_path / "undated.json", "--output-path", tmp_path)
+    assert row["date"]["value"] is None
 
 
 def test_rows_without_figures_are_no_contradiction(tmp_path: Path) -> None:

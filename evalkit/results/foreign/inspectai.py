@@ -48,6 +48,7 @@ def read(logs: Sequence[Log], path: Path) -> ForeignRun:
             rows[log.task] = partial(_rows, log, views, samples, values)
     status = next(one for one in ("partial", "limited", "complete") if one in statuses)
     first = logs[0]
+    finished = max(str(log.stats.get("completed_at") or log.created) for log in logs)
     run_id = path.stem
     results = {
         "schema": 1,
@@ -64,7 +65,7 @@ def read(logs: Sequence[Log], path: Path) -> ForeignRun:
         "run_id": run_id,
         "imported": {"tool": "inspect_ai", "version": _packages(first).get("inspect_ai"), "file": path.name},
         "created": min(log.created for log in logs) or None,
-        "finished": max(str(log.stats.get("completed_at") or log.created) for log in logs) or None,
+        **({"finished": finished} if finished else {}),
         "limit": _limit(first) if len({str(_limit(log)) for log in logs}) == 1 else None,
         "requested": list(tasks),
         "model": {"typed": first.model, "source": first.model},

@@ -223,13 +223,15 @@ def _manifest(content: Mapping[str, Any], path: Path, settings: Mapping[str, Any
         finished = _moment((started or math.nan) + float(seconds or 0.0))
     except (TypeError, ValueError):
         finished = created
+    finished = finished or created or _named_time(path)
     template = content.get("chat_template")
     return {
         "schema": 1,
         "run_id": path.stem,
         "imported": {"tool": "lm-eval", "version": content.get("lm_eval_version"), "file": path.name},
         "created": created,
-        "finished": finished or created or _file_time(path),
+        # Absent, not null: null would say that it never came to its end.
+        **({} if finished is None else {"finished": finished}),
         "limit": _limit(content),
         "seeds": {key: config[key] for key in config if key.endswith("_seed")},
         "tasks": dict(settings),
@@ -276,5 +278,11 @@ def _moment(seconds: float | None) -> str | None:
         return None
 
 
-def _file_time(path: Path) -> str | None:
-    return _moment(path.stat().st_mtime)
+def _named_time(path: Path) -> str | None:
+    """When the file says in its name that it was written. Its own time is that of the last copy."""
+    dated = _DATED.fullmatch(path.stem)
+    day, _, time = dated["date"].partition("T") if dated else ("", "", "")
+    try:
+        return datetime.datetime.fromisoformat(f"{day}T{time[:8].replace('-', ':')}+00:00").isoformat()
+    except ValueError:
+        return None
