@@ -785,6 +785,61 @@ def test_the_worker_does_not_outlive_a_killed_harness(tiny_model: Path) -> None:
     assert not Path(f"/proc/{worker}").exists()
 
 
+DISAGREEING = """
+import sys
+from evalkit.engines.vllm import client, starting
+from evalkit.engines.vllm.messages import Start
+from evalkit.engines.vllm.scoring import Reading
+from evalkit.types import ModelSpec
+
+chosen = []
+choose = starting._choose
+
+def every_version(real, *args, **kwargs):
+    chosen.append(choose(real, *args, **kwargs))
+    account = client.Client._account
+    # A version that does not say how much of a prompt was cached: what stands there is taken for true.
+    client.Client._account = lambda self, prompt, output: account(self, prompt, output) * 0
+    chosen.append(choose(real, *args, **kwargs))
+    # One whose labels are off as well, unless nothing is read from the cache.
+    reading = client.Client.reading
+    def off(self, ask, output):
+        read = reading(self, ask, output)
+        shift = 0.0 if ask.from_scratch else 0.01
+        return Reading([(own - shift, best) for own, best in read.labels], read.rows)
+    client.Client.reading = off
+    chosen.append(choose(real, *args, **kwargs))
+    return chosen[-1]
+
+starting._choose = every_version
+args = {"max_model_len": 512, "enforce_eager": True}
+ready = starting.start_engine(Start(ModelSpec("m", sys.argv[1], dtype="float32", args=args), (), (), None, None)).ready
+for way, test, warnings in chosen:
+    print("WAY", way, "|", " ".join(warnings))
+print("MANIFEST", ready.description["scoring_path"], ready.warnings == tuple(chosen[-1][2]), flush=True)
+import os
+os._exit(0)
+"""
+
+
+@pytest.mark.vllm
+@needs_vllm
+def test_a_version_that_gives_other_numbers_goes_a_slower_way_and_says_so(tiny_model: Path) -> None:
+    """The real vLLM, read as versions would be whose rows or labels are wrong."""
+    done = subprocess.run(
+        [sys.executable, "-c", DISAGREEING, str(tiny_model)], capture_output=True, text=True, timeout=600
+    )
+    lines = [line for line in done.stdout.splitlines() if line.startswith(("WAY", "MANIFEST"))]
+    assert len(lines) == 4, done.stderr[-2000:]
+    fast, labels, plain, manifest = lines
+    assert fast == "WAY fast | "
+    assert labels.startswith("WAY labels | vLLM ")
+    assert "each token of a choice is asked for on its own" in labels
+    assert plain.startswith("WAY plain | vLLM ")
+    assert "one whole prompt for each choice" in plain
+    assert manifest == "MANIFEST plain True"
+
+
 @pytest.mark.vllm
 @needs_vllm
 def test_what_cannot_start_says_so_in_one_line(tiny_model: Path, tmp_path: Path) -> None:
