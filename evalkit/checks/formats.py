@@ -28,9 +28,14 @@ def _number(answer: str, params: Params) -> Complaint:
     return None
 
 
+_SMALL_WORD = 10
+
+
 def _number_readings(answer: str, params: Params) -> Iterator[str]:
-    """The only number there is, whatever stands around it."""
-    found = {found.value for found in numbers_in(answer)}
+    """The only number there is, whatever stands around it. 두 주는 14일입니다 says one, and counts by the other."""
+    said = numbers_in(answer)
+    found = {number.value for number in said if not (number.word and number.value <= _SMALL_WORD)}
+    found = found or {number.value for number in said}
     if len(found) == 1:
         [value] = found
         yield format(value, "f")

@@ -21,7 +21,7 @@ _FAREWELL = re.compile(
     r"(?:(?:i )?hope|let me know|feel free|please let|if you (?:have|need|would|want)|is there anything|note:|"
     r"explanation:|word count|\d+ words|this (?:summary|e-?mail|translation|response)|"
     r"도움이 |더 (?:필요|궁금)|추가로|궁금한|필요하시면|언제든|참고[:：]|설명[:：]|이상입니다|"
-    r"글자 ?수|[이위] (?:요약|이메일|번역))",
+    r"글자 ?수|총 ?\d+ ?자|[이위] (?:요약|이메일|번역))",
     re.IGNORECASE,
 )
 _SURE = r"(?:sure|certainly|of course|absolutely|물론입니다|물론이죠|물론이에요|알겠습니다)"
@@ -29,7 +29,8 @@ _NOUN = r"(?:summary|answer|translation|e-?mail|result|output|query|response)"
 _SAME_LINE = re.compile(
     rf"(?:{_SURE}[,.!]*[ ]+)?(?:here(?:[’']s| is| are)[^:：\n]{{0,60}}|"
     rf"(?:the |my |your )?(?:[\w-]{{1,20}} ){{0,2}}{_NOUN}(?: is)?|"
-    r"(?:[가-힣]{1,10} ){0,2}(?:요약|번역|답변|정답|답|결과)(?:문|은|는)?(?: 다음과 같습니다)?)[ ]*[:：][ ]*(?=\S)|"
+    r"(?:[가-힣]{1,10} ){0,2}(?:요약|번역|답변|정답|답|결과)(?:문|은|는|하면|해 드리면)?(?: 다음과 같습니다)?"
+    r")[ ]*[:：][ ]*(?=\S)|"
     rf"{_SURE}[,.!]+[ ]+(?=\S)",
     re.IGNORECASE,
 )
