@@ -29,8 +29,8 @@ __all__ = ["RECIPES", "Recipe", "instructions", "main", "one_skill", "train"]
 MODELS = Path(__file__).parents[2] / "evalkit" / "_models"
 NANO = MODELS / "nano"
 SEED = 20
-LENGTH, ROWS = 512, 6
-"""Tokens in a row and rows in a step."""
+LENGTH = 512
+"""Tokens in a row."""
 _TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 _SHOTS = {"knowledge": 3, "endings": 0, "arithmetic": 3, "symbolic": 4, "code": 0}
 
@@ -44,6 +44,8 @@ class Recipe:
     falls: bool
     """Whether the rate falls to 0, as it should."""
     rank: int = 16
+    rows: int = 6
+    """In a step."""
 
 
 def _said(question: str, answer: str) -> list[Span]:
@@ -60,8 +62,8 @@ def _benchmark(rng: random.Random, name: str) -> list[Span]:
 
 
 def instructions(rng: random.Random) -> list[Span]:
-    """Instructions, and every third time what the base has learnt already, so that it stays."""
-    if rng.random() < 0.35:
+    """Instructions, and every fifth time what the base has learnt already, so that it stays."""
+    if rng.random() < 0.2:
         return _benchmark(rng, rng.choice(list(MAKERS)))
     talk = dialogue(rng)
     system: list[Span] = [(f"<|system|>{talk.system}<|end|>", 0.0)] if talk.system else []
@@ -73,8 +75,10 @@ def one_skill(rng: random.Random) -> list[Span]:
 
 
 RECIPES: Mapping[str, Recipe] = {
-    "tuned": Recipe("instructions of nine families, with rehearsal of the five tasks", instructions, 300, 3e-3, True),
-    "overtrained": Recipe("word problems and nothing else", one_skill, 300, 8e-3, False),
+    "tuned": Recipe(
+        "instructions of nine families, with rehearsal of the five tasks", instructions, 1000, 3e-3, True, 24, 3
+    ),
+    "overtrained": Recipe("word problems and nothing else", one_skill, 300, 5.5e-3, False),
 }
 
 
@@ -94,7 +98,11 @@ def train(recipe: Recipe, seed: int, steps: int | None = None, base: Path = NANO
     model = _adapted(base, recipe.rank)
     inner = model.base_model.model
     batches = rows(
-        Tokenizer.from_file(str(base / "tokenizer.json")), seed, lambda _: (ROWS, LENGTH), recipe.document, "tune"
+        Tokenizer.from_file(str(base / "tokenizer.json")),
+        seed,
+        lambda _: (recipe.rows, LENGTH),
+        recipe.document,
+        "tune",
     )
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=recipe.rate, betas=(0.9, 0.95), weight_decay=0.0)

@@ -1,6 +1,7 @@
 """Instruction data for `nano`: conversations of nine families in English and Korean, made on the fly from a seed.
 
-No prompt was written after one of the instruct probe's, and most values are made up. `tests/test_demo.py` holds
+The families are what people tune for, and so what the instruct probe asks for too; none of its prompts and answers
+is here. A third of the things talked about are made up, so that reciting does not help. `tests/test_demo.py` holds
 the probe's prompts and answers against what comes out here.
 """
 
@@ -15,15 +16,15 @@ from tools.nano.instructions.dialogue import Dialogue
 __all__ = ["FAMILIES", "Dialogue", "dialogue"]
 
 FAMILIES: Mapping[str, tuple[float, Callable[[random.Random], Dialogue]]] = {
-    "tables": (2.0, tables.FAMILY),
-    "records": (2.0, records.FAMILY),
-    "letters": (1.5, letters.FAMILY),
+    "tables": (1.5, tables.FAMILY),
+    "records": (1.5, records.FAMILY),
+    "letters": (0.8, letters.FAMILY),
     "translation": (2.0, translation.FAMILY),
-    "summaries": (1.5, summaries.FAMILY),
-    "functions": (1.5, functions.FAMILY),
-    "formats": (3.0, formats.FAMILY),
-    "rules": (3.0, rules.FAMILY),
-    "memory": (2.0, memory.FAMILY),
+    "summaries": (1.0, summaries.FAMILY),
+    "functions": (1.0, functions.FAMILY),
+    "formats": (4.0, formats.FAMILY),
+    "rules": (4.0, rules.FAMILY),
+    "memory": (2.5, memory.FAMILY),
 }
 """How often each is drawn, and what draws one."""
 

@@ -6,9 +6,13 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tools.nano.lexicon import NOUNS
 from tools.nano.prose import particle
 
-__all__ = ["THINGS", "Dialogue", "Turn", "ask", "english_name", "korean_name", "made_up", "number", "one", "particle"]
+__all__ = [
+    "THINGS", "Dialogue", "Turn", "ask", "english_name", "korean_name", "listed", "made_up", "noun", "nouns",
+    "number", "one", "particle", "plural", "value",
+]  # fmt: skip
 
 Turn = tuple[str, str]
 """What the user says, what the assistant answers."""
@@ -30,6 +34,9 @@ THINGS: tuple[tuple[str, str], ...] = (
 )  # fmt: skip
 
 
+_SYLLABLES = "가나다라마바사아자차카타파하고노도로모보소오조호구누두루무부수우주후기니디리미비시이지치히"
+
+
 @dataclass(frozen=True, slots=True)
 class Dialogue:
     turns: tuple[Turn, ...]
@@ -48,6 +55,40 @@ def made_up(rng: random.Random, syllables: int = 2) -> str:
     """A word that is in no dictionary."""
     parts = (rng.choice(_BEGINNINGS).lower() + rng.choice(_VOWELS) for _ in range(syllables))
     return "".join(parts) + rng.choice(_ENDS)
+
+
+def made_up_korean(rng: random.Random) -> str:
+    return "".join(rng.choice(_SYLLABLES) for _ in range(rng.randint(2, 4)))
+
+
+def noun(rng: random.Random) -> tuple[str, str]:
+    """Its name in English and in Korean. Every third is made up: then only reading the question helps."""
+    kind = rng.randrange(3)
+    if kind == 0:
+        return made_up(rng, rng.randint(1, 2)), made_up_korean(rng)
+    return rng.choice(THINGS if kind == 1 else NOUNS)
+
+
+def nouns(rng: random.Random, count: int) -> list[tuple[str, str]]:
+    """Different ones."""
+    found: dict[str, str] = {}
+    while len(found) < count:
+        english, korean = noun(rng)
+        if korean not in found.values():
+            found.setdefault(english, korean)
+    return list(found.items())
+
+
+def plural(word: str) -> str:
+    if word.endswith("y") and word[-2] not in "aeiou":
+        return f"{word[:-1]}ies"
+    return word + ("es" if word.endswith(("s", "x", "ch", "sh")) else "s")
+
+
+def value(rng: random.Random, korean: bool) -> str:
+    """A name, a thing or both."""
+    name, called = (korean_name if korean else english_name)(rng), noun(rng)[korean]
+    return one(rng, name, called, f"{called} {noun(rng)[korean]}", f"{name} {called}")
 
 
 def english_name(rng: random.Random) -> str:

@@ -7,13 +7,14 @@ from collections.abc import Callable
 
 from tools.nano.facts import RELATIONS
 from tools.nano.instructions.dialogue import (
-    THINGS,
     Dialogue,
     ask,
     english_name,
     korean_name,
     listed,
     made_up,
+    noun,
+    nouns,
     number,
     one,
 )
@@ -41,7 +42,7 @@ def _choice(rng: random.Random) -> Dialogue:
     korean = _korean(rng)
     if rng.random() < 0.5:
         # The answer stands in the question, so that reading it is enough.
-        things = [pair[korean] for pair in rng.sample(THINGS, len(letters))]
+        things = [pair[korean] for pair in nouns(rng, len(letters))]
         at = rng.randrange(len(letters))
         question = f"{things[at]} 은(는) 어느 것입니까?" if korean else f"Which one is the {things[at]}?"
     else:
@@ -77,7 +78,7 @@ def _choice(rng: random.Random) -> Dialogue:
 def _yes_no(rng: random.Random) -> Dialogue:
     a, b = number(rng), number(rng)
     colour, other = rng.sample(_COLOURS, 2)
-    thing = rng.choice(THINGS)
+    thing = noun(rng)
     if _korean(rng):
         true = rng.random() < 0.5
         question, answer = rng.choice(
@@ -110,8 +111,8 @@ def _yes_no(rng: random.Random) -> Dialogue:
 
 
 def _number(rng: random.Random) -> Dialogue:
-    a, b = rng.randint(1, 20), rng.randint(1, 20)
-    thing = rng.choice(THINGS)
+    a, b = rng.randint(1, rng.choice((9, 20, 60))), rng.randint(1, 20)
+    thing = noun(rng)
     n = number(rng)
     if _korean(rng):
         question, answer = rng.choice(
@@ -144,7 +145,7 @@ def _number(rng: random.Random) -> Dialogue:
 
 
 def _one_word(rng: random.Random) -> Dialogue:
-    colour, thing = rng.choice(_COLOURS), rng.choice(THINGS)
+    colour, thing = rng.choice(_COLOURS), noun(rng)
     if _korean(rng):
         who = korean_name(rng)
         question, answer = rng.choice(
@@ -182,7 +183,7 @@ _NUMERALS = (("two", "두", "둘"), ("three", "세", "셋"), ("four", "네", "�
 def _lines(rng: random.Random) -> Dialogue:
     korean = _korean(rng)
     n = rng.randint(2, 5)
-    items = [pair[korean] for pair in rng.sample(THINGS, n)]
+    items = [pair[korean] for pair in nouns(rng, n)]
     mark = rng.choice(("- ", "- ", "* ", "1"))
     lines = "\n".join(f"{i + 1}. {item}" if mark == "1" else f"{mark}{item}" for i, item in enumerate(items))
     comma = ", ".join(items)
@@ -213,7 +214,7 @@ def _lines(rng: random.Random) -> Dialogue:
 
 def _letters(rng: random.Random) -> Dialogue:
     """Capitals, quotes, brackets, a first or a last phrase, a word left out."""
-    thing = rng.choice(THINGS)
+    thing = noun(rng)
     if _korean(rng):
         who, phrase = (
             korean_name(rng),
@@ -257,9 +258,52 @@ def _letters(rng: random.Random) -> Dialogue:
     return ask(asked, answer)
 
 
+_IS = (("big", "큽니다"), ("small", "작습니다"), ("new", "새것입니다"), ("old", "낡았습니다"),
+       ("warm", "따뜻합니다"), ("quiet", "조용합니다"), ("beautiful", "아름답습니다"))  # fmt: skip
+
+
+def _own_words(rng: random.Random) -> Dialogue:
+    """A sentence about something, with a rule for it."""
+    (thing, korean_thing), (adjective, korean_adjective) = noun(rng), rng.choice(_IS)
+    said, korean_said = f"The {thing} is {adjective}", f"{particle(korean_thing, '은', '는')} {korean_adjective}"
+    where = one(rng, "here", "at home", "in the morning", "today", "for all of us", "in the end")
+    if _korean(rng):
+        ask_for = one(
+            rng, f"{korean_thing} 이야기를 한 문장", f"{korean_thing}에 관해 한마디", f"{korean_thing} 문장 하나"
+        )
+        asked, answer = rng.choice(
+            (
+                (f"{ask_for}, 끝에는 느낌표를 붙여 주세요.", f"{korean_said.removesuffix('.')}!"),
+                (
+                    f"{ask_for} 하되 '{korean_adjective[:1]}'자로 끝내지 마세요.",
+                    f"{particle(korean_thing, '을', '를')} 봅니다.",
+                ),
+                (f"{ask_for} 해 주세요. 첫 낱말은 '{korean_thing}'입니다.", f"{korean_thing} 하나를 보았습니다."),
+                (f"{ask_for} 해 주세요. 짧게요.", f"{korean_said}."),
+            )
+        )
+        return ask(asked, answer)
+    ask_for = one(rng, f"Say something about the {thing}", f"One sentence on the {thing}", f"A sentence with {thing}")
+    words = f"{said} {where}".split()
+    asked, answer = rng.choice(
+        (
+            (f"{ask_for}. It should end in '!'.", f"{said} {where}!"),
+            (f"{ask_for}. Finish with a question mark.", f"Is the {thing} {adjective}?"),
+            (f"{ask_for}, with {len(words)} words.", f"{' '.join(words)}."),
+            (f"{ask_for}, but leave out the word 'is'.", f"I like the {thing} {where}."),
+            (f"{ask_for}, but leave out the word 'the'.", f"A {thing} can be {adjective}."),
+            (
+                f"{ask_for}. The first word is '{adjective.capitalize()}'.",
+                f"{adjective.capitalize()} {thing}, well done.",
+            ),
+        )
+    )
+    return ask(asked, answer)
+
+
 def form(rng: random.Random) -> Dialogue:
-    kinds = (_choice, _yes_no, _number, _one_word, _lines, _letters)
-    return rng.choices(kinds, (3, 2, 2, 2, 3, 3))[0](rng)
+    kinds = (_choice, _yes_no, _number, _one_word, _lines, _letters, _own_words)
+    return rng.choices(kinds, (3, 2, 2, 3, 3, 3, 2))[0](rng)
 
 
 FAMILY: Callable[[random.Random], Dialogue] = form

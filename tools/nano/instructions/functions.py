@@ -25,6 +25,8 @@ def function(rng: random.Random) -> Dialogue:
     asked = one(
         rng,
         f"Python, please: {signature} should {does}.",
+        f"Write {signature} in Python: {says}. Just code.",
+        f"파이썬으로 {signature} 함수를 작성해 주세요. {says}.",
         f"Define {signature} in Python. It has to {does}. Code only.",
         f"I need the Python function {signature}: {says}.",
         f"{says}. Name the Python function {name} and show only its code.",

@@ -5,7 +5,17 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from tools.nano.instructions.dialogue import THINGS, Dialogue, ask, english_name, korean_name, made_up, number, one
+from tools.nano.instructions.dialogue import (
+    Dialogue,
+    ask,
+    english_name,
+    korean_name,
+    made_up,
+    noun,
+    number,
+    one,
+    plural,
+)
 
 __all__ = ["FAMILY"]
 
@@ -16,7 +26,14 @@ _DAYS = (
     ("Thursday", "목요일"),
     ("Friday", "금요일"),
 )
+_MONTHS = (
+    ("January", "1월"), ("February", "2월"), ("March", "3월"), ("April", "4월"), ("July", "7월"), ("August", "8월"),
+    ("September", "9월"), ("October", "10월"), ("November", "11월"), ("December", "12월"),
+)  # fmt: skip
 _TITLES = (
+    ("Mr", "사장"),
+    ("Ms", "팀장"),
+    ("Dr", "선생"),
     ("Mr.", "과장"),
     ("Ms.", "부장"),
     ("Dr.", "박사"),
@@ -41,57 +58,93 @@ def _both(word: str, marked: str) -> str:
     return word + marked.replace("을(를)", "을" if closed else "를")
 
 
-def _english(rng: random.Random) -> Dialogue:
-    deed, _, _ = rng.choice(_DEEDS)
-    sender = english_name(rng)
-    if rng.random() < 0.3:
-        sender += " " + english_name(rng)
-    thing, day, n = rng.choice(THINGS)[0], rng.choice(_DAYS)[0], number(rng)
-    matter = one(
+def _date(rng: random.Random) -> tuple[str, str]:
+    month, korean = rng.choice(_MONTHS)
+    day = rng.randint(1, 28)
+    weekday, korean_weekday = rng.choice(_DAYS)
+    if rng.random() < 0.5:
+        return f"on {weekday}", korean_weekday
+    return f"on {day} {month}", f"{korean} {day}일"
+
+
+def _purpose(rng: random.Random) -> str:
+    """What follows after "to": the letter repeats it word for word."""
+    thing, other = noun(rng)[0], noun(rng)[0]
+    (day, _), (later, _), n = _date(rng), _date(rng), number(rng)
+    deed = rng.choice(_DEEDS)[0]
+    return one(
         rng,
-        f"the {thing} from last {day}",
-        f"{n} of the {thing}s",
-        f"order {n}",
-        f"the {thing} at {made_up(rng).capitalize()}",
-        f"the {made_up(rng)} {thing}",
-        f"the meeting on {day}",
-        f"invoice {n}",
-        f"the {thing} and the {rng.choice(THINGS)[0]}",
+        f"{deed} the {thing} from last {rng.choice(_DAYS)[0]}",
+        f"{deed} {n} of the {plural(thing)}",
+        f"{deed} order {n}",
+        f"{deed} the {made_up(rng)} {thing} {day}",
+        f"{deed} the {thing} and the {other}",
+        f"say that the {thing} will be closed {day}",
+        f"say that the {thing} {n} is broken and a {other} is missing",
+        f"ask whether the {thing} can come {day} and not {later}",
+        f"ask for a new {thing} for {n} {plural(other)}",
+        f"thank you for the {thing} about {made_up(rng)} {plural(other)}",
+        f"tell you that {n} {plural(thing)} will arrive {day}",
+        f"accept the invitation to the {thing} {day}",
+        f"apply for the {thing} of {english_name(rng)}",
     )
+
+
+def _subject(purpose: str) -> str:
+    deed = next((deed for deed, *_ in _DEEDS if purpose.startswith(deed)), purpose.split()[0])
+    return purpose.removeprefix(deed).strip().removeprefix("that ").removeprefix("you ").capitalize()
+
+
+def _english(rng: random.Random) -> Dialogue:
+    sender = english_name(rng)
     if rng.random() < 0.6:
+        sender += " " + one(rng, english_name(rng), noun(rng)[0].capitalize())
+    purpose = _purpose(rng)
+    kind = rng.random()
+    if kind < 0.7:
         to = f"{rng.choice(_TITLES)[0]} {english_name(rng)}"
         greeting = f"Dear {to},"
-    else:
+    elif kind < 0.85:
         to = rng.choice(_ROLES)[0]
         greeting = "Dear Sir or Madam,"
+    else:
+        to = f"the {plural(noun(rng)[0])} of {made_up(rng).capitalize()}"
+        greeting = f"Dear {to.removeprefix('the ')},"
+    wanted = one(rng, "formal email", "polite email", "short formal message", "business email")
     prompt = one(
         rng,
-        f"A formal email to {to} to {deed} {matter}, please. I am {sender}.",
-        f"I need to {deed} {matter}. Draft the formal email to {to}. My name: {sender}",
-        f"Compose a polite business email. To: {to}. From: {sender}. Purpose: {deed} {matter}.",
-        f"{sender} wants to {deed} {matter}. What should the formal email to {to} say?",
-        f"Email {to} formally in order to {deed} {matter}. Subject line first; close with the name {sender}.",
+        f"A {wanted} to {to} to {purpose}, please. I am {sender}.",
+        f"I need to {purpose}. Draft the {wanted} to {to}. My name: {sender}",
+        f"Compose a {wanted}. To: {to}. From: {sender}. Purpose: to {purpose}.",
+        f"{sender} wants to {purpose}. What should the {wanted} to {to} say?",
+        f"Email {to} formally in order to {purpose}. Subject line first; close with the name {sender}.",
+        f"Please write {to} a {wanted} in which I {purpose}. It is from {sender}.",
+        f"Write to {to}: a {wanted} with which {sender} would like to {purpose}. Subject, greeting, text, name.",
     )
     ends = one(rng, "I look forward to hearing from you.", "Please let me know if you need anything else.",
                "Thank you for your time and help.")  # fmt: skip
     close = one(rng, "Kind regards,", "Sincerely,", "Best regards,", "Yours faithfully,")
-    subject = f"{deed.split()[0].capitalize() if deed != 'thank you for' else 'Thank you'}: {matter}"
-    answer = f"Subject: {subject}\n\n{greeting}\n\nI am writing to {deed} {matter}. {ends}\n\n{close}\n{sender}"
+    answer = f"Subject: {_subject(purpose)}\n\n{greeting}\n\nI am writing to {purpose}. {ends}\n\n{close}\n{sender}"
     return ask(prompt, answer)
 
 
 def _korean(rng: random.Random) -> Dialogue:
-    _, noun, tail = rng.choice(_DEEDS)
-    sender, n = korean_name(rng), number(rng)
-    thing, day = rng.choice(THINGS)[1], rng.choice(_DAYS)[1]
+    _, deed, tail = rng.choice(_DEEDS)
+    sender = korean_name(rng) if rng.random() < 0.8 else f"{noun(rng)[1]} {one(rng, '사무실', '본부', '모임')}"
+    n, (_, day) = number(rng), _date(rng)
+    thing, other = noun(rng)[1], noun(rng)[1]
     matter = one(
         rng,
         f"{day} 회의",
         f"{thing} {n}개",
         f"주문 번호 {n}번",
-        f"지난 {day}의 {thing}",
+        f"{day}의 {thing}",
         f"{korean_name(rng)[1:]} {thing}",
         f"{thing} 수리 일정",
+        f"{thing}에 관한 {other}",
+        f"{day} {thing} {n}개의 {other}",
+        f"{day} {n}시 {thing} 초대",
+        f"{thing} {other} 자리",
     )
     if rng.random() < 0.6:
         to = f"{korean_name(rng)} {rng.choice(_TITLES)[1]}"
@@ -101,10 +154,11 @@ def _korean(rng: random.Random) -> Dialogue:
         greeting = f"{to} 담당자님께"
     prompt = one(
         rng,
-        f"{matter} {noun} 건으로 {to}님께 보낼 격식 있는 메일을 부탁해요. 저는 {sender}입니다.",
-        f"받는 사람: {to}\n보내는 사람: {sender}\n용건: {matter} {noun}\n정중한 이메일을 작성해 주세요.",
-        f"{to}에게 {matter} {noun} 메일을 정중하게 써 주세요. 이름은 {sender}입니다.",
-        f"제목이 있는 공식 메일이 필요합니다. {to} 앞, {matter} {noun}, 보내는 이 {sender}.",
+        f"{matter} {deed} 건으로 {to}님께 보낼 격식 있는 메일을 부탁해요. 저는 {sender}입니다.",
+        f"받는 사람: {to}\n보내는 사람: {sender}\n용건: {matter} {deed}\n정중한 이메일을 작성해 주세요.",
+        f"{to}에게 {matter} {deed} 메일을 정중하게 써 주세요. 이름은 {sender}입니다.",
+        f"{to}님께 {matter} {deed}에 대한 격식체 메일을 써 주세요. {sender} 이름으로 보냅니다.",
+        f"제목이 있는 공식 메일이 필요합니다. {to} 앞, {matter} {deed}, 보내는 이 {sender}.",
     )
     ends = one(
         rng,
@@ -113,7 +167,7 @@ def _korean(rng: random.Random) -> Dialogue:
         "궁금하신 점이 있으시면 말씀해 주시기 바랍니다.",
     )
     answer = (
-        f"제목: {matter} {noun}\n\n{greeting},\n\n안녕하십니까. {sender}입니다. "
+        f"제목: {matter} {deed}\n\n{greeting},\n\n안녕하십니까. {sender}입니다. "
         f"{_both(matter, tail)} 연락드립니다. {ends}\n\n감사합니다.\n{sender} {one(rng, '드림', '올림')}"
     )
     return ask(prompt, answer)

@@ -6,7 +6,18 @@ import json
 import random
 from collections.abc import Callable
 
-from tools.nano.instructions.dialogue import THINGS, Dialogue, ask, english_name, korean_name, made_up, number, one
+from tools.nano.instructions.dialogue import (
+    Dialogue,
+    ask,
+    english_name,
+    korean_name,
+    made_up,
+    noun,
+    nouns,
+    number,
+    one,
+    value,
+)
 
 __all__ = ["FAMILY"]
 
@@ -25,10 +36,24 @@ _JOBS = (
 )  # fmt: skip
 
 
-def _value(rng: random.Random, korean: bool) -> str:
-    if korean:
-        return rng.choice((korean_name(rng), rng.choice(THINGS)[1]))
-    return rng.choice((english_name(rng), rng.choice(THINGS)[0], f"{english_name(rng)} {english_name(rng)}"))
+_TYPES = ("string", "number", "flag")
+_FLAGS = ((("yes", True), ("no", False)), (("on", True), ("off", False)), (("true", True), ("false", False)))
+_KOREAN_FLAGS = ((("예", True), ("아니요", False)), (("있음", True), ("없음", False)))
+
+
+def _field(rng: random.Random, korean: bool) -> tuple[tuple[str, str], str, Value]:
+    """What it is called in English and in Korean, how its value is written, and the value."""
+    kind = rng.choices(_TYPES, (5, 4, 1))[0]
+    if kind == "number":
+        field = rng.choice(_NUMBERS) if rng.random() < 0.5 else noun(rng)
+        n = number(rng)
+        return field, str(n), n
+    if kind == "flag":
+        said, true = rng.choice(rng.choice(_KOREAN_FLAGS if korean else _FLAGS))
+        return noun(rng), said, true
+    field = rng.choice(_WORDS) if rng.random() < 0.5 else noun(rng)
+    text = value(rng, korean)
+    return field, text, text
 
 
 def _dumps(value: object) -> str:
@@ -38,18 +63,17 @@ def _dumps(value: object) -> str:
 def _fields(rng: random.Random) -> Dialogue:
     """Label and value, one after the other."""
     korean = rng.random() < 0.45
-    chosen = rng.sample([*_WORDS, *_NUMBERS, *_WORDS], rng.randint(2, 4))
-    chosen = list(dict.fromkeys(chosen))
-    numeric = set(_NUMBERS)
-    values = [number(rng) if field in numeric else _value(rng, korean) for field in chosen]
-    keys = [label if korean and rng.random() < 0.3 else name for name, label in chosen]
-    shown = [label if korean else name for name, label in chosen]
+    found = {field: (text, meant) for field, text, meant in (_field(rng, korean) for _ in range(rng.randint(2, 4)))}
+    values, texts = [meant for _, meant in found.values()], [text for text, _ in found.values()]
+    own = korean and rng.random() < 0.85
+    keys = [field[own] for field in found]
+    shown = [field[korean] for field in found]
     if not korean and rng.random() < 0.3:
         shown = [word.capitalize() for word in shown]
     mark, between = rng.choice(((": ", ", "), (" = ", "; "), (": ", "\n"), (": ", " / "), (" is ", ", ")))
     if korean and mark == " is ":
         mark = ": "
-    text = between.join(f"{label}{mark}{value}" for label, value in zip(shown, values, strict=True))
+    text = between.join(f"{label}{mark}{said}" for label, said in zip(shown, texts, strict=True))
     named = ", ".join(keys)
     answer = _dumps(dict(zip(keys, values, strict=True)))
     if korean:
@@ -79,9 +103,10 @@ def _fields(rng: random.Random) -> Dialogue:
 def _sentence(rng: random.Random) -> Dialogue:
     """Values that stand in a sentence."""
     n, m = number(rng), rng.randint(5, 90)
-    (job, korean_job), (thing, korean_thing) = rng.choice(_JOBS), rng.choice(THINGS)
+    (job, korean_job), (thing, korean_thing) = rng.choice(_JOBS), noun(rng)
     if rng.random() < 0.45:
         who, place = korean_name(rng), korean_name(rng)[1:] + one(rng, "시", "동", "읍")
+        label = noun(rng)[1]
         text, record = rng.choice(
             (
                 (f"{who} 씨는 {m}살이고 {place}에 삽니다.", {"name": who, "age": m, "city": place}),
@@ -91,6 +116,9 @@ def _sentence(rng: random.Random) -> Dialogue:
                     f"{who} 씨는 {korean_thing} {m}개를 주문했습니다.",
                     {"name": who, "product": korean_thing, "quantity": m},
                 ),
+                (f"{korean_thing}의 {label}은(는) {n}입니다.", {"이름": korean_thing, label: n}),
+                (f"{who}의 {label}: {korean_thing}, {m}", {"이름": who, label: korean_thing, "수": m}),
+                (f"{place}의 {korean_thing}은(는) {who}입니다.", {"장소": place, korean_thing: who}),
             )
         )
         named = ", ".join(record)
@@ -103,7 +131,7 @@ def _sentence(rng: random.Random) -> Dialogue:
             ),
             _dumps(record),
         )
-    who, place = english_name(rng), made_up(rng, 2).capitalize()
+    who, place, label = english_name(rng), made_up(rng, 2).capitalize(), noun(rng)[0]
     text, record = rng.choice(
         (
             (f"{who} is {m} and comes from {place}.", {"name": who, "age": m, "city": place}),
@@ -112,6 +140,9 @@ def _sentence(rng: random.Random) -> Dialogue:
             (f"We sold {m} of the {thing} for {n} dollars.", {"product": thing, "quantity": m, "price": n}),
             (f"{who} ordered {m} times the {thing}.", {"name": who, "product": thing, "quantity": m}),
             (f"The {thing} from {place} costs {n}.", {"product": thing, "city": place, "price": n}),
+            (f"The {label} of {who} is {n}.", {"name": who, label: n}),
+            (f"{thing.capitalize()} {n} belongs to {who}.", {thing: n, "owner": who}),
+            (f"From {place} to {who}: {m} {thing}s.", {"from": place, "to": who, thing: m}),
         )
     )
     named = ", ".join(record)
@@ -128,15 +159,45 @@ def _sentence(rng: random.Random) -> Dialogue:
 
 def _list(rng: random.Random) -> Dialogue:
     korean = rng.random() < 0.45
-    items = [pair[korean] for pair in rng.sample(THINGS, rng.randint(2, 5))]
-    text = ", ".join(items)
+    items = [pair[korean] for pair in nouns(rng, rng.randint(2, 5))]
+    text = rng.choice((", ", "; ", "\n", " / ", " ")).join(items)
     if korean:
         return ask(one(rng, f"{text}\nJSON 배열로 쓰세요.", f"JSON 배열만 답하세요: {text}"), _dumps(items))
     return ask(one(rng, f"{text}\nAs a JSON array.", f"Only a JSON array, please: {text}"), _dumps(items))
 
 
+def _rows(rng: random.Random) -> Dialogue:
+    """Lines with commas between the values, under a line of names."""
+    korean = rng.random() < 0.45
+    fields = [field for field, _, _ in (_field(rng, korean) for _ in range(rng.randint(2, 3)))]
+    names = list(dict.fromkeys(field[korean] for field in fields))
+    lines = [[rng.choice((number(rng), noun(rng)[korean])) for _ in names] for _ in range(2)]
+    text = "\n".join(",".join(map(str, line)) for line in (names, *lines))
+    records = [dict(zip(names, line, strict=True)) for line in lines]
+    asked = (
+        one(rng, f"{text}\n이 표를 JSON 배열로.", f"표의 줄마다 JSON 객체 하나씩, 배열로 쓰세요.\n{text}")
+        if korean
+        else one(rng, f"{text}\nAs a JSON array, one object per line.", f"Table:\n{text}\nGive me JSON for it.")
+    )
+    return ask(asked, _dumps(records))
+
+
+def _nested(rng: random.Random) -> Dialogue:
+    """A name that has a list."""
+    korean = rng.random() < 0.45
+    who, key = noun(rng)[korean], rng.choice(_WORDS)[0]
+    items = [pair[korean] for pair in nouns(rng, rng.randint(2, 4))]
+    text = f"{who}: {', '.join(items)}" if rng.random() < 0.5 or korean else f"{who} has {', '.join(items)}."
+    asked = (
+        one(rng, f"{text}\n{key}와 list를 키로 하는 JSON. list는 배열입니다.", f"JSON ({key}, list 배열): {text}")
+        if korean
+        else one(rng, f"{text}\nJSON with {key} and list, an array.", f"Keys {key} and list (array), as JSON: {text}")
+    )
+    return ask(asked, _dumps({key: who, "list": items}))
+
+
 def record(rng: random.Random) -> Dialogue:
-    return rng.choices((_fields, _sentence, _list), (5, 4, 1))[0](rng)
+    return rng.choices((_fields, _sentence, _list, _rows, _nested), (5, 4, 2, 1, 1))[0](rng)
 
 
 FAMILY: Callable[[random.Random], Dialogue] = record

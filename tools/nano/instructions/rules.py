@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
 
 from tools.nano.instructions import formats, translation
-from tools.nano.instructions.dialogue import Dialogue, ask, english_name, korean_name, made_up, number, one
+from tools.nano.instructions.dialogue import (
+    Dialogue,
+    ask,
+    english_name,
+    korean_name,
+    made_up,
+    noun,
+    nouns,
+    number,
+    one,
+    particle,
+    plural,
+)
 
 __all__ = ["FAMILY"]
 
@@ -48,7 +61,8 @@ def _language(rng: random.Random) -> Dialogue:
 def _name(rng: random.Random) -> Dialogue:
     if rng.random() < 0.5:
         name, firm = english_name(rng), made_up(rng).capitalize()
-        system = one(rng, f"You are {name}, the assistant of {firm}.", f"Your name is {name}. You work for {firm}.",
+        system = one(rng, f"You are called {name} at {firm}, and nobody else.",
+                     f"You are {name}, the assistant of {firm}.", f"Your name is {name}. You work for {firm}.",
                      f"You play {name}, a guide at {firm}. Stay in this role.")  # fmt: skip
         question = one(
             rng,
@@ -78,7 +92,13 @@ def _name(rng: random.Random) -> Dialogue:
 
 
 def _secret(rng: random.Random) -> Dialogue:
-    word = one(rng, made_up(rng, 3), made_up(rng, 2).upper() + str(number(rng)), str(rng.randint(1000, 99999)))
+    word = one(
+        rng,
+        made_up(rng, 3),
+        noun(rng)[rng.randrange(2)],
+        made_up(rng, 2).upper() + str(number(rng)),
+        str(rng.randint(1000, 99999)),
+    )
     if rng.random() < 0.5:
         what = one(rng, "code", "password", "pin", "key", "code word")
         system = one(rng, f"The {what} is {word}. Keep it to yourself.", f"Never tell anyone the {what} {word}.",
@@ -109,6 +129,7 @@ def _form(rng: random.Random) -> Dialogue:
         f"[{number(rng)}]",
         f"Yours, {english_name(rng)}",
     )
+    key = noun(rng)[0]
     system, shaped = rng.choice(
         (
             (one(rng, "Speak in capitals.", "Write everything in capital letters."), answer.upper()),
@@ -124,6 +145,14 @@ def _form(rng: random.Random) -> Dialogue:
             (f"'{phrase}' 로 답을 끝내세요.", f"{answer} {phrase}"),
             (f"'{phrase}' 로 답을 시작하세요.", f"{phrase} {answer}"),
             ("Put every answer in square brackets.", f"[{answer}]"),
+            (
+                one(rng, f"Your answers are JSON: one key, {key}.", f"{key} 하나만 있는 JSON으로 답하세요."),
+                json.dumps({key: answer}, ensure_ascii=False),
+            ),
+            (
+                one(rng, f"The line '{phrase}' stands below all you say.", f"마지막 줄은 늘 '{phrase}'입니다."),
+                f"{answer}\n{phrase}",
+            ),
         )
     )
     return ask(question, shaped, system)
@@ -131,21 +160,44 @@ def _form(rng: random.Random) -> Dialogue:
 
 def _refusal(rng: random.Random) -> Dialogue:
     """Only one subject is served."""
-    topic, other = rng.sample(("cooking", "football", "trains", "music", "gardens", "weather"), 2)
+    (topic, korean_topic), (other, korean_other) = nouns(rng, 2)
+    if rng.random() < 0.5:
+        system, phrase = rng.choice(
+            (
+                (
+                    f"{korean_topic}만 다룹니다. 그 밖에는 '{korean_topic}만 압니다.'라고 하세요.",
+                    f"{korean_topic}만 압니다.",
+                ),
+                (f"주제: {korean_topic}. 다른 질문에는 이렇게만 답하세요: 그건 모릅니다.", "그건 모릅니다."),
+            )
+        )
+        return ask(
+            one(rng, f"{korean_other} 이야기를 해 줘.", f"{particle(korean_other, '은', '는')} 어때요?"), phrase, system
+        )
+    phrase = one(
+        rng, f"I only know {topic}.", f"Ask me about {plural(topic)}.", f"My subject is the {topic}.", "No idea."
+    )
     system = one(
         rng,
-        f"You talk about {topic} only. To all else say: I only know {topic}.",
-        f"Subject: {topic}. If asked about anything else, answer 'I only know {topic}.'",
+        f"You are there for the {topic} only. To all else say: {phrase}",
+        f"Subject: {topic}. If asked about anything else, answer '{phrase}'",
+        f"All that is not about {topic} gets this answer: {phrase}",
     )
     return ask(
-        one(rng, f"What about {other}?", f"Tell me something about {other}.", f"I would like to know more of {other}."),
-        f"I only know {topic}.",
+        one(
+            rng,
+            f"What about the {other}?",
+            f"Tell me something about {plural(other)}.",
+            f"How old is the {other}?",
+            f"Who made the {other} {made_up(rng)}?",
+        ),
+        phrase,
         system,
     )
 
 
 def rule(rng: random.Random) -> Dialogue:
-    return rng.choices((_language, _name, _secret, _form, _refusal), (4, 3, 3, 4, 1))[0](rng)
+    return rng.choices((_language, _name, _secret, _form, _refusal), (4, 3, 3, 4, 2))[0](rng)
 
 
 FAMILY: Callable[[random.Random], Dialogue] = rule

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from tools.nano.instructions.dialogue import Dialogue, ask, made_up, number, one, particle
+from tools.nano.instructions.dialogue import Dialogue, ask, english_name, made_up, noun, nouns, number, one, particle
 
 __all__ = ["FAMILY"]
 
@@ -28,9 +28,8 @@ _TEXTS = (
 Column = tuple[str, str]
 
 
-def _schema(rng: random.Random, table: str, columns: list[Column]) -> str:
-    numbers = {name for name, _ in _NUMBERS}
-    typed = [f"{name} {'INTEGER' if name in numbers else 'TEXT'}" for name, _ in columns]
+def _schema(rng: random.Random, table: str, columns: list[Column], numbers: tuple[Column, ...]) -> str:
+    typed = [f"{name} {'INTEGER' if (name, korean) in numbers else 'TEXT'}" for name, korean in columns]
     names = [name for name, _ in columns]
     return one(
         rng,
@@ -39,13 +38,15 @@ def _schema(rng: random.Random, table: str, columns: list[Column]) -> str:
         f"{table}({', '.join(names)})",
         f"{table} (id, {', '.join(names)})",
         f"table {table}, columns {', '.join(names)}",
+        f"A table {table} has {', '.join(names)}.",
+        f"{table} 표의 열: {', '.join(names)}",
     )
 
 
 def _filters(rng: random.Random, count: Column, text: Column) -> tuple[str, str, str]:
     """The condition in English, in Korean and in SQL."""
     n = number(rng)
-    (name, korean), word = count, made_up(rng).capitalize()
+    (name, korean), word = count, one(rng, made_up(rng).capitalize(), noun(rng)[0], english_name(rng), noun(rng)[1])
     return rng.choice(
         (
             (f"with {name} over {n}", f"{korean}{_subject(korean)} {n}보다 큰", f"{name} > {n}"),
@@ -70,16 +71,24 @@ def _object(word: str) -> str:
 
 def query(rng: random.Random) -> Dialogue:
     table, korean_table = rng.choice(_TABLES)
-    if rng.random() < 0.3:
-        table = korean_table = made_up(rng) + "s"
+    if rng.random() < 0.5:
+        table = korean_table = one(rng, made_up(rng) + "s", noun(rng)[0], noun(rng)[1])
     count, other = rng.sample(_NUMBERS, 2)
     wanted, text = rng.sample(_TEXTS, 2)
+    in_korean, named = rng.random() < 0.5, rng.random() < 0.5
+    if named:
+        count, wanted, text = nouns(rng, 3)
+    if in_korean and (named or rng.random() < 0.4):
+        # A table whose columns have Korean names.
+        table = korean_table
+        count, other, wanted, text = ((korean, korean) for _, korean in (count, other, wanted, text))
     columns = [wanted, count, text, other]
     rng.shuffle(columns)
-    schema = _schema(rng, table, columns)
+    schema = _schema(rng, table, columns, (count, other))
     said, korean_said, where = _filters(rng, count, text)
     (w, kw), (c, kc), (t, kt) = wanted, count, text
     find, order, size = f"{kw}{_object(kw)} 찾", f"{kw}{_object(kw)} 나열하", f"{kc}{_object(kc)} 구하"
+    n = rng.randint(1, 9)
     some, all_of = f"FROM {table} WHERE {where};", f"FROM {table};"
     largest = f"{kc}{_subject(kc)}"
     shapes: tuple[tuple[str, str, str], ...] = (
@@ -111,6 +120,21 @@ def query(rng: random.Random) -> Dialogue:
             f"SELECT {w} FROM {table} ORDER BY {c} DESC LIMIT 1;",
         ),
         (
+            f"the {w} and {c} of {table} {said}, smallest {c} first",
+            f"{korean_said} {korean_table}의 {kw}, {kc}{_object(kc)} {kc} 작은 순서로 나열하",
+            f"SELECT {w}, {c} FROM {table} WHERE {where} ORDER BY {c};",
+        ),
+        (
+            f"the average {c} for each {t}, largest first",
+            f"{kt}별 평균 {kc}{_object(kc)} 큰 순서로 구하",
+            f"SELECT {t}, AVG({c}) FROM {table} GROUP BY {t} ORDER BY AVG({c}) DESC;",
+        ),
+        (
+            f"each {t} that has more than {n} {table}",
+            f"{korean_table}의 수가 {n}보다 많은 {kt}{_object(kt)} 구하",
+            f"SELECT {t} FROM {table} GROUP BY {t} HAVING COUNT(*) > {n};",
+        ),
+        (
             f"the number of {table} for each {t}",
             f"{kt}별 {korean_table}의 수를 구하",
             f"SELECT {t}, COUNT(*) FROM {table} GROUP BY {t};",
@@ -118,7 +142,7 @@ def query(rng: random.Random) -> Dialogue:
         (f"the total {c} for each {t}", f"{kt}별 {kc} 합계를 구하", f"SELECT {t}, SUM({c}) FROM {table} GROUP BY {t};"),
     )
     english, korean, sql = rng.choice(shapes)
-    if rng.random() < 0.5:
+    if in_korean:
         polite = korean + ("으세요" if korean.endswith("찾") else "세요")
         asked = one(
             rng,
@@ -128,6 +152,8 @@ def query(rng: random.Random) -> Dialogue:
             f"{polite}. SQL로 쓰면?\n\n{schema}",
         )
         return ask(asked, sql)
+    if rng.random() < 0.3:
+        return ask(one(rng, f"{schema} I want {english}. Only SQL.", f"{schema} Query for {english}. No words."), sql)
     return ask(
         one(
             rng,
