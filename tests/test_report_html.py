@@ -810,6 +810,16 @@ def test_stamps_and_reasons_stand_on_the_page(tmp_path: Path, open_page: Any) ->
 
 
 @pytest.mark.browser
+def test_a_verdict_says_what_it_is_without(tmp_path: Path, open_page: Any) -> None:
+    tasks = {"sums": TaskRows([1.0, 0.0] * 40), "odd": TaskRows([1.0, 0.0, 1.0])}
+    one = write_run(tmp_path, "a", tasks)
+    tasks["odd"].figure = {"value": None, "reason": "the scorer raised", "higher_is_better": True}
+    page = open_page(page_of(one, write_run(tmp_path, "b", tasks)))
+    assert "Without odd: see below why." in page.text(".banner")
+    assert "the scorer raised" in page.text("#differences .note.bad")
+
+
+@pytest.mark.browser
 def test_an_early_verdict_stands_on_the_page_with_its_stamp(tmp_path: Path, open_page: Any) -> None:
     page = open_page(page_of(*stopped_early(tmp_path)))
     assert page.troubles == []

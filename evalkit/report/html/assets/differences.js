@@ -45,6 +45,8 @@ function banner(view, run, baseline) {
       view.gate ? `, ${view.gate.policy}.` : "",
     ),
   );
+  const without = Object.keys(view.refused);
+  if (view.gate && without.length) card.append(el("p", { class: "trouble" }, `Without ${without.join(", ")}: see below why.`));
   return card;
 }
 
