@@ -137,6 +137,16 @@ def test_replay_calls_nobody_and_finds_the_same(tmp_path: Path) -> None:
     assert "judge run asks it" in done.stderr
 
 
+def test_replay_needs_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_run(tmp_path, 2)
+    (tmp_path / "one.yaml").write_text(RUBRIC)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    args = ["r1", "--output-path", str(tmp_path), "--rubric", str(tmp_path / "one.yaml"), "--judge", "openai:gpt-4o"]
+    # The journal is empty: that is what it says, not that a key is missing.
+    assert "holds no answer of openai:gpt-4o" in evalkit("judge", "replay", *args, code=4).stderr
+    assert "OPENAI_API_KEY" in evalkit("judge", "run", *args, code=2).stderr
+
+
 def test_a_dry_run_calls_nobody_and_tells_the_cost(tmp_path: Path) -> None:
     make_run(tmp_path, 25)
     with Loopback() as server:

@@ -42,7 +42,8 @@ _SLOWEST_KNOWN_AFTER = 20
 class OpenAIEngine:
     name = "openai"
 
-    def __init__(self, model: str, options: Options | None = None) -> None:
+    def __init__(self, model: str, options: Options | None = None, *, silent: bool = False) -> None:
+        """`silent`: nobody is called, so that no key is needed either."""
         options = options or Options()
         self.model = model
         self.options = options
@@ -52,7 +53,7 @@ class OpenAIEngine:
         base_url, api = split_url(base_url_of({"base_url": options.base_url}))
         api = options.api if options.api != "auto" else api
         self.abilities = Abilities(chat={"chat": True, "completions": False}.get(api))
-        key = key_of(options.key_env, base_url)
+        key = "EMPTY" if silent else key_of(options.key_env, base_url)
         self.server = Server(base_url, key, options.max_concurrency, options.key_env)
         self.budget = Budget(price_of(model, self.server.base_url, options.price), options.max_usd, model)
         self._scrubber = Scrubber()
@@ -326,7 +327,16 @@ def _fields(reply: Any) -> dict[str, Any]:
     return {name: getattr(reply, name) for name in reply.__dataclass_fields__}
 
 
-def load(spec: ModelSpec, tokenizer: Any = None, adapters: Sequence[Adapter] = (), **options: Any) -> OpenAIEngine:
+def load(
+    spec: ModelSpec,
+    tokenizer: Any = None,
+    adapters: Sequence[Adapter] = (),
+    *,
+    silent: bool = False,
+    flag: str = "--model-args",
+    **options: Any,
+) -> OpenAIEngine:
+    """`flag`: what the arguments were typed behind, for messages."""
     if adapters:
         raise UsageError("--adapter: an API has no adapters; serve it under a model name of its own")
     known = Options.__dataclass_fields__
@@ -345,7 +355,8 @@ def load(spec: ModelSpec, tokenizer: Any = None, adapters: Sequence[Adapter] = (
         asked.pop(name, None)  # what the tokens' room reads
     for name in asked:
         if Scrubber.is_secret_entry(name):
-            raise UsageError(f"--model-args {name}=…: a key does not belong on a command line; set OPENAI_API_KEY")
+            raise UsageError(f"{flag} {name}=…: a key does not belong on a command line; set OPENAI_API_KEY")
         if name not in known:
-            raise UsageError(f"--model-args {name}: unknown to the openai engine{nearest(name, known)}")
-    return OpenAIEngine(spec.source, Options(**{name: value for name, value in asked.items() if value is not None}))
+            raise UsageError(f"{flag} {name}: unknown to the openai engine{nearest(name, known)}")
+    given = Options(**{name: value for name, value in asked.items() if value is not None})
+    return OpenAIEngine(spec.source, given, silent=silent)

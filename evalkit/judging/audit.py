@@ -69,6 +69,7 @@ def audit_comparisons(comparisons: Sequence[Comparison], judge: str | None = Non
             "length": length_dependence(own),
             "constant": constant_outputs({c.item: (c.answer, c.length) for c in own}),
             "consistency": _consistency(own),
+            "preferences": [c.preference for c in own],
         }
         report["systems"][system] = entry
         warnings += _warnings(system, entry)

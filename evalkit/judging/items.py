@@ -185,7 +185,9 @@ def pair_up(items: Sequence[Item], others: Sequence[Item] | None) -> list[Item]:
     """Each answer beside the one it is compared with: of another run, or else the reference."""
     if others is None:
         if not any("reference" in item.inputs for item in items):
-            raise UsageError("nothing to compare with: give --against RUN, or --input reference=FIELD")
+            raise UsageError(
+                "nothing to compare with: give --against RUN, --reference FILE, or --input reference=FIELD"
+            )
         return [
             replace(
                 item,
