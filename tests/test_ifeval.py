@@ -32,6 +32,7 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
     ("keywords:existence", {"keywords": ["river", "서울"]}, "The River runs through 서울.", "The river runs."),
     ("keywords:frequency", {"keyword": "봄", "frequency": 2, "relation": "at least"}, "봄이다, 봄!", "봄이다."),
     ("keywords:frequency", {"keyword": "cat", "frequency": 2, "relation": "less than"}, "A cat.", "Cat on cat."),
+    ("keywords:frequency", {"keyword": " cat ", "frequency": 2, "relation": "less than"}, "A cat.", "Cat,cat."),
     ("keywords:forbidden_words", {"forbidden_words": ["bad"]}, "A badge is fine.", "That is BAD."),
     ("keywords:forbidden_words", {"forbidden_words": ["나쁜"]}, "좋은 하루입니다.", "나쁜 하루입니다."),
     ("keywords:letter_frequency", {"letter": "Z", "let_frequency": 3, "let_relation": "at least"}, "zZz", "zoo zap"),

@@ -25,7 +25,7 @@ def existence(response: str, kwargs: Kwargs) -> bool:
 
 
 def frequency(response: str, kwargs: Kwargs) -> bool:
-    count = len(re.findall(kwargs["keyword"], response, re.IGNORECASE))
+    count = len(re.findall(kwargs["keyword"].strip(), response, re.IGNORECASE))
     return compare(count, kwargs["relation"], kwargs["frequency"])
 
 
@@ -35,5 +35,5 @@ def forbidden(response: str, kwargs: Kwargs) -> bool:
 
 def letter_frequency(response: str, kwargs: Kwargs) -> bool:
     """Two prompts ask for `#` and `!`, for which the original draws some letter at random: here they are counted."""
-    count = response.lower().count(kwargs["letter"].lower())
+    count = response.lower().count(kwargs["letter"].strip().lower())
     return compare(count, kwargs["let_relation"], kwargs["let_frequency"])

@@ -80,7 +80,7 @@ def _brackets(line: str) -> int:
 
 
 def postscript(response: str, kwargs: Kwargs) -> bool:
-    marker = kwargs["postscript_marker"]
+    marker = kwargs["postscript_marker"].strip()
     pattern = {"P.P.S": r"p\.\s?p\.\s?s", "P.S.": r"p\.\s?s\."}.get(marker, marker.lower())
     return re.search(pattern, response.lower()) is not None
 
