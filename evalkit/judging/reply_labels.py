@@ -32,7 +32,13 @@ def named_label(text: str, said: str, scale: Scale) -> Reading | None:
     if whole is not None:
         return whole
     choice = "|".join(sorted(map(re.escape, words), key=len, reverse=True))
-    keyed = list(re.finditer(rf"{KEY}{ASSIGN}(?:{_WHAT})?(?P<n>{choice})(?!\w)", said, re.IGNORECASE))
+    keyed = list(
+        re.finditer(
+            rf"(?:{KEY}|choice|winner|preference|pick|decision|선택|승자){ASSIGN}(?:{_WHAT})?(?P<n>{choice})(?!\w)",
+            said,
+            re.IGNORECASE,
+        )
+    )
     if keyed:
         return Reading(scale.value_of(keyed[-1].group("n")), start=keyed[-1].start("n"))
     lines = [line for line in re.finditer(r"[^\n]+", said) if line.group().strip()]

@@ -48,9 +48,9 @@ NUMBER = rf"(?<![\w.,/\-–~])[+-]?(?:\d+(?:\.\d+)?|(?:{_WORD})\b)(?!\d|[.,]\d|\
 # What makes a number one end of a range, or one of several: 3-4, 3 (fair) to 4, 3 or maybe a 4, 3점에서 4점, 4, 5.
 RANGE_NEXT = re.compile(
     r"[*_`]*(?:\s{0,3}\([^()\n]{0,40}\))?(?:\s{0,3}점)?\s{0,3}"
-    r"(?:[-–~]|to\b|에서|부터|또는|이나|혹은|,?\s{0,3}(?:or|maybe|perhaps|possibly|if not)\b)\s{0,3}"
+    r"(?:[-–~]|to\b|에서|부터|또는|이나|혹은|,?\s{0,3}\(?(?:or|maybe|perhaps|possibly|if not)\b)\s{0,3}"
     rf"(?:(?:maybe|perhaps|even|possibly)\s+)?(?:an?\s+)?[*_`]*(?:\d|(?:{_WORD})\b)"
-    r"|[*_`]*\s{0,3}[,;]\s{0,3}[+-]?\d+(?:\.\d+)?[\s.*_`]*(?:\n|\Z)",
+    r"|[*_`]*\?|[*_`]*\s{0,3}[,;]\s{0,3}[+-]?\d+(?:\.\d+)?[\s.*_`]*(?:\n|\Z)",
     re.IGNORECASE,
 )
 OUT_OF = (
@@ -94,18 +94,18 @@ YES_FIRST = re.compile(
 
 # ── in a sentence ────────────────────────────────────────────────────────────
 
-KOREAN = re.compile(rf"(?P<n>{NUMBER})\s*점(?:\s*/\s*(?P<top>\d+)\s*점?)?")
+KOREAN = re.compile(rf"(?P<n>{NUMBER})\s*점(?!대)(?:\s*/\s*(?P<top>\d+)\s*점?)?")
 KOREAN_STARS = re.compile(rf"별\s*(?P<n>{NUMBER})\s*개(?!\s*중)")
 KOREAN_NAMED = re.compile(rf"(?:점수|평점|별점|총점)\s+(?P<n>{NUMBER})(?=\s*(?:점|[^\w\s]|\n|\Z))")
 # What follows a score is the end of a clause, not the things that were counted: "4 because", not "4 facts".
 _NEXT = (
     r"(?=[^\w\n]*(?:$|[.,;:!?()<\n]|점|(?:because|for|as|since|overall|on|in|to|and|but|or|due|given|based|rather|here|"
-    r"instead|with|points?|stars?|at|is|was|seems?|would|answer|response|reply|rating|score)\b))"
+    r"instead|with|from|points?|stars?|at|is|was|seems?|would|answer|response|reply|rating|score)\b))"
 )
 ENDS_CLAUSE = re.compile(_NEXT, re.IGNORECASE)
 OUT_OF_TEXT = re.compile(rf"(?P<n>{NUMBER}){OUT_OF}{_NEXT}", re.IGNORECASE)
 GIVEN = re.compile(
-    r"\b(?:(?:give|giving|gave|assign(?:ing)?|award(?:ing)?|deserves?|merits?|warrants?|earns?|gets?|receives?|rated?|"
+    r"\b(?:(?:give|giving|gave|assign(?:ing)?|award(?:ing)?|deserves?|merits?|warrants?|earns?|gets?|receives?|rated?|worth|"
     r"rating|scor(?:es?|ed|ing)|grade)|(?:settle|land|end up) (?:on|for|at|with)|"
     r"(?:i|will|would|i['’](?:d|ll))\s+(?:say|go (?:with|for)|choose|pick|call it))\b"
     rf"(?P<between>[^.\n\d]{{0,60}}?)(?P<n>{NUMBER}){OUT_OF}?{_NEXT}",
@@ -147,7 +147,7 @@ DENIED = (
         rf"{NUMBER}{_GAP}점{_GAP}(?:만점)?{_GAP}(?:까지|으로|이라고|대)?(?:에)?{_GAP}"
         rf"(?:은|는|이|을|를|도|만|이라기엔|라기엔|씩)?{_GAP}"
         r"(?:아니|아닙|아닌|아님|못|미치|과하|과한|과합|과분|무리|부족|어렵|힘들|주기|주긴|주지|받기|받지|"
-        rf"(?:줄|받을|드릴){_GAP}수(?:는|가)?{_GAP}없|이었을|이었겠|였을|줬을|주었을|드렸을|"
+        rf"(?:줄|받을|드릴){_GAP}수(?:는|가)?{_GAP}없|이었을|이었겠|였을|줬을|주었을|드렸을|보다|가깝|가까|근접|"
         r"이상|이하|미만|초과|감점|차감|깎|뺐|빼|감하|추가|가점|모자라)"
     ),
 )
