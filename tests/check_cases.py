@@ -355,6 +355,8 @@ CASES = [
             "A. However, B is right.",
             "B. Wait, the answer is A.",
             "B. But C is also possible.",
+            "B. Hmm. C is better.",
+            "B, 아니 C입니다.",
             "B\n\nOn second thought, C.",
             "The wrong answer is B.",
             "B is incorrect. The answer is A.",

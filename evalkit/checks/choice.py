@@ -42,6 +42,7 @@ _CONTRAST = re.compile(
     r"[일이] 수도|도 (?:맞|가능)",
     re.IGNORECASE,
 )
+_NO = re.compile(r"(?:\bno|(?<!\S)아니)[,.!]?\s+", re.IGNORECASE)
 _OPENING = (
     r"(?:(?:sure|certainly|of course|okay|ok|so|therefore|thus|hence|yes|no|wait|actually|however|but|in conclusion|"
     r"i (?:think|believe|would say)(?: that)?|in my opinion|based on [^,]{1,80},|물론입니다|물론이죠|네|예|알겠습니다|"
@@ -63,7 +64,7 @@ _END = (
     r"\s?(?=[,;:(.!?]|[-–—]\s)|\s(?=because\b|since\b|as\b|due\b|based\b|which\b)|\s*$)"
 )
 _RIGHT = (
-    r"[\"'”’)\]]?(?:\s(?:is|would be|must be)\s(?:also\s)?(?:the\s)?(?:right|correct|best|most|answer)|"
+    r"[\"'”’)\]]?(?:\s(?:is|would be|must be)\s(?:also\s)?(?:the\s)?(?:right|correct|better|best|most|answer)|"
     r"번?(?:이|가|도)\s(?:정답|답|맞|옳|가장|적절)|번?(?:을|를|으로|로)\s(?:선택|고르|골랐))"
 )
 
@@ -157,6 +158,8 @@ def _other_label(text: str) -> re.Match[str] | None:
 
 def _takes_back(sentence: str, others: Sequence[re.Pattern[str]]) -> bool:
     """`However, C may be right too`: another option after a contrast, and not to dismiss it."""
+    if any(other.match(sentence, no.end()) for no in _NO.finditer(sentence) for other in others):
+        return True
     if not _CONTRAST.search(sentence):
         return False
     return any(other.search(sentence) and not _WRONG.search(other.sub(" ", sentence)) for other in others)
