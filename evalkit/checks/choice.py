@@ -85,22 +85,18 @@ def _readings(answer: str, params: Params) -> Iterator[str]:
     told, begun = set[str](), set[str]()
     after: list[str] = []
     for line in lines:
+        mine, first = _told(line, known), _begun(line, known)
+        told, begun = told | mine, begun | first
+        if len(told) > 1 or (mine and len(mine | first) > 1):
+            return
         if told or begun:
             after += _SENTENCE_END.split(line)
-        mine, first = _told(line, known), _begun(line, known)
-        if mine and len(mine | first) > 1:
-            return
-        if (mine or first) and not after:
-            after += _SENTENCE_END.split(line)
-        told, begun = told | mine, begun | first
-        if len(told) > 1:
-            return
     found = told or begun
     if len(found) != 1 or (told and len(begun) == 1 and begun != told):
         return
     [chosen] = found
     others = [_mention(option) for key, option in known.items() if key != chosen]
-    if not any(map(_takes_back, after, [others] * len(after))):
+    if not any(_takes_back(sentence, others) for sentence in after):
         yield known[chosen]
 
 
