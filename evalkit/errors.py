@@ -15,6 +15,7 @@
     │   ├── OutputError         a folder that cannot be written, a full disk
     │   ├── CheckpointError     missing or broken model files
     │   ├── RunFolderError      a run folder that is broken or half-written
+    │   │   └── NoDocumentFigures   a figure of the whole corpus, as perplexity's: no document has one of its own
     │   ├── EngineError         the engine refused, died or ran out of memory
     │   │   └── AdaptersRefused     it takes the model but not these adapters: they can be merged
     │   ├── ScoringError        a metric, a filter or a document that raised
@@ -42,6 +43,7 @@ __all__ = [
     "EvalkitError",
     "Interrupted",
     "JudgeError",
+    "NoDocumentFigures",
     "NotComparable",
     "OutputError",
     "Regression",
@@ -113,6 +115,10 @@ class CheckpointError(CouldNotDo):
 
 
 class RunFolderError(CouldNotDo):
+    pass
+
+
+class NoDocumentFigures(RunFolderError):
     pass
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalkit.compare import Comparison, TaskComparison, compare
-from evalkit.errors import ConfigError, NotComparable, RunFolderError, UnknownTask, UsageError
+from evalkit.errors import ConfigError, NoDocumentFigures, NotComparable, RunFolderError, UnknownTask, UsageError
 from evalkit.report import compare as report
 from evalkit.results import Run
 from evalkit.stats import mcnemar_exact
@@ -215,6 +216,20 @@ def test_members_without_the_groups_metric_have_no_part_in_it(tmp_path: Path) ->
     a, b = two(tmp_path, rows, rows, requested=["g"], results={"groups": {"g": group}})
     task = only(compare(a, [b]))
     assert (task.n, task.baseline) == (20, 0.5)
+
+
+def test_a_figure_of_the_whole_corpus_is_left_out_by_name(tmp_path: Path) -> None:
+    none = dict.fromkeys(range(9), "")
+    runs = []
+    for side, value in (("a", 12.5), ("b", 13.25)):
+        corpus = TaskRows([math.nan] * 9, "word_perplexity,none", none, figure={"value": value}, entry={"n": 9})
+        runs.append(Run.open(write_run(tmp_path, side, {"wikitext": corpus, "gsm8k": TaskRows(right(9))})))
+    [against] = compare(runs[0], [runs[1]]).against
+    assert [task.name for task in against.tasks] == ["gsm8k"]
+    [note] = against.notes
+    assert note.startswith("wikitext is left out (word_perplexity,none: 12.5 against 13.25 on the whole): ")
+    with pytest.raises(NoDocumentFigures, match="a figure of the whole corpus; then name another metric or task"):
+        compare(runs[0], [runs[1]], tasks=["wikitext"])
 
 
 def test_what_is_better_neither_way_is_held_to_nothing(tmp_path: Path) -> None:

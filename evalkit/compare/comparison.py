@@ -10,8 +10,8 @@ from evalkit.compare.lines import Lines, read_lines
 from evalkit.compare.measure import Measured, Member, measure
 from evalkit.compare.pairing import Unpaired, pair
 from evalkit.compare.settings import check, check_allowed, limits_differ, prompts_may_differ
-from evalkit.compare.targets import Target, entry, requested_names, resolve, shared_names
-from evalkit.errors import NotComparable, RunFolderError, UsageError
+from evalkit.compare.targets import Target, entry, figure, requested_names, resolve, shared_names
+from evalkit.errors import NoDocumentFigures, NotComparable, RunFolderError, UsageError
 from evalkit.results import Run
 from evalkit.stats import Interval, holm, smallest_detectable_drop
 
@@ -170,12 +170,24 @@ def _against(
     notes = [*limits_note(baseline, run), *check(baseline, run, leaves, allow)]
     if not tasks:
         notes += _alone(baseline, run, names)
-    found = [_task(baseline, run, target, allow, flips) for target in targets]
+    found = []
+    for target in targets:
+        try:
+            found.append(_task(baseline, run, target, allow, flips))
+        except NoDocumentFigures as error:
+            if tasks or (target is targets[-1] and not found):
+                raise
+            notes.append(_of_the_corpus(baseline, run, target, error))
     corrected = holm([1.0 if task.p is None else task.p for task in found])
     done = tuple(
         task if task.p is None else replace(task, p_holm=float(p)) for task, p in zip(found, corrected, strict=True)
     )
     return Against(run, done, tuple(notes))
+
+
+def _of_the_corpus(baseline: Run, run: Run, target: Target, why: NoDocumentFigures) -> str:
+    here, there = (figure(side, target.name, target.metric) for side in (baseline, run))
+    return f"{target.name} is left out ({target.metric}: {here:.4g} against {there:.4g} on the whole): {why}"
 
 
 def _alone(baseline: Run, run: Run, names: Sequence[str]) -> list[str]:

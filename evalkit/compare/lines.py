@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.compare.targets import Target
-from evalkit.errors import RunFolderError
+from evalkit.errors import NoDocumentFigures, RunFolderError
 from evalkit.results import Run
 
 __all__ = ["FLAGS", "NO_ANSWER", "Lines", "read_lines"]
@@ -84,9 +84,9 @@ def _check(run: Run, target: Target, lines: Lines) -> None:
     if None in lines.doc_hash:
         raise RunFolderError(f"{where}: {target.name} has lines without a doc_hash, which nothing can be paired by")
     if not np.isfinite(lines.value).any() and not (lines.flags & NO_ANSWER).any():
-        raise RunFolderError(
+        raise NoDocumentFigures(
             f"{where} holds no number for any document of {target.name} with {target.metric}:"
-            " the folder is broken, or that metric is a figure of the whole corpus; then name another in the policy"
+            " the folder is broken, or that metric is a figure of the whole corpus; then name another metric or task"
         )
     bad = ~np.isfinite(lines.value) & ((lines.flags & NO_ANSWER) == 0)
     if bad.any():

@@ -93,7 +93,8 @@ def _beside(baseline: Run, run: Run, tasks: Sequence[str], policy: Policy | None
         against, refused = _compared(baseline, run, tasks, allow)
     except EvalkitError as error:
         return replace(_alone(run, tasks), reason=str(error))
-    result, why = _judged(baseline, run, against, policy, allow, narrowed=bool(tasks or refused))
+    narrowed = len(against.tasks) < len(shared_names([baseline, run]))
+    result, why = _judged(baseline, run, against, policy, allow, narrowed=bool(tasks) or narrowed)
     parts = tuple(_part(baseline, run, task.name, allow) for task in against.tasks)
     return View(run, baseline, parts, against, result, None, why, refused)
 
