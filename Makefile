@@ -28,8 +28,9 @@ $(VENV)/.test: pyproject.toml constraints.txt $(VENV)/.torch
 demo: $(VENV)/.demo
 	@EVALKIT=$(BIN)/evalkit tools/demo
 
+# A file's tests stay in one process: they share its engine, its browser, its checkpoints.
 test: $(VENV)/.test lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -229,7 +229,7 @@ def _measure(
             blocks = {"block_size": 32} if on_cpu else {}
             sides["lm-eval vllm"] = stack.enter_context(_lm_eval_vllm(model, asked, blocks | settings))
         if "hf" in asked.against:
-            sides["lm-eval hf"] = _lm_eval_hf(model, asked)
+            sides["lm-eval hf"] = _lm_eval_hf(model, asked, "cpu" if on_cpu else None)
         results = [_compare(suite, sides, asked.repeats) for suite in suites]
         theirs = sides.get("lm-eval vllm")
         generating = [suite for suite in suites if suite.generates and theirs and asked.pairs]
@@ -329,10 +329,11 @@ def _lm_eval_vllm(model: Path, asked: argparse.Namespace, settings: dict[str, An
         gc.collect()
 
 
-def _lm_eval_hf(model: Path, asked: argparse.Namespace) -> _Backend:
+def _lm_eval_hf(model: Path, asked: argparse.Namespace, device: str | None) -> _Backend:
     from lm_eval.models.huggingface import HFLM
 
-    lm = HFLM(pretrained=str(model), dtype=asked.dtype, batch_size=8, max_length=asked.max_model_len)
+    window = asked.max_model_len
+    lm = HFLM(pretrained=str(model), dtype=asked.dtype, batch_size=8, max_length=window, device=device)
     _through_lm_eval(lm, _warm())
     return _Backend(lambda suite, side: _through_lm_eval(lm, suite))
 

@@ -10,11 +10,25 @@ import pytest
 from tests.checkpoints import make_adapter, make_checkpoint
 
 ROOT = Path(__file__).resolve().parent.parent
+# Minutes each. Begun first where files run side by side, so that none is left alone at the end.
+LONG = (
+    "test_resume.py",
+    "test_vllm.py",
+    "test_judging_runs.py",
+    "test_parity.py",
+    "test_instruct.py",
+    "test_sandbox.py",
+)
 
 # The tests bring every model with them: a test that reaches for the hub is a mistake, not a download.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path.name, len(LONG)))
 
 
 @pytest.fixture(scope="session")
