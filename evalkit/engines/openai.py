@@ -42,8 +42,14 @@ _SLOWEST_KNOWN_AFTER = 20
 class OpenAIEngine:
     name = "openai"
 
-    def __init__(self, model: str, options: Options | None = None, *, silent: bool = False) -> None:
-        """`silent`: nobody is called, so that no key is needed either."""
+    def __init__(
+        self, model: str, options: Options | None = None, *, silent: bool = False, frugal: bool = False
+    ) -> None:
+        """`silent`: nobody is called, so that no key is needed either.
+
+        `frugal`: what has come back but is not yet taken counts as on its way, so that a caller who keeps each answer
+        before the next can lose no more than `max_concurrency` of them. The server waits for the caller then.
+        """
         options = options or Options()
         self.model = model
         self.options = options
@@ -56,6 +62,7 @@ class OpenAIEngine:
         key = "EMPTY" if silent else key_of(options.key_env, base_url)
         self.server = Server(base_url, key, options.max_concurrency, options.key_env)
         self.budget = Budget(price_of(model, self.server.base_url, options.price), options.max_usd, model)
+        self._room = options.max_concurrency * (1 if frugal else 2)
         self._scrubber = Scrubber()
         self._slowest = 0.0
         self._underestimated = 1.0
@@ -89,12 +96,11 @@ class OpenAIEngine:
     def run(self, work: Iterator[Work | None]) -> Iterator[Answer]:
         loop = self._started()
         flight = Flight(self.serve, self.options.max_concurrency, loop)
-        room = 2 * self.options.max_concurrency
         ended = False
         try:
             while not ended or flight.open:
                 idle = False
-                while not ended and not idle and flight.open < room and flight.failure is None:
+                while not ended and not idle and flight.open < self._room and flight.failure is None:
                     item = next(work, _END)
                     if isinstance(item, _End):
                         ended = True
@@ -333,6 +339,7 @@ def load(
     adapters: Sequence[Adapter] = (),
     *,
     silent: bool = False,
+    frugal: bool = False,
     flag: str = "--model-args",
     **options: Any,
 ) -> OpenAIEngine:
@@ -359,4 +366,4 @@ def load(
         if name not in known:
             raise UsageError(f"{flag} {name}: unknown to the openai engine{nearest(name, known)}")
     given = Options(**{name: value for name, value in asked.items() if value is not None})
-    return OpenAIEngine(spec.source, given, silent=silent)
+    return OpenAIEngine(spec.source, given, silent=silent, frugal=frugal)

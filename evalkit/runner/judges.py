@@ -90,7 +90,8 @@ def _api(spec: JudgeSpec, arguments: Mapping[str, Any], ask: bool) -> _Opened:
 
     args = {**arguments, "base_url": spec.url} if spec.url else dict(arguments)
     # The endpoint is part of who answers: the same name elsewhere may be another model.
-    engine = load(ModelSpec(spec.typed, spec.model, args={"api": "chat", **args}), silent=not ask, flag="--judge-args")
+    model = ModelSpec(spec.typed, spec.model, args={"api": "chat", **args})
+    engine = load(model, silent=not ask, frugal=True, flag="--judge-args")
     fingerprint = model_fingerprint(f"api:{spec.model}", url=engine.server.base_url)
     active = max(_ACTIVE, 3 * engine.options.max_concurrency)
     return Judge(spec.typed, fingerprint), engine if ask else None, None, None, active
