@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.gate import EARLY_SHARE
+from evalkit.gating import EARLY_SHARE
 from evalkit.stats import draw, log_capital, looks, mover_limits, stakes
 
 Floats = NDArray[np.float64]

@@ -65,7 +65,7 @@ def once(root: Path) -> float:
         command = [sys.executable, "-m", "evalkit", "gate", "base", "tuned", "--output-path", str(root)]
     else:
         code = (
-            "import sys; from evalkit.gate import gate; from evalkit.report import gate as report;"
+            "import sys; from evalkit.gating import gate; from evalkit.reporting import gate_view as report;"
             "from evalkit.results import find; r = gate(find('base', sys.argv[1]), find('tuned', sys.argv[1]));"
             "report.show(r); sys.exit(r.exit_code)"
         )

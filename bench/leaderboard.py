@@ -20,8 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 GROUPS = {"mmlu": 61, "bbh": 27, "hellaswag": 0, "gsm8k": 0, "humaneval": 0}
 OURS = """
 import sys
-from evalkit.leaderboard import leaderboard
-from evalkit.report.leaderboard import as_csv, as_html, as_json, as_markdown
+from evalkit.ranking import leaderboard
+from evalkit.reporting.leaderboard_view import as_csv, as_html, as_json, as_markdown
 from evalkit.results import all_runs
 board = leaderboard(all_runs(sys.argv[1]).runs)
 outputs = [as_csv(board), as_html(board), as_json(board), as_markdown(board)]

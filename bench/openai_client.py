@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT))
 
 from evalkit.engines.openai import OpenAIEngine, Options  # noqa: E402
 from evalkit.types import Generate, Generated, Message, Sampling  # noqa: E402
-from tests.loopback import Loopback  # noqa: E402
+from tests.helpers.loopback import Loopback  # noqa: E402
 
 PROMPT = "Judge this answer. " * 100
 

@@ -169,7 +169,7 @@ def build(folder: Path, page: Path) -> dict[str, float]:
 
 
 def plain_table(folder: Path, page: Path) -> None:
-    from evalkit.compare.texts import answers, question, target
+    from evalkit.comparison.texts import answers, question, target
     from evalkit.results import Run
 
     one, other = (Run.open(folder / model / "full") for model in MODELS)
@@ -186,7 +186,7 @@ def plain_table(folder: Path, page: Path) -> None:
 
 
 def browse(page: Path, plain: Path) -> dict[str, Any]:
-    from tests.browser import launched
+    from tests.helpers.browser import launched
 
     found: dict[str, Any] = {"page": {"mb": page.stat().st_size / 1e6}, "plain": {"mb": plain.stat().st_size / 1e6}}
     opened: dict[str, list[float]] = {"page": [], "plain": []}

@@ -22,8 +22,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from evalkit.results import Run, all_runs
-from tests.checkpoints import make_checkpoint
-from tests.test_resume import ENV, ROOT, asked, same
+from tests.helpers.checkpoints import make_checkpoint
+from tests.journal.test_resume import ENV, ROOT, asked, same
 
 LONGEST = {"hf": 0.3, "vllm": 1.0}
 """Seconds between a new answer and the kill, at most: within the time that the rest takes."""
@@ -75,7 +75,9 @@ def killed(
 ) -> tuple[list[dict[str, Any]], float]:
     options = ["--kills", str(kills), "--seed", str(seed), "--longest", str(longest), "--out", str(report)]
     began = time.monotonic()
-    subprocess.run([sys.executable, "-m", "tests.killing", *options, "--", *argv], env=ENV, cwd=ROOT, check=True)
+    subprocess.run(
+        [sys.executable, "-m", "tests.helpers.killing", *options, "--", *argv], env=ENV, cwd=ROOT, check=True
+    )
     return json.loads(report.read_text()), time.monotonic() - began
 
 

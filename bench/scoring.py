@@ -170,7 +170,7 @@ def _names(suite: str, subjects: int) -> list[str]:
 
 
 def _checkpoint(folder: Path, asked: argparse.Namespace, data_dir: Path) -> Path:
-    from tests.checkpoints import corpus, make_checkpoint, make_tokenizer
+    from tests.helpers.checkpoints import corpus, make_checkpoint, make_tokenizer
 
     texts = [*_questions(data_dir), *corpus(1000)]
     if asked.shape == "7m":

@@ -104,7 +104,7 @@ def _requests(name: str, data_dir: str | None, documents: int, shots: int | None
 def _checkpoint(folder: Path, asked: argparse.Namespace) -> Path:
     """Its tokenizer learns from documents without their shots: else it would know the shots by heart, and make the
     part that is shared look short."""
-    from tests.checkpoints import corpus, make_checkpoint
+    from tests.helpers.checkpoints import corpus, make_checkpoint
 
     texts = corpus(500)
     for name in ("mmlu", "hellaswag"):

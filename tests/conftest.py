@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.checkpoints import make_adapter, make_checkpoint
+from tests.helpers.checkpoints import make_adapter, make_checkpoint
 
 ROOT = Path(__file__).resolve().parent.parent
 # Minutes each. Begun first where files run side by side, so that none is left alone at the end.

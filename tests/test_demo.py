@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 import yaml
 
-from evalkit import catalog
 from evalkit.engines.adapters import adapter_rank, adapter_targets, check_fits, refused_by_vllm, tensor_shapes
 from evalkit.errors import UnknownModel
+from evalkit.models import catalog
 from evalkit.policy import Policy
 from evalkit.types import Adapter, Generate, ModelSpec, Sampling
 from tools.nano import tune

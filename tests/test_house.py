@@ -16,35 +16,33 @@ PACKAGE = Path(__file__).resolve().parents[1] / "evalkit"
 
 GROUND = {"errors", "types"}
 READS_RESULTS = {"stats", "policy", "results"}
-ABOVE_REGISTRY = GROUND | {"stats", "config", "policy", "catalog", "tokens", "checkpoint"}
+ABOVE_REGISTRY = GROUND | {"stats", "config", "policy", "models", "tokens"}
 ARROWS: dict[str, set[str]] = {
     "errors": set(),
     "types": set(),
     "scrub": set(),
     "hardware": set(),
-    "fingerprint": GROUND,
     "stats": GROUND,
     "config": GROUND,
     "policy": GROUND,
-    "catalog": GROUND,
-    "checkpoint": GROUND | {"fingerprint"},
-    "tokens": GROUND | {"checkpoint"},
+    "models": GROUND,
+    "tokens": GROUND | {"models"},
     "registry": ABOVE_REGISTRY | {"checks"},
     "planning": {"types"},
-    "engines": GROUND | {"tokens", "checkpoint", "planning", "scrub"},
+    "engines": GROUND | {"tokens", "models", "planning", "scrub"},
     "journal": GROUND | {"scrub"},
     "sandbox": GROUND,
     "scoring": GROUND | {"sandbox", "stats"},
     "checks": GROUND | {"sandbox"},
-    "judging": GROUND | {"stats", "engines", "journal", "results", "config", "catalog", "scrub"},
+    "judging": GROUND | {"stats", "engines", "journal", "results", "config", "models", "scrub"},
     "results": GROUND | {"scrub"},
-    "compare": GROUND | READS_RESULTS,
-    "gate": GROUND | READS_RESULTS | {"compare"},
-    "leaderboard": GROUND | READS_RESULTS | {"compare", "catalog"},
-    "report": GROUND | READS_RESULTS | {"compare", "gate", "leaderboard", "scrub"},
+    "comparison": GROUND | READS_RESULTS,
+    "gating": GROUND | READS_RESULTS | {"comparison"},
+    "ranking": GROUND | READS_RESULTS | {"comparison", "models"},
+    "reporting": GROUND | READS_RESULTS | {"comparison", "gating", "ranking", "scrub"},
     "runner": ABOVE_REGISTRY
     | {"hardware", "registry", "planning", "engines", "journal", "sandbox", "scoring", "checks", "judging", "results"}
-    | {"compare", "gate"},
+    | {"comparison", "gating"},
 }
 FREE = {"cli", "__init__", "__main__"}
 HEAVY = ("torch", "vllm", "transformers", "datasets", "lm_eval", "openai", "peft", "evaluate")
@@ -152,13 +150,13 @@ def test_the_wheel_holds_all_that_is_read_at_run_time(installed_wheel: Path) -> 
     shipped |= {str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.*") if "_data" not in path.parts}
     kinds = {".yaml", ".jsonl", ".json", ".safetensors", ".html", ".css", ".js"}
     wanted = {name for name in shipped if Path(name).suffix in kinds}
-    assert {"catalog.yaml", "_models/nano/model.safetensors", "_data/tasks/mmlu.yaml"} <= wanted
+    assert {"models/catalog.yaml", "_models/nano/model.safetensors", "_data/tasks/mmlu.yaml"} <= wanted
     assert not {name for name in wanted if not (installed_wheel / "evalkit" / name).is_file()}
 
 
 def test_a_wheel_finds_its_own_tasks_rubrics_and_model(installed_wheel: Path, tmp_path: Path) -> None:
     probe = (
-        "from evalkit import catalog\n"
+        "from evalkit.models import catalog\n"
         "from evalkit.judging.rubric import list_rubrics\n"
         "from evalkit.registry import Registry\n"
         "task = Registry().load(['mini_knowledge']).tasks['mini_knowledge']\n"

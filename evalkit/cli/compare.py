@@ -36,9 +36,9 @@ def command(
     A run is a path, a run-id, MODEL@latest or @baseline.
     """
     from evalkit.cli.runs import find_run
-    from evalkit.compare import compare
+    from evalkit.comparison import compare
     from evalkit.config import split_list
-    from evalkit.report.compare import as_json, as_markdown, show
+    from evalkit.reporting.comparison_view import as_json, as_markdown, show
 
     if len(runs) < 2:
         raise click.UsageError("two runs or more are compared: evalkit compare BASELINE CANDIDATE")

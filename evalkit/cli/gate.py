@@ -44,9 +44,9 @@ def command(
     """
     from evalkit.cli.runs import find_run
     from evalkit.config import split_list
-    from evalkit.gate import gate
+    from evalkit.gating import gate
     from evalkit.policy import Policy
-    from evalkit.report.gate import as_json, as_junit, as_markdown, show
+    from evalkit.reporting.gate_view import as_json, as_junit, as_markdown, show
 
     if bless is not None:
         if runs:
@@ -74,7 +74,7 @@ def command(
 
 def _bless(ref: str, root: Path) -> None:
     from evalkit.cli.runs import find_run
-    from evalkit.compare import usable, whole
+    from evalkit.comparison import usable, whole
     from evalkit.results import bless
 
     run = find_run(ref, root)

@@ -123,9 +123,9 @@ def _run(
     from evalkit.config import parse_pairs, split_list
     from evalkit.judging.items import parse_fields
     from evalkit.judging.rubric import find_rubric
-    from evalkit.report.judge import as_json, show_estimate, show_judged
-    from evalkit.report.progress import Progress
-    from evalkit.report.run import report
+    from evalkit.reporting.judge_view import as_json, show_estimate, show_judged
+    from evalkit.reporting.progress import Progress
+    from evalkit.reporting.run_view import report
     from evalkit.runner.judge_cost import estimate
     from evalkit.runner.judges import parse_judge
     from evalkit.runner.judging import JudgeRequest, judge_run, prepare_items
@@ -247,7 +247,7 @@ def calibrate_command(
     from evalkit.judging.records import read_judgments, read_labels
     from evalkit.judging.rubric import find_rubric
     from evalkit.judging.scale import parse_scales
-    from evalkit.report.judge import as_json, show_calibration
+    from evalkit.reporting.judge_view import as_json, show_calibration
 
     found = find_rubric(rubric, include_path) if rubric else None
     scales = parse_scales(scale) if scale else {}
@@ -288,7 +288,7 @@ def audit_command(
     """Measure a judge: order, length, repeatability, its own family, constant outputs, injection attempts."""
     from evalkit.config import parse_pairs
     from evalkit.judging.rubric import find_rubric
-    from evalkit.report.judge import as_json, show_audit
+    from evalkit.reporting.judge_view import as_json, show_audit
     from evalkit.runner.auditing import audit_files, audit_live
     from evalkit.runner.judges import parse_judge
 

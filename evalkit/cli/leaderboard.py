@@ -51,9 +51,9 @@ def command(
     """
     from evalkit.cli.runs import find_run
     from evalkit.errors import UnknownRun
-    from evalkit.leaderboard import leaderboard
+    from evalkit.ranking import leaderboard
     from evalkit.registry.cards import load_cards, shipped_folder
-    from evalkit.report.leaderboard import as_csv, as_html, as_json, as_markdown, show
+    from evalkit.reporting.leaderboard_view import as_csv, as_html, as_json, as_markdown, show
     from evalkit.results import all_runs, find_foreign
 
     if runs and imports:

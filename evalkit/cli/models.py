@@ -20,8 +20,8 @@ __all__ = ["command"]
 @debug_option
 def command(name: str | None, json: str | None) -> None:
     """List the model aliases and the adapters that ship inside; with a NAME, what is known of it and its sources."""
-    from evalkit import catalog
     from evalkit.errors import UnknownModel, nearest
+    from evalkit.models import catalog
 
     entries = catalog.all_entries()
     adapters = {shipped: catalog.adapter_base(shipped) for shipped in catalog.adapters()}

@@ -54,8 +54,8 @@ def command(
     from evalkit.config import split_list
     from evalkit.policy import Policy
     from evalkit.registry.cards import load_cards, shipped_folder
-    from evalkit.report.html import as_html
-    from evalkit.report.overview import as_markdown, overview, show
+    from evalkit.reporting.html import as_html
+    from evalkit.reporting.overview import as_markdown, overview, show
 
     rules = None if policy is None else Policy.load(policy)
     chosen = [find_run(ref, output_path) for ref in runs]

@@ -211,8 +211,8 @@ def command(
     from evalkit.registry import Registry
 
     Registry(config.include_path).refuse_unknown(config.tasks)  # and so is a mistyped task
-    from evalkit.report.progress import Progress
-    from evalkit.report.run import report
+    from evalkit.reporting.progress import Progress
+    from evalkit.reporting.run_view import report
     from evalkit.runner import run
 
     if dry_run:
@@ -237,8 +237,8 @@ def _with(model_args: Any, **more: Any) -> Any:
 
 
 def _estimate(config: Any, quiet: bool, json: str | None) -> None:
-    from evalkit.report.judge import as_json, show_estimate
-    from evalkit.report.progress import Progress
+    from evalkit.reporting.judge_view import as_json, show_estimate
+    from evalkit.reporting.progress import Progress
     from evalkit.runner.run_cost import estimate_run
 
     with Progress.open(quiet=quiet) as progress:
@@ -256,7 +256,7 @@ def _judge_request(judge: tuple[str, ...], rubric: str | None, judge_args: tuple
         raise click.UsageError("--judge and --rubric go together: who judges, and by what")
     from evalkit.config import parse_pairs, split_list
     from evalkit.judging.rubric import find_rubric
-    from evalkit.report.run import report
+    from evalkit.reporting.run_view import report
     from evalkit.runner.judges import parse_judge
     from evalkit.runner.judging import JudgeRequest
 
@@ -285,7 +285,7 @@ def _against(ref: str | None, policy: Path | None, *, judged: bool, root: Path) 
 
 def conclude(finished: Sequence[Any], json: str | None, markdown: str | None) -> NoReturn:
     """Show and write what came out, then leave with the right exit code."""
-    from evalkit.report.run import as_json, as_markdown, show
+    from evalkit.reporting.run_view import as_json, as_markdown, show
 
     write_to(json, as_json(finished))
     write_to(markdown, as_markdown(finished))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from evalkit import catalog
+from evalkit.models import catalog
 from evalkit.results import Run, find
 
 __all__ = ["find_run"]

@@ -44,8 +44,8 @@ def command(
     from evalkit.cli.run import conclude
     from evalkit.cli.runs import find_run
     from evalkit.config import RunConfig
-    from evalkit.report.progress import Progress
-    from evalkit.report.run import report
+    from evalkit.reporting.progress import Progress
+    from evalkit.reporting.run_view import report
     from evalkit.results import Run
     from evalkit.runner.recorded import recording_of, score
 

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from evalkit import results
 from evalkit.config import RunConfig
 from evalkit.errors import AdaptersRefused, Interrupted, UsageError
-from evalkit.gate import Trial
+from evalkit.gating import Trial
 from evalkit.journal import Journal
 from evalkit.runner.against import Against, trials
 from evalkit.runner.answering import answer

@@ -11,10 +11,21 @@ from zlib import crc32
 
 import numpy as np
 
-from evalkit.compare import FLAGS, Lines, Target, check, limits_differ, read_lines, resolve, shared_names, usable, whole
+from evalkit.comparison import (
+    FLAGS,
+    Lines,
+    Target,
+    check,
+    limits_differ,
+    read_lines,
+    resolve,
+    shared_names,
+    usable,
+    whole,
+)
 from evalkit.config import RunConfig
 from evalkit.errors import NotComparable, UnknownTask, UsageError, nearest
-from evalkit.gate import EARLY_SHARE, Trial, trial
+from evalkit.gating import EARLY_SHARE, Trial, trial
 from evalkit.policy import Policy, TaskPolicy
 from evalkit.registry import Document, Suite, Task
 from evalkit.results import Run

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from evalkit import catalog, checkpoint
 from evalkit.config import RunConfig
 from evalkit.errors import UsageError
 from evalkit.journal import model_fingerprint
+from evalkit.models import catalog, checkpoint
 from evalkit.runner.models import Model
 from evalkit.tokens import Encoded, Tokenizer, encode_text, message_prompts
 from evalkit.tokens.sampling import DEFAULT_MAX_TOKENS

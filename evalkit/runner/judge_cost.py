@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from evalkit.engines.openai_options import base_url_of
-from evalkit.engines.openai_prices import Price, price_of
+from evalkit.engines.openai.options import base_url_of
+from evalkit.engines.openai.prices import Price, price_of
 from evalkit.judging.items import Item
 from evalkit.judging.prompts import judge_messages
 from evalkit.judging.rubric import Rubric

@@ -11,7 +11,7 @@ from typing import Any
 
 from evalkit.config import RunConfig
 from evalkit.engines.base import Engine
-from evalkit.engines.openai_options import Options
+from evalkit.engines.openai.options import Options
 from evalkit.errors import UsageError, nearest
 from evalkit.journal import Journal, Keyer, model_fingerprint
 from evalkit.judging.calls import Asker

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from evalkit import catalog, checkpoint
 from evalkit.config import RunConfig
 from evalkit.engines.adapters import check_fits
 from evalkit.errors import UsageError
 from evalkit.journal import model_fingerprint
+from evalkit.models import catalog, checkpoint
 from evalkit.results import PACE
 from evalkit.types import Adapter, ModelSpec
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from evalkit.gate import EarlyVerdict, Trial, conclude, judge, overall
+from evalkit.gating import EarlyVerdict, Trial, conclude, judge, overall
 from evalkit.results import scores_of
 from evalkit.runner.ledger import Ledger, Pending
 from evalkit.runner.listener import Listener

@@ -7,8 +7,8 @@ from typing import Any
 
 from evalkit import results
 from evalkit.config import RunConfig
-from evalkit.engines.openai_options import base_url_of
-from evalkit.engines.openai_prices import Price, price_of
+from evalkit.engines.openai.options import base_url_of
+from evalkit.engines.openai.prices import Price, price_of
 from evalkit.registry import Document
 from evalkit.runner.judge_cost import estimate_tokens
 from evalkit.runner.listener import Listener

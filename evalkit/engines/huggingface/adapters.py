@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from evalkit.checkpoint import resolve_adapter
 from evalkit.engines.huggingface.model import Model, one_line
 from evalkit.errors import EngineError, UsageError
+from evalkit.models.checkpoint import resolve_adapter
 from evalkit.types import Adapter
 
 __all__ = ["attach"]

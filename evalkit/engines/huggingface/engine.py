@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from evalkit import checkpoint
 from evalkit.engines.huggingface.options import Options
 from evalkit.errors import EngineError, EvalkitError
+from evalkit.models import checkpoint
 from evalkit.types import Adapter, Answer, Generate, ModelSpec, Score, Usage, Work
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ import torch
 from transformers import AutoModelForCausalLM
 from transformers.cache_utils import Cache
 
-from evalkit.checkpoint import Checkpoint
 from evalkit.engines.huggingface.options import Options
 from evalkit.errors import EngineError, UsageError
+from evalkit.models.checkpoint import Checkpoint
 from evalkit.types import ModelSpec
 
 __all__ = ["Model", "is_out_of_memory", "one_line"]

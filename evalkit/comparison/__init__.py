@@ -1,0 +1,66 @@
+"""Reads two runs or more and says what changed. No model, no lm-eval: results only.
+
+targets      what is compared: a name, the tasks behind it, a metric
+settings     whether the runs measured the same thing
+lines        the checked lines of scores.parquet
+pairing      rows joined by task, document, prompt and filter
+measure      figures, the paired difference, what missing answers could do
+flips        documents that changed, both answers
+texts        what a row says in words
+comparison   all of it, for `evalkit compare`
+"""
+
+from evalkit.comparison.comparison import (
+    Against,
+    Comparison,
+    TaskComparison,
+    compare,
+    limits_note,
+    measured,
+    usable,
+    whole,
+)
+from evalkit.comparison.flips import Flip
+from evalkit.comparison.lines import FLAGS, NO_ANSWER, Lines, read_lines
+from evalkit.comparison.measure import Measured, Member, design, measure, parts
+from evalkit.comparison.pairing import Pairs, Unpaired, pair
+from evalkit.comparison.settings import KINDS, Difference, check, check_allowed, differences, limits_differ
+from evalkit.comparison.targets import Target, entry, figure, headline, judged, requested_names, resolve, shared_names
+
+__all__ = [
+    "FLAGS",
+    "KINDS",
+    "NO_ANSWER",
+    "Against",
+    "Comparison",
+    "Difference",
+    "Flip",
+    "Lines",
+    "Measured",
+    "Member",
+    "Pairs",
+    "Target",
+    "TaskComparison",
+    "Unpaired",
+    "check",
+    "check_allowed",
+    "compare",
+    "design",
+    "differences",
+    "entry",
+    "figure",
+    "headline",
+    "judged",
+    "limits_differ",
+    "limits_note",
+    "measure",
+    "measured",
+    "pair",
+    "parts",
+    "read_lines",
+    "requested_names",
+    "resolve",
+    "shared_names",
+    "usable",
+    "whole",
+]

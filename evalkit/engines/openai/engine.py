@@ -1,0 +1,369 @@
+"""Any server that speaks the OpenAI protocol: OpenAI itself, `vllm serve`, others. Keys come from the environment only.
+
+server    one exchange            pace     how many at once
+requests  bodies in, answers out  prices   what it costs
+flight    between two threads     options  where, and with which key
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from evalkit.engines.openai.flight import Flight
+from evalkit.engines.openai.options import Options, base_url_of, key_of, split_url
+from evalkit.engines.openai.pace import Pace
+from evalkit.engines.openai.prices import Budget, price_of
+from evalkit.engines.openai.requests import (
+    Abilities,
+    generate_body,
+    read_choices,
+    read_scores,
+    score_body,
+    text_of,
+)
+from evalkit.engines.openai.server import Broken, Ok, Overloaded, Refused, Reply, Server
+from evalkit.errors import EngineError, UsageError, nearest
+from evalkit.scrub import Scrubber
+from evalkit.types import Adapter, Answer, Failed, Generate, Generated, ModelSpec, Score, Usage, Work
+
+__all__ = ["OpenAIEngine", "Options", "base_url_of", "load"]
+
+_ASKED_WITHOUT_ANSWER = 900.0
+"""Seconds of nothing but refusals after which the engine gives up."""
+_QUICKEST_TIMEOUT = 30.0
+_SLOWEST_KNOWN_AFTER = 20
+
+
+class OpenAIEngine:
+    name = "openai"
+
+    def __init__(
+        self, model: str, options: Options | None = None, *, silent: bool = False, frugal: bool = False
+    ) -> None:
+        """`silent`: nobody is called, so that no key is needed either.
+
+        `frugal`: what has come back but is not yet taken counts as on its way, so that a caller who keeps each answer
+        before the next can lose no more than `max_concurrency` of them. The server waits for the caller then.
+        """
+        options = options or Options()
+        self.model = model
+        self.options = options
+        self.usage = Usage()
+        self.requests = 0
+        """Sent, whatever became of them."""
+        base_url, api = split_url(base_url_of({"base_url": options.base_url}))
+        api = options.api if options.api != "auto" else api
+        self.abilities = Abilities(chat={"chat": True, "completions": False}.get(api))
+        key = "EMPTY" if silent else key_of(options.key_env, base_url)
+        self.server = Server(base_url, key, options.max_concurrency, options.key_env)
+        self.budget = Budget(price_of(model, self.server.base_url, options.price), options.max_usd, model)
+        self._room = options.max_concurrency * (1 if frugal else 2)
+        self._scrubber = Scrubber()
+        self._slowest = 0.0
+        self._underestimated = 1.0
+        """How many times more prompt tokens a request has had than was thought; the budget reckons with it."""
+        self._timed = 0
+        self._fingerprints: set[str] = set()
+        self._served: set[str] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def description(self) -> Mapping[str, Any]:
+        return {
+            "name": self.name,
+            "package": self.server.package,
+            "model": self.model,
+            "base_url": self.server.base_url,
+            "served_model": sorted(self._served),
+            "system_fingerprint": sorted(self._fingerprints),
+            "dtype": None,
+            "scoring_path": "echo" if self.abilities.echo else "none",
+            "abilities": self.abilities.describe(),
+            "requests": self.requests,
+            "usd": self.budget.spent,
+            "price": self.budget.price.source if self.budget.price else None,
+            "timeout": self.options.timeout,
+        }
+
+    # ── the stream ───────────────────────────────────────────────────────────
+
+    def run(self, work: Iterator[Work | None]) -> Iterator[Answer]:
+        loop = self._started()
+        flight = Flight(self.serve, self.options.max_concurrency, loop)
+        ended = False
+        try:
+            while not ended or flight.open:
+                idle = False
+                while not ended and not idle and flight.open < self._room and flight.failure is None:
+                    item = next(work, _END)
+                    if isinstance(item, _End):
+                        ended = True
+                    elif item is None:
+                        idle = True
+                    else:
+                        flight.add(item)
+                yield from flight.ready(wait=flight.open > 0, timeout=0.02 if idle else None)
+                if flight.failure is not None and not flight.open:
+                    raise flight.failure
+                if idle and not flight.open:
+                    time.sleep(0.001)
+            if flight.failure is not None:
+                raise flight.failure
+        finally:
+            flight.abandon()
+
+    def close(self) -> None:
+        loop, thread = self._loop, self._thread
+        if loop is None or thread is None:
+            return
+        self._loop = self._thread = None
+        asyncio.run_coroutine_threadsafe(self.server.close(), loop).result(timeout=10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(timeout=10)
+
+    def _started(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            self._thread = threading.Thread(target=self._loop.run_forever, name="evalkit-openai", daemon=True)
+            self._thread.start()
+        return self._loop
+
+    # ── one item, on the loop's thread ───────────────────────────────────────
+
+    async def serve(self, item: Work, pace: Pace) -> list[Answer]:
+        """All answers to an item. Never raises for what concerns this item alone."""
+        if item.adapter is not None:
+            return [Failed(id_, "a server has no adapters: serve it under a model name of its own") for id_ in item.ids]
+        if isinstance(item, Score):
+            return await self._score(item, pace)
+        if item.sampling.temperature <= 0:
+            # Greedy answers are all the same, but each id was asked for: one request, and its answer for each.
+            got = await self._generate(item, item.ids[:1], item.samples[:1], pace)
+            return [_same(got[0], id_) for id_ in item.ids]
+        answers: list[Answer] = []
+        ids, samples = item.ids, item.samples
+        while ids and len(ids) > 1 and self.abilities.has("n"):
+            got = await self._generate(item, ids, samples, pace)
+            answers += got
+            ids, samples = ids[len(got) :], samples[len(got) :]
+            if ids:
+                self.abilities.ignored.add("n")  # fewer choices than asked for
+        singly = [self._generate(item, (id_,), (sample,), pace) for id_, sample in zip(ids, samples, strict=True)]
+        for got in await asyncio.gather(*singly):
+            answers += got
+        return answers
+
+    async def _generate(self, item: Generate, ids: Sequence[int], samples: Sequence[int], pace: Pace) -> list[Answer]:
+        """As many answers as one request brings, for the first of `ids`."""
+
+        def body() -> tuple[str, dict[str, Any]]:
+            count = len(ids) if self.abilities.has("n") else 1
+            path, content = generate_body(self.model, item, count, self.abilities)
+            if "seed" in content and samples[0]:
+                content["seed"] = (int(content["seed"]) + samples[0]) % 2**31  # asked for one by one, they must differ
+            return path, content
+
+        prompt_tokens = len(item.prompt) or len(text_of(item.text).encode()) // 3
+        reply = await self._ask(body, prompt_tokens, item.sampling.max_tokens * len(ids), pace)
+        if not isinstance(reply, Ok):
+            return [Failed(id_, reply.reason) for id_ in ids]
+        answers = read_choices(reply.body, ids, item.sampling.stop)
+        if not answers:
+            return [Failed(id_, "the server sent no readable choice") for id_ in ids]
+        if "response_format" in dict(item.sampling.extra) and self.abilities.has("response_format"):
+            self.abilities.answered_in_form(answers)
+        if dict(item.sampling.extra).get("top_logprobs") and self.abilities.has("logprobs"):
+            self.abilities.answered_with_logprobs(answers)
+        return answers
+
+    async def _score(self, item: Score, pace: Pace) -> list[Answer]:
+        if self.abilities.echo is False:
+            raise EngineError(_NO_ECHO.format(url=self.server.base_url, why="it said so before"))
+        tokens = sum(len(item.context) + len(c) for c in item.continuations)
+        reply = await self._ask(lambda: score_body(self.model, item), tokens, len(item.ids), pace)
+        if isinstance(reply, Ok):
+            scored = read_scores(reply.body, item)
+            if not isinstance(scored, str):
+                self.abilities.echo = True
+                return list(scored)
+            why = scored
+        elif self.abilities.echo or not isinstance(reply, Refused):
+            return [Failed(id_, reply.reason) for id_ in item.ids]
+        else:
+            why = reply.reason
+        if self.abilities.echo:
+            return [Failed(id_, why) for id_ in item.ids]
+        self.abilities.echo = False
+        raise EngineError(_NO_ECHO.format(url=self.server.base_url, why=why))
+
+    async def _ask(self, body: Any, prompt_tokens: int, most_tokens: int, pace: Pace) -> Ok | Broken | Refused:
+        """Until there is an answer, or no hope of one."""
+        faults = 0
+        while True:
+            epoch = await pace.enter()
+            reserved = 0.0
+            try:
+                path, content = body()
+                reserved = await self._reserve(prompt_tokens, most_tokens)
+                try:
+                    reply = await self._send(path, content)
+                except BaseException:
+                    self.budget.settle(reserved, 0, 0)
+                    raise
+                self._settle(reply, reserved, prompt_tokens)
+            finally:
+                pace.leave()
+            if isinstance(reply, Ok):
+                pace.succeeded()
+                self.abilities.accepted(content)
+                return reply
+            if isinstance(reply, Overloaded):
+                pace.refused(epoch, reply.retry_after)
+                if time.monotonic() - pace.last_success > _ASKED_WITHOUT_ANSWER:
+                    raise EngineError(
+                        f"{self.server.base_url} has refused every request for 15 minutes: {reply.reason}"
+                    )
+                continue
+            if isinstance(reply, Refused):
+                # What it refuses would not be sent again: found out meanwhile by another request, or just now.
+                if (path, content) != body() or self._learned(reply, path, content):
+                    continue
+                self._fatal(reply)
+                return reply
+            faults += 1
+            if faults > self.options.retries:
+                if reply.unreachable and not self._timed:
+                    raise EngineError(f"{reply.reason}; is the server running, and is the URL right?")
+                return Broken(f"{reply.reason} ({faults} tries)")
+            await asyncio.sleep(min(30.0, 0.25 * 2**faults) * (0.5 + random.random()))
+
+    async def _reserve(self, prompt_tokens: int, most_tokens: int) -> float:
+        """Wait for dear requests to come back cheaper than they might have been, before the limit counts as reached."""
+        prompt_tokens = int(prompt_tokens * self._underestimated) + 1
+        while not self.budget.fits(prompt_tokens, most_tokens) and self.budget.open:
+            await asyncio.sleep(0.02)
+        return self.budget.reserve(prompt_tokens, most_tokens)
+
+    async def _send(self, path: str, content: Mapping[str, Any]) -> Reply:
+        started = time.monotonic()
+        self.requests += 1
+        reply = await self.server.post(path, content, self._patience())
+        if isinstance(reply, Ok):
+            self._slowest = max(self._slowest, time.monotonic() - started)
+            self._timed += 1
+            return reply
+        return type(reply)(**{**_fields(reply), "reason": self._scrubber.text(reply.reason)})
+
+    def _patience(self) -> float:
+        """Once it is known how slow the server is, ten times that; a hang then costs less than the whole timeout."""
+        if self._timed < _SLOWEST_KNOWN_AFTER:
+            return self.options.timeout
+        return min(self.options.timeout, max(_QUICKEST_TIMEOUT, 10 * self._slowest))
+
+    def _settle(self, reply: Reply, reserved: float, expected: int) -> None:
+        prompt = generated = cached = 0
+        if isinstance(reply, Ok):
+            usage = reply.body.get("usage")
+            if isinstance(usage, Mapping):
+                prompt, generated = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
+                cached = int((usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0)
+            for found, name in ((self._fingerprints, "system_fingerprint"), (self._served, "model")):
+                if isinstance(reply.body.get(name), str) and len(found) < 8:
+                    found.add(reply.body[name])
+        self._underestimated = max(self._underestimated, prompt / max(expected, 1))
+        self.budget.settle(reserved, prompt, generated)
+        self.usage.prompt += prompt
+        self.usage.computed += prompt - cached
+        self.usage.cached += cached
+        self.usage.generated += generated
+
+    def _learned(self, reply: Refused, path: str, content: Mapping[str, Any]) -> bool:
+        if (
+            reply.status in (404, 405)
+            or "not a chat model" in reply.reason
+            or "not supported in the v1/completions" in reply.reason
+        ):
+            if (
+                path == "/completions"
+                and self.abilities.chat is None
+                and "prompt" in content
+                and not content.get("echo")
+            ):
+                self.abilities.chat = True
+                return True
+            return False
+        return reply.status in (400, 422) and self.abilities.learn(reply.reason, reply.param, content)
+
+    def _fatal(self, reply: Refused) -> None:
+        where = f"{self.server.base_url}: {reply.reason}"
+        if reply.status in (401, 403):
+            raise EngineError(f"{where}; the key is read from {self.options.key_env}")
+        if reply.status == 402:
+            raise EngineError(f"{where}; what was answered is kept")
+        if reply.status == 404:
+            raise EngineError(f"{where}; is {self.model} served there?")
+        if 300 <= reply.status < 400:
+            raise EngineError(where)
+
+
+class _End:
+    pass
+
+
+_END = _End()
+_NO_ECHO = (
+    "{url} does not give the log-probabilities of a prompt ({why}): multiple-choice tasks cannot be scored there."
+    " Use tasks that generate, or run the model with --engine vllm or hf"
+)
+
+
+def _same(answer: Answer, id_: int) -> Answer:
+    if isinstance(answer, Generated):
+        return Generated(id_, answer.text, answer.finish, answer.tokens, answer.reasoning, answer.top_logprobs)
+    return Failed(id_, answer.reason) if isinstance(answer, Failed) else answer
+
+
+def _fields(reply: Any) -> dict[str, Any]:
+    return {name: getattr(reply, name) for name in reply.__dataclass_fields__}
+
+
+def load(
+    spec: ModelSpec,
+    tokenizer: Any = None,
+    adapters: Sequence[Adapter] = (),
+    *,
+    silent: bool = False,
+    frugal: bool = False,
+    flag: str = "--model-args",
+    **options: Any,
+) -> OpenAIEngine:
+    """`flag`: what the arguments were typed behind, for messages."""
+    if adapters:
+        raise UsageError("--adapter: an API has no adapters; serve it under a model name of its own")
+    known = Options.__dataclass_fields__
+    asked = {**dict(spec.args), **options}
+    concurrency = asked.pop("num_concurrent", None)  # lm-eval's name for it
+    if concurrency is not None:
+        asked.setdefault("max_concurrency", concurrency)
+    for name in (
+        "eos_string",
+        "max_length",
+        "max_gen_toks",
+        "tokenizer_backend",
+        "tokenized_requests",
+        "add_bos_token",
+    ):
+        asked.pop(name, None)  # what the tokens' room reads
+    for name in asked:
+        if Scrubber.is_secret_entry(name):
+            raise UsageError(f"{flag} {name}=…: a key does not belong on a command line; set OPENAI_API_KEY")
+        if name not in known:
+            raise UsageError(f"{flag} {name}: unknown to the openai engine{nearest(name, known)}")
+    given = Options(**{name: value for name, value in asked.items() if value is not None})
+    return OpenAIEngine(spec.source, given, silent=silent, frugal=frugal)

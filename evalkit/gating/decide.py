@@ -1,0 +1,164 @@
+"""Evidence to verdicts.
+
+PASS: the lower bound is above −tolerance. REGRESSION: the upper bound, corrected for how many were tested, is below it.
+Else CANNOT TELL.
+
+A pass over all tasks claims that every one of them holds, which is an intersection–union test and needs no correction
+(Berger 1982, Technometrics 24:295). A regression claims that at least one fails, and is Holm-corrected over all that
+could have failed the gate. Tests that could not fail whatever the changes were, because too few documents changed, are
+no chances of error and leave the family (Tarone 1990, Biometrics 46:515).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from evalkit.gating.evidence import Evidence, FlagEvidence
+from evalkit.gating.verdict import Bound, FlagVerdict, Verdict
+from evalkit.stats import BoundedDifference, documents_needed, holm, holm_levels
+
+__all__ = ["Decision", "decide"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The metric's own verdict and those of its flags; `verdict` is what they come to."""
+
+    verdict: Verdict
+    metric: Verdict
+    p: float
+    p_holm: float
+    margin_lower: Bound
+    margin_upper: Bound
+    lower: Bound
+    upper: Bound
+    flags: tuple[FlagVerdict, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Test:
+    p: float
+    testable: bool
+
+
+def decide(evidence: Sequence[Evidence], confidence: float = 0.95, *, settled: Collection[int] = ()) -> list[Decision]:
+    """One decision for each, in order. Advisory tasks are a family of their own: they can't fail the gate.
+
+    `settled` are places that were judged elsewhere: they find nothing here, and still count among the chances of error.
+    """
+    decisions: dict[int, Decision] = {}
+    for advisory in (False, True):
+        places = [i for i, one in enumerate(evidence) if (one.policy.tier == "advisory") == advisory]
+        closed = [i in settled for i in places]
+        family = _family([evidence[i] for i in places], 1 - confidence, closed)
+        for place, decision in zip(places, family, strict=True):
+            decisions[place] = decision
+    return [decisions[i] for i in range(len(evidence))]
+
+
+def _family(evidence: Sequence[Evidence], alpha: float, closed: Sequence[bool]) -> list[Decision]:
+    tests = [test for one, shut in zip(evidence, closed, strict=True) for test in _tests(one, shut)]
+    inside = [i for i, test in enumerate(tests) if test.testable]
+    p_holm, levels = [1.0] * len(tests), [alpha / max(1, len(inside))] * len(tests)
+    if inside:
+        p_values = [tests[i].p for i in inside]
+        for i, p, level in zip(inside, holm(p_values), holm_levels(p_values, alpha), strict=True):
+            p_holm[i], levels[i] = float(p), float(level)
+    decisions, place = [], 0
+    for one in evidence:
+        width = 1 + len(one.flags)
+        mine = slice(place, place + width)
+        decisions.append(_decision(one, tests[mine], p_holm[mine], levels[mine], alpha))
+        place += width
+    return decisions
+
+
+def _tests(one: Evidence, closed: bool) -> list[_Test]:
+    if closed:
+        return [_Test(1.0, True), *(_Test(1.0, flag.change is not None) for flag in one.flags)]
+    return [_metric_test(one), *(_flag_test(flag, one) for flag in one.flags)]
+
+
+def _metric_test(one: Evidence) -> _Test:
+    if one.best is None:
+        return _Test(1.0, False)
+    testable = one.relative > 0 or one.best.discordance * one.best.scale > one.absolute
+    return _Test(one.best.p_below(-one.absolute, one.relative) if testable else 1.0, testable)
+
+
+def _flag_test(flag: FlagEvidence, one: Evidence) -> _Test:
+    if flag.change is None or flag.change.discordance <= one.policy.max_rise:
+        return _Test(1.0, False)
+    return _Test(flag.change.p_below(-one.policy.max_rise), True)
+
+
+def _decision(
+    one: Evidence, tests: Sequence[_Test], p_holm: Sequence[float], levels: Sequence[float], alpha: float
+) -> Decision:
+    margin_lower = _bound(one.worst, -1, alpha, one.relative, one.absolute)
+    margin_upper = _bound(one.best, +1, levels[0], one.relative, one.absolute)
+    metric: Verdict = "cannot_tell"
+    if margin_upper.value is not None and margin_upper.value < 0 and p_holm[0] < alpha:
+        metric = "regression"
+    elif margin_lower.value is not None and margin_lower.value > 0 and one.doubt is None:
+        metric = "pass"
+    flags = tuple(
+        _flag_verdict(flag, one, test, p, level, alpha)
+        for flag, test, p, level in zip(one.flags, tests[1:], p_holm[1:], levels[1:], strict=True)
+    )
+    verdicts = {metric, *(flag.verdict for flag in flags)}
+    return Decision(
+        verdict="regression" if "regression" in verdicts else "cannot_tell" if "cannot_tell" in verdicts else "pass",
+        metric=metric,
+        p=tests[0].p,
+        p_holm=p_holm[0],
+        margin_lower=margin_lower,
+        margin_upper=margin_upper,
+        lower=_bound(one.worst, -1, alpha),
+        upper=_bound(one.best, +1, levels[0]),
+        flags=flags,
+    )
+
+
+def _bound(
+    found: BoundedDifference | None, side: int, alpha: float, relative: float = 0.0, shift: float = 0.0
+) -> Bound:
+    level = 1 - alpha
+    if found is None:
+        return Bound(None, level)
+    value = found.upper(level, relative) if side > 0 else found.lower(level, relative)
+    return Bound(value + shift if math.isfinite(value) else None, level)
+
+
+def _flag_verdict(
+    flag: FlagEvidence, one: Evidence, test: _Test, p_holm: float, level: float, alpha: float
+) -> FlagVerdict:
+    most = one.policy.max_rise
+    verdict: Verdict = "pass"
+    needed = None
+    if flag.change is not None and p_holm < alpha:
+        verdict = "regression"
+    elif flag.change is not None and flag.rise > most:
+        # A rise within the tolerance as it stands is enough: the metric's own bound covers what answers are worth.
+        verdict = "cannot_tell"
+        needed = documents_needed(flag.change.lost, flag.change.gained, tolerance=most, level=1 - level)
+    risen = Bound(0.0, 1 - level) if flag.change is None else Bound(-flag.change.upper(1 - level), 1 - level)
+    return FlagVerdict(
+        kind=flag.kind,
+        verdict=verdict,
+        baseline=flag.baseline,
+        candidate=flag.candidate,
+        n=flag.n,
+        rise=flag.rise,
+        max_rise=most,
+        lower=risen,
+        p=test.p,
+        p_holm=p_holm,
+        needed_n=None if needed is None or flag.change is None else _documents(needed, flag.change),
+    )
+
+
+def _documents(effective: int, change: BoundedDifference) -> int:
+    return math.ceil(effective * change.design_effect)

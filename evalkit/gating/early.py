@@ -1,0 +1,171 @@
+"""Verdicts before the last document, without more errors than a verdict at the end.
+
+Each target (a task, or a group as a whole) is drawn in rounds, and read at their ends alone. Of the error that the
+policy allows, a quarter is spent on looking early and the rest on the gate's own look at the end, so that the two
+together err no more often than the gate:
+
+    PASS         the confidence sequence is above −tolerance, at a quarter of the error. As in the gate, no correction:
+                 a pass over all tasks claims every one of them.
+    REGRESSION   it is below, Holm-corrected over all targets that are looked at early. A confidence sequence's p-values
+                 only ever fall, so that what is rejected once stays rejected, and Holm's proof holds at any time.
+    the end      where all documents are in and nothing was sure, the gate decides as ever, at 1 − ¾ of the error.
+                 Targets that stopped before stay in its family as tests that found nothing.
+
+Trouble with answers (cut, unparsed …) holds an early PASS back as long as it has risen beyond what is tolerated, and is
+judged at the end; it never stops a target by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from evalkit.comparison import Measured, measure
+from evalkit.gating.decide import Decision, decide
+from evalkit.gating.evidence import Evidence, of_measured
+from evalkit.gating.finished import task_verdict
+from evalkit.gating.trial import Trial
+from evalkit.gating.verdict import TaskVerdict, Verdict
+from evalkit.stats import holm, holm_levels
+
+__all__ = ["EARLY_SHARE", "EarlyVerdict", "conclude", "judge"]
+
+EARLY_SHARE = 0.25
+"""Of the error allowed, the part that looking early may spend."""
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyVerdict:
+    task: TaskVerdict
+    used: int
+    of: int
+    rounds: int
+    """Complete ones that were drawn."""
+    rounds_of: int
+    by: str
+    """sequence: by the confidence sequence. gate: by the gate's look at all documents."""
+    in_full: str | None
+
+    def entry(self) -> dict[str, Any]:
+        """As results.json and the manifest hold it."""
+        task = self.task
+        return {
+            "verdict": task.verdict,
+            "by": self.by,
+            "n": self.used,
+            "of": self.of,
+            "not_run": self.of - self.used,
+            "rounds": self.rounds,
+            "rounds_of": self.rounds_of,
+            "in_full": self.in_full,
+            "tier": task.tier,
+            "metric": task.metric,
+            "higher_is_better": task.higher_is_better,
+            "baseline": task.baseline,
+            "candidate": task.candidate,
+            "delta": task.delta,
+            "lower": {"value": task.lower.value, "level": task.lower.level},
+            "upper": {"value": task.upper.value, "level": task.upper.level},
+            "margin": {
+                "lower": {"value": task.margin_lower.value, "level": task.margin_lower.level},
+                "upper": {"value": task.margin_upper.value, "level": task.margin_upper.level},
+            },
+            "p": task.p,
+            "p_holm": task.p_holm,
+            "max_drop": task.max_drop.typed,
+            "tolerance": task.tolerance,
+            "flips": {"lost": task.lost, "gained": task.gained},
+            "reasons": list(task.reasons),
+        }
+
+
+def judge(trials: Sequence[Trial], confidence: float) -> list[Trial]:
+    """After a look: the targets whose verdict has become sure."""
+    alpha = EARLY_SHARE * (1 - confidence)
+    found = []
+    for family in _families(trials):
+        for one, p in zip(family, holm([one.p_below for one in family]), strict=True):
+            if one.sure is not None or one.in_full:
+                continue
+            if p < alpha:
+                one.sure = "regression"
+            elif one.p_above < alpha and _no_trouble(one):
+                one.sure = "pass"
+            if one.sure is not None:
+                found.append(one)
+    return found
+
+
+def conclude(trials: Sequence[Trial], confidence: float) -> tuple[EarlyVerdict, ...]:
+    """All that was to be drawn is in: the verdicts, the gate's own where nothing was sure before."""
+    alpha = 1 - confidence
+    found = [measure(one.target, one.drawn()) for one in trials]
+    evidence = [of_measured(measured, one.policy) for measured, one in zip(found, trials, strict=True)]
+    stopped = frozenset(i for i, one in enumerate(trials) if not one.complete)
+    at_the_end = 1 - (1 - EARLY_SHARE) * alpha
+    decisions = decide(evidence, at_the_end, settled=stopped)
+    ahead = {id(one): early for family in _families(trials) for one, early in _early(family, EARLY_SHARE * alpha)}
+    return tuple(
+        _verdict(one, measured, proof, decision, ahead.get(id(one)), at_the_end)
+        for one, measured, proof, decision in zip(trials, found, evidence, decisions, strict=True)
+    )
+
+
+def _families(trials: Sequence[Trial]) -> list[list[Trial]]:
+    """Advisory targets can't fail the gate and are a family of their own."""
+    looked_at = [one for one in trials if one.looked_at]
+    return [[one for one in looked_at if (one.policy.tier == "advisory") == advisory] for advisory in (False, True)]
+
+
+def _no_trouble(one: Trial) -> bool:
+    flags = of_measured(measure(one.target, one.drawn()), one.policy).flags
+    return all(flag.rise <= one.policy.max_rise for flag in flags)
+
+
+def _early(family: Sequence[Trial], alpha: float) -> list[tuple[Trial, Decision]]:
+    """What the confidence sequences say of those that are sure."""
+    if not family:
+        return []
+    p_values = [one.p_below for one in family]
+    out = []
+    for one, p_holm, level in zip(family, holm(p_values), holm_levels(p_values, alpha), strict=True):
+        if one.sure is None:
+            continue
+        lower, upper = one.bounds(alpha, float(level), margin=False)
+        margin_lower, margin_upper = one.bounds(alpha, float(level), margin=True)
+        bounds = {"margin_lower": margin_lower, "margin_upper": margin_upper, "lower": lower, "upper": upper}
+        out.append((one, Decision(one.sure, one.sure, one.p_below, float(p_holm), flags=(), **bounds)))
+    return out
+
+
+def _verdict(
+    one: Trial, found: Measured, proof: Evidence, at_end: Decision, early: Decision | None, confidence: float
+) -> EarlyVerdict:
+    decision = at_end
+    if early is not None:
+        decision = early
+        if one.complete:
+            # All documents are in: what the gate has to say of trouble with answers counts beside the metric.
+            verdicts = {early.metric, *(flag.verdict for flag in at_end.flags)}
+            worst: Verdict = "regression" if "regression" in verdicts else early.metric
+            worst = "cannot_tell" if worst == "pass" and "cannot_tell" in verdicts else worst
+            decision = replace(early, verdict=worst, flags=at_end.flags)
+    task = task_verdict(found, proof, decision, None, confidence)
+    if early is not None:
+        task = replace(task, ci95=None, reasons=(*_sure_line(one), *task.reasons))
+    elif one.in_full:
+        task = replace(task, reasons=(*task.reasons, f"run in full: {one.in_full}"))
+    return EarlyVerdict(
+        task=task,
+        used=one.used,
+        of=one.size,
+        rounds=one.drawing.rounds if one.in_full else one.done,
+        rounds_of=one.drawing.rounds,
+        by="gate" if early is None else "sequence",
+        in_full=one.in_full,
+    )
+
+
+def _sure_line(one: Trial) -> list[str]:
+    return [] if one.complete else [f"sure after {one.used:,} of {one.size:,} documents"]

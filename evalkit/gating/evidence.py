@@ -1,0 +1,104 @@
+"""What the gate decides on: bounded differences of the metric, and of each kind of trouble with answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from evalkit.comparison import FLAGS, NO_ANSWER, Measured, design
+from evalkit.policy import TaskPolicy
+from evalkit.stats import BoundedDifference, Design, bounded_difference
+
+__all__ = ["KINDS", "Evidence", "FlagEvidence", "of_measured", "of_values"]
+
+KINDS = ("cut", "unfinished", "unparsed", "missing")
+
+
+@dataclass(frozen=True, slots=True)
+class FlagEvidence:
+    kind: str
+    baseline: int
+    candidate: int
+    n: int
+    change: BoundedDifference | None
+    """Of the share of documents without this trouble; None where neither run has any."""
+
+    @property
+    def rise(self) -> float:
+        return (self.candidate - self.baseline) / self.n if self.n else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Differences point up where the candidate is better."""
+
+    name: str
+    policy: TaskPolicy
+    point: BoundedDifference | None
+    worst: BoundedDifference | None
+    best: BoundedDifference | None
+    flags: tuple[FlagEvidence, ...] = ()
+    doubt: str | None = None
+    """Why this evidence can't carry a PASS, though it can carry a regression."""
+
+    @property
+    def relative(self) -> float:
+        return self.policy.max_drop.value if self.policy.max_drop.relative else 0.0
+
+    @property
+    def absolute(self) -> float:
+        return 0.0 if self.policy.max_drop.relative else self.policy.max_drop.value
+
+    @property
+    def tolerance(self) -> float | None:
+        """The drop tolerated on the metric's scale."""
+        if not self.policy.max_drop.relative:
+            return self.policy.max_drop.value
+        return None if self.point is None else self.relative * self.point.base
+
+
+def of_values(
+    name: str,
+    baseline: ArrayLike,
+    candidate: ArrayLike,
+    policy: TaskPolicy | None = None,
+    *,
+    strata: ArrayLike | None = None,
+    clusters: ArrayLike | None = None,
+    scale: float = 1.0,
+) -> Evidence:
+    """Evidence from two columns of values, higher being better: for simulations and for callers without run folders."""
+    a, b = np.asarray(baseline, float), np.asarray(candidate, float)
+    plan = Design(a.size, strata=strata, clusters=clusters)
+    found = bounded_difference(b - a, scale=scale, baseline=a, design=plan)
+    return Evidence(name, policy or TaskPolicy(), found, found, found)
+
+
+def of_measured(found: Measured, policy: TaskPolicy, doubt: str | None = None) -> Evidence:
+    return Evidence(
+        name=found.target.key,
+        policy=policy,
+        point=found.point,
+        worst=found.worst,
+        best=found.best,
+        flags=tuple(_flag(kind, found) for kind in KINDS),
+        doubt=doubt,
+    )
+
+
+def _flag(kind: str, found: Measured) -> FlagEvidence:
+    pairs = found.pairs
+    bits = NO_ANSWER if kind == "missing" else FLAGS[kind]
+    here, there = (pairs.baseline_flags & bits) > 0, (pairs.candidate_flags & bits) > 0
+    chosen = np.ones(here.size, dtype=bool)
+    if kind != "missing":
+        # An answer that is not there is neither cut nor unreadable; it has a kind of its own.
+        chosen = np.isfinite(pairs.baseline) & np.isfinite(pairs.candidate)
+        here, there = here[chosen], there[chosen]
+    counted = FlagEvidence(kind, int(here.sum()), int(there.sum()), int(here.size), None)
+    if not (here.any() or there.any()):
+        return counted
+    plan = design(found.target, pairs, chosen, weighted=False)
+    return replace(counted, change=bounded_difference(here.astype(float) - there.astype(float), design=plan))

@@ -1,0 +1,233 @@
+"""Baseline and candidate, read, measured and judged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from evalkit.comparison import (
+    Measured,
+    Target,
+    check,
+    check_allowed,
+    entry,
+    figure,
+    headline,
+    judged,
+    limits_note,
+    measured,
+    requested_names,
+    resolve,
+    shared_names,
+    usable,
+    whole,
+)
+from evalkit.errors import ConfigError, NotComparable
+from evalkit.gating.decide import Decision, decide
+from evalkit.gating.evidence import Evidence, of_measured
+from evalkit.gating.reasons import needed_documents, needed_repeats, reasons
+from evalkit.gating.verdict import GateResult, Noise, TaskVerdict, overall
+from evalkit.policy import DEFAULT_DROP, Drop, Policy, TaskPolicy
+from evalkit.results import Run
+
+__all__ = ["check_drop", "gate", "task_verdict"]
+
+_ROUNDING = 0.0101
+"""Two figures rounded to two digits differ by up to 0.01 from what their rows add up to."""
+
+
+def gate(
+    baseline: Run,
+    candidate: Run,
+    policy: Policy | None = None,
+    *,
+    noise: Run | None = None,
+    allow: Collection[str] = (),
+) -> GateResult:
+    """Judge every task that the policy names; without any, every name that both runs were asked for.
+
+    `noise` is a second run of the baseline; `allow` names the differences between the runs that are meant.
+    """
+    chosen = policy or Policy()
+    meant = check_allowed(allow)
+    for run in (baseline, candidate, *([noise] if noise else [])):
+        usable(run)
+        whole(run)
+    policies = _policies(baseline, candidate, chosen)
+    targets = [
+        replace(resolve(baseline, candidate, one.task or name, one.metric), label=name)
+        for name, one in policies.items()
+    ]
+    leaves = list(dict.fromkeys(leaf for target in targets for leaf in target.leaves))
+    notes = [*limits_note(baseline, candidate), *check(baseline, candidate, leaves, meant)]
+    notes += _not_judged(baseline, candidate, [target.name for target in targets])
+    notes += [note for target in targets for note in _model_judged(baseline, candidate, target.name, target.metric)]
+    if baseline.path.resolve() == candidate.path.resolve():
+        notes.append("baseline and candidate are the same run")
+    found = [measured(baseline, candidate, target, meant)[0] for target in targets]
+    for one in found:
+        check_drop(one, policies[one.target.key])
+    noises = [_noise(baseline, noise, target) for target in targets]
+    if noise and (without := [t.key for t, other in zip(targets, noises, strict=True) if other is None]):
+        notes.append(f"no noise floor for {', '.join(without)}: {noise.run_id} lacks it")
+    evidence = [
+        of_measured(one, policies[one.target.key], _contradiction(baseline, candidate, one, policies[one.target.key]))
+        for one in found
+    ]
+    decisions = decide(evidence, chosen.confidence)
+    tasks = tuple(
+        task_verdict(one, proof, decision, other, chosen.confidence)
+        for one, proof, decision, other in zip(found, evidence, decisions, noises, strict=True)
+    )
+    return GateResult(overall(tasks), baseline, candidate, chosen, tasks, noise, tuple(notes))
+
+
+def _policies(baseline: Run, candidate: Run, policy: Policy) -> dict[str, TaskPolicy]:
+    if policy.tasks:
+        return dict(policy.tasks)
+    names = shared_names([baseline, candidate])
+    if not names:
+        raise NotComparable(
+            f"{candidate.run_id} and {baseline.run_id} share no task to judge:"
+            f" {', '.join(candidate.requested) or 'none'} against {', '.join(baseline.requested) or 'none'}"
+        )
+    opinions = {
+        f"{name} {metric}": _opinion(baseline, name, metric) for name, metric in _opinions(baseline, candidate, names)
+    }
+    return {**{name: TaskPolicy() for name in names}, **opinions}
+
+
+def _opinions(baseline: Run, candidate: Run, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """What one judge said of both runs beside the headline: shown, and counted by nobody who did not ask for it."""
+    for name in names:
+        here, there = entry(baseline, name) or {}, entry(candidate, name) or {}
+        for metric in judged(here):
+            ours, theirs = here["metrics"][metric], (there.get("metrics") or {}).get(metric)
+            if metric == headline(here) or not isinstance(theirs, Mapping):
+                continue
+            alike = all(ours.get(key) == theirs.get(key) for key in ("rubric", "fingerprint", "against"))
+            if alike and ours.get("value") is not None and theirs.get("value") is not None:
+                yield name, metric
+
+
+def _opinion(baseline: Run, name: str, metric: str) -> TaskPolicy:
+    """A hundredth of the scale, as for the others."""
+    scale = (entry(baseline, name) or {})["metrics"][metric].get("scale") or (0.0, 1.0)
+    drop = Drop(round(DEFAULT_DROP.value * (scale[1] - scale[0]), 6))
+    return TaskPolicy(task=name, metric=metric, max_drop=drop, tier="advisory")
+
+
+def check_drop(found: Measured, policy: TaskPolicy) -> None:
+    """One point on a metric from 0 to 1 is 0.01. A tolerance that nothing can exceed would pass anything."""
+    drop = policy.max_drop
+    if drop.relative or found.ends is None or drop.value < found.ends[1] - found.ends[0]:
+        return
+    low, high = found.ends
+    raise ConfigError(
+        f"{found.target.name}: max_drop {drop} tolerates everything, since {found.target.metric} goes from {low:g} to"
+        f' {high:g}; write 0.01 for a hundredth of that, or "1%" for a share of the baseline'
+    )
+
+
+def _model_judged(baseline: Run, candidate: Run, name: str, metric: str) -> list[str]:
+    """A figure that a model gave stands for people's only as far as it was held against theirs."""
+    found = [((entry(run, name) or {}).get("metrics") or {}).get(metric) for run in (baseline, candidate)]
+    judged = [one for one in found if isinstance(one, Mapping) and "rubric" in one]
+    if not judged:
+        return []
+    if len({(str(one["rubric"]), str(one.get("fingerprint"))) for one in judged}) > 1:
+        raise NotComparable(
+            f"{name}: {metric} was judged by another judge or rubric in each run;"
+            " judge both alike with evalkit judge run"
+        )
+    reasons = [one["calibration"]["reason"] for one in judged if (one.get("calibration") or {}).get("reason")]
+    return [f"{name}: {metric} has no calibration record: {reasons[0]}"] if reasons else []
+
+
+def _not_judged(baseline: Run, candidate: Run, judged: Sequence[str]) -> list[str]:
+    notes = []
+    for name in dict.fromkeys([*requested_names(baseline), *requested_names(candidate)]):
+        if name in judged:
+            continue
+        lacks = [run.run_id for run in (baseline, candidate) if entry(run, name) is None]
+        notes.append(f"{name} is not judged: " + (f"{' and '.join(lacks)} lacks it" if lacks else "not in the policy"))
+    return notes
+
+
+def _noise(baseline: Run, noise: Run | None, target: Target) -> Measured | None:
+    if noise is None or any(entry(noise, leaf) is None for leaf in target.leaves):
+        return None
+    again = replace(resolve(baseline, noise, target.name, target.metric), label=target.label)
+    check(baseline, noise, target.leaves, ())
+    return measured(baseline, noise, again, ())[0]
+
+
+def _contradiction(baseline: Run, candidate: Run, found: Measured, policy: TaskPolicy) -> str | None:
+    """Why a PASS is withheld: results.json reports a drop beyond the tolerance that the rows don't show."""
+    unpaired = found.pairs.unpaired
+    if unpaired.outside_limit or unpaired.prompt_differs:
+        return None
+    name, metric = found.target.name, found.target.metric
+    said = [figure(run, name, metric) or 0.0 for run in (baseline, candidate)]
+    change, counted = said[1] - said[0], found.whole_candidate - found.whole_baseline
+    drop = policy.max_drop.value * (abs(found.baseline) if policy.max_drop.relative else 1.0)
+    if change * found.target.sign >= -drop or abs(change - counted) <= _ROUNDING * found.scale:
+        return None
+    return (
+        f"results.json reports a change of {change:+.4f}, the rows it is made of one of {counted:+.4f}:"
+        f" {metric} is no mean over documents, or a file was edited"
+    )
+
+
+def task_verdict(
+    found: Measured, proof: Evidence, decision: Decision, noise: Measured | None, confidence: float
+) -> TaskVerdict:
+    target, policy = found.target, proof.policy
+    needed = needed_documents(proof, decision, confidence)
+    return TaskVerdict(
+        name=target.key,
+        verdict=decision.verdict,
+        tier=policy.tier,
+        metric=target.metric,
+        higher_is_better=target.higher_is_better,
+        scale=found.scale,
+        baseline=_known(found.baseline),
+        candidate=_known(found.candidate),
+        delta=_known(found.delta),
+        ci95=_interval(found),
+        p=decision.p,
+        p_holm=decision.p_holm,
+        n=found.n,
+        lost=found.lost,
+        gained=found.gained,
+        max_drop=policy.max_drop,
+        tolerance=proof.tolerance,
+        margin_lower=decision.margin_lower,
+        margin_upper=decision.margin_upper,
+        lower=decision.lower,
+        upper=decision.upper,
+        needed_n=needed,
+        needed_repeats=needed_repeats(found, noise, needed),
+        missing_baseline=found.missing_baseline,
+        missing_candidate=found.missing_candidate,
+        missing_both=found.missing_both,
+        unpaired=found.pairs.unpaired,
+        flags=decision.flags,
+        noise=Noise(noise.n, noise.lost, noise.gained) if noise else None,
+        members=found.members,
+        reasons=reasons(found, proof, decision, needed, noise),
+    )
+
+
+def _interval(found: Measured) -> tuple[float, float] | None:
+    if found.worst is None or found.best is None:
+        return None
+    low, high = found.worst.lower(0.975), found.best.upper(0.975)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return None
+    return (low, high) if found.target.sign > 0 else (-high, -low)
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None

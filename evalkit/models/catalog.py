@@ -1,0 +1,257 @@
+"""Model aliases and what is known of each model, with the source of every fact.
+
+The facts stand in `catalog.yaml`. A fact that could not be verified is None and says why; nothing is guessed.
+`nano`, the model that ships inside, is an alias like the others.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from evalkit.errors import ConfigError, UnknownModel, nearest
+
+__all__ = [
+    "Entry", "Fact", "Found", "Kind", "adapter_base", "adapters", "all_entries", "find_adapter", "get", "kind", "load",
+    "nano_path", "resolve",
+]  # fmt: skip
+
+Kind = Literal["base", "instruct", "chat"]
+
+_FILE = Path(__file__).with_name("catalog.yaml")
+_KINDS = ("base", "instruct", "chat")
+_FORMS = "[value, source], [value, source, note] or {reason: …}"
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+# The words that names of tuned models end in or carry between dashes. A hint, never a fact.
+_NAME_HINTS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
+    ("instruct", re.compile(r"(^|[-_.])(instruct|it|sft|dpo)([-_.]|$)", re.IGNORECASE)),
+    ("chat", re.compile(r"(^|[-_.])(chat|assistant)([-_.]|$)", re.IGNORECASE)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    value: Any = None
+    source: str | None = None
+    """A URL, a page of this project's documentation, or `name` for a hint taken from the model's name."""
+    reason: str | None = None
+    """Why the value is not known."""
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    alias: str
+    id: str | None
+    """On the hub; None for what ships inside."""
+    also: tuple[str, ...]
+    kind: Fact
+    parameters: Fact
+    context: Fact
+    """Tokens."""
+    architecture: Fact
+    license: Fact
+    commercial: Fact
+    """True, False or `conditions`."""
+
+    @property
+    def source(self) -> str:
+        """What a loader opens."""
+        return self.id or str(nano_path())
+
+    @property
+    def license_id(self) -> str | None:
+        value: str | None = self.license.value
+        return value
+
+    @property
+    def facts(self) -> dict[str, Fact]:
+        return {name: getattr(self, name) for name in _FACTS}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a name on the command line stands for."""
+
+    typed: str
+    source: str
+    """A hub id or a path."""
+    entry: Entry | None = None
+
+    @property
+    def alias(self) -> str | None:
+        return self.entry.alias if self.entry else None
+
+    @property
+    def kind(self) -> Kind | None:
+        """As verified; `kind()` also takes hints from names."""
+        value: Kind | None = self.entry.kind.value if self.entry else None
+        return value
+
+
+_FACTS = tuple(field.name for field in fields(Entry) if field.name not in ("alias", "id", "also"))
+
+
+def nano_path() -> Path:
+    """The checkpoint that ships inside, in a checkout and in an installed package alike."""
+    return Path(__file__).parents[1] / "_models" / "nano"
+
+
+def adapters() -> Mapping[str, Path]:
+    """The LoRA adapters of `nano` that ship beside it, by name."""
+    found = sorted(nano_path().parent.glob("*/adapter_config.json"))
+    return {file.parent.name: file.parent for file in found}
+
+
+def adapter_base(name: str) -> str:
+    """The model that a shipped adapter was trained on."""
+    import json
+
+    config = json.loads((adapters()[name] / "adapter_config.json").read_text("utf-8"))
+    return str(config["base_model_name_or_path"])
+
+
+def find_adapter(typed: str) -> str:
+    """What a loader opens: a folder of that name, a hub id, or the adapter that ships under that name."""
+    if Path(typed).exists() or _HUB_ID.fullmatch(typed):
+        return typed
+    shipped = adapters()
+    if typed not in shipped:
+        raise UnknownModel(
+            f"no adapter {typed!r}: there is no such folder, and none of that name ships with evalkit"
+            f"{nearest(typed, shipped)} (--adapter takes a folder, a hub id like org/name, or one of "
+            f"{', '.join(sorted(shipped))})"
+        )
+    return str(shipped[typed])
+
+
+def all_entries() -> tuple[Entry, ...]:
+    return _shipped()
+
+
+def get(name: str) -> Entry | None:
+    """By alias, other name or hub id; capitals do not matter."""
+    return _by_name().get(name.strip().lower())
+
+
+def kind(name: str) -> Fact:
+    """Base, instruct or chat: the catalog's word, else a hint from the name, else None and why."""
+    entry = get(name)
+    if entry is not None and entry.kind.value is not None:
+        return entry.kind
+    for hinted, pattern in _NAME_HINTS:
+        if pattern.search(Path(name).name):
+            return Fact(hinted, source="name")
+    if entry is not None:
+        return entry.kind
+    return Fact(reason=f"{name} is not in the catalog, and its name says nothing")
+
+
+def resolve(typed: str) -> Found:
+    """What was typed, found: an alias, `nano`, a hub id or a folder. A folder of that name wins over a hub id."""
+    name = typed.strip()
+    entry = get(name)
+    if entry is not None and "/" not in name:
+        return Found(typed, entry.source, entry)
+    path = Path(os.path.expanduser(name))  # noqa: PTH111  Path.expanduser raises where there is no such user
+    if name and path.is_dir():
+        return Found(typed, str(path))
+    if path.is_file():
+        raise UnknownModel(f"--model {typed}: a folder with a checkpoint is wanted, this is a file; type its folder")
+    if name.startswith((".", "/", "~")) or name.endswith("/"):
+        raise UnknownModel(f"--model {typed}: there is no folder {path}{_nearest_folder(path)}")
+    if entry is not None:
+        return Found(typed, entry.source, entry)
+    if _HUB_ID.fullmatch(name):
+        return Found(typed, name)
+    raise UnknownModel(
+        f"--model {typed}: no such alias or folder{nearest(name.lower(), _by_name()) or '.'} "
+        "Type an alias (`evalkit models` lists them), a hub id like org/name, or a path."
+    )
+
+
+def load(path: Path) -> tuple[Entry, ...]:
+    """Read and check a catalog file. ConfigError names the entry and what is wrong with it."""
+    import yaml
+
+    try:
+        raw = yaml.safe_load(path.read_bytes())
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(raw, Mapping) or set(raw) != {"sources", "models"} or not isinstance(raw["models"], list):
+        raise ConfigError(f"{path}: `sources` (a table) and `models` (a list) are wanted at the top")
+    sources = raw["sources"]
+    entries = tuple(_entry(path, item, sources) for item in raw["models"])
+    taken: dict[str, str] = {}
+    for entry in entries:
+        for name in _names(entry):
+            if name in taken:
+                raise ConfigError(f"{path}: {entry.alias}: {name!r} is taken by {taken[name]}")
+            taken[name] = entry.alias
+    return entries
+
+
+@cache
+def _shipped() -> tuple[Entry, ...]:
+    return load(_FILE)
+
+
+@cache
+def _by_name() -> Mapping[str, Entry]:
+    return {name: entry for entry in _shipped() for name in _names(entry)}
+
+
+def _names(entry: Entry) -> Iterator[str]:
+    yield from (name.lower() for name in dict.fromkeys((entry.alias, *entry.also)))
+    if entry.id:
+        yield entry.id.lower()
+
+
+def _entry(path: Path, raw: Any, sources: Mapping[str, str]) -> Entry:
+    alias = raw.get("alias") if isinstance(raw, Mapping) else None
+    if not isinstance(alias, str):
+        raise ConfigError(f"{path}: a model without an alias: {raw!r}")
+    where = f"{path}: {alias}"
+    known = ("alias", "id", "also", *_FACTS)
+    for key in raw:
+        if key not in known:
+            raise ConfigError(f"{where}: unknown key {key!r}{nearest(str(key), known)}")
+    for key in ("id", *_FACTS):
+        if key not in raw:
+            raise ConfigError(f"{where}: {key} is missing; say {{reason: …}} where it is not known")
+    facts = {key: _fact(f"{where}: {key}", raw[key], sources) for key in _FACTS}
+    if facts["kind"].value not in (None, *_KINDS):
+        raise ConfigError(f"{where}: kind is one of {', '.join(_KINDS)}, not {facts['kind'].value!r}")
+    for key in ("parameters", "context"):
+        value = facts[key].value
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value <= 0):
+            raise ConfigError(f"{where}: {key}: a positive whole number is wanted, not {value!r}")
+    if facts["commercial"].value not in (None, True, False, "conditions"):
+        raise ConfigError(f"{where}: commercial is true, false or conditions, not {facts['commercial'].value!r}")
+    return Entry(alias=alias, id=raw["id"], also=tuple(raw.get("also", ())), **facts)
+
+
+def _fact(where: str, raw: Any, sources: Mapping[str, str]) -> Fact:
+    if isinstance(raw, Mapping):
+        if set(raw) != {"reason"} or not isinstance(raw["reason"], str):
+            raise ConfigError(f"{where}: {_FORMS} is wanted, this is {raw!r}")
+        return Fact(reason=raw["reason"])
+    if not isinstance(raw, list) or len(raw) not in (2, 3) or raw[0] is None:
+        raise ConfigError(f"{where}: {_FORMS} is wanted, this is {raw!r}")
+    value, source, *note = raw
+    if source not in sources:
+        raise ConfigError(f"{where}: the source {source!r} is not in the table{nearest(str(source), sources)}")
+    return Fact(value, sources[source], note=note[0] if note else None)
+
+
+def _nearest_folder(path: Path) -> str:
+    try:
+        beside = [child.name for child in path.parent.iterdir() if child.is_dir()]
+    except OSError:
+        return f"; {path.parent} does not exist either"
+    return nearest(path.name, beside)

@@ -1,0 +1,211 @@
+"""Runs side by side: on a terminal, as markdown, as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from evalkit.comparison import Against, Comparison, Flip, TaskComparison
+from evalkit.reporting.pieces import cell, draw, members_entry, row, run_entry, unpaired_entry
+
+__all__ = ["as_dict", "as_json", "as_markdown", "show"]
+
+_HEAD = (
+    "task",
+    "metric",
+    "baseline",
+    "candidate",
+    "Δ",
+    "95% interval",
+    "p",
+    "lost / gained",
+    "changed",
+    "detectable",
+    "n",
+)
+_LONGEST = 1200
+"""Characters of an answer that are printed; the rest stands in samples/."""
+
+
+def as_dict(comparison: Comparison) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "baseline": run_entry(comparison.baseline),
+        "against": [
+            {
+                **run_entry(against.run),
+                "tasks": {task.name: _task(task) for task in against.tasks},
+                "notes": list(against.notes),
+            }
+            for against in comparison.against
+        ],
+    }
+
+
+def as_json(comparison: Comparison) -> str:
+    return json.dumps(as_dict(comparison), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def as_markdown(comparison: Comparison) -> str:
+    text: list[str] = []
+    for against in comparison.against:
+        text += [f"## {cell(_title(comparison, against))}", "", row(_HEAD)]
+        text.append("|" + "|".join("---:" if i > 1 else "---" for i in range(len(_HEAD))) + "|")
+        text += [row(_cells(task)) for task in against.tasks]
+        remarks = _remarks(against)
+        text += ["", *(f"- {cell(remark)}" for remark in remarks)] if remarks else []
+        for flip in _flips(against):
+            text += ["", f"### {cell(_flip_title(flip))}", ""]
+            for what, content in _parts(flip):
+                text += [f"{what}:", "", _fenced(content), ""]
+        text.append("")
+    return "\n".join(text)
+
+
+def show(comparison: Comparison) -> None:
+    """To stdout: tables on a terminal, markdown in a pipe."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        print(as_markdown(comparison), end="")
+        return
+    for against in comparison.against:
+        _show(console, comparison, against)
+
+
+def _show(console: Any, comparison: Comparison, against: Against) -> None:
+    from rich.markup import escape
+
+    lines = []
+    for task in against.tasks:
+        cells = [escape(text) for text in _cells(task)]
+        colour = {True: "green", False: "red", None: "default"}[task.improved]
+        lines.append([*cells[:4], f"[{colour}]{cells[4]}[/]", *cells[5:]])
+    optional = ("metric", "detectable", "changed", "p", "n")
+    draw(console, _title(comparison, against), _HEAD, lines, words=2, optional=optional)
+    for remark in _remarks(against):
+        console.print(f"[yellow]{escape(remark)}[/]")
+    for flip in _flips(against):
+        _show_flip(console, flip)
+
+
+def _show_flip(console: Any, flip: Flip) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=escape(_flip_title(flip)), title_justify="left", show_lines=False, expand=True)
+    table.add_column(f"baseline ({flip.baseline_value:g})", ratio=1, overflow="fold")
+    table.add_column(f"candidate ({flip.candidate_value:g})", ratio=1, overflow="fold")
+    table.add_row(escape(_shortened(flip.baseline)), escape(_shortened(flip.candidate)))
+    console.print()
+    console.print(f"[dim]{escape(_shortened(flip.question))}[/]")
+    console.print(f"[dim]target:[/] {escape(_shortened(flip.target))}")
+    console.print(table)
+
+
+# ── pieces ───────────────────────────────────────────────────────────────────
+
+
+def _title(comparison: Comparison, against: Against) -> str:
+    one, other = against.run, comparison.baseline
+    return f"{one.label} ({one.run_id}) against {other.label} ({other.run_id})"
+
+
+def _cells(task: TaskComparison) -> list[str]:
+    points = task.scale == 1.0 and 0 <= task.baseline <= 1 and 0 <= task.candidate <= 1
+    factor, form = (100, ".2f") if points else (1, ".4g")
+    interval = "" if task.ci95 is None else f"{task.ci95.low * factor:+{form}} to {task.ci95.high * factor:+{form}}"
+    return [
+        task.name,
+        task.metric + ("" if task.higher_is_better else " ↓"),
+        f"{task.baseline * factor:{form}}",
+        f"{task.candidate * factor:{form}}",
+        f"{task.delta * factor:+{form}}",
+        interval,
+        "" if task.p is None else f"{task.p:.2g}",
+        f"{task.lost:,} / {task.gained:,}",
+        f"{task.discordance * 100:.1f}%",
+        "" if task.detectable is None else f"{task.detectable * factor:{form}}",
+        f"{task.n:,}",
+    ]
+
+
+def _remarks(against: Against) -> list[str]:
+    lines = list(against.notes)
+    for task in against.tasks:
+        lines += [f"{task.name}: {line}" for line in task.unpaired.lines()]
+        # A document that stands in one run alone is said above.
+        here = task.missing_baseline - task.unpaired.only_candidate
+        there = task.missing_candidate - task.unpaired.only_baseline
+        if here > 0 or there > 0:
+            lines.append(
+                f"{task.name}: left out for want of an answer, {max(there, 0):,} in the candidate"
+                f" and {max(here, 0):,} in the baseline"
+            )
+    return lines
+
+
+def _flips(against: Against) -> Iterator[Flip]:
+    for task in against.tasks:
+        yield from task.flips
+
+
+def _flip_title(flip: Flip) -> str:
+    return f"{flip.task} document {flip.doc_id}: {'lost' if flip.lost else 'gained'}"
+
+
+def _parts(flip: Flip) -> Sequence[tuple[str, str]]:
+    return (
+        ("Question", flip.question),
+        ("Target", flip.target),
+        (f"Baseline ({flip.baseline_value:g})", flip.baseline),
+        (f"Candidate ({flip.candidate_value:g})", flip.candidate),
+    )
+
+
+def _task(task: TaskComparison) -> dict[str, Any]:
+    return {
+        "metric": task.metric,
+        "higher_is_better": task.higher_is_better,
+        "baseline": task.baseline,
+        "candidate": task.candidate,
+        "delta": task.delta,
+        "ci95": None if task.ci95 is None else [task.ci95.low, task.ci95.high],
+        "p": task.p,
+        "p_holm": task.p_holm,
+        "n": task.n,
+        "flips": {"lost": task.lost, "gained": task.gained},
+        "discordance": task.discordance,
+        "detectable": task.detectable,
+        "missing": {"baseline": task.missing_baseline, "candidate": task.missing_candidate},
+        "unpaired": unpaired_entry(task.unpaired),
+        "members": members_entry(task.members),
+        "changed_documents": [
+            {
+                "task": flip.task,
+                "doc_id": flip.doc_id,
+                "lost": flip.lost,
+                "question": flip.question,
+                "target": flip.target,
+                "baseline": {"answer": flip.baseline, "value": flip.baseline_value},
+                "candidate": {"answer": flip.candidate, "value": flip.candidate_value},
+            }
+            for flip in task.flips
+        ],
+    }
+
+
+def _fenced(text: str) -> str:
+    """In a fence longer than any inside: an answer stays text, whatever a model wrote."""
+    shown = _shortened(text)
+    fence = "```"
+    while fence in shown:
+        fence += "`"
+    return f"{fence}text\n{shown}\n{fence}"
+
+
+def _shortened(text: str) -> str:
+    text = text or "(not kept)"
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + f" … ({len(text) - _LONGEST:,} characters more)"

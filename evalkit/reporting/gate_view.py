@@ -1,0 +1,249 @@
+"""A gate's verdict: on a terminal, as a comment under a pull request, for CI's own tables, as JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from xml.etree import ElementTree
+
+from evalkit.gating import Bound, GateResult, TaskVerdict
+from evalkit.reporting.pieces import cell, draw, members_entry, plain, row, run_entry, unpaired_entry
+
+__all__ = ["as_dict", "as_json", "as_junit", "as_markdown", "headline", "policy_words", "show"]
+
+_WORDS = {"pass": "PASS", "regression": "REGRESSION", "cannot_tell": "CANNOT TELL"}
+_COLOURS = {"pass": "green", "regression": "red", "cannot_tell": "yellow"}
+_MARKS = {"pass": "✅", "regression": "❌", "cannot_tell": "❔"}
+_HEAD = ("task", "verdict", "metric", "baseline", "candidate", "Δ", "95% interval", "tolerated", "lost / gained", "n")
+
+
+def headline(result: GateResult) -> str:
+    """The verdict and what it hangs on, in one line."""
+    deciding = [task for task in result.tasks if task.verdict == result.verdict and _counts(task, result.verdict)]
+    if result.verdict == "pass":
+        said = f"{len(deciding)} of {len(result.tasks)} tasks within their tolerance"
+        return f"PASS: {said} at {result.policy.confidence * 100:g}%"
+    if result.verdict == "regression":
+        return f"REGRESSION: {', '.join(task.name for task in deciding)}"
+    return f"CANNOT TELL: {', '.join(_wanting(task) for task in deciding)}"
+
+
+def _wanting(task: TaskVerdict) -> str:
+    known = task.needed_n is not None and task.needed_n > task.n
+    return f"{task.name} (needs about {task.needed_n:,} documents, has {task.n:,})" if known else task.name
+
+
+def as_dict(result: GateResult) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "verdict": result.verdict,
+        "exit_code": result.exit_code,
+        "baseline": run_entry(result.baseline),
+        "candidate": run_entry(result.candidate),
+        "noise": None if result.noise is None else run_entry(result.noise),
+        "confidence": result.policy.confidence,
+        "policy": result.policy.source,
+        "tasks": {task.name: _task(task) for task in result.tasks},
+        "notes": list(result.notes),
+    }
+
+
+def as_json(result: GateResult) -> str:
+    return json.dumps(as_dict(result), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def as_markdown(result: GateResult) -> str:
+    """Verdict first, a table, then the reasons, folded away where all is well."""
+    candidate, baseline = (f"`{_code(run.label)}` ({cell(run.run_id)})" for run in (result.candidate, result.baseline))
+    text = [f"## {_MARKS[result.verdict]} {cell(headline(result))}", ""]
+    text += [f"{candidate} against {baseline}, {cell(policy_words(result))}", ""]
+    text += [row(_HEAD), "|" + "|".join("---:" if i > 2 else "---" for i in range(len(_HEAD))) + "|"]
+    for task in result.tasks:
+        name, verdict, *rest = _cells(task)
+        text.append(row([name, f"{_MARKS[task.verdict]} {verdict}", *rest]))
+    reasons = [f"- **{cell(task.name)}**: {cell(reason)}" for task in result.tasks for reason in task.reasons]
+    reasons += [f"- {cell(note)}" for note in result.notes]
+    folded = result.verdict == "pass"
+    text += ["", "<details><summary>Why</summary>", ""] if folded else [""]
+    text += reasons
+    text += ["", "</details>"] if folded else []
+    return "\n".join(text) + "\n"
+
+
+def as_junit(result: GateResult) -> str:
+    """One test case a task. What can't fail the gate is skipped, with its verdict as the message."""
+    suite = ElementTree.Element("testsuite", name="evalkit gate", tests=str(len(result.tasks)))
+    counts = {"failures": 0, "errors": 0, "skipped": 0}
+    for task in result.tasks:
+        case = ElementTree.SubElement(suite, "testcase", classname="evalkit.gate", name=plain(task.name), time="0")
+        text = "\n".join(task.reasons)
+        kind = _junit_kind(task)
+        if kind:
+            tag, count = kind
+            counts[count] += 1
+            message = f"{_WORDS[task.verdict]}: {task.reasons[0]}"
+            ElementTree.SubElement(case, tag, type=task.verdict, message=plain(message)).text = plain(text)
+        else:
+            ElementTree.SubElement(case, "system-out").text = plain(text)
+    for name, total in counts.items():
+        suite.set(name, str(total))
+    root = ElementTree.Element("testsuites", name=plain(headline(result)))
+    root.append(suite)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def show(result: GateResult) -> None:
+    """To stdout: a verdict and a table on a terminal, markdown in a pipe."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if console.is_terminal:
+        _show(console, result)
+    else:
+        print(as_markdown(result), end="")
+
+
+def _show(console: Any, result: GateResult) -> None:
+    from rich.markup import escape
+
+    colour = _COLOURS[result.verdict]
+    console.print(f"\n[bold {colour}]{escape(headline(result))}[/]\n")
+    console.print(
+        f"{escape(result.candidate.label)} [dim]{escape(result.candidate.run_id)}[/] against"
+        f" {escape(result.baseline.label)} [dim]{escape(result.baseline.run_id)}[/], {escape(policy_words(result))}"
+    )
+    lines = []
+    for task in result.tasks:
+        cells = [escape(text) for text in _cells(task)]
+        lines.append([cells[0], f"[{_COLOURS[task.verdict]}]{cells[1]}[/]", *cells[2:]])
+    draw(console, "", _HEAD, lines, words=3, optional=("metric", "tolerated", "lost / gained", "n"))
+    for task in result.tasks:
+        for i, reason in enumerate(task.reasons):
+            name = escape(task.name) if i == 0 else ""
+            console.print(f"  [bold]{name}[/]  {escape(reason)}" if name else f"      {escape(reason)}")
+    for note in result.notes:
+        console.print(f"[yellow]{escape(note)}[/]")
+
+
+# ── pieces ───────────────────────────────────────────────────────────────────
+
+
+def _counts(task: TaskVerdict, verdict: str) -> bool:
+    if verdict == "regression":
+        return task.tier != "advisory"
+    return verdict == "pass" or task.tier == "critical"
+
+
+def _junit_kind(task: TaskVerdict) -> tuple[str, str] | None:
+    if task.verdict == "pass":
+        return None
+    if task.tier == "advisory" or (task.tier == "supporting" and task.verdict == "cannot_tell"):
+        return ("skipped", "skipped")
+    return ("failure", "failures") if task.verdict == "regression" else ("error", "errors")
+
+
+def policy_words(result: GateResult) -> str:
+    if result.policy.tasks:
+        return f"by {result.policy.source or 'the policy given'} at {result.policy.confidence * 100:g}% one-sided"
+    drop = result.tasks[0].max_drop if result.tasks else None
+    return (
+        f"by the default policy: headline metric of every shared task, max_drop {drop},"
+        f" critical, {result.policy.confidence * 100:g}% one-sided"
+    )
+
+
+def _cells(task: TaskVerdict) -> list[str]:
+    verdict = _WORDS[task.verdict] + ("" if task.tier == "critical" else f" ({task.tier})")
+    points = _in_points(task)
+    interval = "" if task.ci95 is None else " to ".join(_signed(end, points) for end in task.ci95)
+    return [
+        task.name,
+        verdict,
+        task.metric + ("" if task.higher_is_better else " ↓"),
+        _value(task.baseline, points),
+        _value(task.candidate, points),
+        "" if task.delta is None else _signed(task.delta, points),
+        interval,
+        f"−{task.max_drop.value * 100:.2f}" if points and not task.max_drop.relative else f"−{task.max_drop}",
+        f"{task.lost:,} / {task.gained:,}",
+        f"{task.n:,}",
+    ]
+
+
+def _in_points(task: TaskVerdict) -> bool:
+    known = [value for value in (task.baseline, task.candidate) if value is not None]
+    return task.scale == 1.0 and all(0 <= value <= 1 for value in known)
+
+
+def _value(value: float | None, points: bool) -> str:
+    if value is None:
+        return "n/a"
+    return f"{value * 100:.2f}" if points else f"{value:.4g}"
+
+
+def _signed(value: float, points: bool) -> str:
+    return f"{value * 100:+.2f}" if points else f"{value:+.4g}"
+
+
+def _task(task: TaskVerdict) -> dict[str, Any]:
+    return {
+        "verdict": task.verdict,
+        "tier": task.tier,
+        "metric": task.metric,
+        "higher_is_better": task.higher_is_better,
+        "baseline": task.baseline,
+        "candidate": task.candidate,
+        "delta": task.delta,
+        "ci95": None if task.ci95 is None else list(task.ci95),
+        "p": task.p,
+        "p_holm": task.p_holm,
+        "n": task.n,
+        "flips": {"lost": task.lost, "gained": task.gained, "rate": task.flip_rate},
+        "needed_n": task.needed_n,
+        "needed_repeats": task.needed_repeats,
+        "max_drop": task.max_drop.typed,
+        "tolerance": task.tolerance,
+        "lower": _bound(task.lower),
+        "upper": _bound(task.upper),
+        "margin": {"lower": _bound(task.margin_lower), "upper": _bound(task.margin_upper)},
+        "flags": {
+            flag.kind: {
+                "verdict": flag.verdict,
+                "baseline": flag.baseline,
+                "candidate": flag.candidate,
+                "n": flag.n,
+                "rise": flag.rise,
+                "max_rise": flag.max_rise,
+                "lower": _bound(flag.lower),
+                "p": flag.p,
+                "p_holm": flag.p_holm,
+                "needed_n": flag.needed_n,
+            }
+            for flag in task.flags
+        },
+        "missing": {
+            "baseline": task.missing_baseline,
+            "candidate": task.missing_candidate,
+            "both": task.missing_both,
+        },
+        "unpaired": unpaired_entry(task.unpaired),
+        "noise": None
+        if task.noise is None
+        else {
+            "n": task.noise.n,
+            "lost": task.noise.lost,
+            "gained": task.noise.gained,
+            "rate": task.noise.flip_rate,
+        },
+        "members": members_entry(task.members),
+        "reasons": list(task.reasons),
+    }
+
+
+def _bound(bound: Bound) -> dict[str, float | None]:
+    """Positive is better. `level` is its one-sided confidence."""
+    return {"value": bound.value, "level": bound.level}
+
+
+def _code(text: str) -> str:
+    return " ".join(plain(text).split()).replace("`", "'").replace("|", "\\|")

@@ -1,0 +1,91 @@
+"""All of it in one file that loads nothing. What models wrote stays data: the scripts put it in as text."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import hashlib
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+
+from evalkit import __version__
+from evalkit.reporting.html.documents import OUTCOMES, index
+from evalkit.reporting.html.figures import board_entry, run_entry, troubles, view_entry
+from evalkit.reporting.html.texts import DEFAULT_ROOM, pack
+from evalkit.reporting.html.tidy import in_script, tidy
+from evalkit.reporting.overview import Overview
+from evalkit.scrub import Scrubber
+
+__all__ = ["as_html"]
+
+_SCRIPTS = (
+    "tools",
+    "plots",
+    "differences",
+    "board",
+    "parts",
+    "texts",
+    "list",
+    "detail",
+    "documents",
+    "troubles",
+    "settings",
+    "main",
+)
+
+
+def as_html(found: Overview, room: int = DEFAULT_ROOM) -> str:
+    """`room`: about how many characters of prompts and answers to embed, those of changed documents first."""
+    scrubber = Scrubber()
+    runs, views = found.runs, found.views
+    documents = index(views, runs)
+    texts = pack(documents.wanted, runs, scrubber, room)
+    for columns in documents.views:
+        columns["text"] = [texts.places[place] for place in columns["text"]]
+    data: dict[str, Any] = {
+        "schema": 1,
+        "evalkit": __version__,
+        "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "runs": [run_entry(run) for run in runs],
+        "board": board_entry(found.board, runs),
+        "views": [view_entry(view, runs) for view in views],
+        "troubles": troubles(views, runs),
+        "documents": {
+            "outcomes": OUTCOMES,
+            "names": documents.names,
+            "leaves": documents.leaves,
+            "views": documents.views,
+        },
+        "texts": {
+            "starts": texts.starts,
+            "no_room": texts.no_room,
+            "not_kept": {str(place): names for place, names in texts.not_kept.items()},
+        },
+    }
+    return _render(tidy(data, scrubber, steady=True), texts.blocks)
+
+
+def _render(data: Mapping[str, Any], blocks: Sequence[str]) -> str:
+    from jinja2 import Environment
+
+    assets = files("evalkit.reporting.html") / "assets"
+    style = "\n" + (assets / "report.css").read_text(encoding="utf-8")
+    modules = [(assets / f"{name}.js").read_text(encoding="utf-8") for name in _SCRIPTS]
+    script = '\n"use strict";\n(() => {\n' + "\n".join(modules) + "})();\n"
+    template = Environment(autoescape=True, keep_trailing_newline=True).from_string(
+        (assets / "template.html").read_text(encoding="utf-8")
+    )
+    return template.render(
+        style=style,
+        script=script,
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+        data=in_script(data),
+        blocks=in_script(blocks),
+        title=", ".join(run["label"] for run in data["runs"]),
+    )
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

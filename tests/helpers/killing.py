@@ -1,0 +1,159 @@
+"""Runs one evalkit command again and again, kills it at random moments, and keeps count of what the engine was sent.
+
+    python -m tests.helpers.killing --kills 20 --seed 0 --out report.json -- run --model … --output-path …
+
+The libraries are imported once; each attempt is a fork, so that an attempt costs seconds and not half a minute.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+
+def main() -> None:
+    split = sys.argv.index("--")
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--kills", type=int, required=True)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--longest", type=float, default=0.6, help="seconds from the first new answer to the kill")
+    parser.add_argument("--out", type=Path, required=True)
+    asked = parser.parse_args(sys.argv[1:split])
+    command = sys.argv[split + 1 :]
+    root = Path(command[command.index("--output-path") + 1])
+    _import_everything()
+
+    dice = random.Random(asked.seed)
+    kept: dict[str, str] = {}
+    attempts: list[dict[str, Any]] = []
+    kills = 0
+    while True:
+        log = asked.out.with_suffix(f".sent{len(attempts)}")
+        child = _start(command, log)
+        code = None
+        if kills < asked.kills:
+            code = _wait_for_news(child, root, len(kept))
+            if code is None:
+                time.sleep(dice.uniform(0, asked.longest))
+                os.kill(child, signal.SIGKILL)
+        if code is None:
+            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        sent = log.read_text().split() if log.exists() else []
+        now = _answers(root)
+        attempts.append(
+            {
+                "exit": code,
+                "sent": len(sent),
+                "sent_again": len(set(sent) & set(kept)),
+                "kept_before": len(kept),
+                "changed": sum(now.get(key) != value for key, value in kept.items()),
+            }
+        )
+        kept = now
+        if code == -signal.SIGKILL:
+            kills += 1
+        elif code == 0 and kills < asked.kills:
+            # A fast machine was done before it had been killed often enough: from the beginning.
+            shutil.rmtree(root)
+            kept = {}
+        else:
+            break
+    asked.out.write_text(json.dumps(attempts))
+
+
+def _start(command: list[str], log: Path) -> int:
+    child = os.fork()
+    if child:
+        return child
+    os.setsid()
+    output = os.open(log.with_suffix(".out"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    code = 1
+    try:
+        _count_what_is_sent(log)
+        from evalkit.cli import main as evalkit
+
+        evalkit(command)
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _count_what_is_sent(log: Path) -> None:
+    """Between the runner and the engine: every request that is handed over leaves its key in the log first."""
+    module: Any = importlib.import_module("evalkit.runner.answering")
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    ask = module._ask
+
+    class Watched:
+        def __init__(self, engine: Any, keys: Mapping[int, bytes]) -> None:
+            self._engine, self._keys = engine, keys
+            self.usage = engine.usage
+
+        def run(self, work: Iterator[Any]) -> Iterator[Any]:
+            return self._engine.run(self._logged(work))
+
+        def _logged(self, work: Iterator[Any]) -> Iterator[Any]:
+            for item in work:
+                if item is not None:
+                    os.write(file, "".join(f"{self._keys[id_].hex()}\n" for id_ in item.ids).encode())
+                yield item
+
+    def watched(engine: Any, work: Any, journal: Any, keys: Mapping[int, bytes], *rest: Any) -> None:
+        ask(Watched(engine, keys), work, journal, keys, *rest)
+
+    module._ask = watched
+
+
+def _wait_for_news(child: int, root: Path, known: int) -> int | None:
+    """Until an answer more is kept; the exit code where the run ended before."""
+    while True:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        if len(_answers(root)) > known:
+            return None
+        time.sleep(0.02)
+
+
+def _answers(root: Path) -> dict[str, str]:
+    """Key → value of all that the journal has on disk."""
+    file = root / ".journal" / "answers.db"
+    if not file.exists():
+        return {}
+    try:
+        with sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=5) as database:
+            rows = database.execute("SELECT key, value FROM answers").fetchall()
+    except sqlite3.OperationalError:
+        return {}
+    return {bytes(key).hex(): bytes(value).hex() for key, value in rows}
+
+
+def _import_everything() -> None:
+    for name in ("torch", "transformers", "lm_eval", "datasets", "pandas", "pyarrow.parquet", "evalkit.runner"):
+        importlib.import_module(name)
+    import torch
+
+    torch.set_num_threads(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,326 @@
+"""The corridor end to end: what a run asks, keeps, writes and says."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evalkit.config import RunConfig
+from evalkit.engines.mock import MockEngine
+from evalkit.errors import CheckpointError, UsageError
+from evalkit.reporting.progress import Progress
+from evalkit.reporting.run_view import report
+from evalkit.runner import Outcome, run
+from evalkit.runner.engines import ENGINES
+from evalkit.runner.models import find_model
+from tests.helpers.checkpoints import break_checkpoint, make_checkpoint
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def nan_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """In shards, of which the first holds nothing that every token passes."""
+    folder = tmp_path_factory.mktemp("models")
+    return break_checkpoint(make_checkpoint(folder / "whole", shards=3), folder / "nan", "nan")
+
+
+STOPPING = textwrap.dedent("""
+    import sys, time
+    from pathlib import Path
+    from evalkit.runner.stop import Stop
+    kept = Path(sys.argv[1])
+    with Stop(rescue=lambda: kept.write_text("rescued")) as stop:
+        print("ready", flush=True)
+        {body}
+        print("requested", stop.requested, "now", stop.now, flush=True)
+""")
+
+
+def stopping(body: str, tmp_path: Path) -> subprocess.Popen[str]:
+    code = STOPPING.format(body=body)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "kept")], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+@pytest.mark.parametrize(("sent", "now"), [(signal.SIGINT, False), (signal.SIGTERM, True)])
+def test_one_signal_asks_and_sigterm_does_not_wait(sent: signal.Signals, now: bool, tmp_path: Path) -> None:
+    process = stopping("\n    while not stop.requested: time.sleep(0.01)", tmp_path)
+    process.send_signal(sent)
+    out, _ = process.communicate(timeout=20)
+    assert out == f"requested True now {now}\n"
+
+
+def test_a_second_interrupt_does_not_wait(tmp_path: Path) -> None:
+    body = "\n    while not stop.requested: time.sleep(0.01)\n    print('once', flush=True)\n"
+    process = stopping(body + "    while not stop.now: time.sleep(0.01)", tmp_path)
+    process.send_signal(signal.SIGINT)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "once\n"
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=20)
+    assert out == "requested True now True\n"
+
+
+def test_a_main_thread_stuck_in_the_model_is_left_behind_on_sigterm(tmp_path: Path) -> None:
+    # One long call into C that lets other threads run but no signal handler: what a forward pass looks like.
+    body = "\n    import ctypes; ctypes.CDLL(None).sleep.restype\n    import hashlib\n"
+    body += "    hashlib.pbkdf2_hmac('sha512', b'a', b'b', 2_000_000_000)"
+    process = stopping(body, tmp_path)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=20) == 130
+    assert (tmp_path / "kept").read_text() == "rescued"
+
+
+# ── the corridor on the mock engine: canned answers, everything else real ────
+
+
+class Heard(Progress):
+    """Keeps what the runner said."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+@pytest.fixture
+def corridor(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Outcome]]:
+    """`evalkit run` with the mock engine; its options go in as model_args."""
+    monkeypatch.setattr("evalkit.runner.preparing.choose", lambda asked: ENGINES["mock"])
+
+    def go(heard: Progress | None = None, **asked: Any) -> list[Outcome]:
+        flags = {"model": str(tiny_model), "tasks": "mini_knowledge,mini_arithmetic", "limit": 30}
+        config = RunConfig.build(**{**flags, "output_path": str(tmp_path / "results"), **asked})
+        return run(config, heard or Heard(), report)
+
+    return go
+
+
+def test_a_run_holds_all_that_the_contract_names(corridor: Callable[..., list[Outcome]]) -> None:
+    (outcome,) = corridor()
+    assert outcome.exit_code == 0
+    there = {str(path.relative_to(outcome.path)) for path in outcome.path.rglob("*") if path.is_file()}
+    assert there == {
+        "manifest.json",
+        "results.json",
+        "scores.parquet",
+        "report.md",
+        "samples/mini_knowledge.jsonl",
+        "samples/mini_arithmetic.jsonl",
+    }
+    results = json.loads((outcome.path / "results.json").read_text())
+    assert results["status"] == "limited"
+    assert results["requested"] == ["mini_knowledge", "mini_arithmetic"]
+    assert set(results["timing"]) == {"load", "build", "inference", "scoring", "total"}
+    assert set(results["tokens"]) == {"prompt", "computed", "cached", "unique", "generated"}
+    task = results["tasks"]["mini_knowledge"]
+    assert (task["n"], task["missing"], task["errors"]) == (30, 0, 0)
+    assert set(task["metrics"]["acc,none"]) == {"value", "stderr", "ci95", "higher_is_better"}
+    manifest = json.loads((outcome.path / "manifest.json").read_text())
+    assert manifest["model"]["fingerprint"]
+    assert manifest["seeds"] == {"random": 0, "numpy": 1234, "torch": 1234, "fewshot": 1234}
+    assert {"version", "num_fewshot", "data_hash", "prompts_hash"} <= set(manifest["tasks"]["mini_knowledge"])
+    assert manifest["chat_template"]["applied"] is False
+    rows = [json.loads(line) for line in (outcome.path / "samples" / "mini_arithmetic.jsonl").read_text().splitlines()]
+    assert [row["doc_id"] for row in rows] == sorted(row["doc_id"] for row in rows)
+    assert {"doc", "target", "arguments", "resps", "filtered_resps", "finish", "cut_tokens", "unparsed"} <= set(rows[0])
+
+
+def mock_engine_that(monkeypatch: pytest.MonkeyPatch, **trouble: Any) -> None:
+    original = MockEngine.__init__
+    monkeypatch.setattr(MockEngine, "__init__", lambda self, **options: original(self, **{**options, **trouble}))
+
+
+def test_an_engine_that_dies_keeps_what_finished(
+    corridor: Callable[..., list[Outcome]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as dying:
+        mock_engine_that(dying, die_after=40)
+        (outcome,) = corridor()
+    assert outcome.exit_code == 4
+    assert outcome.problem is not None
+    assert "die after 40" in outcome.problem
+    assert outcome.results["status"] == "incomplete"
+    assert sum(task["missing"] for task in outcome.results["tasks"].values()) > 0
+    (again,) = corridor()
+    assert again.exit_code == 0
+    assert again.path == outcome.path, "the interrupted run goes on under its own id"
+    (calm,) = corridor(name="calm", output_path=str(outcome.path.parents[2] / "elsewhere"))
+    assert again.results["tasks"] == calm.results["tasks"]
+    assert again.results["tokens"]["prompt"] < calm.results["tokens"]["prompt"]
+
+
+def test_a_refused_request_is_an_error_of_its_document_alone(
+    corridor: Callable[..., list[Outcome]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mock_engine_that(monkeypatch, fail_ids={0})
+    (outcome,) = corridor()
+    assert outcome.exit_code == 4
+    assert outcome.problem is not None
+    assert "told to fail" in outcome.problem
+    task = outcome.results["tasks"]["mini_knowledge"]
+    assert (task["n"], task["errors"]) == (29, 1)
+    assert outcome.results["tasks"]["mini_arithmetic"]["errors"] == 0
+    first = json.loads((outcome.path / "samples" / "mini_knowledge.jsonl").read_text().splitlines()[0])
+    assert "told to fail" in first["error"]
+
+
+def test_a_metric_that_raises_is_recorded_with_its_document(
+    corridor: Callable[..., list[Outcome]], tmp_path: Path
+) -> None:
+    folder = tmp_path / "tasks"
+    folder.mkdir()
+    (folder / "data.jsonl").write_text("".join(json.dumps({"q": f"q{i}", "a": str(i)}) + "\n" for i in range(6)))
+    (folder / "code.py").write_text(
+        "def process_results(doc, results):\n"
+        "    if doc['a'] == '3': raise ValueError('three is too many')\n"
+        "    return {'exact_match': 0.0}\n"
+    )
+    (folder / "fragile.yaml").write_text(
+        "task: fragile\ndataset_path: json\ndataset_kwargs: {data_files: {test: data.jsonl}}\ntest_split: test\n"
+        "output_type: generate_until\ndoc_to_text: '{{q}}'\ndoc_to_target: '{{a}}'\n"
+        "process_results: !function code.process_results\n"
+        "metric_list: [{metric: exact_match, aggregation: mean, higher_is_better: true}]\n"
+        "generation_kwargs: {until: ['\\n'], max_gen_toks: 8}\n"
+    )
+    asked = {"tasks": "fragile", "include_path": str(folder), "limit": None}
+    (outcome,) = corridor(**asked, allow_task_code=True)
+    assert outcome.exit_code == 4
+    assert outcome.results["status"] == "incomplete"
+    assert (outcome.results["tasks"]["fragile"]["n"], outcome.results["tasks"]["fragile"]["errors"]) == (5, 1)
+    rows = [json.loads(line) for line in (outcome.path / "samples" / "fragile.jsonl").read_text().splitlines()]
+    assert "three is too many" in rows[3]["error"]
+
+
+def test_an_adapter_gets_a_run_of_its_own_beside_the_base(
+    corridor: Callable[..., list[Outcome]], tiny_adapters: tuple[Path, Path]
+) -> None:
+    base, adapted = corridor(adapter=f"ko={tiny_adapters[0]}", name="pair")
+    assert (base.path.name, adapted.path.name) == ("pair", "pair+ko")
+    assert adapted.path.parent.name == f"{base.path.parent.name}+ko"
+    manifest = json.loads((adapted.path / "manifest.json").read_text())
+    assert manifest["adapter"]["name"] == "ko"
+    assert base.results["tasks"] != adapted.results["tasks"]
+    assert adapted.results["tokens"]["computed"]["value"] is None
+    assert "shared one pass" in adapted.results["tokens"]["computed"]["reason"]
+
+
+def test_several_models_make_a_run_each(
+    corridor: Callable[..., list[Outcome]], tiny_model: Path, tiny_chat_model: Path
+) -> None:
+    outcomes = corridor(model=f"{tiny_model},{tiny_chat_model}", name="both")
+    assert len({outcome.path for outcome in outcomes}) == 2
+    assert all(outcome.path.name.startswith("both+") for outcome in outcomes)
+
+
+def test_a_sampled_answer_is_kept_and_found_again(corridor: Callable[..., list[Outcome]]) -> None:
+    asked = {"tasks": "mini_arithmetic", "gen_kwargs": "do_sample=true,temperature=0.7"}
+    (first,) = corridor(**asked, name="first")
+    (second,) = corridor(**asked, name="second")
+    assert second.results["tasks"] == first.results["tasks"]
+    assert second.results["tokens"] == {"prompt": 0, "computed": 0, "cached": 0, "unique": 0, "generated": 0}
+
+
+def test_an_instruct_model_without_its_template_is_warned_of_once(
+    corridor: Callable[..., list[Outcome]], tiny_chat_model: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "my-7b-instruct"
+    folder.symlink_to(tiny_chat_model, target_is_directory=True)
+    heard = Heard()
+    corridor(heard, model=str(folder), tasks="mini_knowledge", limit=2)
+    assert [note for note in heard.notes if "--apply-chat-template" in note] == [
+        f"{folder} is an instruct model, run without its chat template; --apply-chat-template uses it"
+    ]
+    heard = Heard()
+    corridor(heard, model=str(folder), tasks="mini_knowledge", limit=2, apply_chat_template="true")
+    assert not [note for note in heard.notes if "template" in note]
+
+
+def test_fresh_asks_again_what_is_kept(corridor: Callable[..., list[Outcome]]) -> None:
+    (first,) = corridor(name="first")
+    (second,) = corridor(name="second", fresh=True)
+    assert second.results["tokens"]["prompt"] == first.results["tokens"]["prompt"] > 0
+
+
+def kept_under(model: Path, **asked: Any) -> str:
+    config = RunConfig.build(model=str(model), tasks="mini", **asked)
+    return find_model(config.model[0], config).key(None)
+
+
+def test_a_folder_has_no_revisions(tiny_model: Path) -> None:
+    assert kept_under(tiny_model, model_args="revision=main") == kept_under(tiny_model)
+    for model in (str(tiny_model), "nano"):
+        with pytest.raises(UsageError, match="revision=v1"):
+            kept_under(Path(model), model_args="revision=v1")
+
+
+def test_a_model_of_nans_is_counted_stamped_and_never_scored(nan_model: Path, tmp_path: Path) -> None:
+    asked = {"model": str(nan_model), "tasks": "mini_knowledge,mini_arithmetic", "limit": 2, "output_path": tmp_path}
+    [outcome] = run(RunConfig.build(**asked, engine="hf", device="cpu"), Progress(), report)
+    assert outcome.exit_code == 4
+    assert {name: task["errors"] for name, task in outcome.results["tasks"].items()} == {
+        "mini_knowledge": 2,
+        "mini_arithmetic": 2,
+    }
+    figures = [figure for task in outcome.results["tasks"].values() for figure in task["metrics"].values()]
+    assert all(figure["value"] is None and figure["reason"] for figure in figures)
+    shown = (outcome.path / "report.md").read_text()
+    assert "LIMITED  INCOMPLETE" in shown
+    assert "2 of 2 documents that raised an error" in shown
+
+
+def test_answers_are_shared_whatever_the_pace(tiny_model: Path) -> None:
+    paces = "batch_size=4,tensor_parallel_size=2,gpu_memory_utilization=0.5,max_num_seqs=8,max_model_len=128,device=cpu"
+    plain = kept_under(tiny_model)
+    assert kept_under(tiny_model, model_args=paces) == plain
+    assert kept_under(tiny_model, batch_size="8", name="x", limit="5", num_fewshot=2, seed="7") == plain
+
+
+@pytest.mark.parametrize(
+    "changed",
+    ["dtype=bfloat16", "dtype=float32", "torch_dtype=float16", "quantization=fp8", "rope_theta=1000", "tokenizer=x",
+     "bnb_4bit_quant_type=nf4", "variant=fp16", "load_format=dummy", "unheard_of=1"],
+)  # fmt: skip
+def test_no_two_ways_to_load_a_model_share_an_answer(tiny_model: Path, changed: str) -> None:
+    # What `auto` makes of this float32 checkpoint is each engine's own choice, so it is not float32 either.
+    assert kept_under(tiny_model, model_args=changed) != kept_under(tiny_model)
+
+
+def test_the_room_looked_for_holds_the_answers_and_the_prompts(
+    corridor: Callable[..., list[Outcome]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rooms: list[int] = []
+    monkeypatch.setattr("evalkit.runner.answering.check_space", lambda root, needed: rooms.append(needed))
+    (outcome,) = corridor(tasks="mini_knowledge")
+    prompts = sum(len(text) for row in _rows(outcome, "mini_knowledge") for text, _ in row["arguments"])
+    (needed,) = rooms
+    assert needed > prompts + 160 * 4 * 30
+    corridor(tasks="mini_knowledge", name="known")
+    assert prompts <= rooms[-1] < needed, "what is kept already takes no more room"
+
+
+def _rows(outcome: Outcome, task: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (outcome.path / "samples" / f"{task}.jsonl").read_text().splitlines()]
+
+
+def test_an_adapter_of_another_model_is_refused_before_any_engine_starts(
+    corridor: Callable[..., list[Outcome]], tiny_adapters: tuple[Path, Path], tmp_path: Path
+) -> None:
+    wider = make_checkpoint(tmp_path / "wider", size="7m")
+    with pytest.raises(CheckpointError, match="made for another model"):
+        corridor(model=str(wider), adapter=f"ko={tiny_adapters[0]}")
