@@ -14,11 +14,12 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "evalkit"
 
-GROUND = {"errors", "types"}
+GROUND = {"errors", "types", "yamlfile"}
 READS_RESULTS = {"stats", "policy", "results"}
 ABOVE_REGISTRY = GROUND | {"stats", "config", "policy", "models", "tokens"}
 ARROWS: dict[str, set[str]] = {
     "errors": set(),
+    "yamlfile": {"errors"},
     "types": set(),
     "scrub": set(),
     "hardware": set(),
