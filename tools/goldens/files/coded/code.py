@@ -1,0 +1,2 @@
+def ask(doc):
+    return f"{doc['question']} One word:"
