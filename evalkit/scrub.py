@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["Scrubber"]
+__all__ = ["SHORTEST_SECRET", "Scrubber", "mark_secret"]
 
 _SECRET_NAME = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL)S?(?:_|\d|$)")
 _NOT_SECRET_NAME = re.compile(r"(?:PATH|FILE|DIR|HOME|URL|NAME|SOCK)$")
@@ -16,8 +16,17 @@ _SECRET_ARGUMENT = re.compile(
     r"""((?:^|[\s,;?&"'-])(?:[a-z_]*api[_-]?key|[a-z_]*secret|password|(?:auth_|access_|hf_)?token)\s*[=:]\s*)[^\s,;&"']+""",
     re.IGNORECASE,
 )
-_SHORTEST = 8
+_URL_USERINFO = re.compile(r"(https?://)[^/@\s?#]+@", re.IGNORECASE)
+SHORTEST_SECRET = 8
 """A shorter value (`KEY=1`, `TOKEN=auto`) would strike ordinary words out of the answers."""
+
+_marked: set[str] = set()
+"""Variables that hold a key whatever they are called. For the whole process, as the environment is."""
+
+
+def mark_secret(variable: str) -> None:
+    """From now on the value of this environment variable is struck out of everything that is written."""
+    _marked.add(variable)
 
 
 class Scrubber:
@@ -40,8 +49,8 @@ class Scrubber:
         return self._pattern.sub(lambda found: f"[{self._names[found.group()]}]", text)
 
     def argument(self, text: str) -> str:
-        """One word of a command line: `api_key=…` is struck out too, wherever the key came from."""
-        return _SECRET_ARGUMENT.sub(r"\1[key]", self.text(text))
+        """One word of a command line: `api_key=…` and the password of a URL are struck out too."""
+        return _URL_USERINFO.sub(r"\1", _SECRET_ARGUMENT.sub(r"\1[key]", self.text(text)))
 
     @staticmethod
     def is_secret_entry(name: str) -> bool:
@@ -53,8 +62,13 @@ def _secrets(environ: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in environ.items()
-        if len(value) >= _SHORTEST
-        and _SECRET_NAME.search(name.upper())
-        and not _NOT_SECRET_NAME.search(name.upper())
-        and not (value.startswith("/") and Path(value).exists())
+        if len(value) >= SHORTEST_SECRET
+        and (
+            name in _marked
+            or (
+                _SECRET_NAME.search(name.upper())
+                and not _NOT_SECRET_NAME.search(name.upper())
+                and not (value.startswith("/") and Path(value).exists())
+            )
+        )
     }

@@ -11,13 +11,15 @@ import asyncio
 import random
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from evalkit.engines.openai.flight import Flight
-from evalkit.engines.openai.options import Options, base_url_of, key_of, split_url
+from evalkit.engines.openai.keys import NO_KEY, find_key
+from evalkit.engines.openai.options import Options, base_url_of, split_url, userinfo_of
 from evalkit.engines.openai.pace import Pace
-from evalkit.engines.openai.prices import Budget, price_of
+from evalkit.engines.openai.prices import Budget, Reservation, price_of
 from evalkit.engines.openai.requests import (
     Abilities,
     generate_body,
@@ -27,14 +29,16 @@ from evalkit.engines.openai.requests import (
     text_of,
 )
 from evalkit.engines.openai.server import Broken, Ok, Overloaded, Refused, Reply, Server
+from evalkit.engines.openai.stalls import StallWatch
+from evalkit.engines.openai.tokens_used import read_tokens_used
 from evalkit.errors import EngineError, UsageError, nearest
 from evalkit.scrub import Scrubber
 from evalkit.types import Adapter, Answer, Failed, Generate, Generated, ModelSpec, Score, Usage, Work
 
 __all__ = ["OpenAIEngine", "Options", "base_url_of", "load"]
 
-_ASKED_WITHOUT_ANSWER = 900.0
-"""Seconds of nothing but refusals after which the engine gives up."""
+_UNREACHABLE_TRIES = 3
+"""Tries at a server that never answered and does not take connections: about four seconds in all."""
 _QUICKEST_TIMEOUT = 30.0
 _SLOWEST_KNOWN_AFTER = 20
 
@@ -56,11 +60,15 @@ class OpenAIEngine:
         self.usage = Usage()
         self.requests = 0
         """Sent, whatever became of them."""
-        base_url, api = split_url(base_url_of({"base_url": options.base_url}))
+        given = {"base_url": options.base_url}
+        base_url, api = split_url(base_url_of(given))
         api = options.api if options.api != "auto" else api
+        self.notify: Callable[[str], None] = lambda line: None
+        """Told, in one line, when the server keeps everybody waiting. Called from a thread of the engine's own."""
         self.abilities = Abilities(chat={"chat": True, "completions": False}.get(api))
-        key = "EMPTY" if silent else key_of(options.key_env, base_url)
-        self.server = Server(base_url, key, options.max_concurrency, options.key_env)
+        key = NO_KEY if silent else find_key(options.key_env, base_url, userinfo_of(given))
+        self.server = Server(base_url, key, options.max_concurrency, options.max_reply_mb << 20)
+        self._stalls = StallWatch(self.server.base_url, options.give_up, lambda line: self.notify(line))
         self.budget = Budget(price_of(model, self.server.base_url, options.price), options.max_usd, model)
         self._room = options.max_concurrency * (1 if frugal else 2)
         self._scrubber = Scrubber()
@@ -87,6 +95,7 @@ class OpenAIEngine:
             "abilities": self.abilities.describe(),
             "requests": self.requests,
             "usd": self.budget.spent,
+            **({"answers_without_usage": self.budget.unreported} if self.budget.unreported else {}),
             "price": self.budget.price.source if self.budget.price else None,
             "timeout": self.options.timeout,
         }
@@ -95,7 +104,7 @@ class OpenAIEngine:
 
     def run(self, work: Iterator[Work | None]) -> Iterator[Answer]:
         loop = self._started()
-        flight = Flight(self.serve, self.options.max_concurrency, loop)
+        flight = Flight(self.serve, self.options.max_concurrency, loop, self._stalls.watch)
         ended = False
         try:
             while not ended or flight.open:
@@ -204,31 +213,31 @@ class OpenAIEngine:
 
     async def _ask(self, body: Any, prompt_tokens: int, most_tokens: int, pace: Pace) -> Ok | Broken | Refused:
         """Until there is an answer, or no hope of one."""
+        self._stalls.began()
+        try:
+            return await self._tries(body, prompt_tokens, most_tokens, pace)
+        finally:
+            self._stalls.ended()
+
+    async def _tries(self, body: Any, prompt_tokens: int, most_tokens: int, pace: Pace) -> Ok | Broken | Refused:
         faults = 0
         while True:
             epoch = await pace.enter()
-            reserved = 0.0
             try:
                 path, content = body()
-                reserved = await self._reserve(prompt_tokens, most_tokens)
-                try:
-                    reply = await self._send(path, content)
-                except BaseException:
-                    self.budget.settle(reserved, 0, 0)
-                    raise
-                self._settle(reply, reserved, prompt_tokens)
+                reply = await self._paid(path, content, prompt_tokens, most_tokens)
             finally:
                 pace.leave()
+            if isinstance(reply, Ok | Refused):
+                self._stalls.answered()
+            else:
+                self._stalls.failed(reply.reason)
             if isinstance(reply, Ok):
                 pace.succeeded()
                 self.abilities.accepted(content)
                 return reply
             if isinstance(reply, Overloaded):
                 pace.refused(epoch, reply.retry_after)
-                if time.monotonic() - pace.last_success > _ASKED_WITHOUT_ANSWER:
-                    raise EngineError(
-                        f"{self.server.base_url} has refused every request for 15 minutes: {reply.reason}"
-                    )
                 continue
             if isinstance(reply, Refused):
                 # What it refuses would not be sent again: found out meanwhile by another request, or just now.
@@ -237,13 +246,25 @@ class OpenAIEngine:
                 self._fatal(reply)
                 return reply
             faults += 1
-            if faults > self.options.retries:
-                if reply.unreachable and not self._timed:
+            nobody_there = reply.unreachable and not self._timed
+            if faults > (min(self.options.retries, _UNREACHABLE_TRIES) if nobody_there else self.options.retries):
+                if nobody_there:
                     raise EngineError(f"{reply.reason}; is the server running, and is the URL right?")
                 return Broken(f"{reply.reason} ({faults} tries)")
             await asyncio.sleep(min(30.0, 0.25 * 2**faults) * (0.5 + random.random()))
 
-    async def _reserve(self, prompt_tokens: int, most_tokens: int) -> float:
+    async def _paid(self, path: str, content: Mapping[str, Any], prompt_tokens: int, most_tokens: int) -> Reply:
+        """One request, within the limit of --max-usd."""
+        held = await self._reserve(prompt_tokens, most_tokens)
+        try:
+            reply = await self._send(path, content)
+            if isinstance(reply, Ok):
+                self._account(reply.body, held, prompt_tokens)
+            return reply
+        finally:
+            self.budget.release(held)
+
+    async def _reserve(self, prompt_tokens: int, most_tokens: int) -> Reservation:
         """Wait for dear requests to come back cheaper than they might have been, before the limit counts as reached."""
         prompt_tokens = int(prompt_tokens * self._underestimated) + 1
         while not self.budget.fits(prompt_tokens, most_tokens) and self.budget.open:
@@ -258,7 +279,7 @@ class OpenAIEngine:
             self._slowest = max(self._slowest, time.monotonic() - started)
             self._timed += 1
             return reply
-        return type(reply)(**{**_fields(reply), "reason": self._scrubber.text(reply.reason)})
+        return replace(reply, reason=self._scrubber.text(reply.reason))
 
     def _patience(self) -> float:
         """Once it is known how slow the server is, ten times that; a hang then costs less than the whole timeout."""
@@ -266,22 +287,20 @@ class OpenAIEngine:
             return self.options.timeout
         return min(self.options.timeout, max(_QUICKEST_TIMEOUT, 10 * self._slowest))
 
-    def _settle(self, reply: Reply, reserved: float, expected: int) -> None:
-        prompt = generated = cached = 0
-        if isinstance(reply, Ok):
-            usage = reply.body.get("usage")
-            if isinstance(usage, Mapping):
-                prompt, generated = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
-                cached = int((usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0)
-            for found, name in ((self._fingerprints, "system_fingerprint"), (self._served, "model")):
-                if isinstance(reply.body.get(name), str) and len(found) < 8:
-                    found.add(reply.body[name])
+    def _account(self, body: Mapping[str, Any], held: Reservation, expected: int) -> None:
+        """Tokens and dollars of an answered request, and who answered."""
+        used = read_tokens_used(body)
+        self.budget.charge(held, used)
+        for names, key in ((self._fingerprints, "system_fingerprint"), (self._served, "model")):
+            name = body.get(key)
+            if isinstance(name, str) and len(names) < 8:
+                names.add(name[:200])
+        prompt = used.prompt or 0
         self._underestimated = max(self._underestimated, prompt / max(expected, 1))
-        self.budget.settle(reserved, prompt, generated)
         self.usage.prompt += prompt
-        self.usage.computed += prompt - cached
-        self.usage.cached += cached
-        self.usage.generated += generated
+        self.usage.computed += prompt - used.cached
+        self.usage.cached += used.cached
+        self.usage.generated += used.generated or 0
 
     def _learned(self, reply: Refused, path: str, content: Mapping[str, Any]) -> bool:
         if (
@@ -329,10 +348,6 @@ def _same(answer: Answer, id_: int) -> Answer:
     return Failed(id_, answer.reason) if isinstance(answer, Failed) else answer
 
 
-def _fields(reply: Any) -> dict[str, Any]:
-    return {name: getattr(reply, name) for name in reply.__dataclass_fields__}
-
-
 def load(
     spec: ModelSpec,
     tokenizer: Any = None,
@@ -346,7 +361,7 @@ def load(
     """`flag`: what the arguments were typed behind, for messages."""
     if adapters:
         raise UsageError("--adapter: an API has no adapters; serve it under a model name of its own")
-    known = Options.__dataclass_fields__
+    known = Options.names()
     asked = {**dict(spec.args), **options}
     concurrency = asked.pop("num_concurrent", None)  # lm-eval's name for it
     if concurrency is not None:

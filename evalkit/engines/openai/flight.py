@@ -23,7 +23,10 @@ _GATHER = 0.003
 class Flight:
     """Items on their way, and the answers that have come back. Lives on the caller's thread, works on the loop's."""
 
-    def __init__(self, serve: Serve, most: int, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, serve: Serve, most: int, loop: asyncio.AbstractEventLoop, watch: Callable[[], Awaitable[EvalkitError]]
+    ) -> None:
+        """`watch` runs beside the requests; the error that it returns stops them all."""
         self.failure: EvalkitError | None = None
         self.open = 0
         self._ask = serve
@@ -33,6 +36,7 @@ class Flight:
         self._waiting: deque[Work] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._woken = False
+        self._watch = asyncio.run_coroutine_threadsafe(self._stop_when_told(watch), loop)
 
     def add(self, item: Work) -> None:
         self.open += 1
@@ -60,8 +64,18 @@ class Flight:
 
     def abandon(self) -> None:
         """The caller wants no more: what is on its way is dropped."""
+        self._watch.cancel()
         if self.open:
-            self._loop.call_soon_threadsafe(lambda: [task.cancel() for task in tuple(self._tasks)])
+            self._loop.call_soon_threadsafe(self._cancel_all)
+
+    async def _stop_when_told(self, watch: Callable[[], Awaitable[EvalkitError]]) -> None:
+        error = await watch()
+        self.failure = self.failure or error
+        self._cancel_all()
+
+    def _cancel_all(self) -> None:
+        for task in tuple(self._tasks):
+            task.cancel()
 
     def _take(self) -> None:
         self._woken = False

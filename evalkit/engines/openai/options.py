@@ -1,15 +1,25 @@
-"""Where a server is, how it is asked, and where the key comes from: the environment, and nowhere else."""
+"""Where a server is and how it is asked: the engine's own --model-args."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from evalkit.errors import UsageError
 
-__all__ = ["Options", "base_url_of", "key_of", "split_url"]
+__all__ = ["Options", "base_url_of", "split_url", "userinfo_of"]
+
+_NUMBERS = {
+    "max_concurrency": int,
+    "timeout": float,
+    "retries": int,
+    "max_usd": float,
+    "give_up": float,
+    "max_reply_mb": int,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,24 +30,54 @@ class Options:
     """The name of the variable that holds the key, never the key."""
     max_concurrency: int = 32
     timeout: float = 600.0
+    """Seconds for one request."""
     retries: int = 6
     """Tries after a fault of the server. Being told to wait is no fault and not counted."""
+    give_up: float = 600.0
+    """Seconds in which requests wait and none is answered, after which the run stops."""
+    max_reply_mb: int = 64
+    """The longest reply that is read, in MiB, unpacked."""
     api: str = "auto"
     """auto, chat or completions: where plain prompts go."""
     price: str | None = None
     max_usd: float | None = None
 
     def __post_init__(self) -> None:
+        for name, kind in _NUMBERS.items():
+            value = getattr(self, name)
+            if value is not None and not _is_number(value, kind):
+                words = "a whole number" if kind is int else "a number"
+                raise UsageError(f"{name}={value}: {words} is wanted")
         if self.api not in ("auto", "chat", "completions"):
             raise UsageError(f"api={self.api}: auto, chat or completions")
-        if self.max_concurrency < 1 or self.timeout <= 0 or self.retries < 0:
-            raise UsageError("max_concurrency and timeout are above 0, retries not below")
+        for name in ("max_concurrency", "timeout", "give_up", "max_reply_mb"):
+            if getattr(self, name) <= 0:
+                raise UsageError(f"{name}={getattr(self, name)}: must be above 0")
+        if self.retries < 0:
+            raise UsageError(f"retries={self.retries}: must not be below 0")
+        base_url_of({"base_url": self.base_url})
+
+    @classmethod
+    def names(cls) -> list[str]:
+        return [field.name for field in fields(cls)]
+
+
+def _is_number(value: Any, kind: type) -> bool:
+    allowed: tuple[type, ...] = (int,) if kind is int else (int, float)
+    return isinstance(value, allowed) and not isinstance(value, bool) and value == value
 
 
 def base_url_of(args: Mapping[str, Any]) -> str:
-    """Where requests go: what was asked for, else OPENAI_BASE_URL, else OpenAI."""
-    asked = args.get("base_url") or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
-    return str(asked).rstrip("/")
+    """Where requests go: what was asked for, else OPENAI_BASE_URL, else OpenAI. Without user and password."""
+    url = _typed_url(args)
+    parts = _parts(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=host)).rstrip("/")
+
+
+def userinfo_of(args: Mapping[str, Any]) -> str | None:
+    """`user:password` where the URL holds them."""
+    return _parts(_typed_url(args)).netloc.rpartition("@")[0] or None
 
 
 def split_url(base_url: str) -> tuple[str, str]:
@@ -48,10 +88,18 @@ def split_url(base_url: str) -> tuple[str, str]:
     return base_url, "auto"
 
 
-def key_of(variable: str, base_url: str) -> str:
-    key = os.environ.get(variable, "").strip()
-    if key:
-        return key
-    if "api.openai.com" in base_url:
-        raise UsageError(f"no key: set {variable} in the environment (keys are read from there and nowhere else)")
-    return "EMPTY"  # what servers without keys are told
+def _typed_url(args: Mapping[str, Any]) -> str:
+    return str(args.get("base_url") or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1").strip()
+
+
+def _parts(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises where the port is no number
+    except ValueError as error:
+        raise UsageError(f"base_url={url}: not a URL ({error})") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        shown = url.rpartition("@")[2]
+        hint = "" if "://" in url else f"; did you mean http://{shown}?"
+        raise UsageError(f"base_url={shown}: a URL begins with http:// or https:// and names a host{hint}")
+    return parts

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from evalkit.engines.openai.tokens_used import TokensUsed
 from evalkit.errors import EngineError, UsageError
 
-__all__ = ["Budget", "Price", "price_of"]
+__all__ = ["Budget", "Price", "Reservation", "price_of"]
 
 AS_OF = "2025-08"
 """The month that the table below is meant to describe. It was written down from memory and not checked against the
@@ -82,6 +83,15 @@ def _local(host: str) -> bool:
     return address.is_loopback or address.is_private
 
 
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """The most that one request can use, held until its reply says what it did use."""
+
+    prompt: int
+    generated: int
+    usd: float = 0.0
+
+
 class Budget:
     """Counts what was spent and holds requests back before the last dollar is passed."""
 
@@ -96,6 +106,8 @@ class Budget:
         self.prompt = 0
         self.generated = 0
         self.reserved = 0.0
+        self.unreported = 0
+        """Answers without a believable token count: they are charged as the most that they can have used."""
         self.open = 0
         """Requests for which something is reserved. Counted, since what is left of sums and differences of dollars is
         seldom exactly nothing."""
@@ -109,23 +121,30 @@ class Budget:
             return True
         return (self.spent or 0.0) + self.reserved + self.price.of(prompt, generated) <= self.most
 
-    def reserve(self, prompt: int, generated: int) -> float:
+    def reserve(self, prompt: int, generated: int) -> Reservation:
         """The most that a request can cost. EngineError where it would pass the limit."""
         if self.price is None or self.most is None:
-            return 0.0
-        cost = self.price.of(prompt, generated)
+            return Reservation(prompt, generated)
         if not self.fits(prompt, generated):
             raise EngineError(
                 f"--max-usd {self.most:g} is reached: {self.spent:.4f} spent; what was answered is kept,"
                 " and the same command with a higher limit goes on from there"
             )
+        cost = self.price.of(prompt, generated)
         self.reserved += cost
         self.open += 1
-        return cost
+        return Reservation(prompt, generated, cost)
 
-    def settle(self, reserved: float, prompt: int, generated: int) -> None:
+    def release(self, held: Reservation) -> None:
+        """The request has ended."""
         if self.price is not None and self.most is not None:
             self.open -= 1
-            self.reserved = self.reserved - reserved if self.open else 0.0
-        self.prompt += prompt
-        self.generated += generated
+            self.reserved = self.reserved - held.usd if self.open else 0.0
+
+    def charge(self, held: Reservation, used: TokensUsed) -> None:
+        """What an answered request used. Where a count is missing or untrue, all that was reserved for it."""
+        if used.prompt is None or used.generated is None:
+            self.unreported += 1
+            used = TokensUsed(held.prompt, held.generated)
+        self.prompt += used.prompt or 0
+        self.generated += used.generated or 0

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from evalkit.engines.openai.logprobs import BadLogprob, is_greedy, logprob, read_logprobs
+from evalkit.engines.openai.tokens_used import read_tokens_used
 from evalkit.types import Answer, Failed, Finish, Generate, Generated, Message, Prompt, Sampling, Score, Scored
 
 __all__ = ["Abilities", "generate_body", "read_choices", "read_scores", "score_body", "text_of"]
@@ -15,8 +17,6 @@ _PROBED = {"logprobs": "logprobs", "n": "n", "temperature": "temperature", "resp
 _FORM = re.compile(r"json_schema|structured[ _]output|guided|grammar|xgrammar|outlines")
 _TELLING = 3
 """Replies without log-probabilities after which none is expected any more. One may be a refusal, which has none."""
-
-TopLogprobs = tuple[tuple[tuple[str, float], ...], ...]
 
 
 @dataclass(slots=True)
@@ -209,8 +209,7 @@ def _knobs(sampling: Sampling, samples: int, abilities: Abilities) -> dict[str, 
 
 def read_choices(body: Mapping[str, Any], ids: Sequence[int], stop: Sequence[str]) -> list[Answer]:
     """One answer per choice, for as many ids as there are choices."""
-    usage = body.get("usage") if isinstance(body.get("usage"), Mapping) else {}
-    total = int((usage or {}).get("completion_tokens") or 0)
+    total = read_tokens_used(body).generated or 0
     choices = [choice for choice in body["choices"] if isinstance(choice, Mapping)][: len(ids)]
     share, rest = divmod(total, len(choices)) if choices else (0, 0)
     return [
@@ -237,7 +236,10 @@ def _choice(choice: Mapping[str, Any], id_: int, stop: Sequence[str], tokens: in
     finish: Finish = "length" if ended == "length" else "stop"
     if ended == "length" and not text and reasoning:
         finish = "unfinished"
-    logprobs = _logprobs(choice.get("logprobs"))
+    try:
+        logprobs = read_logprobs(choice.get("logprobs"))
+    except BadLogprob as error:
+        return Failed(id_, str(error))
     cut = _cut(str(text or ""), stop)
     if cut != text and text:
         finish = "stop"
@@ -258,43 +260,6 @@ def _cut(text: str, stops: Sequence[str]) -> str:
     return text[: min(ends)] if ends else text
 
 
-def _logprobs(logprobs: Any) -> TopLogprobs | None:
-    if not isinstance(logprobs, Mapping):
-        return None
-    content = logprobs.get("content")
-    if isinstance(content, list):
-        return tuple(_position(entry) for entry in content if isinstance(entry, Mapping)) or None
-    tokens, tops, own = (logprobs.get(key) for key in ("tokens", "top_logprobs", "token_logprobs"))
-    if isinstance(tokens, list) and isinstance(tops, list) and isinstance(own, list):
-        return (
-            tuple(
-                ((str(token), float(p)), *((str(t), float(q)) for t, q in (top or {}).items() if t != token))
-                for token, p, top in zip(tokens, own, tops, strict=False)
-                if p is not None
-            )
-            or None
-        )
-    return None
-
-
-def _position(entry: Mapping[str, Any]) -> tuple[tuple[str, float], ...]:
-    chosen = (_token(entry), float(entry["logprob"]))
-    others = [
-        (_token(top), float(top["logprob"]))
-        for top in entry.get("top_logprobs") or ()
-        if top.get("logprob") is not None
-    ]
-    return (chosen, *(pair for pair in others if pair[0] != chosen[0]))
-
-
-def _token(entry: Mapping[str, Any]) -> str:
-    """Bytes say more than text where a token is half a character."""
-    given = entry.get("bytes")
-    if isinstance(given, list) and given and "\\x" in str(entry.get("token", "")):
-        return bytes(given).decode("utf-8", "replace")
-    return str(entry.get("token", ""))
-
-
 # ── scoring ──────────────────────────────────────────────────────────────────
 
 
@@ -312,23 +277,32 @@ def score_body(model: str, item: Score) -> tuple[str, dict[str, Any]]:
     }
 
 
-def read_scores(body: Mapping[str, Any], item: Score) -> list[Scored] | str:
-    """The answers, or what the server left out."""
-    choices = sorted(
-        (choice for choice in body["choices"] if isinstance(choice, Mapping)), key=lambda c: int(c.get("index") or 0)
-    )
+def read_scores(body: Mapping[str, Any], item: Score) -> list[Scored | Failed] | str:
+    """The answers, or what the server left out. A value that is no log-probability fails its own continuation alone."""
+    choices = sorted((choice for choice in body["choices"] if isinstance(choice, Mapping)), key=_index)
     if len(choices) != len(item.ids):
         return f"{len(choices)} choices came back for {len(item.ids)} prompts"
-    scored: list[Scored] = []
+    scored: list[Scored | Failed] = []
     for id_, continuation, choice in zip(item.ids, item.continuations, choices, strict=True):
-        logprobs = choice.get("logprobs") or {}
-        own, tops = logprobs.get("token_logprobs") or [], logprobs.get("top_logprobs") or []
+        given = choice.get("logprobs")
+        logprobs = given if isinstance(given, Mapping) else {}
+        own, tops = (_list(logprobs.get(name)) for name in ("token_logprobs", "top_logprobs"))
         start, end = len(item.context), len(item.context) + len(continuation)
         if len(own) not in (end, end + 1) or any(p is None for p in own[start:end]):
             return f"log-probabilities of {len(own)} tokens came back for a prompt of {end}"
-        greedy = len(tops) >= end and all(
-            p >= max((tops[at] or {}).values(), default=float("-inf")) - 1e-9
-            for at, p in enumerate(own[start:end], start)
-        )
-        scored.append(Scored(id_, float(sum(own[start:end])), greedy))
+        try:
+            total = sum(min(logprob(p), 0.0) for p in own[start:end])
+        except BadLogprob as error:
+            scored.append(Failed(id_, str(error)))
+        else:
+            scored.append(Scored(id_, float(total), is_greedy(own, tops, start, end)))
     return scored
+
+
+def _index(choice: Mapping[str, Any]) -> int:
+    index = choice.get("index")
+    return index if isinstance(index, int) else 0
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

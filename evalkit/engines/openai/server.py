@@ -17,11 +17,11 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-__all__ = ["Broken", "Ok", "Overloaded", "Refused", "Reply", "Server"]
+from evalkit.engines.openai.keys import NO_KEY, Key
+
+__all__ = ["Broken", "Ok", "Overloaded", "Refused", "Reply", "Server", "read_reply"]
 
 _REDIRECTS = 4
-_SHORTEST_KEY = 8
-"""A shorter one would strike ordinary words out of the replies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +59,22 @@ Reply = Ok | Overloaded | Broken | Refused
 
 
 class Server:
-    def __init__(self, base_url: str, api_key: str, most: int, key_name: str = "key") -> None:
+    def __init__(self, base_url: str, key: Key, most: int, most_bytes: int) -> None:
+        """`most`: requests at once. `most_bytes`: the longest reply that is read, unpacked."""
         import openai
 
-        client = openai.AsyncOpenAI(base_url=base_url, api_key=api_key, max_retries=0)
+        client = openai.AsyncOpenAI(base_url=base_url, api_key=key.value, max_retries=0)
         self.base_url = str(client.base_url).rstrip("/")
         self.package = f"openai {openai.__version__}"
         # The package fills some headers in for a request only; what remains here are texts.
         headers = {**client.default_headers, **client.auth_headers}
         self._headers = {name: value for name, value in headers.items() if isinstance(value, str)}
         self._headers |= {"Accept": "application/json", "Content-Type": "application/json"}
+        if key.authorization is not None:
+            self._headers["Authorization"] = key.authorization
+        self._key = key
         self._most = most
-        # A server that says the key back must not get it into a file: it is gone before anything else reads the reply.
-        self._struck = (api_key.encode(), f"[{key_name}]".encode()) if len(api_key) >= _SHORTEST_KEY else None
+        self._most_bytes = most_bytes
         self._session: Any = None
 
     async def post(self, path: str, body: Mapping[str, Any], timeout: float) -> Reply:
@@ -82,7 +85,7 @@ class Server:
                 connector=aiohttp.TCPConnector(limit=self._most + 8, ttl_dns_cache=600),
                 headers=self._headers,
                 proxy=_proxy(self.base_url),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=30),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
             )
         data = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
         try:
@@ -100,22 +103,34 @@ class Server:
 
         for _ in range(_REDIRECTS):
             async with self._session.post(url, data=data, allow_redirects=False) as response:
-                content = await response.read()
                 status, headers = response.status, response.headers
                 target = response.url.join(URL(headers["Location"])) if "Location" in headers else None
-                same_host = target is not None and target.host == response.url.host
-            if status in (307, 308) and same_host:
+                same_server = target is not None and target.origin() == response.url.origin()
+                content = await self._read(response) if not 300 <= status < 400 else b""
+            if content is None:
+                return Broken(f"the server sent more than {self._most_bytes >> 20} MiB; for more: max_reply_mb=…")
+            if status in (307, 308) and same_server:
                 url = str(target)
                 continue
             if 300 <= status < 400:
-                # Others would turn the question into a GET, and another host is not to get the key.
-                return Refused(
-                    status, f"HTTP {status}: sent on to {target or 'nowhere'}; give that address, if it is right"
-                )
-            if self._struck is not None:
-                content = content.replace(*self._struck)
-            return _named(status, headers, content)
+                # The key is for this scheme, host and port alone. Other codes would turn the question into a GET.
+                where = "nowhere" if target is None else str(target.with_user(None))
+                reason = f"HTTP {status}: sent on to {where}; give that address, if it is right"
+                return Refused(status, self._key.strike(reason))
+            return read_reply(status, headers, content, self._key)
         return Refused(310, "HTTP 3xx: sent on and on")
+
+    async def _read(self, response: Any) -> bytes | None:
+        """The unpacked body; None where it is longer than what is read at most."""
+        parts: list[bytes] = []
+        size = 0
+        async for part in response.content.iter_any():
+            size += len(part)
+            if size > self._most_bytes:
+                response.close()
+                return None
+            parts.append(part)
+        return b"".join(parts)
 
     async def close(self) -> None:
         if self._session is not None:
@@ -132,10 +147,12 @@ def _proxy(url: str) -> str | None:
     return proxies.get(parts.scheme) or proxies.get("all")
 
 
-def _named(status: int, headers: Mapping[str, str], content: bytes) -> Reply:
+def read_reply(status: int, headers: Mapping[str, str], content: bytes, key: Key = NO_KEY) -> Reply:
+    """What a reply means. The key is struck out of everything that is kept of it."""
+    parsed = _parsed(content, key)
     if status == 200:
-        return _body(content, headers.get("Content-Type", ""))
-    message, param, code = _error(content)
+        return _body(parsed, content, headers.get("Content-Type", ""), key)
+    message, param, code = _error(parsed, content, key)
     reason = f"HTTP {status}: {message}" if message else f"HTTP {status}"
     if status == 429 and code == "insufficient_quota":
         return Refused(402, reason, param, code)
@@ -146,30 +163,42 @@ def _named(status: int, headers: Mapping[str, str], content: bytes) -> Reply:
     return Refused(status, reason, param, code)
 
 
-def _body(content: bytes, kind: str) -> Reply:
+class _NotJson:
+    pass
+
+
+def _parsed(content: bytes, key: Key) -> Any:
+    """The JSON value, with the key struck out of its texts. Before parsing, escapes and UTF-16 can hide it."""
+    try:
+        return key.strike_all(json.loads(content), content)
+    except (ValueError, RecursionError):
+        return _NotJson()
+
+
+def _start(content: bytes, length: int, key: Key) -> str:
+    return key.strike(content[: 4 * length].decode("utf-8", "replace").replace("\0", ""))[:length]
+
+
+def _body(body: Any, content: bytes, kind: str, key: Key) -> Reply:
     if "html" in kind or "event-stream" in kind:
         return Broken(f"the server sent {kind.split(';')[0]} where JSON was wanted")
-    try:
-        body = json.loads(content)
-    except ValueError:
-        start = content[:60].decode("utf-8", "replace")
-        return Broken(f"the server sent what is not JSON ({kind or 'no content type'}: {start!r})")
+    if isinstance(body, _NotJson):
+        return Broken(f"the server sent what is not JSON ({kind or 'no content type'}: {_start(content, 60, key)!r})")
     if not isinstance(body, dict):
         return Broken(f"the server sent a JSON {type(body).__name__} where an object was wanted")
     if body.get("error") and not body.get("choices"):
         # Some gateways answer 200 and put their trouble in the body.
-        message, _, _ = _error(content)
+        message, _, _ = _error(body, content, key)
         return Broken(f"the server sent an error with status 200: {message}")
     if not isinstance(body.get("choices"), list) or not body["choices"]:
         return Broken("the server sent no choices")
     return Ok(body)
 
 
-def _error(content: bytes) -> tuple[str, str | None, str | None]:
-    try:
-        error = json.loads(content)
-    except ValueError:
-        return " ".join(content[:200].decode("utf-8", "replace").split()), None, None
+def _error(error: Any, content: bytes, key: Key) -> tuple[str, str | None, str | None]:
+    """Message, parameter and code of an error's body."""
+    if isinstance(error, _NotJson):
+        return " ".join(_start(content, 200, key).split()), None, None
     if isinstance(error, dict):
         inner = error.get("error", error)
         if isinstance(inner, dict):

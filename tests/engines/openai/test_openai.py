@@ -13,7 +13,7 @@ from evalkit.engines.base import Engine
 from evalkit.engines.openai import OpenAIEngine, Options, load
 from evalkit.engines.openai.prices import price_of
 from evalkit.engines.openai.requests import Abilities, generate_body, read_choices, read_scores
-from evalkit.engines.openai.server import _named
+from evalkit.engines.openai.server import read_reply
 from evalkit.errors import EngineError, UsageError
 from evalkit.types import (
     Answer,
@@ -120,7 +120,7 @@ def test_a_question_that_is_sent_on_stays_a_question(status: int) -> None:
         assert all(isinstance(answer, Generated) for answer in found.values())
 
 
-def test_where_it_would_not_stay_one_the_address_is_named() -> None:
+def test_where_it_would_not_stay_one_the_address_isread_reply() -> None:
     with Loopback(moved=301) as server, pytest.raises(EngineError, match=r"sent on to http.*/v2/chat/completions"):
         answers(server.url, [ask(1, WITH_LOGPROBS)])
 
@@ -174,7 +174,7 @@ def test_a_refusal_that_comes_late_finds_others_on_their_way() -> None:
 
 
 def test_a_refusal_that_names_nothing_fails_that_request_alone() -> None:
-    reply = _named(400, {}, b'{"error": {"message": "this prompt is too long"}}')
+    reply = read_reply(400, {}, b'{"error": {"message": "this prompt is too long"}}')
     assert reply.reason == "HTTP 400: this prompt is too long"  # type: ignore[union-attr]
     assert not Abilities().learn("this prompt is too long", None, {"model": "m", "temperature": 0})
 
@@ -239,11 +239,11 @@ def test_a_server_that_never_mends_fails_the_request_with_its_reason() -> None:
 def test_retry_after_is_read_in_every_form() -> None:
     from email.utils import formatdate
 
-    assert _named(429, {"retry-after": "3"}, b"").retry_after == 3  # type: ignore[union-attr]
-    assert _named(503, {"retry-after-ms": "250"}, b"").retry_after == 0.25  # type: ignore[union-attr]
-    later = _named(429, {"retry-after": formatdate(time.time() + 20, usegmt=True)}, b"")
+    assert read_reply(429, {"retry-after": "3"}, b"").retry_after == 3  # type: ignore[union-attr]
+    assert read_reply(503, {"retry-after-ms": "250"}, b"").retry_after == 0.25  # type: ignore[union-attr]
+    later = read_reply(429, {"retry-after": formatdate(time.time() + 20, usegmt=True)}, b"")
     assert 15 < later.retry_after < 21  # type: ignore[union-attr]
-    assert _named(429, {"retry-after": "soon"}, b"").retry_after is None  # type: ignore[union-attr]
+    assert read_reply(429, {"retry-after": "soon"}, b"").retry_after is None  # type: ignore[union-attr]
 
 
 # ── reading ────────────────────────────────────────────────────────────────────
@@ -279,7 +279,7 @@ def test_echoed_log_probabilities_become_scores() -> None:
     assert isinstance(read_scores({"choices": [{"index": 0}, {"index": 1}]}, item), str)
 
 
-def test_a_server_that_does_not_echo_is_named() -> None:
+def test_a_server_that_does_not_echo_isread_reply() -> None:
     with Loopback() as server, pytest.raises(EngineError, match="tasks cannot be scored there"):
         answers(server.url, [Score((1,), array("i", [5, 6]), (array("i", [7]),))])
 

@@ -1,0 +1,71 @@
+"""The key of a server: read from the environment, sent to that server alone, struck out of whatever comes back."""
+
+from __future__ import annotations
+
+import base64
+import os
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from evalkit.errors import UsageError
+from evalkit.scrub import SHORTEST_SECRET, mark_secret
+
+__all__ = ["NO_KEY", "Key", "find_key"]
+
+_DEEPEST = 200
+"""Nesting below which a reply is dropped rather than searched for the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    value: str
+    variable: str = "key"
+    """The environment variable that it was read from; written wherever the key is struck out."""
+    authorization: str | None = None
+    """The header where it is not `Bearer <value>`: user and password that stood in the base URL."""
+
+    def strike(self, text: str) -> str:
+        return text.replace(self.value, f"[{self.variable}]") if self._long_enough else text
+
+    def strike_all(self, value: Any, content: bytes) -> Any:
+        """A parsed reply without the key. `content` is what it was parsed from."""
+        if not self._long_enough:
+            return value
+        # Searching each text costs as much as parsing: only where the key could be in there, plain or escaped.
+        hidden = b"\\u" in content or b"\\/" in content or b"\x00" in content
+        return self._walk(value, 0) if hidden or self.value.encode() in content else value
+
+    def _walk(self, value: Any, depth: int) -> Any:
+        if depth > _DEEPEST:
+            return None
+        if isinstance(value, str):
+            return self.strike(value)
+        if isinstance(value, list):
+            return [self._walk(entry, depth + 1) for entry in value]
+        if isinstance(value, dict):
+            return {self.strike(name): self._walk(entry, depth + 1) for name, entry in value.items()}
+        return value
+
+    @property
+    def _long_enough(self) -> bool:
+        return len(self.value) >= SHORTEST_SECRET
+
+
+NO_KEY = Key("EMPTY")
+"""What servers without keys are told."""
+
+
+def find_key(variable: str, base_url: str, userinfo: str | None = None) -> Key:
+    """The key in the environment; else user and password of the URL; else none, where the server is not OpenAI."""
+    value = os.environ.get(variable, "").strip()
+    if value:
+        mark_secret(variable)
+        return Key(value, variable)
+    if userinfo:
+        user, _, password = map(unquote, userinfo.partition(":"))
+        coded = base64.b64encode(f"{user}:{password}".encode()).decode()
+        return Key(password or user, "password", f"Basic {coded}")
+    if "api.openai.com" in base_url:
+        raise UsageError(f"no key: set {variable} in the environment (keys are read from there and nowhere else)")
+    return NO_KEY

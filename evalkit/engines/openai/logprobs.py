@@ -1,0 +1,87 @@
+"""Log-probabilities as servers send them, refused where they cannot be any."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = ["BadLogprob", "TopLogprobs", "is_greedy", "logprob", "read_logprobs"]
+
+TopLogprobs = tuple[tuple[tuple[str, float], ...], ...]
+
+_ROUNDING = 1e-4
+"""How far above 0 a log-probability may lie by rounding alone (servers compute them in half precision)."""
+
+
+class BadLogprob(ValueError):
+    """A value that is not a log-probability."""
+
+
+def logprob(value: Any) -> float:
+    """The value as a float. BadLogprob where it is not a number, not finite, or above 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise BadLogprob(f"the server sent a log-probability of {str(value)[:40]!r}, which is not a number")
+    if not -math.inf < value <= _ROUNDING:
+        raise BadLogprob(f"the server sent a log-probability of {float(value):g}, which no probability has")
+    return float(value)
+
+
+def read_logprobs(logprobs: Any) -> TopLogprobs | None:
+    """Per generated token: itself, then its likeliest alternatives. None where the server sent none."""
+    if not isinstance(logprobs, Mapping):
+        return None
+    content = logprobs.get("content")
+    if isinstance(content, list):
+        return tuple(_position(entry) for entry in content if isinstance(entry, Mapping)) or None
+    tokens, tops, own = (logprobs.get(key) for key in ("tokens", "top_logprobs", "token_logprobs"))
+    if isinstance(tokens, list) and isinstance(tops, list) and isinstance(own, list):
+        return (
+            tuple(
+                ((str(token), logprob(p)), *_alternatives(top, str(token)))
+                for token, p, top in zip(tokens, own, tops, strict=False)
+                if p is not None
+            )
+            or None
+        )
+    return None
+
+
+def is_greedy(own: Sequence[Any], tops: Sequence[Any], start: int, end: int) -> bool:
+    """Whether each token from `start` to `end` was the likeliest in its place."""
+    if len(tops) < end:
+        return False
+    for at in range(start, end):
+        top = tops[at] if isinstance(tops[at], Mapping) else {}
+        likeliest = max((value for value in top.values() if isinstance(value, int | float)), default=-math.inf)
+        if not own[at] >= likeliest - 1e-9:
+            return False
+    return True
+
+
+def _alternatives(top: Any, chosen: str) -> list[tuple[str, float]]:
+    pairs = top.items() if isinstance(top, Mapping) else ()
+    # A token that cannot come (−∞) is no alternative.
+    return [(str(token), logprob(value)) for token, value in pairs if token != chosen and value != -math.inf]
+
+
+def _position(entry: Mapping[str, Any]) -> tuple[tuple[str, float], ...]:
+    chosen = (_token(entry), logprob(entry.get("logprob")))
+    listed = entry.get("top_logprobs")
+    others = [
+        (_token(top), logprob(top["logprob"]))
+        for top in (listed if isinstance(listed, list) else ())
+        if isinstance(top, Mapping) and top.get("logprob") not in (None, -math.inf)
+    ]
+    return (chosen, *(pair for pair in others if pair[0] != chosen[0]))
+
+
+def _token(entry: Mapping[str, Any]) -> str:
+    """The token's text; its bytes say more where a token is half a character."""
+    given = entry.get("bytes")
+    if isinstance(given, list) and given and "\\x" in str(entry.get("token", "")):
+        try:
+            return bytes(given).decode("utf-8", "replace")
+        except (ValueError, TypeError):
+            pass
+    return str(entry.get("token", ""))
