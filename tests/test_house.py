@@ -14,13 +14,14 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "evalkit"
 
-GROUND = {"errors", "types", "yamlfile"}
+GROUND = {"errors", "types", "validation", "yamlfile"}
 READS_RESULTS = {"stats", "policy", "results"}
 ABOVE_REGISTRY = GROUND | {"stats", "config", "policy", "models", "tokens"}
 ARROWS: dict[str, set[str]] = {
     "errors": set(),
     "yamlfile": {"errors"},
     "types": set(),
+    "validation": {"errors"},
     "scrub": set(),
     "hardware": set(),
     "stats": GROUND,

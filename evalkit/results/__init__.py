@@ -2,6 +2,7 @@
 
 RunWriter        stages a run and gives it its name in one step
 Run              a run as it lies on disk
+RunRecord        its manifest and figures as frozen types: Manifest, Results, TaskResult, GroupResult, Metric …
 find, all_runs   by path, run-id, <model>@latest, @baseline; or all of them
 find_foreign     other tools' runs below a path
 same_settings    whether the same name may go on
@@ -11,6 +12,18 @@ from evalkit.results.disk import check_space, check_writable, write_file
 from evalkit.results.finding import Runs, all_runs, bless, find, run_folders
 from evalkit.results.foreign import find_foreign
 from evalkit.results.names import check_name, is_plain, member_id, model_slug, new_run_id, run_path, slug
+from evalkit.results.record import (
+    Count,
+    GroupResult,
+    Manifest,
+    Metric,
+    Results,
+    RunRecord,
+    TaskResult,
+    TaskSettings,
+    Timing,
+    Tokens,
+)
 from evalkit.results.run import STATUSES, Run
 from evalkit.results.settings import PACE, same_settings
 from evalkit.results.table import COLUMNS, scores_of
@@ -20,9 +33,19 @@ __all__ = [
     "COLUMNS",
     "PACE",
     "STATUSES",
+    "Count",
+    "GroupResult",
+    "Manifest",
+    "Metric",
+    "Results",
     "Run",
+    "RunRecord",
     "RunWriter",
     "Runs",
+    "TaskResult",
+    "TaskSettings",
+    "Timing",
+    "Tokens",
     "all_runs",
     "bless",
     "check_name",

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import RunFolderError
 from evalkit.results.names import judgments_file, slug
+from evalkit.results.record import GroupResult, Manifest, Results, RunRecord, TaskResult
 from evalkit.results.table import read_scores
+from evalkit.validation import parse
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,7 +26,6 @@ SCHEMA = 1
 STATUSES = ("complete", "limited", "partial", "incomplete")
 """complete: every document. limited: fewer were asked for. partial: some have no answer. incomplete: some failed."""
 
-_WORDS = {"dict": "an object", "list": "a list", "str": "text"}
 _LONG_AGO = datetime.datetime.min.replace(tzinfo=datetime.UTC)
 
 
@@ -34,10 +35,17 @@ class Run:
     manifest: Mapping[str, Any]
     results: Mapping[str, Any]
     _inode: int = field(default=0, repr=False)
+    record: RunRecord = field(init=False, repr=False)
+    """Manifest and figures as typed records."""
+
+    def __post_init__(self) -> None:
+        manifest = parse(Manifest, self.manifest, f"{self._place(MANIFEST)}", RunFolderError)
+        results = parse(Results, self.results, f"{self._place(RESULTS)}", RunFolderError)
+        object.__setattr__(self, "record", RunRecord(manifest, results))
 
     @classmethod
     def open(cls, path: Path | str) -> Run:
-        """Read manifest and figures. Rows and scores are read when they are asked for."""
+        """Read and check manifest and figures. Rows and scores are read when they are asked for."""
         folder = Path(path)
         if not folder.is_dir():
             raise RunFolderError(f"{folder} is not a run folder")
@@ -48,7 +56,6 @@ class Run:
             schema = content.get("schema", SCHEMA)
             if schema != SCHEMA:
                 raise RunFolderError(f"{folder / name} has schema {schema!r}; this evalkit reads schema {SCHEMA}")
-        _check_shape(folder, manifest, results)
         status = results.get("status", "complete")
         if status not in STATUSES:
             raise RunFolderError(f"{folder / RESULTS}: status {status!r} is none of {', '.join(STATUSES)}")
@@ -135,6 +142,10 @@ class Run:
     def groups(self) -> Mapping[str, Any]:
         return self.results.get("groups") or {}
 
+    def entry(self, name: str) -> TaskResult | GroupResult | None:
+        """The figures of a task or group. A group's come first: a leaf may share its name."""
+        return self.record.results.entry(name)
+
     def scores(self) -> pa.Table:
         """scores.parquet, with the columns of `evalkit.results.COLUMNS`."""
         return self._scores
@@ -170,6 +181,10 @@ class Run:
         path = self.path / judgments_file(name)
         if path.is_file():
             yield from read_lines(path)
+
+    def _place(self, name: str) -> Path:
+        """Where a file of the run lies, for messages."""
+        return self.path / name
 
     def _check_same(self) -> None:
         """A folder that was swapped for a newer one while we read would give us half of each."""
@@ -210,26 +225,6 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
         raise RunFolderError(f"{path} is missing: this run's rows were not kept, or not copied") from None
     except OSError as error:
         raise RunFolderError(f"{path} can't be read: {error.strerror or error}") from None
-
-
-def _check_shape(folder: Path, manifest: Mapping[str, Any], results: Mapping[str, Any]) -> None:
-    """Every reader takes these for what they should be: refused here, a folder of another make stops nobody else."""
-    _expect(folder / MANIFEST, "model", manifest.get("model"), dict, str)
-    _expect(folder / MANIFEST, "adapter", manifest.get("adapter"), dict, str)
-    _expect(folder / MANIFEST, "requested", manifest.get("requested"), list)
-    _expect(folder / RESULTS, "requested", results.get("requested"), list)
-    for key in ("tasks", "groups"):
-        _expect(folder / RESULTS, key, results.get(key), dict)
-        for name, said in (results.get(key) or {}).items():
-            _expect(folder / RESULTS, f"{key}.{name}", said, dict)
-            _expect(folder / RESULTS, f"{key}.{name}.metrics", (said or {}).get("metrics"), dict)
-            _expect(folder / RESULTS, f"{key}.{name}.members", (said or {}).get("members"), list)
-
-
-def _expect(path: Path, key: str, value: Any, *kinds: type) -> None:
-    if value is not None and not isinstance(value, kinds):
-        words = " or ".join(_WORDS[kind.__name__] for kind in kinds)
-        raise RunFolderError(f"{path}: `{key}` is {json.dumps(value)[:60]}, not {words}")
 
 
 def _has_documents(task: Any) -> bool:

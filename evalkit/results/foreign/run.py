@@ -33,6 +33,9 @@ class ForeignRun(Run):
     def scores_path(self) -> Path:
         return self.path
 
+    def _place(self, name: str) -> Path:
+        return self.path
+
     @cached_property
     def _scores(self) -> pa.Table:
         if self.table is None or self.table.num_rows == 0:

@@ -1,0 +1,95 @@
+"""Content from outside (JSON, YAML) to typed, frozen records, and one line about whatever is wrong with it.
+
+Record   what a program wrote: unknown keys are kept
+Strict   what a person writes: an unknown key is an error that names the nearest known one
+parse    content to a record, or an error with the place, the value and what belongs there
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NoReturn, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from evalkit.errors import ConfigError, EvalkitError, nearest
+
+__all__ = ["Record", "Strict", "parse", "refuse"]
+
+_WANTED = {
+    "bool": "true or false",
+    "dict": "an object",
+    "float": "a number",
+    "int": "a whole number",
+    "list": "a list",
+    "mapping": "an object",
+    "model": "an object",
+    "string": "text",
+    "tuple": "a list",
+}
+_OURS = "said"
+
+
+class Record(BaseModel):
+    """Frozen. Keys that another version of the program wrote are kept and written again."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True, protected_namespaces=())
+
+    def states(self, name: str) -> bool:
+        """Whether the content has this entry, be it null."""
+        return name in self.model_fields_set
+
+    def as_json(self) -> dict[str, Any]:
+        """As a file holds it: the entries that were given and no others."""
+        return self.model_dump(by_alias=True, exclude_unset=True)
+
+
+class Strict(BaseModel):
+    """Frozen. Only the keys of its fields are known."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_keys(cls, content: Any) -> Any:
+        if not isinstance(content, Mapping):
+            return content
+        known = [field.alias or name for name, field in cls.model_fields.items()]
+        for key in content:
+            if key not in known:
+                hint = nearest(str(key), known, n=1) or f"; known are {', '.join(known)}"
+                refuse(f": unknown key {key!r}{hint}")
+        return content
+
+
+R = TypeVar("R", bound=BaseModel)
+
+
+def refuse(message: str) -> NoReturn:
+    """Raise inside a validator. The place of the value is put before the message: write ` is 3; it is …` or `: …`."""
+    raise PydanticCustomError(_OURS, "{message}", {"message": message})
+
+
+def parse(model: type[R], content: Any, where: str, error: type[EvalkitError] = ConfigError) -> R:
+    """The content as a record, or an error of one line that begins with `where`."""
+    try:
+        return model.model_validate(content)
+    except ValidationError as wrong:
+        raise error(_line(where, wrong.errors(include_url=False)[0])) from None
+
+
+def _line(where: str, wrong: ErrorDetails) -> str:
+    path = ".".join(str(part) for part in wrong["loc"])
+    if wrong["type"] == _OURS:
+        return f"{where}: {path}{wrong['msg']}" if path else f"{where}{wrong['msg']}"
+    place = f"{where}: `{path}`" if path else where
+    if wrong["type"] == "missing":
+        return f"{place} is missing"
+    wanted = _WANTED.get(wrong["type"].split("_")[0])
+    return f"{place} is {_short(wrong['input'])}, " + (f"not {wanted}" if wanted else wrong["msg"].lower())
+
+
+def _short(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)[:60]
