@@ -60,7 +60,7 @@ class Strict(BaseModel):
         for key in content:
             if key not in known:
                 hint = nearest(str(key), known, n=1) or f"; known are {', '.join(known)}"
-                refuse(f": unknown key {key!r}{hint}")
+                refuse(f"unknown key {key!r}{hint}")
         return content
 
 
@@ -68,7 +68,7 @@ R = TypeVar("R", bound=BaseModel)
 
 
 def refuse(message: str) -> NoReturn:
-    """Raise inside a validator. The place of the value is put before the message: write ` is 3; it is …` or `: …`."""
+    """Raise inside a validator. The place of the value is put before the message: write `is 3; it is …`."""
     raise PydanticCustomError(_OURS, "{message}", {"message": message})
 
 
@@ -82,9 +82,10 @@ def parse(model: type[R], content: Any, where: str, error: type[EvalkitError] = 
 
 def _line(where: str, wrong: ErrorDetails) -> str:
     path = ".".join(str(part) for part in wrong["loc"])
-    if wrong["type"] == _OURS:
-        return f"{where}: {path}{wrong['msg']}" if path else f"{where}{wrong['msg']}"
     place = f"{where}: `{path}`" if path else where
+    if wrong["type"] == _OURS:
+        # A key is unknown in a place, a value is something: `tasks.t`: unknown key 'x' and `tasks.t` is 5.
+        return f"{place}{'' if wrong['msg'].startswith('is ') else ':'} {wrong['msg']}"
     if wrong["type"] == "missing":
         return f"{place} is missing"
     wanted = _WANTED.get(wrong["type"].split("_")[0])

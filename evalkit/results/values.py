@@ -98,7 +98,7 @@ def object_or(text: str, default: Any = ...) -> Callable[[Any], Any]:
         if isinstance(value, str):
             return {text: value}
         if not isinstance(value, Mapping | BaseModel):
-            refuse(f" is {_short(value)}, not an object or text")
+            refuse(f"is {_short(value)}, not an object or text")
         return value
 
     return check
