@@ -19,7 +19,10 @@ Not compared, because two recordings of the same code differ in it:
 - seconds: `timing`, `seconds` of programs, and texts of how long something took;
 - progress lines, as how many there are depends on the machine's load, and the engines' own logs;
 - the machine and the checkout: `hardware`, the host's name, the paths of tree, mirror and working folder;
-- `command`: the command line as Python was given it.
+- `command`: the command line as Python was given it; evalkit's own version.
+
+Each case is a fork of a process that has imported the slow libraries, not evalkit, which saves most of the time; groups
+marked `cold` start a Python for each case.
 """
 
 from __future__ import annotations

@@ -34,6 +34,7 @@ TEXTS = [
     (re.compile(r"\b\d+(?:\.\d+)? ?(?:s|ms|seconds?|minutes?|min)\b"), "<seconds>"),
     (re.compile(r"\b\d+:\d\d left"), "<seconds> left"),
     (re.compile(r"[\d,.]+ tokens/s"), "<rate> tokens/s"),
+    (re.compile(r"\bevalkit,? (?:version )?\d+\.\d+\S*"), "evalkit <version>"),
     (re.compile(r"0x[0-9a-f]{6,}"), "<address>"),
 ]
 # How often these are shown depends on the machine's load.
@@ -62,6 +63,8 @@ class Normal:
         """A JSON value, normalised all the way down."""
         if key in MOMENTS and value is not None:
             return f"<{key}>"
+        if key == "evalkit" and isinstance(value, str):
+            return "<version>"
         if within == "timing" and isinstance(value, int | float):
             return "<seconds>"
         if isinstance(value, dict):
