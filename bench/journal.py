@@ -20,7 +20,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from evalkit.journal import Journal, Keyer, model_fingerprint
+from evalkit.journal import Journal, Keyer
+from evalkit.models.fingerprint import model_fingerprint
 from evalkit.types import Generated, GenerateRequest, Sampling
 
 KEYER = Keyer(model_fingerprint("weights", dtype="bfloat16"), "bench/1")

@@ -27,8 +27,11 @@ LOAD = (
     "print(time.process_time() - start)"
 )
 
-# The command line does not offer the engine of the tests; everything else is as `evalkit run` does it.
-RUN = "import evalkit.config as config; config.ENGINES = (*config.ENGINES, 'mock');from evalkit.cli import main; main()"
+# The command line does not offer the engine of the tests: an entry point of the benchmark's own makes it known.
+DECLARED = {
+    "METADATA": "Metadata-Version: 2.1\nName: bench-mock\nVersion: 0\n",
+    "entry_points.txt": "[evalkit.engines]\nmock = evalkit.engines.mock:SPEC\n",
+}
 
 
 def main() -> None:
@@ -44,9 +47,14 @@ def main() -> None:
         [sys.executable, "-c", LOAD, str(asked.data_dir)], env=environment, capture_output=True, text=True, check=True
     )
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-c", RUN, "run", "--engine", "mock", "--model", asked.model]
+        declared = Path(folder) / "plugin" / "bench_mock-0.dist-info"
+        declared.mkdir(parents=True)
+        for name, text in DECLARED.items():
+            (declared / name).write_text(text, encoding="utf-8")
+        environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(declared.parent)])
+        command = [sys.executable, "-m", "evalkit", "run", "--engine", "mock", "--model", asked.model]
         command += ["--tasks", "mmlu", "--num-fewshot", "5", "--data-dir", str(asked.data_dir)]
-        command += ["--output-path", folder, "--name", "overhead"]
+        command += ["--output-path", f"{folder}/results", "--name", "overhead"]
         if asked.limit:
             command += ["--limit", str(asked.limit)]
         start = time.perf_counter()

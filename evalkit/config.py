@@ -11,23 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from evalkit.engines.spec import AUTO, EngineSpec, check_name, startable
 from evalkit.errors import ConfigError, UsageError, nearest
 
-__all__ = ["ENGINES", "RunConfig", "Seeds", "parse_adapter", "parse_limit", "parse_pairs", "parse_seeds", "read_file"]
+__all__ = ["RunConfig", "Seeds", "parse_adapter", "parse_limit", "parse_pairs", "parse_seeds", "read_file"]
 
-ENGINES = ("auto", "vllm", "hf", "openai", "replay")
 TIERS = ("auto", "namespaces", "landlock", "unsafe-none")
-
-_LM_EVAL_BACKENDS = {
-    "hf": "hf",
-    "huggingface": "hf",
-    "hf-auto": "hf",
-    "vllm": "vllm",
-    "local-completions": "openai",
-    "local-chat-completions": "openai",
-    "openai-completions": "openai",
-    "openai-chat-completions": "openai",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +50,7 @@ class RunConfig:
     allow_task_code: bool = False
     trust_remote_code: bool = False
     output_path: Path = Path("results")
-    engine: str = "auto"
+    engine: str = AUTO
     data_dir: Path | None = None
     name: str | None = None
     adapter: tuple[tuple[str, str], ...] = ()
@@ -76,10 +65,7 @@ class RunConfig:
             )
         if not self.tasks:
             raise UsageError("--tasks is missing: try --tasks mini, or mmlu,gsm8k (evalkit tasks list shows them all)")
-        if self.engine not in ENGINES:
-            raise UsageError(
-                f"--engine {self.engine}: no such engine{nearest(self.engine, ENGINES)} (one of {', '.join(ENGINES)})"
-            )
+        check_name(self.engine)
         if self.sandbox not in TIERS:
             raise UsageError(
                 f"--sandbox {self.sandbox}: no such tier{nearest(self.sandbox, TIERS)} (one of {', '.join(TIERS)})"
@@ -101,7 +87,7 @@ class RunConfig:
         asked = {key: value for key, value in asked.items() if value is not None}
         models = split_list(asked.pop("model", ()))
         model_args = parse_pairs(asked.pop("model_args", None), "--model-args")
-        models, model_args, engine = _as_lm_eval_types_it(models, model_args, asked.pop("engine", "auto"))
+        models, model_args, engine = _as_lm_eval_types_it(models, model_args, asked.pop("engine", AUTO))
         chat = asked.pop("apply_chat_template", False)
         chat = _boolean_or_name(chat)
         multiturn = asked.pop("fewshot_as_multiturn", None)
@@ -246,20 +232,30 @@ def _as_lm_eval_types_it(
     models: tuple[str, ...], model_args: dict[str, Any], engine: str
 ) -> tuple[tuple[str, ...], dict[str, Any], str]:
     """`--model hf --model-args pretrained=X` means `--model X --engine hf`."""
-    if len(models) != 1 or models[0] not in _LM_EVAL_BACKENDS or Path(models[0]).exists():
+    spec = _lm_eval_backend(models[0]) if len(models) == 1 else None
+    if spec is None or Path(models[0]).exists():
         if "pretrained" in model_args:
             raise UsageError(
-                "--model-args pretrained=… goes with --model hf or --model vllm; here --model already names the model"
+                f"--model-args pretrained=… goes with {_named_by_pretrained()}; here --model already names the model"
             )
         return models, model_args, engine
-    wanted = _LM_EVAL_BACKENDS[models[0]]
     rest = dict(model_args)
-    pretrained = rest.pop("pretrained", None) or (rest.pop("model", None) if wanted == "openai" else None)
+    pretrained = None
+    for name in spec.lm_eval_model_arguments:
+        pretrained = pretrained or rest.pop(name, None)
     if pretrained is None:
         raise UsageError(f"--model {models[0]} needs --model-args pretrained=…: which model? (or just --model NAME)")
-    if engine not in ("auto", wanted):
+    if engine not in (AUTO, spec.name):
         raise UsageError(f"--model {models[0]} and --engine {engine} contradict each other: drop one")
-    return (str(pretrained),), rest, wanted
+    return (str(pretrained),), rest, spec.name
+
+
+def _lm_eval_backend(typed: str) -> EngineSpec | None:
+    return next((spec for spec in startable() if typed in spec.lm_eval_names), None)
+
+
+def _named_by_pretrained() -> str:
+    return " or ".join(sorted(f"--model {spec.name}" for spec in startable() if spec.name in spec.lm_eval_names))
 
 
 def _literal(raw: str) -> Any:

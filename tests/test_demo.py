@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 import yaml
 
-from evalkit.engines.adapters import adapter_rank, adapter_targets, check_fits, refused_by_vllm, tensor_shapes
+from evalkit.engines.vllm.adapters import refused_by_vllm
 from evalkit.errors import UnknownModel
 from evalkit.models import catalog
+from evalkit.models.adapters import adapter_rank, adapter_targets, check_fits, tensor_shapes
 from evalkit.policy import Policy
 from evalkit.types import Adapter, Generate, ModelSpec, Sampling
 from tools.nano import tune

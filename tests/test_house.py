@@ -24,20 +24,21 @@ ARROWS: dict[str, set[str]] = {
     "validation": {"errors"},
     "scrub": set(),
     "hardware": set(),
+    "plugins": {"errors"},
     "stats": GROUND,
-    "config": GROUND,
+    "config": GROUND | {"engines"},  # the specs alone: which engines there are
     "policy": GROUND,
     "models": GROUND,
     "tokens": GROUND | {"models"},
     "registry": ABOVE_REGISTRY | {"checks"},
     "planning": {"types"},
-    "engines": GROUND | {"tokens", "models", "planning", "scrub"},
+    "engines": GROUND | {"tokens", "models", "planning", "plugins", "scrub"},
     "journal": GROUND | {"scrub"},
     "sandbox": GROUND,
     "scoring": GROUND | {"sandbox", "stats"},
     "checks": GROUND | {"sandbox"},
     "judging": GROUND | {"stats", "engines", "journal", "results", "config", "models", "scrub"},
-    "results": GROUND | {"scrub"},
+    "results": GROUND | {"scrub", "engines"},  # the specs alone: which model arguments change answers
     "comparison": GROUND | READS_RESULTS,
     "gating": GROUND | READS_RESULTS | {"comparison"},
     "ranking": GROUND | READS_RESULTS | {"comparison", "models"},
@@ -111,7 +112,7 @@ def test_heavy_libraries_are_imported_inside_functions(path: Path) -> None:
 
 def test_naming_a_room_loads_no_model_library() -> None:
     rooms = sorted({f"evalkit.{room(path)}" for path in modules() if room(path) not in FREE | {"runner"}})
-    engines = [f"evalkit.engines.{name}" for name in ("huggingface", "vllm", "replay", "mock")]
+    engines = [f"evalkit.engines.{name}" for name in ("huggingface.engine", "vllm.engine", "openai.engine", "mock")]
     probe = f"import sys, importlib\nfor name in {rooms + engines!r}: importlib.import_module(name)\n"
     probe += f"print(sorted(set(sys.modules) & {set(HEAVY)!r}))"
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
@@ -135,7 +136,7 @@ def test_help_starts_light(argv: list[str]) -> None:
 
 @pytest.fixture(scope="module")
 def installed_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built in a second and unpacked: what `pip install evalkit` puts on a machine."""
+    """The wheel, built in a second and unpacked: what `pip install lm-evalkit` puts on a machine."""
     if importlib.util.find_spec("hatchling") is None:
         pytest.skip("hatchling builds the wheel: pip install hatchling")
     folder = tmp_path_factory.mktemp("wheel")
@@ -171,3 +172,47 @@ def test_a_wheel_finds_its_own_tasks_rubrics_and_model(installed_wheel: Path, tm
     documents, model, rubric = done.stdout.split()
     assert documents == "2"
     assert all(Path(found).is_relative_to(installed_wheel) for found in (model, rubric))
+
+
+def engine_names_compared(tree: ast.AST, names: set[str]) -> set[str]:
+    """The engines' names that code compares something with: by ==, in, match, or as a string's beginning."""
+    compared: set[str] = set()
+    for node in ast.walk(tree):
+        sides: list[ast.AST] = []
+        if isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+        elif isinstance(node, ast.MatchValue):
+            sides = [node.value]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "startswith":
+            sides = list(node.args)
+        constants = [part for side in sides for part in ast.walk(side) if isinstance(part, ast.Constant)]
+        compared |= {str(part.value) for part in constants} & names
+    return compared
+
+
+def test_no_room_but_its_own_compares_an_engines_name() -> None:
+    from evalkit.engines.mock import SPEC
+    from evalkit.engines.spec import all_specs
+
+    names = {*all_specs(), SPEC.name}
+    assert {"hf", "vllm", "openai", "replay"} <= names
+    assert engine_names_compared(ast.parse("kind.name == 'hf' or kind in ('vllm',)"), names) == {"hf", "vllm"}
+    told = {path: engine_names_compared(ast.parse(path.read_text()), names) for path in modules()}
+    assert not {path: found for path, found in told.items() if found and room(path) != "engines"}
+
+
+def test_naming_the_engines_loads_none_of_their_libraries() -> None:
+    probe = "import sys\nfrom evalkit.engines.spec import all_specs\nassert len(all_specs()) >= 4\n"
+    probe += f"print(sorted(set(sys.modules) & {set(HEAVY) | {'numpy', 'pandas', 'asyncio'}!r}))"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_shipped_engines_are_found_without_an_installation_too() -> None:
+    """From entry points where evalkit is installed, else by their folders: both name the same ones."""
+    from evalkit import plugins
+    from evalkit.engines import spec
+
+    declared = {name: plugin.target for name, plugin in plugins.installed(spec.GROUP).items()}
+    in_folders = {name: plugin.target for name, plugin in spec._in_the_source_tree().items()}
+    assert in_folders.items() <= declared.items()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from evalkit.cli.options import Verb, debug_option, file_option, output_path_option, write_to
+
+if TYPE_CHECKING:
+    from evalkit.engines.spec import EngineSpec
 
 __all__ = ["command"]
 
@@ -23,10 +25,11 @@ def command(output_path: Path, data_dir: Path | None, json: str | None) -> None:
     import json as json_library
 
     from evalkit import __version__
+    from evalkit.engines.spec import distributions
     from evalkit.hardware import hardware, versions
 
-    findings: dict[str, Any] = {"evalkit": __version__, "hardware": hardware(), "versions": versions()}
-    findings["engines"] = {name: _engine(packages) for name, packages in _ENGINES.items()}
+    findings: dict[str, Any] = {"evalkit": __version__, "hardware": hardware(), "versions": versions(distributions())}
+    findings["engines"] = _engines()
     findings["sandbox"] = _sandbox()
     findings["results"] = _results(output_path)
     findings["data"] = _data(data_dir)
@@ -35,12 +38,17 @@ def command(output_path: Path, data_dir: Path | None, json: str | None) -> None:
         _show(findings)
 
 
-_ENGINES = {"hf": ("torch", "transformers"), "vllm": ("vllm",), "openai": ("openai",)}
+def _engines() -> dict[str, str]:
+    """Each engine that a run can use, and whether it is installed."""
+    from evalkit.engines.spec import broken, startable
+
+    return {spec.name: _state(spec) for spec in startable()} | dict(broken())
 
 
-def _engine(packages: tuple[str, ...]) -> str:
-    missing = [package for package in packages if importlib.util.find_spec(package) is None]
-    return f"needs {', '.join(missing)}" if missing else "installed"
+def _state(spec: EngineSpec) -> str:
+    if missing := spec.missing():
+        return f"needs {', '.join(missing)}"
+    return (spec.check() if spec.check is not None else None) or "installed"
 
 
 def _sandbox() -> dict[str, Any]:

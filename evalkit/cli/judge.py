@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from evalkit.cli.options import VerbGroup, debug_option, file_option, output_path_option, write_to
+from evalkit.cli.options import EngineOption, VerbGroup, debug_option, file_option, output_path_option, write_to
 
 __all__ = ["command"]
 
@@ -18,7 +18,12 @@ def command() -> None:
     """Judge answers that have no key with a language model, and hold the judge against people."""
 
 
-_JUDGE_HELP = "openai:MODEL[@URL], vllm:MODEL or hf:MODEL; several are averaged."
+def _judge_help() -> str:
+    from evalkit.engines.spec import judge_forms
+
+    return f"{judge_forms()}; several are averaged."
+
+
 _AUDIT_HELP = "Recorded judgments or comparisons, AlpacaEval's annotations too; repeat for several."
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -44,7 +49,7 @@ _rubric_options = _all_of(
     _include_path,
 )
 _judge_options = _all_of(
-    click.option("--judge", multiple=True, required=True, metavar="JUDGE", help=_JUDGE_HELP),
+    click.option("--judge", cls=EngineOption, multiple=True, required=True, metavar="JUDGE", help=_judge_help),
     _judge_args,
 )
 _item_options = _all_of(
@@ -195,7 +200,7 @@ def steps_command(
     arguments = parse_pairs(judge_args, "--judge-args")
     with (
         Journal.open(output_path) as journal,
-        open_judge(parse_judge(judge[0]), journal, output_path, arguments) as (_, asker, _),
+        open_judge(parse_judge(judge[0]), journal, arguments) as (_, asker, _),
     ):
         click.echo(as_yaml(draft_steps(found, dimensions, asker)), nl=False)
 

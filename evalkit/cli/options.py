@@ -10,7 +10,7 @@ import click
 
 from evalkit.errors import OutputError
 
-__all__ = ["Verb", "VerbGroup", "debug_option", "file_option", "output_path_option", "verb", "write_to"]
+__all__ = ["EngineOption", "Verb", "VerbGroup", "debug_option", "file_option", "output_path_option", "verb", "write_to"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,6 +35,18 @@ class Verb(click.Command):
 
 class VerbGroup(click.Group):
     command_class = Verb
+
+
+class EngineOption(click.Option):
+    """An option whose help names engines. `help` is a function: the engines are looked for only when it is shown."""
+
+    def __init__(self, *args: Any, help: Callable[[], str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._help = help
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        self.help = self._help()
+        return super().get_help_record(ctx)
 
 
 def verb(**kwargs: Any) -> Callable[[Callable[..., Any]], click.Command]:

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import click
 from click.core import ParameterSource
 
-from evalkit.cli.options import Verb, debug_option, file_option, output_path_option, write_to
+from evalkit.cli.options import EngineOption, Verb, debug_option, file_option, output_path_option, write_to
 from evalkit.errors import ConfigError
 from evalkit.scrub import Scrubber
 
@@ -46,6 +46,39 @@ def _as_typed(param: click.Parameter, value: Any, file: Path) -> Any:
     return ",".join(str(part) for part in value) if isinstance(value, list) else value
 
 
+def _engine_help() -> str:
+    from evalkit.engines.spec import AUTO, engine_names
+
+    *others, last = (AUTO, *engine_names())
+    return f"{', '.join(others)} or {last}."
+
+
+def _device_help() -> str:
+    from evalkit.engines.spec import startable
+
+    takes = ", ".join(spec.name for spec in startable() if spec.device == "taken")
+    return f"cpu, cuda, cuda:1 … ({takes} only); found by itself."
+
+
+def _judge_help() -> str:
+    from evalkit.engines.spec import judge_forms
+
+    return f"Then judge the answers: {judge_forms()}."
+
+
+def _that_cost() -> str:
+    """The engines whose answers are paid for."""
+    from evalkit.engines.spec import startable
+
+    return " or ".join(spec.name for spec in startable() if spec.costs_money)
+
+
+def _costs(engine: str) -> bool:
+    from evalkit.engines.spec import AUTO, find_spec
+
+    return engine != AUTO and find_spec(engine).costs_money
+
+
 def engine_options(function: Any) -> Any:
     """What decides how a model is loaded and asked."""
     for option in reversed(
@@ -67,10 +100,11 @@ def engine_options(function: Any) -> Any:
             ),
             click.option(
                 "--engine",
+                cls=EngineOption,
                 default="auto",
                 show_default=True,
                 metavar="ENGINE",
-                help="auto, vllm, hf, openai or replay.",
+                help=_engine_help,
             ),
             click.option(
                 "--adapter",
@@ -79,7 +113,7 @@ def engine_options(function: Any) -> Any:
                 help="A LoRA adapter; repeat for several. The base runs too.",
             ),
             click.option("--no-base", is_flag=True, help="Leave the base out; run its adapters only."),
-            click.option("--device", metavar="DEVICE", help="cpu, cuda, cuda:1 … (hf only); found by itself."),
+            click.option("--device", cls=EngineOption, metavar="DEVICE", help=_device_help),
             click.option(
                 "--batch-size", "-b", default="auto", show_default=True, metavar="N", help="auto, or at most N at once."
             ),
@@ -157,7 +191,11 @@ def engine_options(function: Any) -> Any:
     "--log-samples", "-s", is_flag=True, hidden=True, help="Accepted for lm-eval's sake: samples are always kept."
 )
 @click.option(
-    "--judge", multiple=True, metavar="JUDGE", help="Then judge the answers: openai:MODEL[@URL], vllm:M, hf:M."
+    "--judge",
+    cls=EngineOption,
+    multiple=True,
+    metavar="JUDGE",
+    help=_judge_help,
 )
 @click.option("--rubric", metavar="ID", help="By this rubric (a shipped id, or the path of a file).")
 @click.option("--judge-args", multiple=True, metavar="K=V,…", help="timeout=60, max_usd=5, price=0.15/0.60 …")
@@ -171,7 +209,11 @@ def engine_options(function: Any) -> Any:
     help="With --against: what is tolerated; without one, every shared task may drop by 0.01.",
 )
 @click.option(
-    "--max-usd", type=click.FloatRange(min=0), metavar="USD", help="Stop before this is spent (--engine openai)."
+    "--max-usd",
+    cls=EngineOption,
+    type=click.FloatRange(min=0),
+    metavar="USD",
+    help=lambda: f"Stop before this is spent (--engine {_that_cost()}).",
 )
 @click.option("--dry-run", is_flag=True, help="Only say how many requests, tokens and dollars it would take.")
 @file_option("json", "the results")
@@ -204,8 +246,8 @@ def command(
     judge_args = judge_args or mappings.get("judge_args", ())
     flags |= {key: found for key, found in mappings.items() if key in flags and not flags[key]}
     if max_usd is not None:
-        if flags["engine"] != "openai":
-            raise click.UsageError("--max-usd is for --engine openai: a model of your own costs nothing here")
+        if not _costs(flags["engine"]):
+            raise click.UsageError(f"--max-usd is for --engine {_that_cost()}: a model of your own costs nothing here")
         flags["model_args"] = _with(flags["model_args"], max_usd=max_usd)
     config = RunConfig.build(**flags)  # before the rest is imported: a mistyped flag is answered at once
     from evalkit.registry import Registry

@@ -105,10 +105,10 @@ def show_command(
     config = RunConfig.build(model=model or "nano", tasks=task, apply_chat_template=apply_chat_template)
     tokenizer = chat = None
     if model:
-        from evalkit.runner.models import find_model
+        from evalkit.models.found import find_model
         from evalkit.tokens import Tokenizer
 
-        tokenizer = Tokenizer.load(find_model(model, config).spec)
+        tokenizer = Tokenizer.load(find_model(model).spec)
         chat = tokenizer.chat(config.apply_chat_template) if config.apply_chat_template else None
     shown = show_task(
         Registry(split_list(include_path), allow_task_code=allow_task_code, data_dir=data_dir),

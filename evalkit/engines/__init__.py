@@ -1,9 +1,11 @@
-"""Engines: one stream of work in, one stream of answers out.
+"""Engines: one stream of work in, one stream of answers out. Each is one folder with a `spec.py`.
 
-base.py         the protocol
-huggingface.py  transformers, on CPU and CUDA
-vllm.py         vLLM
-openai.py       any server that speaks the OpenAI protocol
-replay.py       recorded answers, no model
-mock.py         canned answers, for tests of other rooms
+spec.py       what an engine says of itself; finding, choosing and starting one
+base.py       the protocols: an engine, its model, its tokenizer
+price.py      what tokens cost
+huggingface/  transformers, on CPU and CUDA
+vllm/         vLLM
+openai/       any server that speaks the OpenAI protocol
+replay/       the name of recorded answers, which evalkit score reads
+mock.py       canned answers, for tests of other rooms
 """

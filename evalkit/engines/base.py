@@ -2,12 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from evalkit.types import Answer, Usage, Work
+from evalkit.types import Adapter, Answer, ModelSpec, Request, Usage, Work
 
-__all__ = ["Engine"]
+if TYPE_CHECKING:
+    from evalkit.tokens.encoding import Encoded
+
+__all__ = ["Engine", "EngineModel", "EngineTokenizer"]
+
+
+class EngineModel(Protocol):
+    """A model as an engine's spec found it, before it is loaded."""
+
+    @property
+    def spec(self) -> ModelSpec:
+        """`source` is what the engine opens: a local folder, or a server's own name for the model."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the weights' content where they are here, else of all that is known of them."""
+        ...
+
+    def key(self, adapter: Adapter | None) -> str:
+        """What of the model determines its answers: part of every answer's key."""
+        ...
+
+    def manifest(self) -> Mapping[str, Any]:
+        """For the run's manifest. JSON values only, never a key."""
+        ...
+
+    def opened_from(self, spec: ModelSpec) -> EngineModel:
+        """The same model with the same key, loaded from other files."""
+        ...
+
+
+class EngineTokenizer(Protocol):
+    """What the runner needs of a tokenizer. `evalkit.tokens.Tokenizer` is one."""
+
+    notes: list[str]
+    """What the user should know, a line each."""
+
+    @property
+    def max_length(self) -> int:
+        """The context window, in tokens."""
+        ...
+
+    def chat(self, named: bool | str = True) -> Any:
+        """The chat template: called with messages, it gives a prompt."""
+        ...
+
+    def encode(self, requests: Iterable[Request], *, score_limit: int | None = None) -> list[Encoded]:
+        """The token requests of each request, cut to the window."""
+        ...
 
 
 @runtime_checkable

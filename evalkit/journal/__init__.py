@@ -6,7 +6,7 @@ stat, prune  how big, whose, and how to drop what no run refers to
 """
 
 from evalkit.journal.journal import FOLDER, Journal
-from evalkit.journal.keys import Keyer, key, model_fingerprint
+from evalkit.journal.keys import Keyer, key
 from evalkit.journal.upkeep import JournalStat, ModelUse, Pruned, expected_bytes, prune, stat
 
 __all__ = [
@@ -18,7 +18,6 @@ __all__ = [
     "Pruned",
     "expected_bytes",
     "key",
-    "model_fingerprint",
     "prune",
     "stat",
 ]

@@ -9,20 +9,10 @@ from typing import Any
 
 from evalkit.types import Message, Prompt, Sampling, ScoreRequest, TokenRequest
 
-__all__ = ["Keyer", "key", "model_fingerprint", "owner_of"]
+__all__ = ["Keyer", "key", "owner_of"]
 
 _OWNER_BYTES = 8
 _REQUEST_BYTES = 16
-
-
-def model_fingerprint(weights: str, **parts: str | None) -> str:
-    """One fingerprint of all that makes a model what it is.
-
-    `weights` is of the files' content. Parts that are None don't count: revision, adapter (its fingerprint, not its
-    name), dtype (as loaded, never `auto`), quantization, tokenizer, and engine settings that change what is computed.
-    """
-    known = {name: value for name, value in sorted(parts.items()) if value is not None}
-    return blake2b(json.dumps([weights, known]).encode(), digest_size=20).hexdigest()
 
 
 def owner_of(fingerprint: str) -> bytes:

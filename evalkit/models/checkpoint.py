@@ -159,7 +159,7 @@ def _download(source: str, revision: str | None, what: str) -> Path:
     except ImportError:
         raise UnknownModel(
             f"no {what} {source!r}: there is no such folder, and hub ids need huggingface_hub; "
-            "type `pip install 'evalkit[hf]'`"
+            "type `pip install 'lm-evalkit[hf]'`"
         ) from None
     offline = os.environ.get("HF_HUB_OFFLINE", "").lower() in {"1", "true", "yes", "on"}
     try:

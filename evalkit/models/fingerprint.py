@@ -18,7 +18,7 @@ from pathlib import Path
 
 from evalkit.errors import CheckpointError
 
-__all__ = ["fingerprint", "fingerprint_adapter"]
+__all__ = ["fingerprint", "fingerprint_adapter", "model_fingerprint"]
 
 _CHUNK = 8 << 20
 _SETTLED = 2.0
@@ -63,6 +63,16 @@ def _canonical(file: Path) -> str:
     if isinstance(content, dict):
         content = {key: value for key, value in content.items() if key not in _NOISE}
     return json.dumps(content, sort_keys=True)
+
+
+def model_fingerprint(weights: str, **parts: str | None) -> str:
+    """One fingerprint of all that makes a model what it is.
+
+    `weights` is of the files' content. Parts that are None don't count: revision, adapter (its fingerprint, not its
+    name), dtype (as loaded, never `auto`), quantization, tokenizer, and engine settings that change what is computed.
+    """
+    given = {name: value for name, value in sorted(parts.items()) if value is not None}
+    return hashlib.blake2b(json.dumps([weights, given]).encode(), digest_size=20).hexdigest()
 
 
 # ── digests of files, remembered ─────────────────────────────────────────────

@@ -25,13 +25,12 @@ from evalkit.results.record import (
     Tokens,
 )
 from evalkit.results.run import STATUSES, Run
-from evalkit.results.settings import PACE, same_settings
+from evalkit.results.settings import same_settings
 from evalkit.results.table import COLUMNS, scores_of
 from evalkit.results.writer import RunWriter, figure
 
 __all__ = [
     "COLUMNS",
-    "PACE",
     "STATUSES",
     "Count",
     "GroupResult",

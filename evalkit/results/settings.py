@@ -6,25 +6,12 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
-__all__ = ["PACE", "same_settings"]
+__all__ = ["same_settings"]
 
 _MODEL = ("revision", "fingerprint", "dtype", "quantization")
 _ENGINE = ("name", "dtype", "quantization", "max_length")
 _TASK = ("version", "num_fewshot", "output_type", "config_hash", "data_hash", "prompts_hash", "generation")
 _CHAT = ("applied", "source", "hash", "fewshot_as_multiturn", "system_instruction")
-PACE = frozenset(
-    {
-        "async_scheduling", "batch_size", "block_size", "cpu_offload_gb", "data_parallel_size", "device", "device_map",
-        "disable_custom_all_reduce", "disable_log_stats", "distributed_executor_backend", "download_dir",
-        "enable_chunked_prefill", "enable_prefix_caching", "enforce_eager", "gpu_memory_utilization", "key_env",
-        "kv_cache_memory_bytes", "low_cpu_mem_usage", "max_batch_size", "max_batch_tokens", "max_concurrency",
-        "max_cpu_loras", "max_logprobs", "max_lora_rank", "max_loras", "max_memory", "max_num_batched_tokens",
-        "max_num_seqs", "max_parallel_loading_workers", "max_retries", "max_usd", "num_concurrent",
-        "num_gpu_blocks_override", "offload_folder", "parallelize", "pipeline_parallel_size", "price", "retries",
-        "scoring_path", "swap_space", "tensor_parallel_size", "timeout", "use_safetensors",
-    }
-)  # fmt: skip
-"""Model arguments that change how fast answers come, not what they are."""
 
 
 def same_settings(manifest_a: Mapping[str, Any], manifest_b: Mapping[str, Any]) -> list[str]:
@@ -45,7 +32,7 @@ def same_settings(manifest_a: Mapping[str, Any], manifest_b: Mapping[str, Any]) 
     lines += _shared("chat template", a.get("chat_template"), b.get("chat_template"), _CHAT)
     lines += _shared("seed", a.get("seeds"), b.get("seeds"))
     lines += _whole("generation", a.get("sampling"), b.get("sampling"))
-    lines += _whole("model argument", a.get("model_args"), b.get("model_args"), without=PACE)
+    lines += _model_arguments(a, b)
     tasks_a, tasks_b = _mapping(a.get("tasks")), _mapping(b.get("tasks"))
     for task in tasks_a:
         if task in tasks_b:
@@ -58,6 +45,17 @@ def _model(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
     if not (a.get("fingerprint") and b.get("fingerprint")):
         lines += _shared("model", a, b, ("source",))
     return lines
+
+
+def _model_arguments(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    """Those that change answers; which these are, the runs' engines say."""
+    one, other = a.get("model_args"), b.get("model_args")
+    if one == other:
+        return []
+    from evalkit.engines.spec import pace_arguments
+
+    engines = [_mapping(manifest.get("engine")).get("name") for manifest in (a, b)]
+    return _whole("model argument", one, other, without=pace_arguments(engines))
 
 
 def _against(settings: Any) -> Any:

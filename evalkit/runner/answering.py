@@ -10,13 +10,14 @@ from typing import Any
 
 from evalkit.config import RunConfig
 from evalkit.engines.base import Engine
+from evalkit.engines.spec import start
 from evalkit.errors import EngineError, EvalkitError, Interrupted, OutputError
 from evalkit.journal import Journal, expected_bytes
 from evalkit.planning import Plan, plan
 from evalkit.registry import Document, Task
 from evalkit.results import check_space
 from evalkit.runner.clock import Clock
-from evalkit.runner.engines import start
+from evalkit.runner.engines import settings_of
 from evalkit.runner.following import Followups, as_work
 from evalkit.runner.grading import Grading
 from evalkit.runner.ledger import Ledger, Pending
@@ -80,7 +81,9 @@ def answer(
         if anything:
             with clock("load"):
                 listener.stage(f"loading {prepared.model.spec.typed} ({prepared.kind.name})")
-                engine = start(prepared.kind, prepared.model.spec, prepared.tokenizer, prepared.adapters, config)
+                engine = start(
+                    prepared.kind, prepared.model.spec, prepared.tokenizer, prepared.adapters, settings_of(config)
+                )
                 stack.callback(engine.close)
             done.usage = engine.usage
             listener.known()

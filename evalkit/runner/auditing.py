@@ -45,7 +45,7 @@ def audit_live(rubric: Rubric, spec: JudgeSpec, output_path: Path, arguments: Ma
     )
     with (
         Journal.open(output_path) as journal,
-        open_judge(spec, journal, output_path, arguments) as (judge, asker, _),
+        open_judge(spec, journal, arguments) as (judge, asker, _),
     ):
         items = canary_items(rubric)
         canaries = canary_report(rubric, judge_all(rubric, items, judge, asker))

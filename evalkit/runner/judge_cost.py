@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from evalkit.engines.openai.options import base_url_of
-from evalkit.engines.openai.prices import Price, price_of
+from evalkit.engines.price import Price
 from evalkit.judging.items import Item
 from evalkit.judging.prompts import judge_messages
 from evalkit.judging.rubric import Rubric
@@ -50,9 +49,7 @@ def estimate(rubric: Rubric, judges: Sequence[JudgeSpec], items: Sequence[Item],
 
 
 def _price(judge: JudgeSpec, given: str | None) -> Price | None:
-    if judge.kind != "openai":
-        return Price(0.0, 0.0, "a model of your own")
-    return price_of(judge.model, base_url_of({"base_url": judge.url}), given)
+    return judge.engine.price(judge.model, {"base_url": judge.url, "price": given})
 
 
 def estimate_tokens(text: str) -> int:

@@ -1,4 +1,4 @@
-"""Opening a judge: openai:MODEL[@URL] | vllm:MODEL | hf:MODEL."""
+"""Opening a judge: ENGINE:MODEL, and for a server ENGINE:MODEL@URL."""
 
 from __future__ import annotations
 
@@ -6,54 +6,49 @@ from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from evalkit.config import RunConfig
 from evalkit.engines.base import Engine
-from evalkit.engines.openai.options import Options
+from evalkit.engines.spec import EngineSettings, EngineSpec, choose, judge_engines, judge_forms, start, startable
 from evalkit.errors import UsageError, nearest
-from evalkit.journal import Journal, Keyer, model_fingerprint
+from evalkit.journal import Journal, Keyer
 from evalkit.judging.calls import Asker
 from evalkit.judging.encodings import label_sequences
 from evalkit.judging.judgment import Judge
-from evalkit.runner.engines import choose, start
-from evalkit.runner.models import find_model
+from evalkit.models.fingerprint import model_fingerprint
 from evalkit.tokens import Tokenizer
-from evalkit.types import Message, ModelSpec, TokenIds
+from evalkit.types import Message, TokenIds
 
 __all__ = ["JudgeSpec", "open_judge", "parse_judge"]
 
-_KINDS = ("openai", "vllm", "hf")
 _SEMANTICS = "judge/1"
 
 
 @dataclass(frozen=True, slots=True)
 class JudgeSpec:
     typed: str
-    kind: str
+    engine: EngineSpec
     model: str
     url: str | None = None
 
 
 def parse_judge(typed: str) -> JudgeSpec:
+    """`ENGINE:MODEL`, or `ENGINE:MODEL@URL` where the engine is a server."""
+    engines = {spec.name: spec for spec in judge_engines()}
     kind, colon, rest = typed.partition(":")
-    if not colon or not rest or kind not in _KINDS:
-        raise UsageError(
-            f"--judge {typed}: openai:MODEL[@URL], vllm:MODEL or hf:MODEL is wanted{nearest(kind, _KINDS)}"
-        )
-    if kind == "openai":
+    if not colon or not rest or kind not in engines:
+        raise UsageError(f"--judge {typed}: {judge_forms()} is wanted{nearest(kind, engines)}")
+    if engines[kind].is_served:
         model, at, url = rest.rpartition("@http")
         if at:
-            return JudgeSpec(typed, kind, model, f"http{url}")
-    return JudgeSpec(typed, kind, rest)
+            return JudgeSpec(typed, engines[kind], model, f"http{url}")
+    return JudgeSpec(typed, engines[kind], rest)
 
 
 @contextmanager
 def open_judge(
     spec: JudgeSpec,
     journal: Journal,
-    output_path: Path,
     arguments: Mapping[str, Any],
     *,
     ask: bool = True,
@@ -66,7 +61,7 @@ def open_judge(
     """
     if spent and arguments.get("max_usd") is not None:
         arguments = {**arguments, "max_usd": max(0.0, float(arguments["max_usd"]) - spent)}
-    opened = _api(spec, arguments, ask) if spec.kind == "openai" else _local(spec, output_path, arguments, ask)
+    opened = _served(spec, arguments, ask) if spec.engine.is_served else _local(spec, arguments, ask)
     judge, engine, encode, window, active = opened
     journal.name_model(judge.fingerprint, f"judge {judge.name}")
     asker = Asker(Keyer(judge.fingerprint, _SEMANTICS), journal, engine, encode, window, active, stopped)
@@ -78,33 +73,25 @@ def open_judge(
             engine.close()
 
 
-_FOR_APIS = frozenset(Options.__dataclass_fields__)
 _Encode = Callable[[Sequence[Message], str], TokenIds]
 _Opened = tuple[Judge, Engine | None, _Encode | None, int | None, int]
 _ACTIVE = 256
 """Judgments under way at once. An API needs more of them than it takes requests, for those that wait their turn."""
 
 
-def _api(spec: JudgeSpec, arguments: Mapping[str, Any], ask: bool) -> _Opened:
-    from evalkit.engines.openai import load
-
-    args = {**arguments, "base_url": spec.url} if spec.url else dict(arguments)
-    # The endpoint is part of who answers: the same name elsewhere may be another model.
-    model = ModelSpec(spec.typed, spec.model, args={"api": "chat", **args})
-    engine = load(model, silent=not ask, frugal=True, flag="--judge-args")
-    fingerprint = model_fingerprint(f"api:{spec.model}", url=engine.server.base_url)
-    active = max(_ACTIVE, 3 * engine.options.max_concurrency)
-    return Judge(spec.typed, fingerprint), engine if ask else None, None, None, active
+def _served(spec: JudgeSpec, arguments: Mapping[str, Any], ask: bool) -> _Opened:
+    assert spec.engine.serve_judge is not None
+    served = spec.engine.serve_judge(spec.typed, spec.model, spec.url, arguments, ask)
+    judge = Judge(spec.typed, served.fingerprint)
+    return judge, served.engine if ask else None, None, None, max(_ACTIVE, 3 * served.concurrency)
 
 
-def _local(spec: JudgeSpec, output_path: Path, arguments: Mapping[str, Any], ask: bool) -> _Opened:
+def _local(spec: JudgeSpec, arguments: Mapping[str, Any], ask: bool) -> _Opened:
     # A model of one's own costs nothing and is no server: what is meant for an API beside it does not concern it.
-    arguments = {name: value for name, value in arguments.items() if name not in _FOR_APIS}
-    config = RunConfig.build(
-        model=(spec.model,), tasks=("judge",), engine=spec.kind, model_args=dict(arguments), output_path=output_path
-    )
-    kind = choose(spec.kind)
-    model = find_model(spec.model, config)
+    for_servers = frozenset().union(*(engine.arguments for engine in startable() if engine.is_served))
+    arguments = {name: value for name, value in arguments.items() if name not in for_servers}
+    engine_spec = choose(spec.engine.name, arguments)
+    model = engine_spec.find_model(spec.model, arguments, False)
     tokenizer = Tokenizer.load(model.spec)
     chat = tokenizer.chat(True)
     own_start = chat.description["source"] != "alpaca"
@@ -115,9 +102,9 @@ def _local(spec: JudgeSpec, output_path: Path, arguments: Mapping[str, Any], ask
 
     judge = Judge(
         spec.typed,
-        model_fingerprint(model.key(None), engine=kind.name, template=str(chat.description["hash"])),
+        model_fingerprint(model.key(None), engine=engine_spec.name, template=str(chat.description["hash"])),
         labels=label_sequences(tokenizer.hf),
         special=tuple(tokenizer.hf.all_special_tokens),
     )
-    engine = start(kind, model.spec, tokenizer, (), config) if ask else None
+    engine = start(engine_spec, model.spec, tokenizer, (), EngineSettings()) if ask else None
     return judge, engine, encode, tokenizer.max_length, _ACTIVE

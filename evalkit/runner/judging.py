@@ -113,7 +113,7 @@ def _one(
 ) -> None:
     spent = math.fsum(described.get("usd") or 0.0 for described in judged.described)
     asking: dict[str, Any] = {"ask": request.ask, "spent": spent, "stopped": lambda: stop.requested}
-    with open_judge(spec, journal, request.output_path, request.arguments, **asking) as (judge, asker, describe):
+    with open_judge(spec, journal, request.arguments, **asking) as (judge, asker, describe):
         judgments = judge_all(request.rubric, items, judge, asker, lambda done, total: listener.advance(spec.typed))
         stop.raise_if_requested()
         judged.judges.append(judge)

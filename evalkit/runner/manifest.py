@@ -10,9 +10,10 @@ from typing import Any
 
 from evalkit import __version__
 from evalkit.config import RunConfig
+from evalkit.engines.base import EngineModel
+from evalkit.engines.spec import distributions
 from evalkit.hardware import hardware, versions
 from evalkit.registry import Document, Suite, Task
-from evalkit.runner.models import Model
 from evalkit.tokens import ChatTemplate
 from evalkit.types import Adapter
 
@@ -23,7 +24,7 @@ def draw_up(
     config: RunConfig,
     suite: Suite,
     documents: Mapping[str, tuple[Task, Sequence[Document]]],
-    model: Model,
+    model: EngineModel,
     adapter: Adapter | None,
     chat: ChatTemplate | None,
     engine: str,
@@ -62,7 +63,7 @@ def draw_up_settings(
             "system_instruction": config.system_instruction,
         },
         "sampling": dict(config.gen_kwargs),
-        "versions": versions(),
+        "versions": versions(distributions()),
         "hardware": hardware(),
         "sandbox": None,
     }

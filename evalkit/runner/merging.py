@@ -9,10 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from evalkit.engines.adapters import merge_adapter, refused_by_vllm
+from evalkit.models.adapters import merge_adapter
 from evalkit.runner.listener import Listener
 from evalkit.runner.preparing import Prepared
-from evalkit.tokens import Tokenizer
 
 __all__ = ["passes"]
 
@@ -24,21 +23,22 @@ def passes(
 
     `found`: adapters that it refused when it was started, and why.
     """
-    if prepared.kind.name != "vllm":
+    refuses = prepared.kind.refuses_adapter
+    if refuses is None:
         return [prepared]
     refused = {
         variant.run_id: why
         for variant in prepared.variants
         if variant.adapter is not None
         and not variant.merged
-        and (why := found.get(variant.adapter.name) or refused_by_vllm(variant.adapter.path))
+        and (why := found.get(variant.adapter.name) or refuses(variant.adapter.path))
     }
     together = [variant for variant in prepared.variants if variant.run_id not in refused]
     parts = [replace(prepared, variants=together)] if together else []
     for variant in prepared.variants:
         if variant.run_id in refused and variant.adapter is not None:
             listener.note(
-                f"adapter {variant.adapter.name}: vLLM refuses it ({refused[variant.run_id]});"
+                f"adapter {variant.adapter.name}: {prepared.kind.title} refuses it ({refused[variant.run_id]});"
                 " it is merged into a temporary checkpoint and run as a model of its own"
             )
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="evalkit-merged-"))
@@ -47,11 +47,12 @@ def passes(
                 spec.source, variant.adapter.path, Path(folder) / "model", trust_remote_code=spec.trust_remote_code
             )
             spec = replace(spec, source=str(merged), tokenizer=None)
+            model = prepared.model.opened_from(spec)
             parts.append(
                 replace(
                     prepared,
-                    model=replace(prepared.model, spec=spec),
-                    tokenizer=Tokenizer.load(spec, for_vllm=True),
+                    model=model,
+                    tokenizer=prepared.kind.load_tokenizer(model),
                     variants=[replace(variant, merged=True)],
                 )
             )

@@ -8,14 +8,14 @@ from typing import Any
 
 from evalkit import results
 from evalkit.config import RunConfig
+from evalkit.engines.base import EngineModel, EngineTokenizer
+from evalkit.engines.spec import EngineSpec, choose
 from evalkit.errors import RunFolderError, UsageError
+from evalkit.models.found import find_adapters
 from evalkit.registry import Document, Registry, Suite, Task
-from evalkit.runner.api import find_api_model, load_api_tokenizer
-from evalkit.runner.engines import EngineKind, choose
 from evalkit.runner.listener import Listener
 from evalkit.runner.manifest import draw_up
-from evalkit.runner.models import Model, find_adapters, find_model
-from evalkit.tokens import ChatTemplate, Tokenizer
+from evalkit.tokens import ChatTemplate
 from evalkit.types import Adapter
 
 __all__ = ["Prepared", "Variant", "load_suite", "prepare"]
@@ -40,10 +40,10 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    kind: EngineKind
+    kind: EngineSpec
     suite: Suite
-    model: Model
-    tokenizer: Tokenizer
+    model: EngineModel
+    tokenizer: EngineTokenizer
     documents: Mapping[str, tuple[Task, Sequence[Document]]]
     variants: Sequence[Variant]
 
@@ -57,14 +57,15 @@ def prepare(
     config: RunConfig, typed: str, run_id: str, listener: Listener, extra: Mapping[str, Any] | None = None
 ) -> Prepared:
     """`extra` goes into the manifest: settings beside those of the config."""
-    kind = choose(config.engine)
+    kind = choose(config.engine, config.model_args)
     if config.no_base and not config.adapter:
         raise UsageError("--no-base without --adapter leaves nothing to run")
     listener.stage(f"finding {', '.join(config.tasks)}")
     suite = load_suite(config, listener)
     listener.stage(f"reading {typed}")
-    model, tokenizer = _model(kind, typed, config)
-    adapters = find_adapters(config, model)
+    model = kind.find_model(typed, config.model_args, config.trust_remote_code)
+    tokenizer = kind.load_tokenizer(model)
+    adapters = find_adapters(config.adapter, model.spec.source)
     chat = tokenizer.chat(config.apply_chat_template) if config.apply_chat_template else None
     _warn(config, typed, model, chat, listener)
     listener.stage("building prompts")
@@ -77,14 +78,6 @@ def prepare(
             Variant(adapter, results.model_slug(typed, adapter.name if adapter else None), own_id, manifest)
         )
     return Prepared(kind, suite, model, tokenizer, documents, _resume(config, variants))
-
-
-def _model(kind: EngineKind, typed: str, config: RunConfig) -> tuple[Model, Tokenizer]:
-    if kind.name == "openai":
-        served = find_api_model(typed, config)
-        return served, load_api_tokenizer(served)
-    model = find_model(typed, config)
-    return model, Tokenizer.load(model.spec, for_vllm=kind.name == "vllm")
 
 
 def load_suite(config: RunConfig, listener: Listener) -> Suite:
@@ -118,7 +111,7 @@ def build_documents(
     return built
 
 
-def _warn(config: RunConfig, typed: str, model: Model, chat: ChatTemplate | None, listener: Listener) -> None:
+def _warn(config: RunConfig, typed: str, model: EngineModel, chat: ChatTemplate | None, listener: Listener) -> None:
     kind = model.spec.kind
     if kind in ("instruct", "chat") and chat is None:
         what = "an instruct" if kind == "instruct" else "a chat"

@@ -11,10 +11,10 @@ from typing import Any
 
 from evalkit import results
 from evalkit.config import RunConfig
-from evalkit.engines.replay import Answered as Recorded
-from evalkit.engines.replay import Recording
 from evalkit.errors import UnknownTask, nearest
 from evalkit.registry import Document, Task
+from evalkit.results.recorded import Answered as Recorded
+from evalkit.results.recorded import Recording
 from evalkit.runner.answering import Answered, start_sandbox
 from evalkit.runner.clock import Clock
 from evalkit.runner.grading import Grading

@@ -7,8 +7,7 @@ from typing import Any
 
 from evalkit import results
 from evalkit.config import RunConfig
-from evalkit.engines.openai.options import base_url_of
-from evalkit.engines.openai.prices import Price, price_of
+from evalkit.engines.price import Price
 from evalkit.registry import Document
 from evalkit.runner.judge_cost import estimate_tokens
 from evalkit.runner.listener import Listener
@@ -30,9 +29,7 @@ def estimate_run(config: RunConfig, listener: Listener) -> dict[str, Any]:
     follows = 0
     for typed in config.model:
         prepared = prepare(config, typed, results.new_run_id(), listener)
-        price: Price | None = Price(0.0, 0.0, "a model of your own")
-        if prepared.kind.name == "openai":
-            price = price_of(typed, base_url_of(config.model_args), config.model_args.get("price"))
+        price = prepared.kind.price(typed, config.model_args)
         prices[typed] = price
         variants = len(prepared.variants)
         for name, (_, documents) in prepared.documents.items():

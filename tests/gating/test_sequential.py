@@ -27,6 +27,7 @@ import evalkit
 from evalkit.cli.run import command
 from evalkit.comparison import Lines, Target, compare, read_lines, resolve
 from evalkit.config import RunConfig
+from evalkit.engines import mock
 from evalkit.engines.mock import MockEngine
 from evalkit.errors import ConfigError, NotComparable, UnknownModel, UnknownRun, UnknownTask, UsageError
 from evalkit.gating import EARLY_SHARE, Trial, conclude, gate, judge, trial
@@ -36,7 +37,6 @@ from evalkit.reporting.progress import Progress
 from evalkit.reporting.run_view import report
 from evalkit.results import Run
 from evalkit.runner import Against, Outcome, run
-from evalkit.runner.engines import ENGINES
 from evalkit.stats import ConfidenceSequence, Drawing, draw, log_capital, looks, stakes
 from tests.conftest import ROOT
 from tests.helpers.runfolders import TaskRows, write_run
@@ -454,7 +454,7 @@ NANO = Path(evalkit.__file__).parent / "_models" / "nano"
 @pytest.fixture
 def corridor(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Outcome]]:
     """`evalkit run` with the mock engine's canned answers; everything else is real."""
-    monkeypatch.setattr("evalkit.runner.preparing.choose", lambda asked: ENGINES["mock"])
+    monkeypatch.setattr("evalkit.runner.preparing.choose", lambda *asked: mock.SPEC)
 
     def go_through(against: Against | None = None, **asked: Any) -> list[Outcome]:
         flags = {"model": str(tiny_model), "tasks": "mini_knowledge,mini_arithmetic", "output_path": tmp_path / "runs"}
@@ -738,7 +738,7 @@ def test_flags_that_make_no_sense_are_exit_2(argv: list[str], says: str, tmp_pat
 @pytest.fixture(scope="module")
 def damaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """nano with noise on its weights: it still speaks, and knows little."""
-    numpy_io = pytest.importorskip("safetensors.numpy", reason="safetensors comes with evalkit[hf]")
+    numpy_io = pytest.importorskip("safetensors.numpy", reason="safetensors comes with lm-evalkit[hf]")
     folder = tmp_path_factory.mktemp("damaged") / "damaged"
     shutil.copytree(NANO, folder)
     weights, dice = numpy_io.load_file(folder / "model.safetensors"), np.random.default_rng(0)

@@ -24,9 +24,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalkit.errors import OutputError, UnknownModel
-from evalkit.journal import Journal, Keyer, expected_bytes, key, model_fingerprint, prune, stat
+from evalkit.journal import Journal, Keyer, expected_bytes, key, prune, stat
 from evalkit.journal.place import filesystem_of, is_network
 from evalkit.journal.records import Record
+from evalkit.models.fingerprint import model_fingerprint
 from evalkit.types import Generated, GenerateRequest, Message, Sampling, Scored, ScoreRequest
 
 GREEDY = Sampling(max_tokens=16)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from evalkit.checks import check, needs_sandbox, programs, validate
 from evalkit.cli import main
 from evalkit.config import RunConfig, split_tasks
-from evalkit.engines.replay import Recording
+from evalkit.engines import mock
 from evalkit.errors import ConfigError, EngineError, UsageError
 from evalkit.registry import Registry
 from evalkit.registry.cards import shipped_folder
@@ -27,8 +27,8 @@ from evalkit.registry.reference import compare_with_reference, lcs, tokens
 from evalkit.reporting.progress import Progress
 from evalkit.reporting.run_view import report
 from evalkit.results import Run
+from evalkit.results.recorded import Recording
 from evalkit.runner import Outcome, run
-from evalkit.runner.engines import ENGINES
 from evalkit.runner.recorded import score
 from evalkit.sandbox import Sandbox
 from evalkit.types import Generated, GenerateRequest
@@ -340,7 +340,7 @@ def test_a_broken_check_is_an_error_of_its_row(tmp_path: Path, sandbox: Sandbox)
 @pytest.fixture
 def corridor(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Outcome]]:
     """`evalkit run` with the mock engine, whose answers depend on the prompt alone."""
-    monkeypatch.setattr("evalkit.runner.preparing.choose", lambda asked: ENGINES["mock"])
+    monkeypatch.setattr("evalkit.runner.preparing.choose", lambda *asked: mock.SPEC)
 
     def go(heard: Heard | None = None, **flags: Any) -> list[Outcome]:
         usual = {

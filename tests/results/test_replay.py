@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from evalkit.cli import main
 from evalkit.comparison import compare
-from evalkit.engines.replay import Recording
 from evalkit.errors import AskedWrong, ConfigError, UsageError
 from evalkit.results import Run, RunWriter, find, slug
+from evalkit.results.recorded import Recording
 from evalkit.types import Answer, Generated, Request, Row, Scored
 
 

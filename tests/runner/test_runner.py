@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 from evalkit.config import RunConfig
+from evalkit.engines import mock
 from evalkit.engines.mock import MockEngine
+from evalkit.engines.spec import find_spec
 from evalkit.errors import CheckpointError, UsageError
 from evalkit.reporting.progress import Progress
 from evalkit.reporting.run_view import report
 from evalkit.runner import Outcome, run
-from evalkit.runner.engines import ENGINES
-from evalkit.runner.models import find_model
 from tests.helpers.checkpoints import break_checkpoint, make_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -101,7 +101,7 @@ class Heard(Progress):
 @pytest.fixture
 def corridor(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Outcome]]:
     """`evalkit run` with the mock engine; its options go in as model_args."""
-    monkeypatch.setattr("evalkit.runner.preparing.choose", lambda asked: ENGINES["mock"])
+    monkeypatch.setattr("evalkit.runner.preparing.choose", lambda *asked: mock.SPEC)
 
     def go(heard: Progress | None = None, **asked: Any) -> list[Outcome]:
         flags = {"model": str(tiny_model), "tasks": "mini_knowledge,mini_arithmetic", "limit": 30}
@@ -257,9 +257,9 @@ def test_fresh_asks_again_what_is_kept(corridor: Callable[..., list[Outcome]]) -
     assert second.results["tokens"]["prompt"] == first.results["tokens"]["prompt"] > 0
 
 
-def kept_under(model: Path, **asked: Any) -> str:
-    config = RunConfig.build(model=str(model), tasks="mini", **asked)
-    return find_model(config.model[0], config).key(None)
+def kept_under(model: Path, engine: str = "hf", **asked: Any) -> str:
+    config = RunConfig.build(model=str(model), tasks="mini", engine=engine, **asked)
+    return find_spec(engine).find_model(config.model[0], config.model_args, config.trust_remote_code).key(None)
 
 
 def test_a_folder_has_no_revisions(tiny_model: Path) -> None:
@@ -285,9 +285,10 @@ def test_a_model_of_nans_is_counted_stamped_and_never_scored(nan_model: Path, tm
 
 
 def test_answers_are_shared_whatever_the_pace(tiny_model: Path) -> None:
-    paces = "batch_size=4,tensor_parallel_size=2,gpu_memory_utilization=0.5,max_num_seqs=8,max_model_len=128,device=cpu"
     plain = kept_under(tiny_model)
-    assert kept_under(tiny_model, model_args=paces) == plain
+    assert kept_under(tiny_model, model_args="batch_size=4,parallelize=true,max_model_len=128,device=cpu") == plain
+    paces = "batch_size=4,tensor_parallel_size=2,gpu_memory_utilization=0.5,max_num_seqs=8,max_model_len=128,device=cpu"
+    assert kept_under(tiny_model, "vllm", model_args=paces) == kept_under(tiny_model, "vllm") == plain
     assert kept_under(tiny_model, batch_size="8", name="x", limit="5", num_fewshot=2, seed="7") == plain
 
 

@@ -16,6 +16,20 @@ text            stop strings, reasoning traces, the answer's text
 selftest        the fast ways against the plain way, before the first request
 """
 
-from evalkit.engines.huggingface.engine import HuggingFaceEngine, load
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evalkit.engines.huggingface.engine import HuggingFaceEngine, load
 
 __all__ = ["HuggingFaceEngine", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    """The engine is imported when it is first used: its spec alone costs next to nothing."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from evalkit.engines.huggingface import engine
+
+    return getattr(engine, name)

@@ -141,7 +141,7 @@ def load(spec: ModelSpec, tokenizer: Any = None, adapters: Sequence[Adapter] = (
         from evalkit.engines.huggingface.text import Texts
     except ImportError as error:
         raise EngineError(
-            f"the hf engine needs PyTorch and transformers ({error}): type `pip install 'evalkit[hf]'`"
+            f"the hf engine needs PyTorch and transformers ({error}): type `pip install 'lm-evalkit[hf]'`"
         ) from None
     words = getattr(tokenizer, "hf", tokenizer) or _tokenizer(spec, str(folder))
     model = Model.load(spec, found, given)

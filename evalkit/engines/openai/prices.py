@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
 from evalkit.engines.openai.tokens_used import TokensUsed
+from evalkit.engines.price import Price
 from evalkit.errors import EngineError, UsageError
 
 __all__ = ["Budget", "Price", "Reservation", "price_of"]
@@ -34,21 +34,6 @@ _USD_PER_MILLION: dict[str, tuple[float, float]] = {
     "o3-mini": (1.1, 4.4),
     "o4-mini": (1.1, 4.4),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """US dollars per million tokens."""
-
-    prompt: float
-    generated: float
-    source: str
-
-    def of(self, prompt: int, generated: int) -> float:
-        return (prompt * self.prompt + generated * self.generated) / 1e6
-
-    def describe(self) -> dict[str, Any]:
-        return {"usd_per_million": [self.prompt, self.generated], "source": self.source}
 
 
 def price_of(model: str, base_url: str, given: str | float | None = None) -> Price | None:

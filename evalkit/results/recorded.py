@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, get_args
 
-from evalkit.engines.replay_rows import RecordedRow, find_files, read_rows, task_of
 from evalkit.errors import ConfigError
+from evalkit.results.recorded_rows import RecordedRow, find_files, read_rows, task_of
 from evalkit.types import Answer, Finish, Generated, Request, Scored
 
 __all__ = ["Answered", "AskedDocument", "Recording"]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from evalkit.config import RunConfig
-from evalkit.engines.adapters import check_fits
 from evalkit.errors import UsageError
-from evalkit.journal import model_fingerprint
 from evalkit.models import catalog, checkpoint
-from evalkit.results import PACE
+from evalkit.models.adapters import check_fits
+from evalkit.models.fingerprint import model_fingerprint
 from evalkit.types import Adapter, ModelSpec
 
 __all__ = ["Model", "find_adapters", "find_model"]
@@ -37,12 +35,15 @@ class Model:
     fingerprint: str
     """Of the weights' content, never of their path."""
     entry: catalog.Entry | None
+    pace_arguments: frozenset[str] = frozenset()
+    """--model-args that change how fast the engine answers, not what."""
 
     def key(self, adapter: Adapter | None) -> str:
         """What of the model determines its answers: part of every answer's key."""
         given = {name.replace("-", "_"): value for name, value in self.spec.args.items() if value is not None}
+        ignored = self.pace_arguments | _IN_THE_REQUEST
         # Whatever is not known to leave answers as they are counts: to ask again is better than to take another's.
-        shaping = {name: str(value) for name, value in given.items() if name not in PACE | _IN_THE_REQUEST}
+        shaping = {name: str(value) for name, value in given.items() if name not in ignored}
         return model_fingerprint(
             self.fingerprint,
             adapter=adapter.fingerprint if adapter else None,
@@ -50,6 +51,10 @@ class Model:
             tokenizer=self.spec.tokenizer,
             **{f"args.{name}": value for name, value in shaping.items()},
         )
+
+    def opened_from(self, spec: ModelSpec) -> Model:
+        """The same model with the same key, loaded from other files."""
+        return replace(self, spec=spec)
 
     def _dtype(self) -> str:
         """As loaded. What `auto` makes of a float32 checkpoint is each engine's own choice: vLLM halves it."""
@@ -76,9 +81,16 @@ class Model:
         }
 
 
-def find_model(typed: str, config: RunConfig) -> Model:
+def find_model(
+    typed: str,
+    model_args: Mapping[str, Any] | None = None,
+    *,
+    trust_remote_code: bool = False,
+    pace_arguments: frozenset[str] = frozenset(),
+) -> Model:
+    """Resolve, check and fingerprint a checkpoint; what is on the hub is downloaded."""
     found = catalog.resolve(typed)
-    args = dict(config.model_args)
+    args = dict(model_args or {})
     revision = args.get("revision")
     if revision not in (None, "main") and Path(found.source).is_dir():
         raise UsageError(f"--model-args revision={revision}: {typed} is a folder and has no revisions; leave it out")
@@ -91,7 +103,7 @@ def find_model(typed: str, config: RunConfig) -> Model:
         tokenizer=args.get("tokenizer"),
         kind=found.kind or hint,
         dtype=str(args.get("dtype") or "auto"),
-        trust_remote_code=bool(args.get("trust_remote_code") or config.trust_remote_code),
+        trust_remote_code=bool(args.get("trust_remote_code") or trust_remote_code),
         args={key: value for key, value in args.items() if key not in _NOT_ENGINE_ARGS},
     )
     folder = checkpoint.resolve(spec)
@@ -101,13 +113,15 @@ def find_model(typed: str, config: RunConfig) -> Model:
         facts=checkpoint.inspect(folder, trust_remote_code=spec.trust_remote_code),
         fingerprint=checkpoint.fingerprint(folder),
         entry=found.entry,
+        pace_arguments=pace_arguments,
     )
 
 
-def find_adapters(config: RunConfig, model: Model) -> list[Adapter]:
+def find_adapters(asked: Iterable[tuple[str, str]], base: str) -> list[Adapter]:
+    """Name and path of each adapter → the adapter, resolved, checked against its base's folder and fingerprinted."""
     adapters = []
-    for name, path in config.adapter:
+    for name, path in asked:
         folder = checkpoint.resolve_adapter(catalog.find_adapter(path))
-        check_fits(model.spec.source, folder)
+        check_fits(base, folder)
         adapters.append(Adapter(name, str(folder), checkpoint.fingerprint_adapter(folder)))
     return adapters

@@ -1,0 +1,55 @@
+"""The transformers engine's spec."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from evalkit.engines.base import Engine, EngineModel, EngineTokenizer
+from evalkit.engines.spec import PROJECT, EngineSettings, EngineSpec, is_installed
+from evalkit.types import Adapter, ModelSpec
+
+__all__ = ["SPEC"]
+
+_PACE = frozenset(
+    {
+        "batch_size", "device", "device_map", "low_cpu_mem_usage", "max_batch_size", "max_batch_tokens", "max_memory",
+        "offload_folder", "parallelize", "scoring_path", "use_safetensors",
+    }
+)  # fmt: skip
+
+
+def _find_model(typed: str, model_args: Mapping[str, Any], trust_remote_code: bool) -> EngineModel:
+    from evalkit.models.found import find_model
+
+    return find_model(typed, model_args, trust_remote_code=trust_remote_code, pace_arguments=_PACE)
+
+
+def _load_tokenizer(model: EngineModel) -> EngineTokenizer:
+    from evalkit.tokens import Tokenizer
+
+    return Tokenizer.load(model.spec)
+
+
+def _start(model: ModelSpec, tokenizer: Any, adapters: Sequence[Adapter], settings: EngineSettings) -> Engine:
+    from evalkit.engines.huggingface import load
+
+    return load(model, tokenizer, adapters, batch_size=settings.batch_size, device=settings.device)
+
+
+SPEC = EngineSpec(
+    name="hf",
+    title="transformers",
+    semantics="hf/1",
+    find_model=_find_model,
+    load_tokenizer=_load_tokenizer,
+    start=_start,
+    needs=("torch", "transformers"),
+    install=f"{PROJECT}[hf]",
+    distributions=("torch", "transformers", "tokenizers", "peft"),
+    pace_arguments=_PACE,
+    device="taken",
+    lm_eval_names=("hf", "huggingface", "hf-auto"),
+    priority=20,
+    suits=lambda: is_installed("torch"),
+)

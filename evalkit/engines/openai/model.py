@@ -1,0 +1,59 @@
+"""A model behind a server: all that is known of it are its name and where it is served."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from evalkit.engines.openai.options import base_url_of
+from evalkit.models import catalog
+from evalkit.models.fingerprint import model_fingerprint
+from evalkit.types import Adapter, ModelSpec
+
+__all__ = ["ApiModel", "find_api_model"]
+
+
+@dataclass(frozen=True, slots=True)
+class ApiModel:
+    spec: ModelSpec
+    """`source` is the server's own name for the model."""
+    base_url: str
+    entry: catalog.Entry | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Of name and place: a server tells nothing of its weights."""
+        return "api:" + hashlib.sha256(f"{self.base_url}\n{self.spec.typed}".encode()).hexdigest()
+
+    def key(self, adapter: Adapter | None) -> str:
+        """What of the model determines its answers: part of every answer's key."""
+        api = str(self.spec.args.get("api", "auto"))
+        return model_fingerprint(self.fingerprint, url=self.base_url, api=api, tokenizer=self.spec.tokenizer)
+
+    def manifest(self) -> Mapping[str, Any]:
+        return {
+            "typed": self.spec.typed,
+            "alias": self.spec.alias,
+            "source": self.spec.source,
+            "base_url": self.base_url,
+            "revision": None,
+            "fingerprint": self.fingerprint,
+            "kind": self.spec.kind,
+            "parameters": None,
+            "license": self.entry.license.value if self.entry else None,
+            "tokenizer": self.spec.tokenizer,
+        }
+
+    def opened_from(self, spec: ModelSpec) -> ApiModel:
+        """The same model under another spec."""
+        return replace(self, spec=spec)
+
+
+def find_api_model(typed: str, model_args: Mapping[str, Any]) -> ApiModel:
+    """The model of that name on the server; nothing is resolved, downloaded or read."""
+    args = dict(model_args)
+    tokenizer = args.pop("tokenizer", None)
+    spec = ModelSpec(typed, typed, tokenizer=None if tokenizer is None else str(tokenizer), args=args)
+    return ApiModel(spec, base_url_of(args), catalog.get(typed))

@@ -1,0 +1,1 @@
+"""The name `replay`: recorded answers, which `evalkit score` reads. Nothing is started."""
