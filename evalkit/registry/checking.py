@@ -105,7 +105,7 @@ class CheckGrader(Grader):
 
     def _answer(self, document: Document, given: Given, ensemble: Any) -> str:
         """The last turn's answer, after the filters."""
-        with lmeval.rendering(self.trusted):
+        with lmeval.rendering():
             answer = self._filtered(ensemble, [(document, given)])[0][-1]
         while isinstance(answer, list | tuple):
             answer = answer[0] if answer else ""

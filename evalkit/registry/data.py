@@ -7,12 +7,13 @@ import errno
 import functools
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import DataNotFound, OutputError
+from evalkit.errors import ConfigError, DataNotFound, OutputError
+from evalkit.registry.localdata import READERS, check_builder
 
 __all__ = ["DataSource", "is_hub_id", "mirror_configs", "offline_if_unreachable", "quiet"]
 
@@ -34,13 +35,33 @@ class DataSource:
         folder = self.data_dir / path
         return folder if folder.is_dir() else None
 
-    def load(self, path: str, name: str | None, options: Mapping[str, Any], task: str) -> Any:
-        """What `datasets.load_dataset(path, name, **options)` gives, or DataNotFound in one line."""
-        import datasets
+    def load(
+        self,
+        path: str,
+        name: str | None,
+        options: Mapping[str, Any],
+        task: str,
+        folders: Sequence[Path] | None = None,
+    ) -> Any:
+        """What `datasets.load_dataset(path, name, **options)` gives, or DataNotFound in one line.
 
+        `folders`: where files of this machine may be read; None: anywhere.
+        """
         if self.data_dir is not None and not self.data_dir.is_dir():
             raise DataNotFound(f"--data-dir {self.data_dir}: no such folder")
         folder = self.local(path)
+        if folders is None:
+            return self._load(folder, path, name, options, task)
+        known = [*folders, folder.resolve()] if folder is not None else folders
+        checked = _confine(str(folder or path), name, options, task, known)
+        loaded = self._load(folder, path, name, options, task)
+        if not checked:
+            raise ConfigError(f"{task}: which files its data come from cannot be told; type --allow-task-code")
+        return loaded
+
+    def _load(self, folder: Path | None, path: str, name: str | None, options: Mapping[str, Any], task: str) -> Any:
+        import datasets
+
         with quiet():
             if folder is not None:
                 return self._from_mirror(folder, path, name, options, task)
@@ -180,6 +201,28 @@ def is_hub_id(path: str) -> bool:
     from datasets.packaged_modules import _PACKAGED_DATASETS_MODULES as builders
 
     return path not in builders and re.fullmatch(r"[\w][\w.-]*(/[\w][\w.-]*)?", path) is not None
+
+
+_NOT_OF_A_BUILDER = ("split", "streaming", "num_proc", "keep_in_memory", "save_infos", "verification_mode")
+
+
+def _confine(path: str, name: str | None, options: Mapping[str, Any], task: str, folders: Sequence[Path]) -> bool:
+    """Raise where the data set would be read from a place that the user did not allow; False where nobody can say."""
+    import datasets
+
+    if not is_hub_id(path) and not Path(path).is_dir() and path not in READERS:
+        raise ConfigError(
+            f"{task}: dataset_path {path!r} is not read without --allow-task-code: it is no data set of the hub, no "
+            f"folder beside the task file and none of {', '.join(READERS)}"
+        )
+    told = {key: value for key, value in options.items() if key not in _NOT_OF_A_BUILDER}
+    with quiet(), offline_if_unreachable() if is_hub_id(path) else contextlib.nullcontext():
+        try:
+            builder = datasets.load_dataset_builder(path, name, **told)
+        except Exception:
+            return False
+    check_builder(builder, folders, task)
+    return True
 
 
 def _from_files(path: str, name: str | None, options: Mapping[str, Any], task: str) -> Any:

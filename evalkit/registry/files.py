@@ -13,7 +13,10 @@ import yaml
 from evalkit.errors import ConfigError, nearest
 from evalkit.registry.checking import METRICS as CHECK_METRICS
 from evalkit.registry.lmeval import BUILTIN_TASKS, GROUP_KEYS, TASK_KEYS, known_metric, metric_names
+from evalkit.registry.localdata import find_data
+from evalkit.registry.origin import Origin
 from evalkit.registry.plainrows import dataset_of, read_jsonl
+from evalkit.yamlfile import compose_yaml, construct_yaml, read_bounded
 
 __all__ = ["OWN_KEYS", "UserFiles", "top_level"]
 
@@ -27,6 +30,8 @@ class UserFiles:
 
     shipped: Path
     allow_task_code: bool = False
+    readable: tuple[Path, ...] = ()
+    """Folders that the user named: what a task file may read beside what lies below its own folder."""
     _vetted: set[Path] = field(default_factory=set)
 
     def is_users(self, path: Path | None) -> bool:
@@ -58,36 +63,62 @@ class UserFiles:
                         f"{path}:{node.start_mark.line + 1}: `!function {node.value}` runs Python code of yours; "
                         "type --allow-task-code if you trust it"
                     )
-        _construct(path, root)
-        if not isinstance(root, yaml.MappingNode):
+        values = construct_yaml(root, str(path), tags_as_text=True)
+        if not isinstance(values, dict):
             return
         keys = {str(key.value): (key, value) for key, value in root.value}
-        if "task" in keys or "group" in keys:
+        if "task" in values or "group" in values:
             _check_keys(path, keys)
             _check_values(path, keys)
-        if "include" in keys:
-            value = keys["include"][1]
-            for item in value.value if isinstance(value, yaml.SequenceNode) else [value]:
-                included = path.parent / str(item.value)
-                if not included.is_file():
-                    line = item.start_mark.line + 1
-                    raise ConfigError(f"{path}:{line}: include: {included} does not exist")
-                self.vet(included)
+        # Of the values, not of the nodes: `<<: {include: x.yaml}` includes too.
+        listed = values.get("include")
+        for name in listed if isinstance(listed, list) else [listed] if listed is not None else []:
+            line = f":{keys['include'][1].start_mark.line + 1}" if "include" in keys else ""
+            included = path.parent / str(name)
+            if not included.is_file():
+                raise ConfigError(f"{path}{line}: include: {included} does not exist")
+            self.vet(included)
 
-    def prepare(self, config: dict[str, Any], path: Path | None) -> None:
-        """Take evalkit's own keys out of a configuration, and find data files that lie beside the task file."""
+    def prepare(self, config: dict[str, Any], origin: Origin) -> None:
+        """Take evalkit's own keys out of a configuration, check what a user wrote, find the data files."""
         metadata = config.get("metadata") or {}
         own = {key: config.pop(key) for key in sorted(OWN_KEYS) if config.get(key) is not None}
         if own:
             config["metadata"] = {**metadata, **own}
-        if path is not None:
-            _resolve_data(config, path.parent)
+        if not self.allow_task_code:
+            self._refuse_code(config, origin)
+        writer = origin.wrote("dataset_kwargs", config) or origin.wrote("dataset_path", config) or origin.file
+        if writer is not None:
+            find_data(config, writer, self.folders_for_data(origin))
         if "checks" in own:
             _prepare_checks(config)
         if own.keys() & {"checks", "conversation"}:
             _read_plainly(config)
-        if path is not None and "checks" not in own and self.is_users(path) and not self.allow_task_code:
-            _check_metrics(config, path)
+        metrics = origin.wrote("metric_list", config)
+        if metrics is not None and "checks" not in own and not self.allow_task_code:
+            _check_metrics(config, metrics)
+
+    def folders_for_data(self, origin: Origin) -> tuple[Path, ...] | None:
+        """Below which folders this task may read files of this machine; None: anywhere."""
+        if self.allow_task_code or not origin.of_user:
+            return None
+        written = [path.parent for path in (origin.file, origin.group) if path is not None]
+        return tuple(folder.expanduser().resolve() for folder in (*written, *self.readable))
+
+    def _refuse_code(self, config: dict[str, Any], origin: Origin) -> None:
+        """Keys of lm-eval's whose values are read or run outside its task files."""
+        if (path := origin.wrote("use_prompt", config)) is not None:
+            raise ConfigError(
+                f"{path}: use_prompt: prompts of other packages and files are not read; write the template as "
+                "doc_to_text, or type --allow-task-code if you trust it"
+            )
+        for key in ("class", "custom_dataset", "process_docs", "process_results"):
+            path = origin.wrote(key, config)
+            if path is not None and isinstance(config[key], str) and not config[key].startswith("evalkit."):
+                raise ConfigError(
+                    f"{path}: {key}: {config[key]!r:.80} is text; code of yours stands behind `!function`, "
+                    "and runs with --allow-task-code"
+                )
 
 
 def _prepare_checks(config: dict[str, Any]) -> None:
@@ -128,28 +159,6 @@ def top_level(path: Path) -> dict[str, Any]:
     return {str(key.value): value.value if isinstance(value, yaml.ScalarNode) else None for key, value in root.value}
 
 
-def _resolve_data(config: dict[str, Any], folder: Path) -> None:
-    def beside(value: Any) -> Any:
-        if isinstance(value, str) and "://" not in value and not Path(value).is_absolute():
-            found = folder / value
-            if found.exists() or any(folder.glob(value)):
-                return str(found)
-        if isinstance(value, list):
-            return [beside(item) for item in value]
-        if isinstance(value, dict):
-            return {key: beside(item) for key, item in value.items()}
-        return value
-
-    options = config.get("dataset_kwargs")
-    if isinstance(options, dict):
-        for key in ("data_files", "data_dir"):
-            if key in options:
-                options[key] = beside(options[key])
-    name = config.get("dataset_path")
-    if isinstance(name, str) and (folder / name).is_dir() and not Path(name).is_absolute():
-        config["dataset_path"] = str(folder / name)
-
-
 _WANTED: dict[str, tuple[type, str]] = {
     "metric_list": (yaml.SequenceNode, "a list"),
     "filter_list": (yaml.SequenceNode, "a list"),
@@ -188,37 +197,7 @@ def _check_keys(path: Path, keys: dict[str, tuple[Any, Any]]) -> None:
 
 
 def _parse(path: Path) -> yaml.Node | None:
-    try:
-        with path.open("rb") as stream:
-            node: yaml.Node | None = yaml.compose(stream, Loader=yaml.SafeLoader)
-            return node
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark is not None else ""
-        problem = getattr(error, "problem", None) or " ".join(str(error).split())
-        raise ConfigError(f"{path}{line}: not valid YAML ({problem})") from None
-    except RecursionError:
-        raise ConfigError(f"{path}: nested too deeply") from None
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error})") from None
-
-
-def _construct(path: Path, root: yaml.Node) -> None:
-    """Values that YAML itself cannot make, such as the mapping that an unquoted {{template}} is."""
-
-    class Loader(yaml.SafeLoader):
-        pass
-
-    Loader.add_constructor("!function", lambda loader, node: str(node.value))
-    try:
-        Loader("").construct_document(root)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark is not None else ""
-        hint = "; a template that begins with {{ stands in quotes" if "unhashable" in str(error) else ""
-        raise ConfigError(f"{path}{line}: {getattr(error, 'problem', None) or error}{hint}") from None
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: not valid YAML ({error})") from None
+    return compose_yaml(read_bounded(path, str(path)), str(path))
 
 
 def _walk(root: yaml.Node) -> Iterator[yaml.Node]:

@@ -28,7 +28,6 @@ class Grader:
     name: str
     metric_names: tuple[str, ...]
     repeats: int
-    trusted: bool
     code: CodeSpec | None
 
     @property
@@ -51,7 +50,7 @@ class Grader:
         """For each filter its name and the programs it leaves."""
         assert self.code is not None
         made = []
-        with lmeval.rendering(self.trusted):
+        with lmeval.rendering():
             for ensemble in self.task._filters:
                 filtered = self._filtered(ensemble, [(document, given)])[0]
                 completions = [text for part in filtered for text in (part if isinstance(part, list) else [part])]
@@ -75,7 +74,7 @@ class Grader:
         rows = []
         for ensemble in self.task._filters:
             try:
-                with lmeval.rendering(self.trusted):
+                with lmeval.rendering():
                     filtered = self._filtered(ensemble, [(document, given)])[0]
             except Exception as error:
                 rows.append(self._null_row(document, given, ensemble.name, lmeval.say(error), cut_tokens))
@@ -91,7 +90,7 @@ class Grader:
         for ensemble in self.task._filters:
             error, filtered = None, []
             try:
-                with lmeval.rendering(self.trusted):
+                with lmeval.rendering():
                     filtered = self._filtered(ensemble, sound)
             except Exception as raised:
                 error = lmeval.say(raised)
@@ -106,7 +105,7 @@ class Grader:
 
     def _row(self, document: Document, given: Given, ensemble: Any, filtered: list[Any], cut_tokens: int) -> Row:
         try:
-            with lmeval.rendering(self.trusted):
+            with lmeval.rendering():
                 metrics = self.task.process_results(document.doc, filtered)
         except Exception as error:
             return self._null_row(document, given, ensemble.name, lmeval.say(error), cut_tokens)

@@ -21,7 +21,6 @@ from unittest import mock
 
 import lm_eval.tasks
 import lm_eval.utils
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from lm_eval.api.instance import Instance
 from lm_eval.api.metrics import mean, stderr_for_metric
 from lm_eval.api.registry import METRIC_REGISTRY
@@ -36,7 +35,9 @@ from lm_eval.tasks._index import Entry, Kind, TaskIndex
 from evalkit.errors import ConfigError, CouldNotDo, DataNotFound, EvalkitError, UsageError, nearest
 from evalkit.registry.conversation import Conversation, Conversational
 from evalkit.registry.data import DataSource
+from evalkit.registry.origin import Origin
 from evalkit.registry.spotting import spot_builtin
+from evalkit.registry.templates import Templates
 
 __all__ = [
     "BUILTIN_TASKS",
@@ -82,25 +83,8 @@ def version() -> str:
 # ── templates ────────────────────────────────────────────────────────────────
 
 
-class _Templates:
-    """Compiled templates of one Jinja environment. lm-eval compiles anew for every document."""
-
-    def __init__(self, environment: Any) -> None:
-        self.compiled = functools.lru_cache(maxsize=4096)(environment.from_string)
-
-
-def _sandboxed() -> Any:
-    shared = lm_eval.utils.env
-    environment = ImmutableSandboxedEnvironment(
-        loader=shared.loader, undefined=shared.undefined, keep_trailing_newline=shared.keep_trailing_newline
-    )
-    environment.filters.update(shared.filters)
-    return environment
-
-
-_trusted = _Templates(lm_eval.utils.env)
-_untrusted = _Templates(_sandboxed())
-_current: ContextVar[_Templates | None] = ContextVar("templates", default=None)
+_templates = Templates(lm_eval.utils.env)
+_current: ContextVar[Templates | None] = ContextVar("templates", default=None)
 _render_anew = lm_eval.utils.apply_template
 
 
@@ -109,16 +93,16 @@ def _apply_template(template: str, doc: Mapping[str, Any]) -> str:
     templates = _current.get()
     if templates is None:
         return str(_render_anew(template, doc))
-    return str(templates.compiled(template).render(**doc))
+    return templates.render(template, doc)
 
 
 lm_eval.utils.apply_template = _apply_template
 
 
 @contextlib.contextmanager
-def rendering(trusted: bool = True) -> Iterator[None]:
-    """Render lm-eval's templates from a cache; those of a user's folder in a sandbox."""
-    token = _current.set(_trusted if trusted else _untrusted)
+def rendering() -> Iterator[None]:
+    """Render templates in a sandbox, each compiled once. No template of lm-eval's needs more than it allows."""
+    token = _current.set(_templates)
     try:
         yield
     finally:
@@ -126,7 +110,8 @@ def rendering(trusted: bool = True) -> Iterator[None]:
 
 
 def render(template: str, doc: Mapping[str, Any]) -> str:
-    return _apply_template(template, doc)
+    """A template of evalkit's own keys over a document."""
+    return _templates.render(template, doc)
 
 
 # ── finding and building tasks ───────────────────────────────────────────────
@@ -212,6 +197,8 @@ class _OwnData:
 
     data_source: DataSource
     data_task: str
+    data_folders: tuple[Path, ...] | None
+    """Where local files may be read; None: anywhere, as lm-eval's own tasks may."""
 
     def download(self, *args: Any, **kwargs: Any) -> None:
         options: dict[str, Any] = dict(args[0]) if args and isinstance(args[0], Mapping) else {}
@@ -221,7 +208,7 @@ class _OwnData:
             self.dataset = config.custom_dataset(**(config.metadata or {}), **(config.dataset_kwargs or {}))
             return
         path, name = self.DATASET_PATH, self.DATASET_NAME  # type: ignore[attr-defined]
-        self.dataset = self.data_source.load(path, name, options, self.data_task)
+        self.dataset = self.data_source.load(path, name, options, self.data_task, self.data_folders)
         split = getattr(config, "test_split", None) or getattr(config, "validation_split", None)
         if split is not None and split not in self.dataset:
             raise DataNotFound(f"{self.data_task}: {path} has no split {split!r} (it has {', '.join(self.dataset)})")
@@ -243,7 +230,9 @@ class TaskFiles(Protocol):
 
     def vet(self, path: Path) -> None: ...
 
-    def prepare(self, config: dict[str, Any], path: Path | None) -> None: ...
+    def prepare(self, config: dict[str, Any], origin: Origin) -> None: ...
+
+    def folders_for_data(self, origin: Origin) -> tuple[Path, ...] | None: ...
 
 
 class Factory(TaskFactory):  # type: ignore[misc]
@@ -253,24 +242,43 @@ class Factory(TaskFactory):  # type: ignore[misc]
         super().__init__()
         self._data = data
         self._files = files
+        self._groups: list[Path] = []
+        """Files of the groups that are being built, the outermost first."""
+        self._written_in: dict[str, Path] = {}
+        """The group file in which a task is written out, by the task's name."""
         self.sources: dict[str, Path | None] = {}
+
+    def build(self, entry: Entry, *, overrides: dict[str, Any] | None = None, registry: Index) -> Any:
+        if entry.kind is not Kind.GROUP or entry.yaml_path is None:
+            return super().build(entry, overrides=overrides, registry=registry)
+        self._groups.append(entry.yaml_path)
+        try:
+            return super().build(entry, overrides=overrides, registry=registry)
+        finally:
+            self._groups.pop()
 
     def _load_full_config(self, entry: Entry, overrides: dict[str, Any] | None = None) -> dict[str, Any]:
         if entry.yaml_path is not None:
             self._files.vet(entry.yaml_path)
         config: dict[str, Any] = super()._load_full_config(entry, overrides)
-        if entry.kind in (Kind.TASK, Kind.PY_TASK):
-            self._files.prepare(config, entry.yaml_path)
         return config
 
+    def _origin(self, entry: Entry, overrides: dict[str, Any] | None) -> Origin:
+        """Which user's files wrote this task: its own, and the group's that overrides some of its keys."""
+        file = entry.yaml_path or self._written_in.get(entry.name)
+        group = next((path for path in reversed(self._groups) if self._files.is_users(path)), None)
+        changed = frozenset(overrides or ()) - {"task"} if group is not None else frozenset()
+        return Origin(file, self._files.is_users(file), group, changed)
+
     def _build_task(self, entry: Entry, overrides: dict[str, Any] | None) -> Any:
-        users = self._files.is_users(entry.yaml_path)
         if (entry.cfg or {}).get("unsafe_code"):
             raise CouldNotDo(runs_code_here(entry.name))
+        origin = self._origin(entry, overrides)
         try:
-            with rendering(trusted=not users):
+            with rendering():
                 config = self._load_full_config(entry, overrides)
-                task = self._construct(entry.name, config)
+                self._files.prepare(config, origin)
+                task = self._construct(entry.name, config, self._files.folders_for_data(origin))
         except EvalkitError:
             raise
         except Exception as error:
@@ -278,19 +286,20 @@ class Factory(TaskFactory):  # type: ignore[misc]
                 raise UsageError(
                     f"{entry.name} has no documents: check its data set, its split and its process_docs"
                 ) from error
-            if users:
-                raise ConfigError(f"{entry.yaml_path}: task {entry.name} cannot be built: {say(error)}") from error
+            if origin.of_user:
+                raise ConfigError(f"{origin.where}: task {entry.name} cannot be built: {say(error)}") from error
             raise CouldNotDo(f"task {entry.name} cannot be loaded here: {say(error)}") from error
-        self.sources[config["task"]] = entry.yaml_path
+        self.sources[config["task"]] = origin.file
         return task
 
-    def _construct(self, name: str, config: dict[str, Any]) -> Any:
+    def _construct(self, name: str, config: dict[str, Any], folders: tuple[Path, ...] | None) -> Any:
         for key in ("tag", "group", "task_list"):
             config.pop(key, None)
         base = config.get("class", ConfigurableTask)
         made = base
         if base.download in (LmEvalTask.download, ConfigurableTask.download):
-            made = type(base.__name__, (_OwnData, base), {"data_source": self._data, "data_task": name})
+            own = {"data_source": self._data, "data_task": name, "data_folders": folders}
+            made = type(base.__name__, (_OwnData, base), own)
         spoken = (config.get("metadata") or {}).get("conversation")
         if spoken is not None:
             conversation = Conversation.read(spoken, str(name))
@@ -309,14 +318,21 @@ class Factory(TaskFactory):  # type: ignore[misc]
         """Tasks written out inside a group file are entered in the index first, and so built like all others."""
         listed: list[Any] = []
         for member in members:
-            name = member if isinstance(member, str) else member.get("task")
-            if isinstance(name, str) and name not in registry:
+            if not isinstance(member, str | dict):
+                raise ConfigError(f"group {group} lists {member!r:.80}: a name or a mapping with `task:` is wanted")
+            kind = "group" if isinstance(member, dict) and "group" in member else "task"
+            name = member if isinstance(member, str) else member.get(kind)
+            if not isinstance(name, str) or not name:
+                raise ConfigError(f"group {group} lists a {kind} without a name: {name!r:.80} is no text")
+            if kind == "task" and name not in registry:
                 if isinstance(member, str) or len(member) == 1:
                     raise ConfigError(
                         f"group {group} lists {name!r}, which is no task, group or tag{nearest(name, registry)}"
                     )
                 inline = {**member, "task": f"{group}::{name}"}
                 registry[inline["task"]] = Entry(name=inline["task"], kind=Kind.TASK, yaml_path=None, cfg=inline)
+                if self._groups and self._files.is_users(self._groups[-1]):
+                    self._written_in[inline["task"]] = self._groups[-1]
                 member = inline
             listed.append(member)
         built: list[Any] = super()._build_group_members(listed, group, overrides, registry)

@@ -48,17 +48,18 @@ class Registry:
     ) -> Suite:
         """Build the tasks behind `names`. `seeds` has `random`, `numpy` and `fewshot`; lm-eval's defaults without."""
         from evalkit.registry.dice import Dice
+        from evalkit.registry.lmeval import rendering
         from evalkit.registry.suite import Suite
         from evalkit.registry.task import Task
 
         if not names:
             raise UsageError("no task was named")
         spelled_files = spell_out(names)
-        manager, files = self.manager(spelled_files)
+        manager, _ = self.manager(spelled_files)
         spelled, requested = _spell_out(spelled_files, manager)
         dice = Dice(getattr(seeds, "random", 0), getattr(seeds, "numpy", 1234))
         try:
-            with dice.held(), quiet():
+            with dice.held(), quiet(), rendering():
                 loaded = manager.load(spelled)
         except EvalkitError:
             raise
@@ -72,8 +73,7 @@ class Registry:
             _refuse_what_cannot_run(name, made)
             _configure(made, card, num_fewshot, gen_kwargs, repeats, getattr(seeds, "fewshot", 1234))
             code, checks = _code_spec(made, source, name), _check_spec(made, source, name)
-            trusted = not files.is_users(source)
-            tasks[name] = Task(made, name, card=card, trusted=trusted, dice=dice, code=code, checks=checks)
+            tasks[name] = Task(made, name, card=card, dice=dice, code=code, checks=checks)
         groups = {name: self._group(group, tasks) for name, group in loaded.get("groups", {}).items()}
         notes = [*manager.notes, *(note for task in tasks.values() for note in _left_out(task))]
         return Suite(tuple(names), tuple(requested), tasks, groups, tuple(notes))
@@ -86,7 +86,9 @@ class Registry:
         from evalkit.registry.files import UserFiles
         from evalkit.registry.lmeval import BUILTIN_TASKS, Factory, Manager, folders_of
 
-        files = UserFiles(self.shipped, self.allow_task_code)
+        named = [path.parent for name in names if _is_file(name) and (path := Path(name).expanduser())]
+        readable = [*self.include_paths, *named, *([self.data.data_dir] if self.data.data_dir else [])]
+        files = UserFiles(self.shipped, self.allow_task_code, tuple(readable))
         for folder in self.include_paths:
             files.vet_folder(folder)
         for name in names:

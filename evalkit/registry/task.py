@@ -37,13 +37,11 @@ class Task:
         name: str,
         *,
         card: Card | None,
-        trusted: bool,
         dice: Dice,
         code: CodeSpec | None,
         checks: CheckSpec | None = None,
     ) -> None:
         self._task = task
-        self._trusted = trusted
         self._dice = dice
         self.name = name
         self.card = card
@@ -148,7 +146,7 @@ class Task:
         fewshot_as_multiturn: bool = False,
     ) -> list[Document]:
         """All documents in order, with their prompts. Few-shot draws go on from document to document, as in lm-eval."""
-        with self._dice.held(), quiet(), lmeval.rendering(self._trusted):
+        with self._dice.held(), quiet(), lmeval.rendering():
             documents = list(self._documents(limit, chat_template, system_instruction, fewshot_as_multiturn))
         if not documents:
             raise CouldNotDo(f"task {self.name} has no documents in {self.data_name}")
@@ -261,7 +259,7 @@ class Task:
 
     @property
     def _grader(self) -> Grader:
-        known = (self._task, self.name, self.metric_names, self.repeats, self._trusted, self.code)
+        known = (self._task, self.name, self.metric_names, self.repeats, self.code)
         if self.checks is not None:
             return CheckGrader(*known, checks=self.checks, conversation=self.conversation)
         return Grader(*known)

@@ -1,0 +1,39 @@
+"""Which files wrote a task: what a user's file says is checked more strictly than what lm-eval's does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Origin"]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    file: Path | None
+    """The task's own file, or that of the group in which it is written out."""
+    file_is_users: bool
+    group: Path | None = None
+    """The user's group file that asks for the task, the innermost where there are several."""
+    changed: frozenset[str] = frozenset()
+    """Keys of the task that groups override."""
+
+    @property
+    def of_user(self) -> bool:
+        """Whether anything of it was written by the user."""
+        return self.file_is_users or bool(self.changed)
+
+    @property
+    def where(self) -> Path | None:
+        """The file to name in an error."""
+        return self.file if self.file_is_users or self.group is None else self.group
+
+    def wrote(self, key: str, config: Mapping[str, Any]) -> Path | None:
+        """The user's file that says this key of the task; None where lm-eval's or evalkit's does, or nothing does."""
+        if config.get(key) is None:
+            return None
+        if key in self.changed:
+            return self.group
+        return self.file if self.file_is_users else None

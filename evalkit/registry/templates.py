@@ -1,0 +1,64 @@
+"""The Jinja environment in which every prompt template is rendered, lm-eval's own ones too."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import functools
+import types
+from typing import Any
+
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+__all__ = ["Templates"]
+
+_PLAIN = (str, bytes, int, float, complex, list, tuple, dict, set, frozenset, range, type(None))
+_TEXT_METHODS = frozenset(name for name in dir(str) if not name.startswith(("_", "format")))
+"""Safe whatever their arguments: let through before Jinja's own, slower checks."""
+_ALSO_PLAIN = (datetime.date, datetime.time, datetime.timedelta, decimal.Decimal)
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja's sandbox in which only methods of plain values and Jinja's own functions can be called.
+
+    A document may hold other objects: an image has `save(path)`.
+    """
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        if type(obj) is str and attribute in _TEXT_METHODS:
+            return getattr(obj, attribute)
+        return super().getattr(obj, attribute)
+
+    def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:
+        if type(__obj) is types.BuiltinMethodType and type(__obj.__self__) is str and __obj.__name__ in _TEXT_METHODS:
+            return __obj(*args, **kwargs)
+        return super().call(__context, __obj, *args, **kwargs)
+
+    def is_safe_callable(self, obj: Any) -> bool:
+        if not super().is_safe_callable(obj):
+            return False
+        owner = getattr(obj, "__self__", None)
+        if owner is None or isinstance(owner, types.ModuleType):
+            return any(obj is known for known in self.globals.values()) or _is_of_jinja(obj)
+        return isinstance(owner, (*_PLAIN, *_ALSO_PLAIN)) or _is_of_jinja(owner)
+
+
+def _is_of_jinja(value: Any) -> bool:
+    return type(value).__module__.partition(".")[0] in ("jinja2", "markupsafe") or (
+        isinstance(value, types.FunctionType) and value.__globals__.get("__name__") == "jinja2.sandbox"
+    )
+
+
+class Templates:
+    """Compiled templates, each compiled once. lm-eval compiles anew for every document."""
+
+    def __init__(self, like: Any) -> None:
+        """`like`: lm-eval's environment, whose filters and settings are kept."""
+        environment = _Sandbox(
+            loader=like.loader, undefined=like.undefined, keep_trailing_newline=like.keep_trailing_newline
+        )
+        environment.filters.update(like.filters)
+        self.compiled = functools.lru_cache(maxsize=4096)(environment.from_string)
+
+    def render(self, template: str, values: Any) -> str:
+        return str(self.compiled(template).render(**values))
