@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from evalkit.errors import CheckpointError, UsageError
+from evalkit.models.files import read_json
+from evalkit.models.header import read_header
 
 __all__ = [
     "adapter_config",
@@ -27,15 +27,11 @@ def adapter_config(path: str | Path) -> dict[str, Any]:
     file = Path(path) / _CONFIG
     if not Path(path).is_dir():
         raise UsageError(f"--adapter {path}: no such folder")
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CheckpointError(f"{path} is no adapter: it has no {_CONFIG}") from None
-    except (ValueError, OSError) as error:
-        raise CheckpointError(f"{file} cannot be read: {error}") from None
-    if not isinstance(config, dict) or not isinstance(config.get("r"), int):
-        kind = config.get("peft_type") if isinstance(config, dict) else None
-        raise CheckpointError(f"{file} is no LoRA adapter (peft_type {kind!r}, no rank r)")
+    if not file.is_file():
+        raise CheckpointError(f"{path} is no adapter: it has no {_CONFIG}")
+    config = read_json(file)
+    if not isinstance(config.get("r"), int):
+        raise CheckpointError(f"{file} is no LoRA adapter (peft_type {config.get('peft_type')!r}, no rank r)")
     return config
 
 
@@ -83,15 +79,7 @@ def check_fits(base: str | Path, adapter: str | Path) -> None:
 
 
 def _shapes(file: Path) -> dict[str, tuple[int, ...]]:
-    try:
-        with file.open("rb") as handle:
-            (length,) = struct.unpack("<Q", handle.read(8))
-            header = json.loads(handle.read(length)) if length <= file.stat().st_size else None
-    except (struct.error, ValueError, OSError) as error:
-        raise CheckpointError(f"{file} cannot be read: {error}") from None
-    if not isinstance(header, dict):
-        raise CheckpointError(f"{file} is cut short or is no safetensors file")
-    return {name: tuple(entry["shape"]) for name, entry in header.items() if name != "__metadata__"}
+    return {name: tensor.shape for name, tensor in read_header(file).items()}
 
 
 def merge_adapter(base: str | Path, adapter: str | Path, to: str | Path, *, trust_remote_code: bool = False) -> Path:

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from evalkit.errors import CheckpointError
+from evalkit.models.files import read_json
 
 __all__ = ["fingerprint", "fingerprint_adapter", "model_fingerprint"]
 
@@ -56,12 +57,7 @@ def _fingerprint(path: Path, patterns: Iterable[str], cache_dir: Path | None) ->
 
 def _canonical(file: Path) -> str:
     """A config without what tells nothing of the model: who saved it, and from where."""
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CheckpointError(f"{file} is not JSON: {error}") from None
-    if isinstance(content, dict):
-        content = {key: value for key, value in content.items() if key not in _NOISE}
+    content = {key: value for key, value in read_json(file).items() if key not in _NOISE}
     return json.dumps(content, sort_keys=True)
 
 

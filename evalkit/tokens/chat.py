@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evalkit.errors import CheckpointError, UsageError, nearest
+from evalkit.tokens.bounded import TooManySteps, is_linear, with_most_steps
 
 __all__ = ["ALPACA", "ChatTemplate", "MessagePrompt", "message_prompts"]
 
@@ -31,6 +32,9 @@ ALPACA = (
 )
 """The layout that the Alpaca models were tuned on; a system message takes the place of its opening sentence."""
 
+_MOST_STEPS = 2_000_000
+"""Lines of the template for one prompt, a second or two. A long conversation takes some thousands."""
+
 _PROBE = [{"role": "system", "content": "system"}, {"role": "user", "content": "user"}]
 
 
@@ -41,6 +45,7 @@ class ChatTemplate:
         self._tokenizer = tokenizer
         self._arguments = dict(arguments or {})
         self.source, self.name, self.template = _choose(tokenizer, named)
+        self._is_linear = is_linear(self.template)
         self._merges_system = self._refuses_system()
 
     def __call__(self, messages: Sequence[Mapping[str, str]], add_generation_prompt: bool = True) -> str:
@@ -59,21 +64,32 @@ class ChatTemplate:
             ) from error
 
     def _render(self, history: Sequence[Mapping[str, str]], add_generation_prompt: bool) -> str:
-        return str(
-            self._tokenizer.apply_chat_template(
-                history,
-                chat_template=self.template,
-                tokenize=False,
-                add_generation_prompt=add_generation_prompt,
-                continue_final_message=not add_generation_prompt,
-                **self._arguments,
+        def render() -> str:
+            return str(
+                self._tokenizer.apply_chat_template(
+                    history,
+                    chat_template=self.template,
+                    tokenize=False,
+                    add_generation_prompt=add_generation_prompt,
+                    continue_final_message=not add_generation_prompt,
+                    **self._arguments,
+                )
             )
-        )
+
+        try:
+            return render() if self._is_linear else with_most_steps(_MOST_STEPS, render)
+        except (TooManySteps, RecursionError, MemoryError, OverflowError) as error:
+            raise CheckpointError(
+                "the model's chat template does not come to an end: mend chat_template in its tokenizer_config.json, "
+                "or leave --apply-chat-template out"
+            ) from error
 
     def _refuses_system(self) -> bool:
         try:
             self._render(_PROBE, True)
         except Exception as error:
+            if isinstance(error, CheckpointError):
+                raise
             if not _is_template_error(error):
                 raise CheckpointError(f"the model's chat template cannot be rendered: {error}") from error
             return True

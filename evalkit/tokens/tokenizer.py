@@ -9,18 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import CheckpointError, UsageError
+from evalkit.models.window import Scaling, context_window
 from evalkit.tokens.chat import ChatTemplate
 from evalkit.tokens.encoding import Encoded
 from evalkit.tokens.pieces import Pieces
 from evalkit.tokens.sampling import DEFAULT_MAX_TOKENS, sampling_of
-from evalkit.tokens.windows import cut_prompt, cut_to, rolling_windows, room_for, vllm_window
+from evalkit.tokens.windows import cut_prompt, cut_to, rolling_windows, room_for
 from evalkit.types import GenerateRequest, ModelSpec, Request, Sampling, ScoreRequest, TokenIds
 
 __all__ = ["Tokenizer"]
 
-_DEFAULT_MAX_LENGTH = 2048
-_UNSET_MAX_LENGTH = 1000000000000000019884624838656
-"""transformers' way to say that a tokenizer sets no length."""
 _TEXTS_AT_ONCE = 1024
 """Texts given to the tokenizer in one call: enough for its threads, little enough to hold as Python lists."""
 
@@ -50,17 +48,19 @@ class Tokenizer:
         self._begins: dict[bool | None, TokenIds | None] = {}
 
     @classmethod
-    def load(cls, spec: ModelSpec, *, for_vllm: bool = False) -> Tokenizer:
+    def load(cls, spec: ModelSpec, *, scaling: Scaling | None = None) -> Tokenizer:
         """Tokenizer and window of a model, without its weights. CheckpointError where either is missing or broken.
 
-        `for_vllm`: the window that vLLM takes where none was asked for; it can be another than the config's.
+        `scaling`: what the engine makes of the configuration's length, where no window was asked for.
         """
         args = dict(spec.args)
         add_bos = args.get("add_bos_token")
         if add_bos not in (None, True, False):
             raise UsageError(f"--model-args add_bos_token={add_bos}: true or false")
-        common = {"revision": spec.revision, "trust_remote_code": spec.trust_remote_code}
-        common = {key: value for key, value in common.items() if value}
+        # Said outright: without a word transformers asks on the terminal, and a `y` on stdin would run the code.
+        common: dict[str, Any] = {"trust_remote_code": spec.trust_remote_code}
+        if spec.revision:
+            common["revision"] = spec.revision
         if args.get("subfolder"):
             common["subfolder"] = args["subfolder"]
         source = spec.tokenizer or str(args.get("tokenizer") or spec.source)
@@ -72,7 +72,7 @@ class Tokenizer:
         thinking = args.get("enable_thinking")
         return cls(
             hf,
-            max_length=window or _window(spec.source, common, hf, for_vllm),
+            max_length=window or _window(spec.source, common, hf, scaling),
             add_bos_token=add_bos,
             prefix_token_id=_whole(args, "prefix_token_id", least=0),
             max_gen_toks=_whole(args, "max_gen_toks") or DEFAULT_MAX_TOKENS,
@@ -337,24 +337,22 @@ def _load_hf(source: str, options: dict[str, Any], own: bool) -> Any:
     try:
         return AutoTokenizer.from_pretrained(source, **options)
     except Exception as error:
+        if "trust_remote_code" in str(error):
+            raise UsageError(
+                f"{what}: its tokenizer brings Python code of its own, which is not run unasked: read it, then add "
+                "--trust-remote-code"
+            ) from error
         raise CheckpointError(f"{what}: its tokenizer cannot be loaded ({_first_line(error)})") from error
 
 
-def _window(source: str, options: dict[str, Any], hf: Any, for_vllm: bool) -> int:
-    """By lm-eval's rule: the text part of the configuration, then the tokenizer, then 2,048."""
+def _window(source: str, options: dict[str, Any], hf: Any, scaling: Scaling | None) -> int:
     from transformers import AutoConfig
 
     try:
         config = AutoConfig.from_pretrained(source, **options)
     except Exception as error:
         raise CheckpointError(f"{source}: its config.json cannot be read ({_first_line(error)})") from error
-    config = getattr(config, "text_config", None) or config
-    for name in ("n_positions", "max_position_embeddings", "n_ctx"):
-        value = getattr(config, name, None)
-        if value is not None:
-            return vllm_window(config, int(value)) if for_vllm else int(value)
-    length = getattr(hf, "model_max_length", None)
-    return int(length) if length is not None and length != _UNSET_MAX_LENGTH else _DEFAULT_MAX_LENGTH
+    return context_window(config, getattr(hf, "model_max_length", None), scaling)
 
 
 def _whole(args: Mapping[str, Any], name: str, least: int = 1) -> int | None:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import evalkit
 from evalkit.errors import ConfigError, UnknownModel
 from evalkit.models import catalog
 
@@ -88,7 +89,7 @@ def test_an_alias_a_second_name_and_a_hub_id_are_the_same_entry() -> None:
 def test_nano_is_a_folder_in_the_package() -> None:
     found = catalog.resolve("nano")
     assert Path(found.source) == catalog.nano_path()
-    assert catalog.nano_path().is_relative_to(Path(catalog.__file__).parent)
+    assert catalog.nano_path().is_relative_to(Path(evalkit.__file__).parent)
     assert (catalog.nano_path() / "config.json").is_file()
 
 

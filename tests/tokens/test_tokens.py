@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evalkit.engines.vllm.window import vllm_window
 from evalkit.errors import CheckpointError, UsageError
 from evalkit.tokens import Tokenizer, encode_text, message_prompts, sampling_of
 from evalkit.tokens.pieces import Pieces
-from evalkit.tokens.windows import room_for, vllm_window
+from evalkit.tokens.windows import room_for
 from evalkit.types import (
     Failed,
     Generated,

@@ -14,8 +14,9 @@ from transformers import AutoModelForCausalLM
 from transformers.cache_utils import Cache
 
 from evalkit.engines.huggingface.options import Options
-from evalkit.errors import EngineError, UsageError
+from evalkit.errors import CheckpointError, EngineError, UsageError
 from evalkit.models.checkpoint import Checkpoint
+from evalkit.models.weights import refuse_differences
 from evalkit.types import ModelSpec
 
 __all__ = ["Model", "is_out_of_memory", "one_line"]
@@ -213,11 +214,19 @@ def _load_net(spec: ModelSpec, checkpoint: Checkpoint, options: Options, device:
         arguments.setdefault("device_map", "auto")
     try:
         with _no_bars():
-            net = AutoModelForCausalLM.from_pretrained(
-                checkpoint.path, trust_remote_code=spec.trust_remote_code, local_files_only=True, **arguments
+            net, info = AutoModelForCausalLM.from_pretrained(
+                checkpoint.path,
+                trust_remote_code=spec.trust_remote_code,
+                local_files_only=True,
+                output_loading_info=True,
+                **arguments,
             )
-        spread = "device_map" in arguments or checkpoint.quantization is not None or bool(quantize)
-        return net if spread else net.to(device)
+        quantized = checkpoint.quantization is not None or bool(quantize)
+        # A quantizer has tensors of its own beside the model's.
+        refuse_differences(spec.typed, info["missing_keys"], () if quantized else info["unexpected_keys"])
+        return net if quantized or "device_map" in arguments else net.to(device)
+    except CheckpointError:
+        raise
     except Exception as error:
         if is_out_of_memory(error):
             raise EngineError(

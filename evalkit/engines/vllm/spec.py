@@ -31,9 +31,10 @@ def _find_model(typed: str, model_args: Mapping[str, Any], trust_remote_code: bo
 
 
 def _load_tokenizer(model: EngineModel) -> EngineTokenizer:
+    from evalkit.engines.vllm.window import vllm_window
     from evalkit.tokens import Tokenizer
 
-    return Tokenizer.load(model.spec, for_vllm=True)
+    return Tokenizer.load(model.spec, scaling=vllm_window)
 
 
 def _refuses_adapter(path: str | Path) -> str | None:

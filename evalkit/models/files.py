@@ -1,0 +1,46 @@
+"""Reading the small files of a checkpoint. They come from outside: each has bounds, and says what is wrong with it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from evalkit.errors import CheckpointError
+
+__all__ = ["read_json", "refuse_pointer"]
+
+_LFS = b"version https://git-lfs"
+_MOST_BYTES = 64 << 20
+"""An index of the largest models has a few MiB."""
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """The object in a JSON file. CheckpointError where it cannot be read, is too large or too deep, or no object."""
+    try:
+        size = file.stat().st_size
+        if size > _MOST_BYTES:
+            raise CheckpointError(f"{file} has {size:,} bytes, which no file of settings needs.")
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CheckpointError(f"cannot read {file}: {error.strerror}") from None
+    except RecursionError:
+        raise CheckpointError(f"{file} is nested too deeply to be read.") from None
+    except ValueError as error:
+        raise CheckpointError(f"{file} is not JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{file} holds no JSON object.")
+    return content
+
+
+def refuse_pointer(file: Path) -> None:
+    """CheckpointError where a file is empty, or the few lines that git-lfs left in its place."""
+    try:
+        with file.open("rb") as stream:
+            start = stream.read(len(_LFS))
+    except OSError as error:
+        raise CheckpointError(f"cannot read {file}: {error.strerror}") from None
+    if start == _LFS:
+        raise CheckpointError(f"{file} is a git-lfs pointer, not the file: type `git lfs pull` in {file.parent}.")
+    if not start:
+        raise CheckpointError(f"{file} is empty: copy or download it again.")

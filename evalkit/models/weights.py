@@ -1,0 +1,81 @@
+"""Whether a checkpoint holds the tensors that its model needs, and no others.
+
+A tensor that is missing is filled with random numbers by the libraries that load it, and one that the model does not
+have means that the configuration belongs to another model: either way the figures would mean nothing. Tied weights and
+the buffers that older versions saved are no difference.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from evalkit.errors import CheckpointError
+from evalkit.models.checkpoint import Checkpoint, first_few
+
+__all__ = ["check_against_architecture", "refuse_differences"]
+
+_KNOWN_BUFFERS = re.compile(
+    r"rotary_emb\.(inv_freq|cos_cached|sin_cached)$|\.(masked_bias|attn\.bias|attention\.bias|position_ids)$"
+)
+
+
+def refuse_differences(typed: str, missing: Iterable[str], unexpected: Iterable[str]) -> None:
+    """CheckpointError where tensors are missing, or are there that the model does not have."""
+    absent, extra = _without_buffers(missing), _without_buffers(unexpected)
+    if absent:
+        raise CheckpointError(
+            f"{typed}: {len(absent)} tensors that the model needs are not in its files ({first_few(absent)}); they "
+            "would be filled with random numbers. It is half saved or half downloaded, or its config.json belongs to "
+            "another model: copy or download it again."
+        )
+    if extra:
+        raise CheckpointError(
+            f"{typed}: its files hold {len(extra)} tensors that the model of its config.json does not have "
+            f"({first_few(extra)}): config.json and weights belong to different models; copy or save them together."
+        )
+
+
+def check_against_architecture(typed: str, checkpoint: Checkpoint, *, trust_remote_code: bool = False) -> None:
+    """The same for an engine that does not say which tensors it missed. No weight is read.
+
+    Nothing is checked where transformers does not know the architecture, or where weights are quantized: only the
+    quantizer knows their names then.
+    """
+    if checkpoint.quantization is not None or not any(checkpoint.path.glob("*.safetensors")):
+        return
+    info = _loading_info(checkpoint.path, trust_remote_code)
+    if info is not None:
+        refuse_differences(typed, info["missing_keys"], info["unexpected_keys"])
+
+
+def _loading_info(folder: Path, trust_remote_code: bool) -> Mapping[str, Any] | None:
+    """What transformers says of the tensors' names; None where it cannot build the model."""
+    from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
+
+    before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        _, info = AutoModelForCausalLM.from_pretrained(
+            folder,
+            device_map="meta",  # the model's shape without memory for it: the files' headers are all that is read
+            dtype="auto",
+            output_loading_info=True,
+            local_files_only=True,
+            trust_remote_code=trust_remote_code,
+        )
+        return dict(info)
+    except Exception:
+        return None
+    finally:
+        logging.set_verbosity(before)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _without_buffers(names: Iterable[str]) -> list[str]:
+    return sorted(str(name) for name in names if not _KNOWN_BUFFERS.search(str(name)))

@@ -1,0 +1,111 @@
+"""A checkpoint with missing or unexpected tensors is never scored: part of it would be random numbers."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evalkit.engines.huggingface import load
+from evalkit.engines.vllm import load as load_vllm
+from evalkit.errors import CheckpointError
+from evalkit.models import checkpoint
+from evalkit.models.catalog import nano_path
+from evalkit.models.weights import check_against_architecture
+from evalkit.types import ModelSpec
+from tests.helpers.checkpoints import make_checkpoint
+
+torch = pytest.importorskip("torch")
+safetensors = pytest.importorskip("safetensors.torch")
+
+Tensors = dict[str, Any]
+
+
+def edited(model: Path, folder: Path, edit: Callable[[Tensors], Tensors]) -> Path:
+    shutil.copytree(model, folder)
+    file = folder / "model.safetensors"
+    safetensors.save_file(edit(safetensors.load_file(file)), file, metadata={"format": "pt"})
+    return folder
+
+
+def without_a_layer(tensors: Tensors) -> Tensors:
+    return {name: tensor for name, tensor in tensors.items() if ".layers.1." not in name}
+
+
+def under_other_names(tensors: Tensors) -> Tensors:
+    return {f"nobody.knows.{name}": tensor for name, tensor in tensors.items()}
+
+
+def with_a_stranger(tensors: Tensors) -> Tensors:
+    return {**tensors, "score.weight": torch.ones(3)}
+
+
+BROKEN = [
+    (without_a_layer, r"9 tensors that the model needs are not in its files \(model\.layers\.1\."),
+    (under_other_names, "tensors that the model needs are not in its files"),
+    (with_a_stranger, r"1 tensors that the model of its config\.json does not have \(score\.weight\)"),
+]
+
+
+@pytest.mark.parametrize(("edit", "says"), BROKEN, ids=lambda part: getattr(part, "__name__", ""))
+def test_it_is_refused_on_transformers_and_without_reading_a_weight(
+    tiny_model: Path, tmp_path: Path, edit: Callable[[Tensors], Tensors], says: str
+) -> None:
+    folder = edited(tiny_model, tmp_path / "model", edit)
+    with pytest.raises(CheckpointError, match=says):
+        load(ModelSpec(typed="m", source=str(folder)), device="cpu")
+    with pytest.raises(CheckpointError, match=says):
+        check_against_architecture("m", checkpoint.inspect(folder))
+
+
+@pytest.mark.skipif(importlib.util.find_spec("vllm") is None, reason="vLLM is not installed")
+@pytest.mark.parametrize(("edit", "says"), BROKEN, ids=lambda part: getattr(part, "__name__", ""))
+def test_it_is_refused_on_vllm_before_the_engine_starts(
+    tiny_model: Path, tmp_path: Path, edit: Callable[[Tensors], Tensors], says: str
+) -> None:
+    folder = edited(tiny_model, tmp_path / "model", edit)
+    with pytest.raises(CheckpointError, match=says):
+        load_vllm(ModelSpec(typed="m", source=str(folder)))
+
+
+def test_no_tensor_at_all_is_refused_before_anything_is_loaded(tiny_model: Path, tmp_path: Path) -> None:
+    folder = edited(tiny_model, tmp_path / "model", lambda tensors: {})
+    with pytest.raises(CheckpointError, match="holds no tensor"):
+        checkpoint.resolve(str(folder))
+
+
+def test_an_index_that_lists_more_than_the_shards_hold_is_a_half_copied_model(tmp_path: Path) -> None:
+    folder = make_checkpoint(tmp_path / "model", shards=3, seed=5)
+    index = folder / "model.safetensors.index.json"
+    content = json.loads(index.read_text())
+    shard = next(iter(content["weight_map"].values()))
+    content["weight_map"]["model.layers.99.mlp.up_proj.weight"] = shard
+    index.write_text(json.dumps(content))
+    with pytest.raises(CheckpointError, match=r"model\.layers\.99.* half saved or half downloaded"):
+        checkpoint.resolve(str(folder))
+
+
+def test_an_index_cannot_name_files_elsewhere(tmp_path: Path) -> None:
+    folder = make_checkpoint(tmp_path / "model", shards=3, seed=5)
+    index = folder / "model.safetensors.index.json"
+    content = json.loads(index.read_text())
+    content["weight_map"] = dict.fromkeys(content["weight_map"], "../../etc/passwd")
+    index.write_text(json.dumps(content))
+    with pytest.raises(CheckpointError, match="outside of its folder"):
+        checkpoint.resolve(str(folder))
+
+
+def test_tied_weights_and_old_buffers_are_no_difference(tiny_model: Path, tmp_path: Path) -> None:
+    def with_buffers(tensors: Tensors) -> Tensors:
+        return {**tensors, "model.layers.0.self_attn.rotary_emb.inv_freq": torch.ones(4)}
+
+    folder = edited(tiny_model, tmp_path / "model", with_buffers)
+    check_against_architecture("m", checkpoint.inspect(folder))
+    load(ModelSpec(typed="m", source=str(folder)), device="cpu").close()
+    # nano's head is its embedding: only one of the two is in the file.
+    check_against_architecture("nano", checkpoint.inspect(nano_path()))
