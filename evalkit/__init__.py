@@ -1,4 +1,55 @@
-"""evalkit: is this model better or worse, on what, and how sure are you?"""
+"""evalkit: is this model better or worse, on what, and how sure are you?
+
+    import evalkit as ek
+
+    run = ek.evaluate("nano", tasks=["mini"], limit=50)
+    base = ek.load("mistral-7b-instruct@latest")
+    ek.gate(base, run, policy="gate.yaml").verdict
+
+The functions are loaded when they are first used, so that importing evalkit costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evalkit.api.comparisons import compare
+    from evalkit.api.leaderboards import leaderboard
+    from evalkit.api.reports import report
+    from evalkit.api.runs import Run, load
+    from evalkit.api.verdicts import gate
+    from evalkit.policy import Policy
 
 __version__ = "0.1.0"
-__all__ = ["__version__"]
+__all__ = [
+    "Policy",
+    "Run",
+    "__version__",
+    "compare",
+    "gate",
+    "leaderboard",
+    "load",
+    "report",
+]
+
+_HOMES = {
+    "Policy": "evalkit.policy",
+    "Run": "evalkit.api.runs",
+    "compare": "evalkit.api.comparisons",
+    "gate": "evalkit.api.verdicts",
+    "leaderboard": "evalkit.api.leaderboards",
+    "load": "evalkit.api.runs",
+    "report": "evalkit.api.reports",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'evalkit' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

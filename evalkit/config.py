@@ -1,4 +1,4 @@
-"""What the user asked of a run, read from flags or a YAML file and checked before anything is loaded.
+"""What the user asked of a run, from flags, keyword arguments or a YAML file, checked before anything is loaded.
 
 The keys of `--config FILE.yaml` are the flags without their dashes. A flag beats its `EVALKIT_` variable,
 and that the file.
@@ -9,10 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
-from evalkit.engines.spec import AUTO, EngineSpec, check_name, startable
+from pydantic import BeforeValidator, Field, InstanceOf
+
+from evalkit.arguments import Flag, Folder, Names, arguments, checked, split_list
+from evalkit.engines.spec import AUTO, EngineSpec, check_name, engine_names, startable
 from evalkit.errors import ConfigError, UsageError, nearest
+from evalkit.yamlfile import read_yaml
 
 __all__ = ["RunConfig", "Seeds", "parse_adapter", "parse_limit", "parse_pairs", "parse_seeds", "read_file"]
 
@@ -29,34 +33,110 @@ class Seeds:
     fewshot: int = 1234
 
 
-@dataclass(frozen=True, slots=True)
+def _engine_help() -> str:
+    *others, last = (AUTO, *engine_names())
+    return f"{', '.join(others)} or {last}."
+
+
+def _device_help() -> str:
+    takes = ", ".join(spec.name for spec in startable() if spec.device == "taken")
+    return f"cpu, cuda, cuda:1 … ({takes} only); found by itself."
+
+
+Pairs = Mapping[str, Any]
+
+
+def _pairs(flag: str) -> BeforeValidator:
+    return BeforeValidator(lambda value: parse_pairs(value, flag))
+
+
+@arguments
 class RunConfig:
     """One `evalkit run`, complete. Field names are the flags' names."""
 
-    model: tuple[str, ...]
-    tasks: tuple[str, ...]
-    model_args: Mapping[str, Any] = field(default_factory=dict)
-    num_fewshot: int | None = None
-    limit: float | None = None
-    apply_chat_template: bool | str = False
-    fewshot_as_multiturn: bool = False
-    system_instruction: str | None = None
-    gen_kwargs: Mapping[str, Any] = field(default_factory=dict)
-    repeats: int | None = None
-    batch_size: str = "auto"
-    device: str | None = None
-    seed: Seeds = Seeds()
-    include_path: tuple[str, ...] = ()
-    allow_task_code: bool = False
-    trust_remote_code: bool = False
-    output_path: Path = Path("results")
-    engine: str = AUTO
-    data_dir: Path | None = None
-    name: str | None = None
-    adapter: tuple[tuple[str, str], ...] = ()
-    no_base: bool = False
-    fresh: bool = False
-    sandbox: str = "auto"
+    model: Annotated[
+        Names,
+        Flag(
+            "An alias (evalkit models), a hub id, a path or nano; several with commas.",
+            metavar="MODEL",
+            short=("-m", "-M"),
+            many=True,
+        ),
+    ] = ()
+    model_args: Annotated[
+        Pairs,
+        _pairs("--model-args"),
+        Flag(
+            "Engine arguments: dtype=bfloat16, revision=…, max_model_len=…", metavar="K=V,…", short=("-a",), many=True
+        ),
+    ] = field(default_factory=dict)
+    engine: Annotated[str, Flag(lambda: _engine_help(), metavar="ENGINE")] = AUTO
+    adapter: Annotated[
+        tuple[tuple[str, str], ...],
+        BeforeValidator(lambda value: parse_adapters(value)),
+        Flag("A LoRA adapter; repeat for several. The base runs too.", metavar="[NAME=]PATH", many=True),
+    ] = ()
+    no_base: Annotated[bool, Flag("Leave the base out; run its adapters only.", switch=True)] = False
+    device: Annotated[str | None, Flag(lambda: _device_help(), metavar="DEVICE")] = None
+    batch_size: Annotated[
+        str,
+        BeforeValidator(lambda value: parse_batch_size(value)),
+        Flag("auto, or at most N at once.", metavar="N", short=("-b",)),
+    ] = "auto"
+    trust_remote_code: Annotated[
+        bool, Flag("Let this model's repository run its own Python. Recorded.", switch=True)
+    ] = False
+    tasks: Annotated[
+        tuple[str, ...],
+        BeforeValidator(lambda value: split_tasks(value)),
+        Flag("Tasks, groups, globs (evalkit tasks list) or alpaca:FILE.", metavar="A,B", short=("-t",), many=True),
+    ] = ()
+    num_fewshot: Annotated[
+        int | None,
+        Field(ge=0),
+        Flag("Examples in the prompt; each task has its usual number.", metavar="N", short=("-f",)),
+    ] = None
+    limit: Annotated[
+        float | None,
+        BeforeValidator(lambda value: parse_limit(value)),
+        Flag(
+            "Only the first N documents of each task, or a share below 1. Stamped LIMITED.",
+            metavar="N",
+            short=("-L",),
+        ),
+    ] = None
+    apply_chat_template: Annotated[
+        bool | str,
+        BeforeValidator(lambda value: _boolean_or_name(value)),
+        Flag("Render prompts with the model's chat template.", metavar="[NAME]", alone="true"),
+    ] = False
+    fewshot_as_multiturn: Annotated[
+        bool,
+        Flag("Examples as turns; implied by --apply-chat-template.", metavar="[true|false]", alone="true"),
+    ] = False
+    system_instruction: Annotated[str | None, Flag("A system prompt.", metavar="TEXT")] = None
+    gen_kwargs: Annotated[
+        Pairs,
+        _pairs("--gen-kwargs"),
+        Flag("Generation settings over the tasks' own.", metavar="K=V,…", many=True),
+    ] = field(default_factory=dict)
+    repeats: Annotated[int | None, Field(ge=1), Flag("Samples of each prompt, for pass@k.", metavar="N")] = None
+    seed: Annotated[
+        InstanceOf[Seeds],
+        BeforeValidator(lambda value: parse_seeds(value)),
+        Flag("One seed, or lm-eval's four.", metavar="N[,N,N,N]", default="0,1234,1234,1234"),
+    ] = Seeds()
+    include_path: Annotated[Names, Flag("A folder of your own tasks in lm-eval's YAML.", metavar="DIR", many=True)] = ()
+    allow_task_code: Annotated[bool, Flag("Let task files in --include-path run their own Python.", switch=True)] = (
+        False
+    )
+    data_dir: Annotated[Folder | None, Flag("An offline mirror of the data sets.", metavar="DIR")] = None
+    sandbox: Annotated[
+        str, Flag("How generated code is held: auto, namespaces, landlock or unsafe-none.", metavar="TIER")
+    ] = "auto"
+    output_path: Annotated[Folder, Flag("The folder that holds the runs.", metavar="DIRECTORY")] = Path("results")
+    name: Annotated[str | None, Flag("The run's id; by default the time and four hex digits.", metavar="NAME")] = None
+    fresh: Annotated[bool, Flag("Ask again whatever is kept: a second baseline for gate --noise.", switch=True)] = False
 
     def __post_init__(self) -> None:
         if not self.model:
@@ -82,45 +162,21 @@ class RunConfig:
             raise UsageError("--system-instruction is empty: leave it out, or say something")
 
     @classmethod
-    def build(cls, **asked: Any) -> RunConfig:
-        """From flags as they were typed. What is None keeps its default."""
+    def build(cls, **asked: Any) -> Self:
+        """The settings of a run from flags or keyword arguments. What is None keeps its default."""
         asked = {key: value for key, value in asked.items() if value is not None}
-        models = split_list(asked.pop("model", ()))
-        model_args = parse_pairs(asked.pop("model_args", None), "--model-args")
-        models, model_args, engine = _as_lm_eval_types_it(models, model_args, asked.pop("engine", AUTO))
-        chat = asked.pop("apply_chat_template", False)
-        chat = _boolean_or_name(chat)
-        multiturn = asked.pop("fewshot_as_multiturn", None)
+        models = split_list(asked.get("model"))
+        model_args = parse_pairs(asked.get("model_args"), "--model-args")
+        models, model_args, engine = _as_lm_eval_types_it(models, model_args, asked.get("engine", AUTO))
+        chat = _boolean_or_name(asked.get("apply_chat_template", False))
+        multiturn = asked.get("fewshot_as_multiturn")
         multiturn = bool(chat) if multiturn is None else _boolean(multiturn, "--fewshot-as-multiturn")
         if multiturn and not chat:
             raise UsageError(
                 "--fewshot-as-multiturn needs --apply-chat-template: without a template there are no turns"
             )
-        data_dir = asked.pop("data_dir", None)
-        return cls(
-            model=models,
-            tasks=split_tasks(asked.pop("tasks", ())),
-            model_args=model_args,
-            engine=engine,
-            apply_chat_template=chat,
-            fewshot_as_multiturn=multiturn,
-            gen_kwargs=parse_pairs(asked.pop("gen_kwargs", None), "--gen-kwargs"),
-            limit=parse_limit(asked.pop("limit", None)),
-            seed=parse_seeds(asked.pop("seed", None)),
-            include_path=split_list(asked.pop("include_path", ())),
-            adapter=tuple(parse_adapter(text) for text in split_list(asked.pop("adapter", ()))),
-            batch_size=parse_batch_size(asked.pop("batch_size", "auto")),
-            output_path=Path(asked.pop("output_path", "results")),
-            data_dir=Path(data_dir) if data_dir else None,
-            **asked,
-        )
-
-
-def split_list(value: str | Sequence[str]) -> tuple[str, ...]:
-    """`a,b` or several flags or a YAML list; order kept, repeats dropped."""
-    parts = [value] if isinstance(value, str) else [str(part) for part in value]
-    names = [name.strip() for part in parts for name in part.split(",")]
-    return tuple(dict.fromkeys(name for name in names if name))
+        made = {"model": models, "model_args": model_args, "engine": engine, "apply_chat_template": chat}
+        return checked(cls, {**asked, **made, "fewshot_as_multiturn": multiturn})
 
 
 _OF_FILES = ("alpaca:", "messages:")
@@ -167,10 +223,12 @@ def parse_limit(value: str | float | None) -> float | None:
         return None
     try:
         limit = float(value)
-    except ValueError:
+    except (TypeError, ValueError):
         raise UsageError(f"--limit {value}: a number of documents, or a share of them between 0 and 1") from None
     if not limit > 0 or limit == float("inf"):
         raise UsageError(f"--limit {value}: must be above 0; leave it out to run all documents")
+    if limit > 1 and not limit.is_integer():
+        raise UsageError(f"--limit {value}: above 1 it is a number of documents, and that is a whole number")
     return limit
 
 
@@ -181,10 +239,10 @@ def parse_batch_size(value: str | int) -> str:
     return text
 
 
-def parse_seeds(value: str | int | Sequence[Any] | None) -> Seeds:
+def parse_seeds(value: str | int | Sequence[Any] | Seeds | None) -> Seeds:
     """One number for all four, or lm-eval's four: random, numpy, torch, few-shot."""
-    if value is None:
-        return Seeds()
+    if value is None or isinstance(value, Seeds):
+        return value or Seeds()
     parts = value.split(",") if isinstance(value, str) else [value] if isinstance(value, int) else list(value)
     try:
         numbers = [int(part) for part in parts]
@@ -207,24 +265,37 @@ def parse_adapter(text: str) -> tuple[str, str]:
     return name, path
 
 
+def parse_adapters(value: Any) -> tuple[tuple[str, str], ...]:
+    """`NAME=PATH,PATH`, a list of those or of pairs, or a mapping of names to paths."""
+    if isinstance(value, Mapping):
+        return tuple((str(name), str(path)) for name, path in value.items())
+    parts = [value] if isinstance(value, str | Path) else list(value)
+    pairs: list[tuple[str, str]] = []
+    for part in parts:
+        if isinstance(part, tuple):
+            pairs.append((str(part[0]), str(part[1])))
+        else:
+            pairs += [parse_adapter(text) for text in split_list(str(part))]
+    return tuple(pairs)
+
+
+_MAPPINGS = ("model_args", "gen_kwargs", "judge_args", "adapter")
+"""Keys that a file may give as a mapping."""
+
+
 def read_file(path: Path, known: Sequence[str]) -> dict[str, Any]:
     """The keys of a `--config` file, `-` or `_` alike; an unknown one names the nearest."""
-    import yaml
-
-    try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"--config {path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"--config {path}: not valid YAML ({' '.join(str(error).split())})") from None
+    loaded = read_yaml(path, f"--config {path}")
     if loaded is None:
         return {}
     if not isinstance(loaded, dict):
         raise ConfigError(f"--config {path}: a mapping of flags to values is wanted, this is a {type(loaded).__name__}")
     keys = {str(key).replace("-", "_"): value for key, value in loaded.items()}
-    for key in keys:
+    for key, value in keys.items():
         if key not in known:
             raise ConfigError(f"--config {path}: unknown key {key!r}{nearest(key, known)}")
+        if isinstance(value, Mapping) and key not in _MAPPINGS:
+            raise ConfigError(f"--config {path}: {key} is a value or a list, not a mapping")
     return keys
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from evalkit.errors import ConfigError, nearest
+from evalkit.yamlfile import read_yaml
 
 __all__ = ["DEFAULT_CONFIDENCE", "DEFAULT_DROP", "TIERS", "Drop", "Policy", "TaskPolicy", "Tier"]
 
@@ -71,19 +72,13 @@ class Policy:
 
     @classmethod
     def load(cls, path: Path | str) -> Policy:
-        import yaml
-
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-        except FileNotFoundError:
-            raise ConfigError(f"--policy {path}: there is no such file") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"--policy {path} can't be read: {error}") from None
-        try:
-            content = yaml.load(text, Loader=_strict_loader())
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
-            raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
-        return cls.parse({} if content is None else content, str(path))
+        content = read_yaml(path, f"--policy {path}")
+        if content is None:
+            raise ConfigError(
+                f"--policy {path} is empty; write `tasks: {{gsm8k: {{max_drop: 0.01}}}}`, or leave the flag out to"
+                " judge every shared task"
+            )
+        return cls.parse(content, str(path))
 
     @classmethod
     def parse(cls, content: Any, source: str | None = None) -> Policy:
@@ -169,26 +164,3 @@ def _is_number(value: Any) -> bool:
 def _kind(value: Any) -> str:
     names: dict[type, str] = {list: "a list", str: "text", bool: "true or false", type(None): "empty"}
     return f"{names.get(type(value), 'a number')} ({value!r})"
-
-
-def _strict_loader() -> Any:
-    """YAML's safe loader, but a key that stands twice is an error: the second would silently win."""
-    import yaml
-
-    class Strict(yaml.SafeLoader):
-        pass
-
-    def mapping(loader: Any, node: Any) -> dict[Any, Any]:
-        loader.flatten_mapping(node)
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = loader.construct_object(key_node, deep=True)
-            if isinstance(key, list | dict):
-                raise ConfigError(f"line {key_node.start_mark.line + 1}: a key can't be {_kind(key)}")
-            if key in seen:
-                raise ConfigError(f"line {key_node.start_mark.line + 1}: {key} stands twice in the policy")
-            seen.add(key)
-        return dict(loader.construct_pairs(node, deep=True))
-
-    Strict.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, mapping)
-    return Strict

@@ -16,6 +16,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "evalkit"
 
 GROUND = {"errors", "types", "validation", "yamlfile"}
 READS_RESULTS = {"stats", "policy", "results"}
+READING_API = {"arguments", "registry", "models", "comparison", "gating", "ranking", "reporting"}
 ABOVE_REGISTRY = GROUND | {"stats", "config", "policy", "models", "tokens"}
 ARROWS: dict[str, set[str]] = {
     "errors": set(),
@@ -26,7 +27,8 @@ ARROWS: dict[str, set[str]] = {
     "hardware": set(),
     "plugins": {"errors"},
     "stats": GROUND,
-    "config": GROUND | {"engines"},  # the specs alone: which engines there are
+    "arguments": GROUND,
+    "config": GROUND | {"arguments", "engines"},  # of engines the specs alone: which there are
     "policy": GROUND,
     "models": GROUND,
     "tokens": GROUND | {"models"},
@@ -46,6 +48,7 @@ ARROWS: dict[str, set[str]] = {
     "runner": ABOVE_REGISTRY
     | {"hardware", "registry", "planning", "engines", "journal", "sandbox", "scoring", "checks", "judging", "results"}
     | {"comparison", "gating"},
+    "api": GROUND | READS_RESULTS | READING_API | {"config", "engines", "judging", "runner"},
 }
 FREE = {"cli", "__init__", "__main__"}
 HEAVY = ("torch", "vllm", "transformers", "datasets", "lm_eval", "openai", "peft", "evaluate")

@@ -38,10 +38,16 @@ def test_a_whole_policy(tmp_path: Path) -> None:
     assert policy.tasks["humaneval"] == TaskPolicy()
 
 
-def test_an_empty_file_is_the_default_policy(tmp_path: Path) -> None:
-    policy = load(tmp_path, "# nothing yet\n")
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "---\n", "null\n"])
+def test_an_empty_file_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError, match="is empty; write"):
+        load(tmp_path, text)
+
+
+def test_a_policy_without_tasks_judges_every_shared_task(tmp_path: Path) -> None:
+    policy = load(tmp_path, "confidence: 0.9\n")
     assert policy.tasks == {}
-    assert policy.confidence == 0.95
+    assert policy.confidence == 0.9
     assert TaskPolicy().max_drop == Drop(0.01)
 
 

@@ -67,7 +67,7 @@ def cli() -> None:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run, and turn whatever goes wrong into one line and an exit code."""
+    """Run a verb, and turn whatever goes wrong into one line and an exit code."""
     args = sys.argv[1:] if argv is None else argv
     debug = "--debug" in args or os.environ.get("EVALKIT_DEBUG", "").lower() in ("1", "true")
     try:
@@ -88,7 +88,7 @@ def main(argv: list[str] | None = None) -> None:
 
 @contextlib.contextmanager
 def _terminated_like_interrupted() -> Iterator[None]:
-    """SIGTERM does what Ctrl-C does, wherever no one knows better."""
+    """SIGTERM does what Ctrl-C does, unless another handler is installed already."""
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
         yield
         return
@@ -113,10 +113,22 @@ def _leave_at_once(code: int) -> NoReturn:
 def _explain(error: BaseException) -> int:
     from evalkit.scrub import Scrubber
 
+    if isinstance(error, click.exceptions.NoArgsIsHelpError) and error.ctx is not None:
+        click.echo(error.ctx.get_help())
+        return 0
     message, code = _line(error)
     if message:
-        click.echo(f"evalkit: {Scrubber().text(message)}", err=True)
+        _complain(f"evalkit: {Scrubber().text(message)}")
     return code
+
+
+def _complain(line: str) -> None:
+    """To stderr; where that is closed or full, the exit code alone must say it."""
+    try:
+        click.echo(line, err=True)
+        sys.stderr.flush()
+    except (OSError, ValueError, AttributeError):
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115  nothing may be flushed to the broken one
 
 
 def _line(error: BaseException) -> tuple[str, int]:
@@ -129,8 +141,7 @@ def _line(error: BaseException) -> tuple[str, int]:
             return "", error.exit_code
         case click.ClickException():
             ctx: Any = getattr(error, "ctx", None)
-            hint = f" (evalkit {ctx.info_name} --help)" if ctx and ctx.info_name != "evalkit" else " (evalkit --help)"
-            return f"{error.format_message()}{hint}", 2
+            return f"{error.format_message()} ({ctx.command_path if ctx else 'evalkit'} --help)", 2
         case BrokenPipeError():
             sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  the reader is gone; nothing may be flushed to it
             return "", 0

@@ -26,7 +26,7 @@ def command() -> None:
 @debug_option
 def pull_command(tasks: str, to: Path) -> None:
     """Fetch the data sets of TASKS (with commas) from the hub into a mirror for --data-dir."""
-    from evalkit.config import split_list
+    from evalkit.arguments import split_list
     from evalkit.registry.mirror import pull_data
 
     count = 0

@@ -124,8 +124,9 @@ def _run(
     quiet: bool,
     ask: bool,
 ) -> None:
+    from evalkit.arguments import split_list
     from evalkit.cli.runs import find_run
-    from evalkit.config import parse_pairs, split_list
+    from evalkit.config import parse_pairs
     from evalkit.judging.items import parse_fields
     from evalkit.judging.rubric import find_rubric
     from evalkit.reporting.judge_view import as_json, show_estimate, show_judged

@@ -1,16 +1,29 @@
-"""Options that several verbs share, and the command class that gives every flag its EVALKIT_ variable."""
+"""Makes a verb's flags from the definition of its arguments, each also an EVALKIT_ variable."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
-from evalkit.errors import OutputError
+from evalkit.api.output import write_to
+from evalkit.arguments import Argument, definition, flag_name
 
-__all__ = ["EngineOption", "Verb", "VerbGroup", "debug_option", "file_option", "output_path_option", "verb", "write_to"]
+__all__ = [
+    "EngineOption",
+    "Verb",
+    "VerbGroup",
+    "debug_option",
+    "file_option",
+    "output_path_option",
+    "to_stdout",
+    "verb",
+    "write_to",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -30,7 +43,13 @@ class Verb(click.Command):
         super().__init__(*args, **kwargs)
         for param in self.params:
             if isinstance(param, click.Option) and param.envvar is None and param.name:
-                param.envvar = f"EVALKIT_{param.name.upper()}"
+                param.envvar = variable_of(param.name)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from evalkit.cli.variables import refuse_misspelt
+
+        refuse_misspelt(ctx)
+        return super().invoke(ctx)
 
 
 class VerbGroup(click.Group):
@@ -38,7 +57,7 @@ class VerbGroup(click.Group):
 
 
 class EngineOption(click.Option):
-    """An option whose help names engines. `help` is a function: the engines are looked for only when it is shown."""
+    """An option whose help names engines. `help` is a function, so that they are looked for only when it is shown."""
 
     def __init__(self, *args: Any, help: Callable[[], str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -49,8 +68,77 @@ class EngineOption(click.Option):
         return super().get_help_record(ctx)
 
 
-def verb(**kwargs: Any) -> Callable[[Callable[..., Any]], click.Command]:
-    return click.command(cls=Verb, **kwargs)
+def variable_of(name: str) -> str:
+    """The environment variable of a flag: EVALKIT_DATA_DIR for --data-dir."""
+    return f"EVALKIT_{name.rstrip('_').upper()}"
+
+
+def verb(
+    name: str, asks: type[Any], *, group: click.Group | None = None, without: Collection[str] = ()
+) -> Callable[[Callable[..., None]], click.Command]:
+    """A verb whose flags are the arguments that `asks` defines.
+
+    The decorated function gets what was typed or set by a variable as one mapping, then its positional arguments. A
+    flag that was left out is not in the mapping, so that defaults stand in one place.
+    """
+
+    def decorate(function: Callable[..., None]) -> click.Command:
+        defined = [argument for argument in definition(asks) if argument.name not in without]
+        names = {argument.name for argument in defined}
+
+        @click.pass_context
+        def callback(ctx: click.Context, /, **params: Any) -> None:
+            given = {
+                key: value
+                for key, value in params.items()
+                if key in names and ctx.get_parameter_source(key) is not ParameterSource.DEFAULT
+            }
+            function(given, **{key: value for key, value in params.items() if key not in names})
+
+        positional = list(reversed(getattr(function, "__click_params__", [])))
+        command = Verb(
+            name,
+            callback=callback,
+            params=[*positional, *map(_option, defined), _debug()],
+            help=inspect.cleandoc(function.__doc__ or ""),
+        )
+        if group is not None:
+            group.add_command(command)
+        return command
+
+    return decorate
+
+
+def to_stdout(given: dict[str, Any]) -> bool:
+    """Whether a result goes to stdout, which then holds nothing else."""
+    return any(given.get(kind) == "-" for kind in ("json", "csv", "junit", "markdown", "html"))
+
+
+def _option(argument: Argument) -> click.Option:
+    """A flag takes any text: the argument's definition checks it, with the same words as for a keyword argument."""
+    flag = argument.flag
+    settings: dict[str, Any] = {"help": flag.help, "hidden": flag.hidden}
+    if isinstance(flag.help, str):
+        settings["help"] = argument.help
+    else:
+        settings |= {"cls": EngineOption, "help": lambda: argument.help}
+    if flag.switch:
+        settings["is_flag"] = True
+    else:
+        settings |= {"metavar": flag.metavar, "multiple": flag.many, "type": click.UNPROCESSED}
+        if flag.alone is not None:
+            settings |= {"is_flag": False, "flag_value": flag.alone}
+    kind = settings.pop("cls", click.Option)
+    made: click.Option = kind([*flag.short, flag_name(argument.name), argument.name], **settings)
+    return made
+
+
+def _debug() -> click.Option:
+    text = "Show where an error came from (a stack trace)."
+    return click.Option(["--debug"], is_flag=True, expose_value=False, help=text)
+
+
+# ── for verbs without a public function ──────────────────────────────────────
 
 
 def output_path_option(function: F) -> F:
@@ -72,21 +160,3 @@ def debug_option(function: F) -> F:
 def file_option(kind: str, what: str) -> Callable[[F], F]:
     """`--json FILE` and its siblings: a path, or - for stdout."""
     return click.option(f"--{kind}", metavar="FILE", help=f"Write {what} here; - is stdout.")
-
-
-def write_to(target: str | None, text: str) -> None:
-    """Write a whole file or nothing: a reader never sees half of it."""
-    if target is None:
-        return
-    if target == "-":
-        click.echo(text, nl=not text.endswith("\n"))
-        return
-    path = Path(target)
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.write_text(text, encoding="utf-8", newline="")
-        partial.replace(path)
-    except OSError as error:
-        raise OutputError(
-            f"{target}: cannot be written ({error.strerror}); give another path, or - for stdout"
-        ) from None

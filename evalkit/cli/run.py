@@ -296,7 +296,8 @@ def _judge_request(judge: tuple[str, ...], rubric: str | None, judge_args: tuple
         return None
     if not judge or rubric is None:
         raise click.UsageError("--judge and --rubric go together: who judges, and by what")
-    from evalkit.config import parse_pairs, split_list
+    from evalkit.arguments import split_list
+    from evalkit.config import parse_pairs
     from evalkit.judging.rubric import find_rubric
     from evalkit.reporting.run_view import report
     from evalkit.runner.judges import parse_judge

@@ -39,7 +39,7 @@ def command() -> None:
 @debug_option
 def list_command(include_path: tuple[str, ...], everything: bool, json: str | None) -> None:
     """The shipped benchmarks and your own."""
-    from evalkit.config import split_list
+    from evalkit.arguments import split_list
     from evalkit.registry.browse import list_tasks
 
     found = list_tasks(split_list(include_path), everything=everything)
@@ -96,7 +96,8 @@ def show_command(
     json: str | None,
 ) -> None:
     """One document of TASK: the prompt as the model sees it, what is scored, the target."""
-    from evalkit.config import RunConfig, split_list
+    from evalkit.arguments import split_list
+    from evalkit.config import RunConfig
     from evalkit.registry import Registry
     from evalkit.registry.browse import show_task
 
