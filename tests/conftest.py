@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.helpers.checkpoints import make_adapter, make_checkpoint
 
@@ -19,6 +20,10 @@ LONG = (
     "test_instruct.py",
     "test_sandbox.py",
 )
+
+# How long a machine takes to draw examples says nothing of what is tested.
+settings.register_profile("evalkit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("evalkit")
 
 # The tests bring every model with them: a test that reaches for the hub is a mistake, not a download.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
