@@ -13,14 +13,14 @@ import yaml
 from evalkit.errors import ConfigError, nearest
 from evalkit.registry.checking import METRICS as CHECK_METRICS
 from evalkit.registry.lmeval import BUILTIN_TASKS, GROUP_KEYS, TASK_KEYS, known_metric, metric_names
-from evalkit.registry.localdata import find_data
+from evalkit.registry.localdata import check_inside, find_data
 from evalkit.registry.origin import Origin
 from evalkit.registry.plainrows import dataset_of, read_jsonl
 from evalkit.yamlfile import compose_yaml, construct_yaml, read_bounded
 
 __all__ = ["OWN_KEYS", "UserFiles", "top_level"]
 
-OWN_KEYS = frozenset({"sandbox", "checks", "conversation"})
+OWN_KEYS = frozenset({"sandbox", "checks", "conversation", "questions"})
 """Top-level keys of a task file that lm-eval does not know."""
 
 
@@ -87,6 +87,11 @@ class UserFiles:
             config["metadata"] = {**metadata, **own}
         if not self.allow_task_code:
             self._refuse_code(config, origin)
+            metrics = origin.wrote("metric_list", config)
+            if metrics is not None and "checks" not in own:
+                _check_metrics(config, metrics)
+        if "questions" in own:
+            self._read_questions(config, own["questions"], origin)
         writer = origin.wrote("dataset_kwargs", config) or origin.wrote("dataset_path", config) or origin.file
         if writer is not None:
             find_data(config, writer, self.folders_for_data(origin))
@@ -94,9 +99,15 @@ class UserFiles:
             _prepare_checks(config)
         if own.keys() & {"checks", "conversation"}:
             _read_plainly(config)
-        metrics = origin.wrote("metric_list", config)
-        if metrics is not None and "checks" not in own and not self.allow_task_code:
-            _check_metrics(config, metrics)
+
+    def _read_questions(self, config: dict[str, Any], said: Any, origin: Origin) -> None:
+        """Put in what a table of questions stands for, under what the task file says itself."""
+        from evalkit.registry.kinds.questions import from_task_file, table_of
+
+        if origin.where is None:
+            raise ConfigError(f"task {config.get('task')}: questions: stands in no file that a table could lie beside")
+        check_inside([table_of(said, origin.where)], self.folders_for_data(origin), f"{origin.where}: questions")
+        config.update(from_task_file(said, config, origin.where))
 
     def folders_for_data(self, origin: Origin) -> tuple[Path, ...] | None:
         """Below which folders this task may read files of this machine; None: anywhere."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from evalkit.errors import ConfigError, DataNotFound
 
-__all__ = ["READERS", "check_builder", "find_data"]
+__all__ = ["READERS", "check_builder", "check_inside", "find_data"]
 
 READERS = ("csv", "json", "parquet", "arrow", "text", "xml")
 """Formats that a task file may name without --allow-task-code: plain data, and nothing that is unpickled."""
@@ -26,7 +26,7 @@ def find_data(config: dict[str, Any], writer: Path, folders: Sequence[Path] | No
     beside = writer.parent / path if isinstance(path, str) and path and not Path(path).is_absolute() else None
     if beside is not None and beside.is_dir():
         config["dataset_path"] = str(beside)
-        _check_inside([beside], folders, f"{writer}: dataset_path: {path}")
+        check_inside([beside], folders, f"{writer}: dataset_path: {path}")
     of_files = beside is None or not beside.is_dir()
     of_files = of_files and isinstance(path, str) and path in READERS
     options = config.get("dataset_kwargs")
@@ -53,7 +53,7 @@ def _found(value: Any, writer: Path, folders: Sequence[Path] | None, where: str,
     path = Path(name).expanduser() if Path(name).is_absolute() or name.startswith("~") else writer.parent / name
     files = [path] if path.exists() else _matches(path)
     if files:
-        _check_inside(files, folders, f"{where}: {value}")
+        check_inside(files, folders, f"{where}: {value}")
         return f"{packed}::{path}" if packed else str(path)
     if must and folders is not None:
         here = Path(name).exists() and not Path(name).is_absolute()
@@ -91,7 +91,7 @@ def check_builder(builder: Any, folders: Sequence[Path], task: str) -> None:
         if sign and kind not in ("file", "local"):
             raise ConfigError(f"{task}: data file {name!r:.120}: {kind}:// is not read; {', '.join(_REMOTE)} are")
         local.append(Path(rest if sign else last))
-    _check_inside(local, folders, task)
+    check_inside(local, folders, task)
 
 
 def _names(files: Any) -> Iterator[str]:
@@ -105,7 +105,7 @@ def _names(files: Any) -> Iterator[str]:
             yield from _names(item)
 
 
-def _check_inside(paths: Iterable[Path], folders: Sequence[Path] | None, where: str) -> None:
+def check_inside(paths: Iterable[Path], folders: Sequence[Path] | None, where: str) -> None:
     """Links are followed first: a link out of the folder is out of it."""
     for path in paths if folders is not None else ():
         real = path.expanduser().resolve()

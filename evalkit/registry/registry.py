@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import ConfigError, CouldNotDo, EvalkitError, UnknownTask, UsageError, nearest
-from evalkit.registry.alpaca import config_of, file_of, meant_by, spell_out
 from evalkit.registry.cards import Card, card_of, load_cards, shipped_folder
 from evalkit.registry.data import DataSource, quiet
+from evalkit.registry.kinds import NO_OPTIONS, FileOptions, config_of, file_of, meant_by, spell_out
 
 if TYPE_CHECKING:
     from evalkit.registry.lmeval import Manager
@@ -30,10 +30,13 @@ class Registry:
         include_paths: Sequence[str | Path] = (),
         allow_task_code: bool = False,
         data_dir: str | Path | None = None,
+        file_options: FileOptions = NO_OPTIONS,
     ) -> None:
+        """`file_options`: how files of questions and answers are read (`--input`, `--target`, `--score`)."""
         self.include_paths = tuple(Path(path).expanduser() for path in include_paths)
         self.allow_task_code = allow_task_code
         self.data = DataSource(Path(data_dir).expanduser() if data_dir else None)
+        self.file_options = file_options
         self.shipped = shipped_folder()
         self.cards = load_cards(self.shipped)
 
@@ -94,7 +97,7 @@ class Registry:
         for name in names:
             if _is_file(name):
                 files.vet(Path(name))
-        own = {name: config_of(name) for name in names if file_of(name) is not None}
+        own = {name: config_of(name, self.file_options) for name in names if file_of(name) is not None}
         folders = dict.fromkeys(BUILTIN_TASKS / card.folder for card in self.cards.values() if card.folder)
         few = Manager([*folders, self.shipped], self.include_paths, Factory(self.data, files), own)
         rest = [name for name in names if not _is_complete(name, few.index)]

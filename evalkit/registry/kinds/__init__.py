@@ -1,0 +1,90 @@
+"""Files that are tasks as they are: `--tasks qa.csv`, `--tasks alpaca:FILE`. One module here is one kind.
+
+A module has a KIND. To add a kind, add a module: nothing else names it.
+"""
+
+from __future__ import annotations
+
+import functools
+import glob
+import importlib
+import pkgutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from evalkit.errors import UsageError, nearest
+from evalkit.registry.kinds.kind import NO_OPTIONS, FileKind, FileOptions
+
+__all__ = ["NO_OPTIONS", "FileKind", "FileOptions", "config_of", "file_of", "kinds", "meant_by", "spell_out"]
+
+
+@functools.lru_cache(maxsize=1)
+def kinds() -> tuple[FileKind, ...]:
+    """Every kind of file that is a task, in the order of the modules' names."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    modules = [importlib.import_module(f"{__name__}.{name}") for name in names if name != "kind"]
+    return tuple(module.KIND for module in modules)
+
+
+def _kind_of(name: str) -> tuple[FileKind, str, Path] | None:
+    """The kind of a task's name, its prefix and its file; None for a task of any other sort."""
+    prefix, colon, rest = name.partition(":")
+    for kind in kinds():
+        if colon and f"{prefix}:" in kind.prefixes:
+            return kind, f"{prefix}:", Path(rest).expanduser()
+    for kind in kinds():
+        if name.lower().endswith(kind.suffixes):
+            return kind, "", Path(name).expanduser()
+    return None
+
+
+def file_of(name: str) -> Path | None:
+    """The file behind a task's name; None for a task of any other sort."""
+    found = _kind_of(name)
+    return found[2] if found is not None else None
+
+
+def config_of(name: str, options: FileOptions = NO_OPTIONS) -> dict[str, Any]:
+    """The task as lm-eval would have it from a YAML file."""
+    found = _kind_of(name)
+    assert found is not None
+    kind, _, path = found
+    return kind.config(name, path, options)
+
+
+def meant_by(name: str) -> str:
+    """What to type where a name is a file with a misspelt prefix; else nothing."""
+    path = name.partition(":")[2]
+    if path.lower().endswith((".json", ".jsonl")) and Path(path).expanduser().is_file():
+        return f"; for a file of instructions type alpaca:{path}, for one of questions and answers {path}"
+    return ""
+
+
+def spell_out(names: Iterable[str]) -> list[str]:
+    """Each name once, a pattern of files as one name for each file that it matches."""
+    spelled: list[str] = []
+    for name in names:
+        found = _kind_of(name)
+        if found is None or found[2].is_file():
+            spelled.append(name)
+            continue
+        kind, prefix, path = found
+        matches = glob.glob(str(path), recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
+        files = sorted(match for match in matches if Path(match).is_file())
+        if not files:
+            raise UsageError(f"--tasks {name}: {_missing(path, prefix, kind)}")
+        spelled += [f"{prefix}{file}" for file in files]
+    return list(dict.fromkeys(spelled))
+
+
+def _missing(path: Path, prefix: str, kind: FileKind) -> str:
+    if not path.name or path.is_dir():
+        return f"a file is wanted; {prefix}{path}/*.jsonl takes all files of a folder"
+    if glob.has_magic(str(path)):
+        return f"no file matches; type the path of a {kind.wanted} file, such as {prefix}{kind.example}"
+    beside = []
+    if path.parent.is_dir():
+        beside = [other.name for other in path.parent.iterdir() if other.name.lower().endswith(kind.endings)]
+    hint = nearest(path.name, beside) or f"; type the path of a {kind.wanted} file, such as {prefix}{kind.example}"
+    return f"no such file{hint}"

@@ -1,0 +1,40 @@
+"""What a kind of file is that can be evaluated as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+__all__ = ["NO_OPTIONS", "FileKind", "FileOptions"]
+
+
+@dataclass(frozen=True, slots=True)
+class FileOptions:
+    """The flags that say how a file of questions and answers is read."""
+
+    input: str | None = None
+    """--input: the column of the questions."""
+    target: str | None = None
+    """--target: the column of the answers."""
+    score: str | None = None
+    """--score: how an answer is held against the target."""
+
+
+NO_OPTIONS = FileOptions()
+
+
+@dataclass(frozen=True, slots=True)
+class FileKind:
+    name: str
+    config: Callable[[str, Path, FileOptions], dict[str, Any]] = field(repr=False)
+    """From the task's name, its file and the flags: the task as lm-eval would have it from a YAML file."""
+    prefixes: tuple[str, ...] = ()
+    """`alpaca:` and such: what stands before the file's path."""
+    suffixes: tuple[str, ...] = ()
+    """Endings of files that need no prefix."""
+    endings: tuple[str, ...] = (".json", ".jsonl")
+    """Endings of files that such a task may have."""
+    wanted: str = ".json or .jsonl"
+    example: str = "file.jsonl"

@@ -1,0 +1,116 @@
+"""`--tasks qa.csv`: questions and answers of the user's own as a task, without a line of YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from evalkit.errors import ConfigError, DataNotFound, nearest
+from evalkit.registry.kinds.kind import FileKind, FileOptions
+from evalkit.registry.plainrows import PlainRows
+from evalkit.registry.questions import Questions, read_questions
+from evalkit.registry.questionscores import metrics_of, scorer_of
+from evalkit.registry.tables import ENDINGS
+
+__all__ = ["KEYS", "KIND", "from_task_file", "prompts_of", "table_of"]
+
+KEYS = ("file", "input", "target", "score")
+"""Of `questions:` in a task file."""
+_WORDS = {False: ("Question", "Answer"), True: ("질문", "정답")}
+
+
+def _config(name: str, path: Path, options: FileOptions) -> dict[str, Any]:
+    return {"task": name, **_settings(path, options)}
+
+
+def table_of(said: Any, writer: Path) -> Path:
+    """The table that `questions:` of a task file names, found beside that file."""
+    where = f"{writer}: questions"
+    if isinstance(said, str):
+        said = {"file": said}
+    if not isinstance(said, Mapping):
+        raise ConfigError(f"{where}: a file's name or a mapping is wanted, this is {said!r:.80}")
+    for key in said:
+        if key not in KEYS:
+            raise ConfigError(f"{where}: unknown key {key!r}{nearest(str(key), KEYS)}")
+    if not isinstance(said.get("file"), str):
+        raise ConfigError(f"{where}: file is missing: the table beside this file, as in file: qa.csv")
+    path: Path = writer.parent / said["file"]
+    if not path.is_file():
+        raise DataNotFound(f"{where}: {said['file']} is not beside the task file: {path} does not exist")
+    return path
+
+
+def from_task_file(said: Any, given: Mapping[str, Any], writer: Path) -> dict[str, Any]:
+    """The configuration that `questions:` of a task file stands for, under what the file says itself."""
+    path = table_of(said, writer)
+    told = said if isinstance(said, Mapping) else {}
+    options = FileOptions(**{key: str(told[key]) for key in KEYS if key != "file" and told.get(key) is not None})
+    made = _settings(path, options)
+    return {**made, **given, "metadata": {**made["metadata"], **(given.get("metadata") or {})}}
+
+
+def _settings(path: Path, options: FileOptions) -> dict[str, Any]:
+    read = read_questions(path, options.input, options.target, options.score)
+
+    def load(**_: Any) -> dict[str, PlainRows]:
+        return {"test": read.rows}
+
+    headline, *_ = metrics = metrics_of(read.score)
+    settings: dict[str, Any] = {
+        # The path is part of what was typed; what the rows say is hashed.
+        "dataset_path": path.name,
+        "custom_dataset": load,
+        "test_split": "test",
+        "num_fewshot": 0,
+        **prompts_of(read),
+        "metric_list": [
+            {"metric": name, "aggregation": "mean", "higher_is_better": None if name == "length_ratio" else True}
+            for name in metrics
+        ],
+        "metadata": {
+            "version": 1.0,
+            "headline": f"{headline},none",
+            "description": "Questions and answers of a file.",
+            "score": read.score,
+        },
+    }
+    scorer = scorer_of(read.score)
+    if scorer is None:
+        return settings
+    question, _ = _WORDS[read.korean]
+    return {
+        **settings,
+        "process_results": scorer,
+        "generation_kwargs": {"until": [f"\n{question}:"], "do_sample": False, "max_gen_toks": 256},
+    }
+
+
+def prompts_of(read: Questions) -> dict[str, Any]:
+    """The templates: in Korean where most of the questions are."""
+    question, answer = _WORDS[read.korean]
+    passage = "{% if context %}{{context}}\n\n{% endif %}" if read.columns.context else ""
+    if read.columns.choices:
+        letters = "{% for choice in choices %}{{'ABCDEFGHIJKLMNOPQRSTUVWXYZ'[loop.index0]}}. {{choice}}\n{% endfor %}"
+        return {
+            "output_type": "multiple_choice",
+            "doc_to_text": f"{passage}{question}: {{{{question}}}}\n{letters}{answer}:",
+            "doc_to_choice": "{{'ABCDEFGHIJKLMNOPQRSTUVWXYZ'[:choices|length]|list}}",
+            "doc_to_target": "label",
+        }
+    return {
+        "output_type": "generate_until",
+        "doc_to_text": f"{passage}{question}: {{{{question}}}}\n{answer}:",
+        "doc_to_target": "{{answer[0] if answer is not string else answer}}",
+    }
+
+
+KIND = FileKind(
+    "questions",
+    _config,
+    suffixes=(*ENDINGS, ".xlsx", ".xls", ".ods"),
+    endings=ENDINGS,
+    wanted=".csv, .jsonl or .parquet",
+    example="qa.csv",
+)

@@ -1,0 +1,116 @@
+"""How an answer is held against the targets of a file's question: exact, contains, numeric, regex, or for a judge."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from evalkit.checks.numerals import numbers_in
+from evalkit.checks.readings import past_thought, without_talk
+from evalkit.registry.reference import METRICS, compare_with_reference
+
+__all__ = ["metrics_of", "scorer_of"]
+
+_EDGES = " \t\r\n.,;:!?。！？、\"'“”‘’「」『』`*"
+_REGEX_SECONDS = 1.0
+_LONGEST = 100_000
+
+
+def metrics_of(score: str) -> tuple[str, ...]:
+    """The figures of a way of scoring, the headline first."""
+    return {
+        "exact": ("exact_match", "contains"),
+        "contains": ("contains", "exact_match"),
+        "numeric": ("numeric_match", "exact_match"),
+        "regex": ("regex_match",),
+        "judge": METRICS,
+        "choice": ("acc",),
+    }[score]
+
+
+def scorer_of(score: str) -> Callable[[Mapping[str, Any], Sequence[str]], dict[str, Any]] | None:
+    """lm-eval's `process_results` for a way of scoring; None where lm-eval's own scoring of choices does it."""
+    return {"numeric": _numeric, "regex": _regex, "judge": _reference, "choice": None}.get(score, _text)
+
+
+def _text(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, float]:
+    answer, targets = past_thought(results[0])[:_LONGEST], _targets(doc)
+    return {
+        "exact_match": float(_is_exactly(answer, targets)),
+        "contains": float(any(_within(target, answer) for target in targets)),
+    }
+
+
+def _numeric(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, float]:
+    """The last number of the answer is the one it settles on."""
+    answer, targets = past_thought(results[0])[:_LONGEST], _targets(doc)
+    said = numbers_in(answer)
+    right = {value for target in targets for value in (_number(target),) if value is not None}
+    hit = bool(said) and bool({said[-1].value, *said[-1].others} & right)
+    return {"numeric_match": float(hit), "exact_match": float(_is_exactly(answer, targets))}
+
+
+def _regex(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, float | None]:
+    """None where the expression takes too long on this answer: neither right nor wrong."""
+    import regex
+
+    answer = unicodedata.normalize("NFC", past_thought(results[0])[:_LONGEST])
+    try:
+        hits = [regex.search(target, answer, timeout=_REGEX_SECONDS) for target in _targets(doc)]
+    except TimeoutError:
+        return {"regex_match": None}
+    return {"regex_match": float(any(hits))}
+
+
+def _reference(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, float | None]:
+    """How near the answer comes to the target, beside which a judge says what it thinks."""
+    return compare_with_reference({"output": _targets(doc)[0]}, [past_thought(results[0])])
+
+
+def _targets(doc: Mapping[str, Any]) -> list[str]:
+    answer = doc["answer"]
+    return [str(text) for text in answer] if isinstance(answer, list | tuple) else [str(answer)]
+
+
+def _is_exactly(answer: str, targets: Sequence[str]) -> bool:
+    """As a careful person reads it: without the talk around, the case and the marks at the edges."""
+    right = {_even(target) for target in targets}
+    return any(_even(reading) in right for reading in _readings(answer))
+
+
+def _readings(answer: str) -> Iterator[str]:
+    yield answer
+    first = next((line for line in answer.splitlines() if line.strip()), "")
+    yield first
+    yield from without_talk(answer, {})
+    yield from without_talk(first, {})
+
+
+def _within(target: str, answer: str) -> bool:
+    """As words of their own where the target begins or ends with a Latin letter or a digit: 12 is not in 2012."""
+    text, part = _even(answer), _even(target)
+    start = text.find(part) if part else -1
+    while start >= 0:
+        before, after = text[start - 1 : start], text[start + len(part) : start + len(part) + 1]
+        if not (_joins(before, part[0]) or _joins(part[-1], after)):
+            return True
+        start = text.find(part, start + 1)
+    return False
+
+
+def _joins(left: str, right: str) -> bool:
+    return left.isascii() and right.isascii() and left.isalnum() and right.isalnum()
+
+
+def _number(text: str) -> Decimal | None:
+    try:
+        return Decimal(text.replace(",", ""))
+    except InvalidOperation:
+        found = numbers_in(text)
+        return found[0].value if len(found) == 1 else None
+
+
+def _even(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split()).strip(_EDGES)
