@@ -60,7 +60,11 @@ def main() -> int:
     verbs = parser.add_subparsers(required=True)
     verb = verbs.add_parser("record", help="run the cases and keep what came out")
     verb.add_argument("--out", type=Path, required=True, help="the folder of this recording")
-    verb.add_argument("--python", default=sys.executable, help="the Python that runs evalkit")
+    verb.add_argument(
+        "--python",
+        default=sys.executable,
+        help="the Python that runs it; its plug-ins are used",
+    )
     verb.add_argument("--pythonpath", type=Path, default=ROOT, help="the checkout whose evalkit is run")
     verb.add_argument("--group", default="*", help="only groups that fit these patterns (with commas)")
     verb.add_argument("--jobs", type=int, default=2, help="groups at a time")
