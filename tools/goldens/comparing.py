@@ -21,7 +21,14 @@ def compare(a: Path, b: Path, cases: str, most: int, close: float) -> int:
     names = sorted(_cases(a) | _cases(b))
     names = [name for name in names if any(fnmatch(name, pattern) for pattern in cases.split(","))]
     kinds: Counter[str] = Counter()
-    different = 0
+    total, different = len(names), 0
+    for side, other in ((a, b), (b, a)):
+        for group in sorted({name.split("/")[0] for name in names}):
+            if not (side / group).is_dir():
+                here = [name for name in names if name.startswith(f"{group}/")]
+                print(f"== {group}: in {other} alone, {len(here)} cases")
+                different += len(here)
+                names = [name for name in names if name not in here]
     for name in names:
         found = list(_case(a / name, b / name, close))
         if not found:
@@ -35,7 +42,7 @@ def compare(a: Path, b: Path, cases: str, most: int, close: float) -> int:
         if len(found) > most:
             print(f"   … and {len(found) - most} more: --case '{name}' --most 1000")
         kinds.update({f"{_kind(file)}  {_kind(key)}" for file, key, _, _ in found})
-    print(f"\n{len(names)} cases: {len(names) - different} equal, {different} different")
+    print(f"\n{total} cases: {total - different} equal, {different} different")
     if kinds:
         print("\ncases  what differs")
         for kind, count in kinds.most_common():

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -29,7 +30,7 @@ HERE = Path(__file__).parent
 # Made by evalkit for itself, or by the recording.
 UNRECORDED = (".journal", ".staging", "home")
 FIRST_PORT = 18765
-# The server takes a free port; a fixed one, since the address of a judge stands in names of files and in hashes.
+# The server takes any free port. Here each group has its own, as a judge's address stands in the judge's fingerprint.
 SERVE = """
 import asyncio, functools, runpy, sys
 start, port = asyncio.start_server, int(sys.argv.pop(1))
@@ -107,13 +108,12 @@ class Recorder:
             shutil.rmtree(self.work, ignore_errors=True)
             shutil.copytree(self.inputs, self.work / "inputs")
             (self.work / "shared").symlink_to(self.hub.resolve().parent)
-            ports = {group.name: FIRST_PORT + i for i, group in enumerate(groups("*"))}
             with ThreadPoolExecutor(jobs) as pool:
-                for _ in pool.map(lambda group: self.group(group, ports[group.name]), chosen):
+                for _ in pool.map(self.group, chosen):
                     pass
             shutil.rmtree(self.work, ignore_errors=True)
 
-    def group(self, group: Group, port: int) -> None:
+    def group(self, group: Group) -> None:
         shutil.rmtree(self.out / group.name, ignore_errors=True)
         missing = [name for name in group.needs if importlib.util.find_spec(name) is None]
         if missing:
@@ -123,7 +123,7 @@ class Recorder:
         folder.mkdir(parents=True)
         env = {**self.environment(), **group.env}
         begun = time.monotonic()
-        with self._waited(group), self._served(group, port, env):
+        with self._waited(group), self._served(group, env):
             for name, line in group.cases.items():
                 self._case(group, name, line, folder, env)
         print(f"{group.name}: {len(group.cases)} cases in {time.monotonic() - begun:.0f} s", flush=True)
@@ -192,10 +192,11 @@ class Recorder:
             yield
 
     @contextmanager
-    def _served(self, group: Group, port: int, env: dict[str, str]) -> Iterator[None]:
+    def _served(self, group: Group, env: dict[str, str]) -> Iterator[None]:
         if group.server is None:
             yield
             return
+        port = FIRST_PORT + zlib.crc32(group.name.encode()) % 10_000
         env["OPENAI_BASE_URL"] = f"http://127.0.0.1:{port}/v1"
         command = [sys.executable, "-c", SERVE, str(port), str(self.inputs / "loopback.py"), json.dumps(group.server)]
         server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
