@@ -38,7 +38,7 @@ ARROWS: dict[str, set[str]] = {
     "journal": GROUND | {"scrub"},
     "sandbox": GROUND,
     "scoring": GROUND | {"sandbox", "stats"},
-    "checks": GROUND | {"sandbox"},
+    "checks": GROUND | {"sandbox", "plugins"},
     "judging": GROUND | {"stats", "engines", "journal", "results", "config", "models", "scrub"},
     "results": GROUND | {"scrub", "engines"},  # the specs alone: which model arguments change answers
     "comparison": GROUND | READS_RESULTS,

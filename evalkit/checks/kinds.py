@@ -1,9 +1,10 @@
-"""The table of kinds."""
+"""The table of kinds: those that ship with evalkit, and those of installed plug-ins."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
+from evalkit import plugins
 from evalkit.checks import (
     choice,
     code,
@@ -21,12 +22,38 @@ from evalkit.checks import (
 )
 from evalkit.checks.ifeval import following
 from evalkit.checks.outcome import Kind
+from evalkit.errors import PluginError
 
-__all__ = ["KINDS"]
+__all__ = ["GROUP", "KINDS", "AllKinds"]
+
+GROUP = "evalkit.checks"
 
 _ROOMS = (
     *(sql.KINDS, json_value.KINDS, code.KINDS, language.KINDS, lengths.KINDS, copying.KINDS, summary.KINDS),
     *(email.KINDS, politeness.KINDS, choice.KINDS, formats.KINDS, wording.KINDS, persona.KINDS, following.KINDS),
 )
 
-KINDS: Mapping[str, Kind] = {kind.name: kind for kinds in _ROOMS for kind in kinds}
+SHIPPED: Mapping[str, Kind] = {kind.name: kind for kinds in _ROOMS for kind in kinds}
+
+
+class AllKinds(Mapping[str, Kind]):
+    """Every kind by name. A plug-in's is imported when it is asked for; it cannot replace a shipped one."""
+
+    def __getitem__(self, name: str) -> Kind:
+        if name in SHIPPED:
+            return SHIPPED[name]
+        plugin = plugins.installed(GROUP)[name]
+        kind = plugins.load(plugin, Kind)
+        if kind.name != name:
+            raise PluginError(f"plug-in {plugin.title}: its kind is called {kind.name!r}; the two names must be equal")
+        return kind
+
+    def __iter__(self) -> Iterator[str]:
+        yield from SHIPPED
+        yield from (name for name in plugins.installed(GROUP) if name not in SHIPPED)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+KINDS = AllKinds()

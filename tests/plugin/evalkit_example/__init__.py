@@ -1,0 +1,1 @@
+"""An example of an evalkit plug-in: one engine and one check."""
