@@ -24,6 +24,7 @@ ARROWS: dict[str, set[str]] = {
     "types": set(),
     "validation": {"errors"},
     "scrub": set(),
+    "safe": set(),
     "hardware": set(),
     "plugins": {"errors"},
     "stats": GROUND,
@@ -44,7 +45,7 @@ ARROWS: dict[str, set[str]] = {
     "comparison": GROUND | READS_RESULTS,
     "gating": GROUND | READS_RESULTS | {"comparison"},
     "ranking": GROUND | READS_RESULTS | {"comparison", "models"},
-    "reporting": GROUND | READS_RESULTS | {"comparison", "gating", "ranking", "scrub"},
+    "reporting": GROUND | READS_RESULTS | {"comparison", "gating", "ranking", "scrub", "safe"},
     "runner": ABOVE_REGISTRY
     | {"hardware", "registry", "planning", "engines", "journal", "sandbox", "scoring", "checks", "judging", "results"}
     | {"comparison", "gating"},

@@ -10,8 +10,17 @@ from pathlib import Path
 import click
 
 from evalkit.cli.options import VerbGroup, debug_option, file_option, output_path_option, write_to
+from evalkit.reporting.tables import Column, Table, draw, note, open_console, say
 
 __all__ = ["command"]
+
+_COLUMNS = (
+    Column("model"),
+    Column("answers", "figure"),
+    Column("size", "figure"),
+    Column("last used", "figure"),
+    Column("no run refers to", "figure"),
+)
 
 
 @click.group("cache", cls=VerbGroup)
@@ -25,26 +34,20 @@ def command() -> None:
 @debug_option
 def stat_command(output_path: Path, json: str | None) -> None:
     """How many answers are kept, whose, and how big they are."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
     from evalkit.journal import stat
 
     found = stat(output_path, _runs(output_path))
     write_to(json, json_library.dumps(asdict(found), indent=2, ensure_ascii=False, default=str))
     if json == "-":
         return
-    table = Table(header_style="bold", title=f"{escape(str(found.path))}: {_size(found.bytes)}", title_justify="left")
-    for column in ("model", "answers", "size", "last used", "no run refers to"):
-        table.add_column(column, justify="left" if column == "model" else "right")
+    rows = []
     for model in sorted(found.models, key=lambda m: -m.bytes):
         used = time.strftime("%Y-%m-%d", time.gmtime(model.used)) if model.used else "unknown"
-        table.add_row(escape(model.label), f"{model.answers:,}", _size(model.bytes), used, f"{model.unreferenced:,}")
-    console = Console(highlight=False)
-    console.print(table)
+        rows.append((model.label, f"{model.answers:,}", _size(model.bytes), used, f"{model.unreferenced:,}"))
+    console = open_console()
+    draw(console, Table(_COLUMNS, rows, f"{found.path}: {_size(found.bytes)}"))
     for notice in (*found.notices, *(f"put aside, damaged: {path}" for path in found.damaged)):
-        console.print(f"[yellow]{escape(notice)}[/yellow]")
+        say(console, notice, "yellow")
 
 
 @command.command("prune")
@@ -65,7 +68,7 @@ def prune_command(output_path: Path, model: str | None, older_than: float | None
         sizes = f"{_size(done.bytes_before)} → {_size(done.bytes_after)}"
         click.echo(f"{done.answers:,} answers dropped, {done.kept:,} kept: {sizes}")
     for notice in done.notices:
-        click.echo(f"note: {notice}", err=True)
+        note(notice)
 
 
 def _runs(root: Path) -> set[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from evalkit.cli.options import VerbGroup, debug_option, file_option, write_to
+from evalkit.reporting.tables import Column, Table, draw, open_console
 
 __all__ = ["command"]
 
@@ -48,8 +49,9 @@ def check_command(folder: Path, json: str | None) -> None:
     write_to(json, json_library.dumps([asdict(item) for item in found], indent=2, ensure_ascii=False))
     if json == "-":
         return
-    for item in found:
-        if item.problem is None:
-            click.echo(f"{item.benchmark:<20}{item.documents:>7,} documents  {', '.join(item.data)}")
-        else:
-            click.echo(f"{item.benchmark:<20}{'no':>7}            {item.problem}")
+    rows = [
+        (item.benchmark, "no" if item.problem else f"{item.documents:,}", item.problem or ", ".join(item.data))
+        for item in found
+    ]
+    columns = (Column("benchmark"), Column("documents", "figure"), Column("data sets, or what is missing", "prose"))
+    draw(open_console(), Table(columns, rows))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evalkit.cli.options import Verb, debug_option, file_option, output_path_option, write_to
+from evalkit.reporting.tables import Cell, Column, Table, draw, open_console
 
 if TYPE_CHECKING:
     from evalkit.engines.spec import EngineSpec
@@ -82,11 +83,6 @@ def _data(folder: Path | None) -> str:
 
 
 def _show(findings: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     hardware = findings["hardware"]
     gpus = ", ".join(hardware["gpus"]) or "none"
     sandbox = findings["sandbox"]
@@ -102,6 +98,5 @@ def _show(findings: dict[str, Any]) -> None:
         ("data", findings["data"]),
         ("packages", ", ".join(f"{name} {version}" for name, version in findings["versions"].items())),
     ]
-    for name, text in rows:
-        table.add_row(f"[bold]{name}[/bold]", escape(str(text)))
-    Console(highlight=False).print(table)
+    facts = [(Cell(name, "bold"), str(text)) for name, text in rows]
+    draw(open_console(), Table((Column("part"), Column("state", "prose")), facts, headings=False))

@@ -10,8 +10,19 @@ from typing import Any
 import click
 
 from evalkit.cli.options import Verb, debug_option, file_option, write_to
+from evalkit.reporting.tables import Cell, Column, Table, draw, open_console, say
 
 __all__ = ["command"]
+
+_COLUMNS = (
+    Column("alias"),
+    Column("hub id", drop=4),
+    Column("size", "figure"),
+    Column("window", "figure", drop=3),
+    Column("kind", drop=2),
+    Column("licence"),
+    Column("commercial", drop=1),
+)
 
 
 @click.command("models", cls=Verb)
@@ -47,56 +58,37 @@ def command(name: str | None, json: str | None) -> None:
 
 
 def _all(entries: Any) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 160
-    table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
-    for column in ("alias", "hub id", "size", "window", "kind", "licence", "commercial"):
-        numbers = column in ("size", "window")
-        table.add_column(column, justify="right" if numbers else "left", no_wrap=column != "licence", overflow="fold")
-    for entry in entries:
-        table.add_row(
-            f"[bold]{escape(entry.alias)}[/bold]",
-            escape(entry.id or "ships inside"),
+    rows = [
+        (
+            Cell(entry.alias, "bold"),
+            entry.id or "ships inside",
             _size(entry.parameters.value),
             f"{entry.context.value:,}" if entry.context.value else "?",
             str(entry.kind.value or "?"),
-            escape(str(entry.license.value or "?")),
+            str(entry.license.value or "?"),
             _commercial(entry.commercial.value),
         )
-    console.print(table)
-    console.print("[dim]? is not known for sure. evalkit models NAME says why, and where each fact was read.[/dim]")
+        for entry in entries
+    ]
+    console = open_console()
+    draw(console, Table(_COLUMNS, rows))
+    say(console, "? is not known for sure. evalkit models NAME says why, and where each fact was read.", "dim")
 
 
 def _adapters(bases: Mapping[str, str]) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-
-    console = Console(highlight=False)
     for name, base in bases.items():
-        use = f"an adapter that ships inside: --model {base} --adapter {name}"
-        console.print(f"[bold]{escape(name)}[/bold]  {escape(use)}", soft_wrap=True)
+        say(open_console(), f"{name}: an adapter that ships inside: --model {base} --adapter {name}")
 
 
 def _one(entry: Any) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-
-    console = Console(highlight=False)
-    console.print(f"[bold]{escape(entry.alias)}[/bold]  {escape(entry.id or 'ships inside')}")
+    console = open_console()
+    rows = [(Cell(entry.alias, "bold"), entry.id or "ships inside")]
     if entry.also:
-        console.print(f"also: {escape(', '.join(entry.also))}")
+        rows.append((Cell("also", "bold"), ", ".join(entry.also)))
     for name, fact in entry.facts.items():
-        console.print(f"[bold]{name:<13}[/bold]{escape(_value(fact.value))}", soft_wrap=True)
-        for text in (fact.note, fact.reason):
-            if text:
-                console.print(f"{'':13}{escape(text)}", soft_wrap=True)
-        if fact.source:
-            console.print(f"{'':13}[dim]{escape(fact.source)}[/dim]", soft_wrap=True)
+        rows.append((Cell(name, "bold"), _value(fact.value)))
+        rows += [(Cell(""), text) for text in (fact.note, fact.reason, fact.source) if text]
+    draw(console, Table((Column("fact"), Column("value", "prose")), rows, headings=False))
 
 
 def _value(value: Any) -> str:

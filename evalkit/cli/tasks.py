@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from evalkit.cli.options import VerbGroup, debug_option, file_option, write_to
+from evalkit.reporting.tables import Cell, Column, Table, draw, note, open_console, quote, say
 
 __all__ = ["command"]
 
@@ -24,6 +25,17 @@ _data_dir = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
     help="An offline mirror of the data sets.",
+)
+
+
+_COLUMNS = (
+    Column("task"),
+    Column("kind", drop=2),
+    Column("from", drop=1),
+    Column("shots", "figure", drop=5),
+    Column("headline", drop=4),
+    Column("chance", "figure", drop=3),
+    Column("what it is", "prose", least=40),
 )
 
 
@@ -46,29 +58,22 @@ def list_command(include_path: tuple[str, ...], everything: bool, json: str | No
     write_to(json, json_library.dumps([asdict(item) for item in found], indent=2, ensure_ascii=False))
     if json == "-":
         return
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 140
-    table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
-    for column in ("task", "kind", "from", "shots", "headline", "chance", "what it is"):
-        table.add_column(column, overflow="fold", no_wrap=column == "task")
-    for item in found:
-        table.add_row(
-            f"[bold]{escape(item.name)}[/bold]",
+    rows = [
+        (
+            Cell(item.name, "bold"),
             item.kind,
             item.source,
             "" if item.num_fewshot is None else str(item.num_fewshot),
-            escape(item.headline or ""),
+            item.headline or "",
             "" if item.chance is None else f"{item.chance:g}",
-            escape(item.description),
+            item.description,
         )
-    console.print(table)
+        for item in found
+    ]
+    console = open_console()
+    draw(console, Table(_COLUMNS, rows))
     if not everything:
-        console.print("[dim]Any other lm-eval task works too; --all lists them.[/dim]")
+        say(console, "Any other lm-eval task works too; --all lists them.", "dim")
 
 
 @command.command("show")
@@ -124,8 +129,12 @@ def show_command(
     write_to(json, json_library.dumps(asdict(shown), indent=2, ensure_ascii=False, default=str))
     if json != "-":
         if shown.members:
-            click.secho(f"{task} stands for {len(shown.members)} tasks. This is the first; to see another,", dim=True)
-            click.secho(f"type evalkit tasks show {shown.members[-1]}", dim=True)
+            say(
+                open_console(),
+                f"{task} stands for {len(shown.members)} tasks. This is the first; to see another,"
+                f" type evalkit tasks show {shown.members[-1]}",
+                "dim",
+            )
         _show(shown)
 
 
@@ -139,40 +148,39 @@ def validate_command(path: Path, allow_task_code: bool, data_dir: Path | None) -
     from evalkit.registry.browse import validate_path
 
     found = validate_path(path, allow_task_code=allow_task_code, data_dir=data_dir)
-    for note in found.notes:
-        click.echo(f"note: {note}", err=True)
+    for text in found.notes:
+        note(text)
+    console = open_console()
     for shown in found.tasks:
-        click.echo(
-            f"{shown.task}: {found.documents[shown.task]} documents, {shown.num_fewshot} shots, {shown.headline}"
+        say(
+            console,
+            f"{shown.task}: {found.documents[shown.task]} documents, {shown.num_fewshot} shots, {shown.headline}",
         )
-        click.echo(_indented(shown.prompt))
+        quote(console, shown.prompt, indent=4)
     groups = f", groups {', '.join(found.groups)}" if found.groups else ""
-    click.echo(f"{found.path}: {len(found.tasks)} {'task holds' if len(found.tasks) == 1 else 'tasks hold'}{groups}")
+    say(console, f"{found.path}: {len(found.tasks)} {'task holds' if len(found.tasks) == 1 else 'tasks hold'}{groups}")
 
 
 def _show(shown: Any) -> None:
-    click.secho(f"{shown.task}, document {shown.doc_id}, {shown.num_fewshot} shots", bold=True)
+    console = open_console()
+    say(console, f"{shown.task}, document {shown.doc_id}, {shown.num_fewshot} shots", "bold")
     facts = [shown.output_type, shown.headline]
     if shown.prompt_tokens is not None:
         facts.append(f"{shown.prompt_tokens} tokens")
     if shown.cut_tokens:
         facts.append(f"{shown.cut_tokens} cut")
-    click.echo(" · ".join(facts))
-    click.secho("prompt", dim=True)
-    click.echo(_indented(shown.prompt))
+    say(console, " · ".join(facts))
+    say(console, "prompt", "dim")
+    quote(console, shown.prompt, indent=4)
     if shown.continuations:
-        click.secho("continuations", dim=True)
+        say(console, "continuations", "dim")
         for text in shown.continuations:
-            click.echo(f"    {text!r}")
+            quote(console, repr(text), indent=4)
     if shown.generation:
-        click.secho("generation", dim=True)
-        click.echo(f"    {json_library.dumps(shown.generation, ensure_ascii=False)}")
-    click.secho("target", dim=True)
-    click.echo(_indented(str(shown.target)))
+        say(console, "generation", "dim")
+        quote(console, json_library.dumps(shown.generation, ensure_ascii=False), indent=4)
+    say(console, "target", "dim")
+    quote(console, str(shown.target), indent=4)
     for name in ("citation", "license"):
         if text := getattr(shown, name):
-            click.secho(f"{name}: {text}", dim=True)
-
-
-def _indented(text: str) -> str:
-    return "\n".join(f"    {line}" for line in text.splitlines())
+            say(console, f"{name}: {text}", "dim")

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evalkit.comparison import headline, judged
-from evalkit.reporting.pieces import draw, row
+from evalkit.reporting.pieces import row, rule
+from evalkit.reporting.tables import Cell, Column, Table, draw, fits
 
-__all__ = ["ARROWS", "FEW", "BesideLine", "beside", "beside_markdown", "chief_figures", "show_beside"]
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["ARROWS", "FEW", "BesideLine", "beside", "beside_markdown", "chief_figures", "few_members", "show_beside"]
 
 ARROWS = {True: "↑", False: "↓", None: ""}
 """Which way a metric is better."""
 
 FEW = 12
-"""Members that a group shows beside itself; the 57 subjects of MMLU stay in report.md."""
+"""Members that groups show beside themselves, in all; the 57 subjects of MMLU stay in report.md."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,27 @@ def chief_figures(entry: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys([*([] if chief is None else [chief]), *judged(entry)]))
 
 
+def few_members(results: Mapping[str, Any]) -> bool:
+    """Whether the groups with a figure of their own have few enough tasks below them to list each."""
+    groups, tasks = results.get("groups", {}), results.get("tasks", {})
+    leaves: set[str] = set()
+    seen: set[str] = set()
+
+    def down(name: str, below: bool) -> None:
+        found = groups.get(name)
+        if found is None or name in seen:
+            if below and name in tasks:
+                leaves.add(name)
+            return
+        seen.add(name)
+        for member in found.get("members") or ():
+            down(member, below or bool(found.get("metrics")))
+
+    for name in results.get("requested", [*groups, *tasks]):
+        down(name, False)
+    return len(leaves) <= FEW
+
+
 def beside(results: Sequence[Mapping[str, Any]]) -> list[BesideLine]:
     """Every name that was asked for, with the members of groups that have few."""
     lines: dict[tuple[str, str], BesideLine] = {}
@@ -51,6 +76,7 @@ def beside(results: Sequence[Mapping[str, Any]]) -> list[BesideLine]:
 
 def _walk(results: Mapping[str, Any]) -> Iterator[tuple[str, int, str]]:
     groups, tasks = results.get("groups", {}), results.get("tasks", {})
+    few = few_members(results)
     seen: set[str] = set()
 
     def down(name: str, depth: int) -> Iterator[tuple[str, int, str]]:
@@ -62,7 +88,7 @@ def _walk(results: Mapping[str, Any]) -> Iterator[tuple[str, int, str]]:
         yield from ((name, depth, metric) for metric in chosen)
         members = entry.get("members") or ()
         for member in members:
-            if member in groups or len(members) <= FEW or not chosen:
+            if member in groups or few or not chosen:
                 yield from down(member, depth + 1 if chosen else depth)
 
     for asked in results.get("requested", ()):
@@ -86,23 +112,37 @@ def _figure(results: Mapping[str, Any], name: str, metric: str) -> Mapping[str, 
 # ── shown ────────────────────────────────────────────────────────────────────
 
 
-def show_beside(console: Any, results: Sequence[Mapping[str, Any]]) -> None:
-    from rich.markup import escape
-
+def show_beside(console: Console, results: Sequence[Mapping[str, Any]]) -> None:
+    """A column for each model; where they are too many for the terminal, several tables of fewer models."""
     lines = beside(results)
-    rows, last = [], None
+    labels = _labels(results)
+    rows: list[list[Cell | str]] = []
+    last = None
     for line in lines:
         best = _best(line)
-        cells = [f"[bold]{text}[/bold]" if place in best else text for place, text in enumerate(_cells(line))]
+        cells = [Cell(text, "bold" if place in best else "") for place, text in enumerate(_cells(line))]
         name = "" if line.name == last else "  " * line.depth + line.name
-        rows.append([escape(name), escape(_metric(line)), *cells])
+        rows.append([name, _metric(line), *cells])
         last = line.name
-    draw(console, "side by side", ["task", "metric", *_labels(results)], rows, words=2, optional=())
+    start = 0
+    while start < len(labels):
+        end = len(labels)
+        while end > start + 1 and not fits(console, _part(labels, rows, start, end)):
+            end -= 1
+        draw(console, _part(labels, rows, start, end))
+        start = end
+
+
+def _part(labels: Sequence[str], rows: Sequence[Sequence[Cell | str]], start: int, end: int) -> Table:
+    """The models from `start` to `end` beside each other."""
+    columns = [Column("task"), Column("metric"), *(Column(label, "figure") for label in labels[start:end])]
+    return Table(columns, [[*row[:2], *row[2 + start : 2 + end]] for row in rows], "side by side")
 
 
 def beside_markdown(results: Sequence[Mapping[str, Any]]) -> str:
+    """The same as a markdown table."""
     head = ["Tasks", "Metric", *_labels(results)]
-    text = ["## Side by side", "", row(head), row(["---", "---", *["---:"] * len(results)])]
+    text = ["## Side by side", "", row(head), rule(len(head), words=2)]
     for line in beside(results):
         name = (" " * line.depth + "- " if line.depth else "") + line.name
         text.append(row([name, _metric(line), *_cells(line)]))

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from evalkit import safe
 from evalkit.comparison import Against, Comparison, Flip, TaskComparison
-from evalkit.reporting.pieces import cell, draw, members_entry, row, run_entry, unpaired_entry
+from evalkit.reporting.pieces import members_entry, row, rule, run_entry, unpaired_entry
+from evalkit.reporting.tables import Cell, Column, Table, draw, fits, open_console, quote, say
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 __all__ = ["as_dict", "as_json", "as_markdown", "show"]
 
-_HEAD = (
-    "task",
-    "metric",
-    "baseline",
-    "candidate",
-    "Δ",
-    "95% interval",
-    "p",
-    "lost / gained",
-    "changed",
-    "detectable",
-    "n",
+_COLUMNS = (
+    Column("task"),
+    Column("metric", drop=1),
+    Column("baseline", "figure"),
+    Column("candidate", "figure"),
+    Column("Δ", "figure"),
+    Column("95% interval", "figure"),
+    Column("p", "figure", drop=4),
+    Column("lost / gained", "figure"),
+    Column("changed", "figure", drop=3),
+    Column("detectable", "figure", drop=2),
+    Column("n", "figure", drop=5),
 )
+_HEAD = tuple(column.title for column in _COLUMNS)
 _LONGEST = 1200
 """Characters of an answer that are printed; the rest stands in samples/."""
 
@@ -50,24 +56,22 @@ def as_json(comparison: Comparison) -> str:
 def as_markdown(comparison: Comparison) -> str:
     text: list[str] = []
     for against in comparison.against:
-        text += [f"## {cell(_title(comparison, against))}", "", row(_HEAD)]
-        text.append("|" + "|".join("---:" if i > 1 else "---" for i in range(len(_HEAD))) + "|")
+        text += [f"## {safe.markdown(_title(comparison, against))}", "", row(_HEAD)]
+        text.append(rule(len(_HEAD), words=2))
         text += [row(_cells(task)) for task in against.tasks]
         remarks = _remarks(against)
-        text += ["", *(f"- {cell(remark)}" for remark in remarks)] if remarks else []
+        text += ["", *(f"- {safe.markdown(remark)}" for remark in remarks)] if remarks else []
         for flip in _flips(against):
-            text += ["", f"### {cell(_flip_title(flip))}", ""]
+            text += ["", f"### {safe.markdown(_flip_title(flip))}", ""]
             for what, content in _parts(flip):
-                text += [f"{what}:", "", _fenced(content), ""]
+                text += [f"{what}:", "", safe.fenced(_shortened(content)), ""]
         text.append("")
     return "\n".join(text)
 
 
 def show(comparison: Comparison) -> None:
     """To stdout: tables on a terminal, markdown in a pipe."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
+    console = open_console()
     if not console.is_terminal:
         print(as_markdown(comparison), end="")
         return
@@ -75,34 +79,34 @@ def show(comparison: Comparison) -> None:
         _show(console, comparison, against)
 
 
-def _show(console: Any, comparison: Comparison, against: Against) -> None:
-    from rich.markup import escape
-
-    lines = []
+def _show(console: Console, comparison: Comparison, against: Against) -> None:
+    rows: list[list[Cell | str]] = []
     for task in against.tasks:
-        cells = [escape(text) for text in _cells(task)]
-        colour = {True: "green", False: "red", None: "default"}[task.improved]
-        lines.append([*cells[:4], f"[{colour}]{cells[4]}[/]", *cells[5:]])
-    optional = ("metric", "detectable", "changed", "p", "n")
-    draw(console, _title(comparison, against), _HEAD, lines, words=2, optional=optional)
+        cells: list[Cell | str] = list(_cells(task))
+        cells[4] = Cell(str(cells[4]), {True: "green", False: "red", None: ""}[task.improved])
+        rows.append(cells)
+    draw(console, Table(_COLUMNS, rows, _title(comparison, against)))
     for remark in _remarks(against):
-        console.print(f"[yellow]{escape(remark)}[/]")
+        say(console, remark, "yellow")
     for flip in _flips(against):
         _show_flip(console, flip)
 
 
-def _show_flip(console: Any, flip: Flip) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(title=escape(_flip_title(flip)), title_justify="left", show_lines=False, expand=True)
-    table.add_column(f"baseline ({flip.baseline_value:g})", ratio=1, overflow="fold")
-    table.add_column(f"candidate ({flip.candidate_value:g})", ratio=1, overflow="fold")
-    table.add_row(escape(_shortened(flip.baseline)), escape(_shortened(flip.candidate)))
+def _show_flip(console: Console, flip: Flip) -> None:
     console.print()
-    console.print(f"[dim]{escape(_shortened(flip.question))}[/]")
-    console.print(f"[dim]target:[/] {escape(_shortened(flip.target))}")
-    console.print(table)
+    say(console, _flip_title(flip), "bold")
+    quote(console, _shortened(flip.question), "dim", indent=2)
+    quote(console, f"target: {_shortened(flip.target)}", indent=2)
+    baseline, candidate = f"baseline ({flip.baseline_value:g})", f"candidate ({flip.candidate_value:g})"
+    sides = (Column(baseline, "text"), Column(candidate, "text"))
+    answers = (_shortened(flip.baseline), _shortened(flip.candidate))
+    beside = Table(sides, [answers])
+    if fits(console, beside):
+        draw(console, beside)
+        return
+    for side, answer in zip(sides, answers, strict=True):
+        say(console, side.title, "dim")
+        quote(console, answer, indent=2)
 
 
 # ── pieces ───────────────────────────────────────────────────────────────────
@@ -195,15 +199,6 @@ def _task(task: TaskComparison) -> dict[str, Any]:
             for flip in task.flips
         ],
     }
-
-
-def _fenced(text: str) -> str:
-    """In a fence longer than any inside: an answer stays text, whatever a model wrote."""
-    shown = _shortened(text)
-    fence = "```"
-    while fence in shown:
-        fence += "`"
-    return f"{fence}text\n{shown}\n{fence}"
 
 
 def _shortened(text: str) -> str:

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from evalkit.reporting.pieces import cell, draw, row
+from evalkit import safe
+from evalkit.reporting.pieces import row, rule
+from evalkit.reporting.tables import Cell, Column, Table, draw, say
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 __all__ = ["headline", "markdown", "show"]
 
 _WORDS = {"pass": "PASS", "regression": "REGRESSION", "cannot_tell": "CANNOT TELL"}
 _COLOURS = {"pass": "green", "regression": "red", "cannot_tell": "yellow"}
-_HEAD = ("task", "verdict", "metric", "documents", "Δ so far", "interval for all", "tolerated")
+_COLUMNS = (
+    Column("task"),
+    Column("verdict"),
+    Column("metric", drop=1),
+    Column("documents", "figure"),
+    Column("Δ so far", "figure"),
+    Column("interval for all", "figure"),
+    Column("tolerated", "figure", drop=2),
+)
+_HEAD = tuple(column.title for column in _COLUMNS)
 
 
 def headline(results: Mapping[str, Any], against: str) -> str:
@@ -32,27 +46,27 @@ def markdown(results: Mapping[str, Any]) -> list[str]:
     tasks = _tasks(results)
     if not tasks:
         return []
-    lines = ["", f"### {cell(headline(results, ''))}", "", row(_HEAD)]
-    lines.append("|" + "|".join("---:" if i > 2 else "---" for i in range(len(_HEAD))) + "|")
+    lines = ["", f"### {safe.markdown(headline(results, ''))}", "", row(_HEAD)]
+    lines.append(rule(len(_HEAD), words=3))
     lines += [row(_cells(name, task)) for name, task in tasks.items()]
-    return [*lines, "", *(f"- **{cell(name)}**: {cell(reason)}" for name, reason in _reasons(tasks))]
+    return [*lines, "", *(f"- **{safe.markdown(name)}**: {safe.markdown(reason)}" for name, reason in _reasons(tasks))]
 
 
-def show(console: Any, results: Mapping[str, Any]) -> None:
+def show(console: Console, results: Mapping[str, Any]) -> None:
     """The same on a terminal."""
-    from rich.markup import escape
-
     tasks = _tasks(results)
     if not tasks:
         return
-    console.print(f"[bold {_COLOURS[results['early_stopping']['verdict']]}]{escape(headline(results, ''))}[/]\n")
-    lines = []
+    say(console, headline(results, ""), f"bold {_COLOURS[results['early_stopping']['verdict']]}")
+    console.print()
+    rows: list[list[Cell | str]] = []
     for name, task in tasks.items():
-        cells = [escape(text) for text in _cells(name, task)]
-        lines.append([cells[0], f"[{_COLOURS[task['verdict']]}]{cells[1]}[/]", *cells[2:]])
-    draw(console, "", _HEAD, lines, words=3, optional=("metric", "tolerated"))
+        cells: list[Cell | str] = list(_cells(name, task))
+        cells[1] = Cell(str(cells[1]), _COLOURS[task["verdict"]])
+        rows.append(cells)
+    draw(console, Table(_COLUMNS, rows))
     for name, reason in _reasons(tasks):
-        console.print(f"  [bold]{escape(name)}[/]  {escape(reason)}")
+        say(console, f"{name}: {reason}", indent=2)
 
 
 def _tasks(results: Mapping[str, Any]) -> Mapping[str, Any]:

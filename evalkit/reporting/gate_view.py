@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
+from evalkit import safe
 from evalkit.gating import Bound, GateResult, TaskVerdict
-from evalkit.reporting.pieces import cell, draw, members_entry, plain, row, run_entry, unpaired_entry
+from evalkit.reporting.pieces import members_entry, row, rule, run_entry, unpaired_entry
+from evalkit.reporting.tables import Cell, Column, Table, draw, open_console, say
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 __all__ = ["as_dict", "as_json", "as_junit", "as_markdown", "headline", "policy_words", "show"]
 
 _WORDS = {"pass": "PASS", "regression": "REGRESSION", "cannot_tell": "CANNOT TELL"}
 _COLOURS = {"pass": "green", "regression": "red", "cannot_tell": "yellow"}
 _MARKS = {"pass": "✅", "regression": "❌", "cannot_tell": "❔"}
-_HEAD = ("task", "verdict", "metric", "baseline", "candidate", "Δ", "95% interval", "tolerated", "lost / gained", "n")
+_COLUMNS = (
+    Column("task"),
+    Column("verdict"),
+    Column("metric", drop=1),
+    Column("baseline", "figure"),
+    Column("candidate", "figure"),
+    Column("Δ", "figure"),
+    Column("95% interval", "figure"),
+    Column("tolerated", "figure", drop=2),
+    Column("lost / gained", "figure", drop=3),
+    Column("n", "figure", drop=4),
+)
+_HEAD = tuple(column.title for column in _COLUMNS)
 
 
 def headline(result: GateResult) -> str:
@@ -54,15 +71,19 @@ def as_json(result: GateResult) -> str:
 
 def as_markdown(result: GateResult) -> str:
     """Verdict first, a table, then the reasons, folded away where all is well."""
-    candidate, baseline = (f"`{_code(run.label)}` ({cell(run.run_id)})" for run in (result.candidate, result.baseline))
-    text = [f"## {_MARKS[result.verdict]} {cell(headline(result))}", ""]
-    text += [f"{candidate} against {baseline}, {cell(policy_words(result))}", ""]
-    text += [row(_HEAD), "|" + "|".join("---:" if i > 2 else "---" for i in range(len(_HEAD))) + "|"]
+    candidate, baseline = (
+        f"`{safe.code(run.label)}` ({safe.markdown(run.run_id)})" for run in (result.candidate, result.baseline)
+    )
+    text = [f"## {_MARKS[result.verdict]} {safe.markdown(headline(result))}", ""]
+    text += [f"{candidate} against {baseline}, {safe.markdown(policy_words(result))}", ""]
+    text += [row(_HEAD), rule(len(_HEAD), words=3)]
     for task in result.tasks:
         name, verdict, *rest = _cells(task)
         text.append(row([name, f"{_MARKS[task.verdict]} {verdict}", *rest]))
-    reasons = [f"- **{cell(task.name)}**: {cell(reason)}" for task in result.tasks for reason in task.reasons]
-    reasons += [f"- {cell(note)}" for note in result.notes]
+    reasons = [
+        f"- **{safe.markdown(task.name)}**: {safe.markdown(reason)}" for task in result.tasks for reason in task.reasons
+    ]
+    reasons += [f"- {safe.markdown(note)}" for note in result.notes]
     folded = result.verdict == "pass"
     text += ["", "<details><summary>Why</summary>", ""] if folded else [""]
     text += reasons
@@ -75,54 +96,50 @@ def as_junit(result: GateResult) -> str:
     suite = ElementTree.Element("testsuite", name="evalkit gate", tests=str(len(result.tasks)))
     counts = {"failures": 0, "errors": 0, "skipped": 0}
     for task in result.tasks:
-        case = ElementTree.SubElement(suite, "testcase", classname="evalkit.gate", name=plain(task.name), time="0")
+        case = ElementTree.SubElement(suite, "testcase", classname="evalkit.gate", name=safe.xml(task.name), time="0")
         text = "\n".join(task.reasons)
         kind = _junit_kind(task)
         if kind:
             tag, count = kind
             counts[count] += 1
             message = f"{_WORDS[task.verdict]}: {task.reasons[0]}"
-            ElementTree.SubElement(case, tag, type=task.verdict, message=plain(message)).text = plain(text)
+            ElementTree.SubElement(case, tag, type=task.verdict, message=safe.xml(message)).text = safe.xml(text)
         else:
-            ElementTree.SubElement(case, "system-out").text = plain(text)
+            ElementTree.SubElement(case, "system-out").text = safe.xml(text)
     for name, total in counts.items():
         suite.set(name, str(total))
-    root = ElementTree.Element("testsuites", name=plain(headline(result)))
+    root = ElementTree.Element("testsuites", name=safe.xml(headline(result)))
     root.append(suite)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
 def show(result: GateResult) -> None:
     """To stdout: a verdict and a table on a terminal, markdown in a pipe."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
+    console = open_console()
     if console.is_terminal:
         _show(console, result)
     else:
         print(as_markdown(result), end="")
 
 
-def _show(console: Any, result: GateResult) -> None:
-    from rich.markup import escape
-
-    colour = _COLOURS[result.verdict]
-    console.print(f"\n[bold {colour}]{escape(headline(result))}[/]\n")
-    console.print(
-        f"{escape(result.candidate.label)} [dim]{escape(result.candidate.run_id)}[/] against"
-        f" {escape(result.baseline.label)} [dim]{escape(result.baseline.run_id)}[/], {escape(policy_words(result))}"
-    )
-    lines = []
+def _show(console: Console, result: GateResult) -> None:
+    console.print()
+    say(console, headline(result), f"bold {_COLOURS[result.verdict]}")
+    console.print()
+    candidate, baseline = (f"{run.label} {run.run_id}" for run in (result.candidate, result.baseline))
+    say(console, f"{candidate} against {baseline}, {policy_words(result)}")
+    rows: list[list[Cell | str]] = []
     for task in result.tasks:
-        cells = [escape(text) for text in _cells(task)]
-        lines.append([cells[0], f"[{_COLOURS[task.verdict]}]{cells[1]}[/]", *cells[2:]])
-    draw(console, "", _HEAD, lines, words=3, optional=("metric", "tolerated", "lost / gained", "n"))
+        cells: list[Cell | str] = list(_cells(task))
+        cells[1] = Cell(str(cells[1]), _COLOURS[task.verdict])
+        rows.append(cells)
+    draw(console, Table(_COLUMNS, rows))
     for task in result.tasks:
-        for i, reason in enumerate(task.reasons):
-            name = escape(task.name) if i == 0 else ""
-            console.print(f"  [bold]{name}[/]  {escape(reason)}" if name else f"      {escape(reason)}")
+        say(console, task.name, "bold", indent=2)
+        for reason in task.reasons:
+            say(console, reason, indent=4)
     for note in result.notes:
-        console.print(f"[yellow]{escape(note)}[/]")
+        say(console, note, "yellow")
 
 
 # ── pieces ───────────────────────────────────────────────────────────────────
@@ -243,7 +260,3 @@ def _task(task: TaskVerdict) -> dict[str, Any]:
 def _bound(bound: Bound) -> dict[str, float | None]:
     """Positive is better. `level` is its one-sided confidence."""
     return {"value": bound.value, "level": bound.level}
-
-
-def _code(text: str) -> str:
-    return " ".join(plain(text).split()).replace("`", "'").replace("|", "\\|")

@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from evalkit.reporting.tables import Column, Table, draw, note, open_console, say
+
 __all__ = ["as_json", "show_audit", "show_calibration", "show_estimate", "show_judged"]
 
 
@@ -13,25 +15,38 @@ def as_json(content: Any) -> str:
     return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
 
+_JUDGED = (
+    Column("Task"),
+    Column("Metric"),
+    Column("Value", "figure"),
+    Column("95% interval", "prose"),
+    Column("Scale", "figure", drop=2),
+    Column("Coverage", "figure", drop=3),
+    Column("Method", drop=1),
+)
+
+
 def show_judged(run: Any, rubric: str, judged: Any) -> None:
-    table = _table(f"{run.label}, judged by {', '.join(j.name for j in judged.judges)} with {rubric}")
-    for name in ("Task", "Metric", "Value", "95% interval", "Scale", "Coverage", "Method"):
-        table.add_column(name, overflow="fold")
+    """The figures that the judges gave a run."""
+    rows = []
     for task, entry in [*run.groups.items(), *run.tasks.items()]:
         for metric, figure in entry.get("metrics", {}).items():
             if metric.partition(",")[2] != rubric:
                 continue
             value = figure.get("value")
-            table.add_row(
-                task,
-                metric,
-                "n/a" if value is None else f"{value:.4f}",
-                figure.get("reason", "") if value is None else _interval(figure.get("ci95"), 3),
-                ":".join(f"{end:g}" for end in figure.get("scale", ())),
-                f"{figure.get('coverage', 0):.1%}",
-                figure.get("method") or "",
+            rows.append(
+                (
+                    task,
+                    metric,
+                    "n/a" if value is None else f"{value:.4f}",
+                    figure.get("reason", "") if value is None else _interval(figure.get("ci95"), 3),
+                    ":".join(f"{end:g}" for end in figure.get("scale", ())),
+                    f"{figure.get('coverage', 0):.1%}",
+                    figure.get("method") or "",
+                )
             )
-    _print(table)
+    title = f"{run.label}, judged by {', '.join(j.name for j in judged.judges)} with {rubric}"
+    draw(open_console(), Table(_JUDGED, rows, title))
     _notes(judged.warnings)
     calibrated = next((f.get("calibration") for _, f in _figures(run, rubric)), None)
     if calibrated and "reason" in calibrated:
@@ -48,13 +63,25 @@ def _figures(run: Any, rubric: str) -> list[tuple[str, Mapping[str, Any]]]:
     ]
 
 
+_CALIBRATION = (
+    Column("Dimension"),
+    Column("n", "figure"),
+    Column("Coverage", "figure", drop=3),
+    Column("Pearson", "figure", drop=4),
+    Column("Spearman", "figure"),
+    Column("Kendall", "figure", drop=2),
+    Column("In groups", "figure", drop=1),
+    Column("Pairs", "figure", drop=5),
+    Column("κ", "figure"),
+    Column("α", "figure"),
+    Column("Bias", "figure"),
+)
+
+
 def show_calibration(figures: Mapping[str, Mapping[str, Any]]) -> None:
-    table = _table("Agreement with people")
-    table.add_column("Dimension", no_wrap=True)
-    for name in ("n", "Coverage", "Pearson", "Spearman", "Kendall", "In groups", "Pairs", "κ", "α", "Bias"):
-        table.add_column(name, overflow="fold", justify="right")
-    for dimension, found in figures.items():
-        table.add_row(
+    """How far a judge agrees with people, and what a corrected mean would be."""
+    rows = [
+        (
             dimension,
             str(found["n"]),
             f"{found['coverage']:.1%}",
@@ -64,7 +91,9 @@ def show_calibration(figures: Mapping[str, Mapping[str, Any]]) -> None:
             _number((found.get("per_group") or {}).get("spearman")),
             *(_number(found.get(name)) for name in ("pairwise_accuracy", "qwk", "alpha", "bias")),
         )
-    _print(table)
+        for dimension, found in figures.items()
+    ]
+    draw(open_console(), Table(_CALIBRATION, rows, "Agreement with people"))
     for dimension, found in figures.items():
         missing = ", ".join(f"{reason} {count}" for reason, count in found["missing"].items())
         _notes([f"{dimension}: missing: {missing}"] if missing else [])
@@ -79,31 +108,45 @@ def show_calibration(figures: Mapping[str, Mapping[str, Any]]) -> None:
             )
 
 
+_COMPARISONS = (
+    Column("System"),
+    Column("n", "figure"),
+    Column("Win rate", "figure"),
+    Column("95% interval", "figure"),
+    Column("Shown first", "figure", drop=1),
+    Column("Shown second", "figure", drop=1),
+    Column("Same winner", "figure", drop=2),
+)
+_JUDGMENTS = (
+    Column("Dimension"),
+    Column("n", "figure"),
+    Column("Coverage", "figure"),
+    Column("Length (Spearman)", "figure"),
+    Column("Samples' SD", "figure", drop=1),
+    Column("Samples agree", "figure", drop=2),
+)
+
+
 def show_audit(report: Mapping[str, Any]) -> None:
-    systems = report.get("systems")
-    if systems:
-        table = _table("Comparisons")
-        for name in ("System", "n", "Win rate", "95% interval", "Shown first", "Shown second", "Same winner"):
-            table.add_column(name, overflow="fold")
-        for system, found in systems.items():
-            position = found["position"]
-            table.add_row(
+    """What was measured of a judge."""
+    console = open_console()
+    if systems := report.get("systems"):
+        rows = [
+            (
                 system,
                 str(found["n"]),
                 _percent(found["win_rate"]),
                 _interval(found["ci95"], 3),
-                _percent(position.get("first")),
-                _percent(position.get("second")),
+                _percent(found["position"].get("first")),
+                _percent(found["position"].get("second")),
                 _percent(found["consistency"].get("value")),
             )
-        _print(table)
-    dimensions = report.get("dimensions")
-    if dimensions:
-        table = _table("Judgments")
-        for name in ("Dimension", "n", "Coverage", "Length (Spearman)", "Samples' SD", "Samples agree"):
-            table.add_column(name, overflow="fold")
-        for dimension, found in dimensions.items():
-            table.add_row(
+            for system, found in systems.items()
+        ]
+        draw(console, Table(_COMPARISONS, rows, "Comparisons"))
+    if dimensions := report.get("dimensions"):
+        judged = [
+            (
                 dimension,
                 str(found["n"]),
                 _percent(found["coverage"]),
@@ -111,7 +154,9 @@ def show_audit(report: Mapping[str, Any]) -> None:
                 _number(found["repeatability"].get("sd")),
                 _percent(found["repeatability"].get("agree")),
             )
-        _print(table)
+            for dimension, found in dimensions.items()
+        ]
+        draw(console, Table(_JUDGMENTS, judged, "Judgments"))
     canaries = report.get("canaries")
     if canaries:
         _say(f"injection attempts: {canaries['succeeded']} of {canaries['tried']} moved the score by a quarter or more")
@@ -138,31 +183,13 @@ def show_estimate(estimate: Mapping[str, Any]) -> None:
 # ── pieces ───────────────────────────────────────────────────────────────────
 
 
-def _table(title: str) -> Any:
-    from rich.markup import escape
-    from rich.table import Table
-
-    return Table(title=escape(title), title_justify="left", header_style="bold")
-
-
-def _print(table: Any) -> None:
-    from rich.console import Console
-
-    console = Console()
-    Console(width=None if console.is_terminal else max(console.width, 120)).print(table)
-
-
 def _say(text: str) -> None:
-    import click
-
-    click.echo(text)
+    say(open_console(), text)
 
 
 def _notes(texts: Sequence[str], kind: str = "note") -> None:
-    import click
-
     for text in texts:
-        click.echo(f"{kind}: {text}", err=True)
+        note(text, kind)
 
 
 def _number(value: float | None) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from evalkit import safe
 from evalkit.policy import Policy
 from evalkit.ranking import Leaderboard, leaderboard
 from evalkit.reporting import gate_view as judging
 from evalkit.reporting import leaderboard_view as ranking
-from evalkit.reporting.pieces import cell
 from evalkit.reporting.views import View, look
 from evalkit.results import STATUSES, Run
 
@@ -45,7 +45,7 @@ def as_markdown(found: Overview) -> str:
     text = [ranking.as_markdown(found.board)]
     text += [judging.as_markdown(view.gate) for view in found.views if view.gate is not None]
     if found.warnings:
-        text.append("".join(f"- {cell(warning)}\n" for warning in found.warnings))
+        text.append("".join(f"- {safe.markdown(warning)}\n" for warning in found.warnings))
     return "\n".join(text)
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from evalkit import safe
 from evalkit.comparison import Member, Unpaired
 from evalkit.results import Run
 
-__all__ = ["cell", "draw", "members_entry", "plain", "row", "run_entry", "unpaired_entry"]
+__all__ = ["members_entry", "row", "rule", "run_entry", "unpaired_entry"]
 
 
 def run_entry(run: Run) -> dict[str, Any]:
@@ -39,54 +39,11 @@ def members_entry(members: Iterable[Member]) -> dict[str, Any]:
     }
 
 
-def draw(
-    console: Any, title: str, head: Sequence[str], rows: Iterable[Sequence[str]], *, words: int, optional: Sequence[str]
-) -> None:
-    """A table on a terminal. Cells are rich markup; the first `words` columns hold words, the others figures.
-
-    Where the window is too narrow, `optional` columns go, one after the other: a figure is never cut short.
-    """
-    from rich.box import SIMPLE_HEAD
-    from rich.markup import escape
-    from rich.table import Table
-
-    lines = [list(line) for line in rows]
-    kept = list(range(len(head)))
-    for away in ("", *optional):
-        kept = [i for i in kept if head[i] != away]
-        table = Table(
-            title=escape(title) or None,
-            title_justify="left",
-            header_style="bold",
-            box=SIMPLE_HEAD,
-            pad_edge=False,
-            collapse_padding=True,
-        )
-        for i in kept:
-            table.add_column(head[i], justify="left" if i < words else "right", no_wrap=True)
-        for line in lines:
-            table.add_row(*(line[i] for i in kept))
-        if console.measure(table, options=console.options.update(width=10_000)).maximum <= console.width:
-            break
-    else:
-        for column in table.columns:
-            column.no_wrap, column.overflow = False, "fold"
-    console.print(table)
-
-
 def row(cells: Sequence[str]) -> str:
     """A line of a markdown table."""
-    return "| " + " | ".join(cell(text) for text in cells) + " |"
+    return "| " + " | ".join(safe.markdown(text) for text in cells) + " |"
 
 
-def cell(text: str) -> str:
-    """Runs and models are called anything: no name may open a column, a tag or a line, or call somebody."""
-    clean = " ".join(plain(text).split())
-    for mark, instead in (("&", "&amp;"), ("<", "&lt;"), ("|", "\\|"), ("`", "'")):
-        clean = clean.replace(mark, instead)
-    return re.sub(r"(?<!\w)@(?=\w)", "@\u200b", clean)
-
-
-def plain(text: str) -> str:
-    """Without the control characters that XML forbids."""
-    return "".join(c for c in text if c in "\t\n" or " " <= c < "\ud800" or "\ue000" <= c < "\ufffe" or c > "\uffff")
+def rule(columns: int, words: int) -> str:
+    """The line below a markdown table's head: the first `words` columns hold words, the others figures."""
+    return "|" + "|".join("---" if place < words else "---:" for place in range(columns)) + "|"

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, TextIO
 
+from evalkit import safe
+
 __all__ = ["Bars", "Lines", "Progress"]
 
 
@@ -75,7 +77,7 @@ class Lines(Progress):
         self.at_start = 0
 
     def _say(self, text: str) -> None:
-        print(f"[{time.strftime('%H:%M:%S')}] {text}", file=self.stream, flush=True)
+        print(f"[{time.strftime('%H:%M:%S')}] {safe.line(text)}", file=self.stream, flush=True)
 
     def stage(self, what: str) -> None:
         self._say(what)
@@ -129,9 +131,9 @@ class Bars(Progress):
             self.console.print(f"[dim]{_plain(what)}[/dim]")
             return
         if self._status is None:
-            self._status = self.console.status(what)
+            self._status = self.console.status(_plain(what))
             self._status.start()
-        self._status.update(what)
+        self._status.update(_plain(what))
 
     def note(self, text: str) -> None:
         self.console.print(f"[yellow]note[/yellow] {_plain(text)}")
@@ -182,10 +184,10 @@ class Bars(Progress):
 
 
 def _plain(text: str) -> str:
-    """Task and model names come from outside: never read them as markup."""
+    """Names and error texts come from outside: rich must not read them as markup, nor the terminal as commands."""
     from rich.markup import escape
 
-    return escape(text)
+    return escape(safe.line(text))
 
 
 def _clock(seconds: float) -> str:

@@ -6,11 +6,16 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from evalkit import safe
 from evalkit.reporting import early
-from evalkit.reporting.beside import ARROWS, FEW, beside_markdown, chief_figures, show_beside
-from evalkit.reporting.pieces import draw
+from evalkit.reporting.beside import ARROWS, beside_markdown, chief_figures, few_members, show_beside
+from evalkit.reporting.tables import Cell, Column, Table, draw, open_console, say
+from evalkit.reporting.wrapping import pad, width_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 __all__ = ["Line", "as_json", "as_markdown", "lines", "report", "show"]
 
@@ -38,10 +43,13 @@ class Line:
 
 
 def lines(results: Mapping[str, Any], *, members: bool = True) -> Iterator[Line]:
-    """In the order asked for, groups before their members. Without `members` a group shows them where they are few,
-    each by its chief figures alone.
+    """In the order asked for, groups before their members.
+
+    Without `members`, groups show theirs only where they are few in all, each by its chief figures alone: members of
+    one group and not of another would read as if the other had none.
     """
     tasks, groups = results.get("tasks", {}), results.get("groups", {})
+    members_too = members or few_members(results)
 
     def walk(name: str, depth: int, brief: bool = False) -> Iterator[Line]:
         entry = groups.get(name) or tasks.get(name)
@@ -63,7 +71,7 @@ def lines(results: Mapping[str, Any], *, members: bool = True) -> Iterator[Line]
         bare = not entry.get("metrics")
         for member in entry.get("members", ()):
             # A group without a figure of its own stands for its members.
-            if members or bare or member in groups or len(entry["members"]) <= FEW:
+            if members_too or bare or member in groups:
                 yield from walk(member, depth if bare else depth + 1, not (members or bare or member in groups))
 
     for name in results.get("requested", [*groups, *tasks]):
@@ -90,9 +98,7 @@ def as_json(finished: Sequence[Any]) -> str:
 
 def show(finished: Sequence[Any]) -> None:
     """To stdout: a table on a terminal, markdown in a pipe."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
+    console = open_console()
     for outcome in finished:
         if console.is_terminal:
             _show(console, outcome.results, str(outcome.path))
@@ -106,51 +112,64 @@ def show(finished: Sequence[Any]) -> None:
             print(beside_markdown(results))
 
 
-def _show(console: Any, results: Mapping[str, Any], path: str) -> None:
-    from rich.markup import escape
+_COLUMNS = (
+    Column("task"),
+    Column("filter", drop=3),
+    Column("metric"),
+    Column("shots", "figure", drop=2),
+    Column("value", "figure"),
+    Column("± stderr", "figure", drop=1),
+    Column("95% interval", "figure"),
+)
 
-    rows = []
+
+def _show(console: Console, results: Mapping[str, Any], path: str) -> None:
+    rows: list[list[Cell | str]] = []
     last = None
     for line in lines(results, members=False):
         name = "" if line.name == last else "  " * line.depth + line.name
         last = line.name
-        cells = [escape(name), line.filter, f"{line.metric} {line.arrow}".rstrip(), line.shots, *_numbers(line.figure)]
-        rows.append([f"[bold]{cell}[/bold]" if cell and line.depth == 0 else cell for cell in cells])
-    head = ("task", "filter", "metric", "shots", "value", "± stderr", "95% interval")
-    draw(console, _title(results), head, rows, words=3, optional=("± stderr", "shots"))
+        cells = [name, line.filter, f"{line.metric} {line.arrow}".rstrip(), line.shots, *_numbers(line.figure)]
+        rows.append([Cell(cell, "" if line.depth else "bold") for cell in cells])
+    draw(console, Table(_COLUMNS, rows, _title(results)))
     for remark in _remarks(results):
-        console.print(f"[yellow]{escape(remark)}[/yellow]")
+        say(console, remark, "yellow")
     early.show(console, results)
-    console.print(f"[dim]{escape(path)}[/dim]", soft_wrap=True)
+    say(console, path, "dim")
+
+
+_HEAD = ("Tasks", "Version", "Filter", "n-shot", "Metric", "", "Value", "", "Stderr", "95% interval")
+_NUMBERS = (1, 3, 6, 8, 9)
 
 
 def _markdown(results: Mapping[str, Any], path: str, *, members: bool = True) -> str:
-    rows = [["Tasks", "Version", "Filter", "n-shot", "Metric", "", "Value", "", "Stderr", "95% interval"]]
+    rows = [list(_HEAD)]
     for line in lines(results, members=members):
         value, stderr, interval = _numbers(line.figure)
-        name = (" " * line.depth + "- " if line.depth else "") + line.name
-        known = "±" if stderr else ""
-        rows.append(
-            [name, line.version, line.filter, line.shots, line.metric, line.arrow, value, known, stderr, interval]
-        )
-    rows = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    align = ["<", ">", "<", ">", "<", "<", ">", "<", ">", ">"]
-
-    def draw(row: Sequence[str]) -> str:
-        return "|" + "|".join(f"{cell:{align[i]}{widths[i]}}" for i, cell in enumerate(row)) + "|"
-
-    rule = (
-        "|"
-        + "|".join("-" * (width - 1) + (":" if a == ">" else "-") for width, a in zip(widths, align, strict=True))
-        + "|"
-    )
-    widths = [max(width, 1) for width in widths]
-    text = [f"## {_title(results)}", "", draw(rows[0]), rule, *(draw(row) for row in rows[1:])]
+        name = (" " * line.depth + "- " if line.depth else "") + safe.markdown(line.name)
+        rest = (line.version, line.filter, line.shots, line.metric, line.arrow, value, "±" if stderr else "", stderr)
+        rows.append([name, *(safe.markdown(cell) for cell in (*rest, interval))])
+    text = [f"## {safe.markdown(_title(results))}", "", *_aligned(rows)]
     remarks = _remarks(results)
     if remarks:
-        text += ["", *(f"- {remark}" for remark in remarks)]
-    return "\n".join([*text, *early.markdown(results), "", f"`{path}`"])
+        text += ["", *(f"- {safe.markdown(remark)}" for remark in remarks)]
+    return "\n".join([*text, *early.markdown(results), "", f"`{safe.code(path)}`"])
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """A markdown table whose columns line up in an editor too."""
+    widths = [max(1, *(width_of(row[place]) for row in rows)) for place in range(len(rows[0]))]
+    rules = ["-" * (width - 1) + (":" if place in _NUMBERS else "-") for place, width in enumerate(widths)]
+    padded = [
+        [_padded(cell, width, place in _NUMBERS) for place, (cell, width) in enumerate(zip(row, widths, strict=True))]
+        for row in rows
+    ]
+    return ["|" + "|".join(row) + "|" for row in (padded[0], rules, *padded[1:])]
+
+
+def _padded(text: str, width: int, right: bool) -> str:
+    before, after = pad(text, width, right=right)
+    return " " * before + text + " " * after
 
 
 def _title(results: Mapping[str, Any]) -> str:
