@@ -111,6 +111,7 @@ def _leave_at_once(code: int) -> NoReturn:
 
 
 def _explain(error: BaseException) -> int:
+    from evalkit import safe
     from evalkit.scrub import Scrubber
 
     if isinstance(error, click.exceptions.NoArgsIsHelpError) and error.ctx is not None:
@@ -118,7 +119,7 @@ def _explain(error: BaseException) -> int:
         return 0
     message, code = _line(error)
     if message:
-        _complain(f"evalkit: {Scrubber().text(message)}")
+        _complain(f"evalkit: {safe.terminal(Scrubber().text(message))}")
     return code
 
 

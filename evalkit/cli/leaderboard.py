@@ -20,9 +20,10 @@ def command(given: dict[str, Any], runs: tuple[str, ...]) -> None:
     Runs of other tools are read where they are named, as RUN or with --import, and nowhere else.
     """
     import evalkit as ek
+    from evalkit.reporting.tables import note
 
     board = ek.leaderboard(runs, **given)
     for warning in board.warnings:
-        click.echo(f"note: {warning}", err=True)
+        note(warning)
     if not to_stdout(given):
         board.show()

@@ -21,9 +21,10 @@ def command(given: dict[str, Any], runs: tuple[str, ...]) -> None:
     run-id, MODEL@latest or @baseline.
     """
     import evalkit as ek
+    from evalkit.reporting.tables import note
 
     made = ek.report(runs, **given)
     for warning in made.warnings:
-        click.echo(f"note: {warning}", err=True)
+        note(warning)
     if not to_stdout(given):
         made.show()

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import click
 from click.core import ParameterSource
 
+from evalkit import safe
 from evalkit.cli.options import EngineOption, Verb, debug_option, file_option, output_path_option, write_to
 from evalkit.errors import ConfigError
 from evalkit.scrub import Scrubber
@@ -336,7 +337,7 @@ def conclude(finished: Sequence[Any], json: str | None, markdown: str | None) ->
         show(finished)
     for outcome in finished:
         if outcome.problem:
-            click.echo(f"evalkit: {Scrubber().text(outcome.problem)}", err=True)
+            click.echo(f"evalkit: {safe.terminal(Scrubber().text(outcome.problem))}", err=True)
     codes = [outcome.exit_code for outcome in finished]
     # A regression outweighs what can't be told, as in the gate; what could not be done outweighs both.
     raise SystemExit(max(codes, key=lambda code: (code not in (0, 3), code > 1, code), default=0))
