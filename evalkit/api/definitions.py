@@ -160,7 +160,7 @@ class LeaderboardArguments:
     import_: Annotated[
         tuple[Path, ...],
         BeforeValidator(_paths),
-        Flag("Add the runs of lm-eval or inspect_ai that a folder or file holds.", metavar="PATH", many=True),
+        Flag("Add each run of lm-eval or inspect_ai that a folder or file holds.", metavar="PATH", many=True),
     ] = ()
     all: Annotated[bool, Flag("Every run, not only each model's newest complete one.", switch=True)] = False
     include: Annotated[
@@ -168,6 +168,7 @@ class LeaderboardArguments:
         BeforeValidator(_statuses),
         Flag("Let runs of this status in as well.", metavar=f"[{'|'.join(STATUSES)}]", many=True),
     ] = ()
+    wide: Annotated[bool, Flag("All there is to know of each run, as in --csv and --html.", switch=True)] = False
     csv: Annotated[OutFile, _file("the table for a spreadsheet")] = None
     json: Annotated[OutFile, _file("all figures, unrounded")] = None
     markdown: Annotated[OutFile, _file("the table")] = None

@@ -29,6 +29,8 @@ class RankedRuns:
     result: ranking.Leaderboard
     warnings: tuple[str, ...] = ()
     """Run folders that could not be read, each with what is wrong."""
+    wide: bool = False
+    """Whether to show all that is known of each run."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -43,7 +45,7 @@ class RankedRuns:
             row = {
                 "rank": None if line.rank is None else line.rank.low,
                 "rank_worst": None if line.rank is None else line.rank.high,
-                "model": line.label,
+                "model": line.name,
                 "run": line.run.run_id,
                 "mean": line.mean.value,
                 "mean_low": None if line.mean.ci95 is None else line.mean.ci95[0],
@@ -54,7 +56,7 @@ class RankedRuns:
         return pd.DataFrame(rows)
 
     def markdown(self) -> str:
-        return leaderboard_view.as_markdown(self.result)
+        return leaderboard_view.as_markdown(self.result, wide=self.wide)
 
     def json(self) -> str:
         return leaderboard_view.as_json(self.result)
@@ -68,7 +70,7 @@ class RankedRuns:
 
     def show(self) -> None:
         """Print it as the command line does."""
-        leaderboard_view.show(self.result)
+        leaderboard_view.show(self.result, wide=self.wide)
 
     def __repr__(self) -> str:
         frame = self.frame()
@@ -87,6 +89,7 @@ def leaderboard(
     import_: str | Path | Sequence[str | Path] = (),
     all: bool = False,
     include: str | Sequence[str] = (),
+    wide: bool = False,
     csv: str | Path | None = None,
     json: str | Path | None = None,
     markdown: str | Path | None = None,
@@ -103,20 +106,26 @@ def leaderboard(
             "import_": import_,
             "all": all,
             "include": include,
+            "wide": wide,
             "csv": csv,
             "json": json,
             "markdown": markdown,
             "html": html,
         },
     )
-    chosen, warnings = _chosen(runs, asked)
+    chosen, imported, warnings = _chosen(runs, asked)
     # Runs that are named are meant, each of them and whatever their status.
     named = bool(runs)
     board = RankedRuns(
         ranking.leaderboard(
-            chosen, every=asked.all or named, also=STATUSES if named else asked.include, chances=chance_levels()
+            chosen,
+            named=imported,
+            every=asked.all or named,
+            also=STATUSES if named else asked.include,
+            chances=chance_levels(),
         ),
         tuple(warnings),
+        asked.wide,
     )
     write_all(
         (asked.csv, board.csv), (asked.json, board.json), (asked.markdown, board.markdown), (asked.html, board.html)
@@ -124,11 +133,14 @@ def leaderboard(
     return board
 
 
-def _chosen(runs: RunLike | Sequence[RunLike], asked: LeaderboardArguments) -> tuple[list[results.Run], list[str]]:
-    """The runs to rank, and what is wrong with those that could not be read."""
+def _chosen(
+    runs: RunLike | Sequence[RunLike], asked: LeaderboardArguments
+) -> tuple[list[results.Run], list[results.Run], list[str]]:
+    """The runs to rank, those that were imported, and what is wrong with those that could not be read."""
     if runs and asked.import_:
         raise UsageError("--import adds to the runs of a results folder; where runs are named, name those as well")
     chosen: list[results.Run] = []
+    imported: list[results.Run] = []
     warnings: list[str] = []
     if runs:
         chosen = load_all(runs, asked.output_path)
@@ -140,9 +152,9 @@ def _chosen(runs: RunLike | Sequence[RunLike], asked: LeaderboardArguments) -> t
         raise UnknownRun(f"there is no folder {asked.output_path}; --output-path names the one that holds your runs")
     for path in asked.import_:
         foreign, broken = results.find_foreign(path)
-        chosen += foreign
+        imported += foreign
         warnings += [f"left out: {problem}" for _, problem in broken]
-    return chosen, warnings
+    return chosen, imported, warnings
 
 
 def chance_levels() -> dict[str, float]:

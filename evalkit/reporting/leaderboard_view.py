@@ -1,18 +1,23 @@
-"""A leaderboard on a terminal, as markdown, CSV, JSON and HTML."""
+"""A leaderboard on a terminal, as markdown and HTML; as JSON and CSV in leaderboard_data."""
 
 from __future__ import annotations
 
 import base64
-import csv
 import hashlib
-import io
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
-from evalkit.ranking import Benchmark, Leaderboard, Line, Score
+from evalkit import safe
+from evalkit.ranking import Benchmark, Leaderboard, Line, Score, listed
+from evalkit.reporting.leaderboard_data import as_csv, as_dict, as_json
+from evalkit.reporting.pieces import row
+from evalkit.reporting.tables import Cell, Column, Table, draw, fits, open_console, say
 
-__all__ = ["about", "as_csv", "as_dict", "as_html", "as_json", "as_markdown", "guarded", "show"]
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["about", "as_csv", "as_dict", "as_html", "as_json", "as_markdown", "show"]
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem; color: #1c2430; background: #fff; }
@@ -27,7 +32,6 @@ small { display: block; color: #5a6675; } li { color: #5a6675; }
 }
 """
 _UNKNOWN = "–"
-_EXECUTED = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r", "\n")
 
 
 @dataclass(frozen=True)
@@ -38,108 +42,23 @@ class _Cell:
     number: bool = False
 
 
-# ── JSON ─────────────────────────────────────────────────────────────────────
-
-
-def as_dict(board: Leaderboard) -> dict[str, Any]:
-    return {
-        "schema": 1,
-        "benchmarks": {
-            benchmark.name: {"metric": benchmark.metric, "higher_is_better": benchmark.higher_is_better}
-            for benchmark in board.benchmarks
-        },
-        "mean_over": list(board.shared),
-        "normalised_mean_over": list(board.normalised),
-        "notes": list(board.notes),
-        "rows": [_as_dict(line) for line in board.lines],
-    }
-
-
-def as_json(board: Leaderboard) -> str:
-    return json.dumps(as_dict(board), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _as_dict(line: Line) -> dict[str, Any]:
-    unknown = {"value": None, "reason": "the run's manifest doesn't say"}
-    return {
-        "rank": None if line.rank is None else {"best": line.rank.low, "worst": line.rank.high, "tied": _tied(line)},
-        "model": line.label,
-        "parameters": unknown if line.parameters is None else line.parameters,
-        "license": line.license or unknown,
-        "engine": line.engine or unknown,
-        "precision": line.precision or unknown,
-        "mean": _score(line.mean),
-        "normalised_mean": _score(line.normalised),
-        "benchmarks": {
-            name: {**_score(score), "num_fewshot": line.shots.get(name)} for name, score in line.scores.items()
-        },
-        "status": line.run.status,
-        "date": unknown if line.date is None else line.date.isoformat(),
-        "run_id": line.run.run_id,
-        "path": str(line.run.path),
-    }
-
-
-def _score(score: Score) -> dict[str, Any]:
-    if score.value is None:
-        return {"value": None, "reason": score.reason or "not known"}
-    ci95 = None if score.ci95 is None else list(score.ci95)
-    return {"value": score.value, "stderr": score.stderr, "ci95": ci95}
-
-
-# ── CSV ──────────────────────────────────────────────────────────────────────
-
-
-def as_csv(board: Leaderboard) -> str:
-    """One header row, plain numbers, unrounded. The byte order mark in front tells spreadsheets that this is UTF-8."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    head = ["rank", "rank_low", "rank_high", "model", "parameters", "license", "engine", "precision", "mean"]
-    head += ["mean_low", "mean_high", "normalised_mean", "normalised_mean_low", "normalised_mean_high", "mean_over"]
-    for benchmark in board.benchmarks:
-        title = f"{benchmark.of} {benchmark.metric}"
-        head += [title, f"{title} low", f"{title} high", f"{benchmark.name} shots"]
-    writer.writerow([guarded(cell) for cell in [*head, "status", "date", "run_id"]])
-    for line in board.lines:
-        low, high = (None, None) if line.rank is None else (line.rank.low, line.rank.high)
-        row: list[object] = [low, low, high, line.label, line.parameters, line.license, line.engine, line.precision]
-        row += [*_numbers(line.mean), *_numbers(line.normalised), " ".join(board.shared)]
-        for benchmark in board.benchmarks:
-            row += [*_numbers(line.scores[benchmark.name]), line.shots[benchmark.name]]
-        writer.writerow([guarded(cell) for cell in [*row, line.run.status, line.date, line.run.run_id]])
-    return "\ufeff" + out.getvalue()
-
-
-def guarded(cell: object) -> object:
-    """The cell as it may stand in a spreadsheet: text that one would execute gets a leading apostrophe.
-
-    Full-width signs count: spreadsheets set to Korean, Japanese or Chinese read them as the plain ones.
-    """
-    if isinstance(cell, str) and cell.startswith(_EXECUTED):
-        return f"'{cell}"
-    return "" if cell is None else cell
-
-
-def _numbers(score: Score) -> tuple[float | None, float | None, float | None]:
-    low, high = score.ci95 or (None, None)
-    return score.value, low, high
-
-
 # ── for people ───────────────────────────────────────────────────────────────
 
 
-def as_markdown(board: Leaderboard) -> str:
+def as_markdown(board: Leaderboard, *, wide: bool = False) -> str:
+    """Rank, model, mean and each headline; with `wide` all that is known of each run."""
     if not board.lines:
         return "\n".join(["No run to show.", "", *_bullets(board)]) + "\n"
     columns = _columns(board)
+    shown = list(range(len(columns))) if wide else _chief(board)
     lines = [
-        "| " + " | ".join(_in_markdown(title) for title, _ in columns) + " |",
-        "|" + "|".join("---:" if number else "---" for _, number in columns) + "|",
+        row([columns[place][0] for place in shown]),
+        "|" + "|".join("---:" if columns[place][1] else "---" for place in shown) + "|",
     ]
     for line in board.lines:
-        cells = (_in_markdown(f"{cell.text} {cell.small}".strip()) for cell in _cells(board, line))
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join([*lines, "", _in_markdown(about(board)), "", *_bullets(board)]).rstrip() + "\n"
+        cells = _cells(board, line)
+        lines.append(row([f"{cells[place].text} {cells[place].small}".strip() for place in shown]))
+    return "\n".join([*lines, "", safe.markdown(about(board)), "", *_bullets(board)]).rstrip() + "\n"
 
 
 def as_html(board: Leaderboard) -> str:
@@ -158,31 +77,102 @@ def as_html(board: Leaderboard) -> str:
     )
 
 
-def show(board: Leaderboard) -> None:
-    """To stdout: a table on a terminal, markdown in a pipe."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    console = Console(highlight=False)
+def show(board: Leaderboard, *, wide: bool = False) -> None:
+    """To stdout: tables on a terminal, markdown in a pipe."""
+    console = open_console()
     if not console.is_terminal:
-        print(as_markdown(board), end="")
+        print(as_markdown(board, wide=wide), end="")
         return
-    table = Table(header_style="bold")
-    for title, number in _columns(board):
-        table.add_column(escape(title), justify="right" if number else "left", overflow="fold")
-    for line in board.lines:
-        table.add_row(
-            *(
-                escape(cell.text) + (f"\n[dim]{escape(cell.small)}[/]" if cell.small else "")
-                for cell in _cells(board, line)
-            )
-        )
-    if board.lines:
-        console.print(table)
-    console.print(escape(about(board) if board.lines else "No run to show."))
+    for table in _tables(console, board, wide) if board.lines else ():
+        draw(console, table)
+        console.print()
+    say(console, about(board, most=5) if board.lines else "No run to show.")
     for note in board.notes:
-        console.print(f"[yellow]{escape(note)}[/]")
+        say(console, note, "yellow")
+
+
+# ── on a terminal ────────────────────────────────────────────────────────────
+
+
+def _tables(console: Console, board: Leaderboard, wide: bool) -> list[Table]:
+    """One table where all figures fit beside the models; else the models first, then a line for each benchmark."""
+    if wide:
+        return [_wide(board)]
+    whole = _summary(board, [(_short_title(benchmark), benchmark.name) for benchmark in board.benchmarks])
+    if fits(console, whole):
+        return [whole]
+    named = _by_benchmark(board, [line.name for line in board.lines])
+    if fits(console, named, without_drops=True):
+        return [_summary(board), named]
+    numbers = [f"#{place}" for place in range(1, len(board.lines) + 1)]
+    tables, start = [_summary(board, numbers=numbers)], 0
+    while start < len(numbers):
+        end = len(numbers)
+        while end > start + 1 and not fits(console, _by_benchmark(board, numbers, start, end), without_drops=True):
+            end -= 1
+        tables.append(_by_benchmark(board, numbers, start, end))
+        start = end
+    return tables
+
+
+def _summary(
+    board: Leaderboard, figures: Sequence[tuple[str, str]] = (), *, numbers: Sequence[str] | None = None
+) -> Table:
+    """A row for each model: rank, mean, and the figures of these benchmarks."""
+    columns = [Column("rank", "figure"), Column("model"), Column("mean", "figure"), Column("95% interval", drop=1)]
+    columns += [Column(title, "figure") for title, _ in figures]
+    rows: list[list[Cell | str]] = []
+    for place, line in enumerate(board.lines):
+        name = f"{line.name} {_status(line)}".rstrip()
+        cells: list[Cell | str] = [_rank(line), Cell(name, "bold"), _value(line.mean), _ends(line.mean)]
+        cells += [_value(line.scores[benchmark]) for _, benchmark in figures]
+        rows.append([numbers[place], *cells] if numbers else cells)
+    return Table([Column("#", "figure"), *columns] if numbers else columns, rows)
+
+
+def _by_benchmark(board: Leaderboard, heads: Sequence[str], start: int = 0, end: int | None = None) -> Table:
+    """A row for each benchmark, a column for each of the models from `start` to `end`."""
+    lines = board.lines[start:end]
+    columns = [Column("benchmark"), Column("metric", drop=1), *(Column(head, "figure") for head in heads[start:end])]
+    rows = [
+        [
+            benchmark.of,
+            _metric(benchmark),
+            *(_value(line.scores[benchmark.name]) for line in lines),
+        ]
+        for benchmark in board.benchmarks
+    ]
+    return Table(columns, rows)
+
+
+def _wide(board: Leaderboard) -> Table:
+    columns = [Column(title, "figure" if number else "name") for title, number in _columns(board)]
+    order = [1, 0, *range(2, len(columns))]  # the model heads its block where a row has to become one
+    rows = []
+    for line in board.lines:
+        cells = [Cell(f"{cell.text} {cell.small}".strip()) for cell in _cells(board, line)]
+        rows.append([cells[place] for place in order])
+    return Table([columns[place] for place in order], rows)
+
+
+def _value(score: Score) -> str:
+    return (
+        _UNKNOWN if score.value is None else f"{score.value:.3f}" if abs(score.value) < 1000 else f"{score.value:.4g}"
+    )
+
+
+def _ends(score: Score) -> str:
+    return "" if score.ci95 is None else f"{score.ci95[0]:.3f} – {score.ci95[1]:.3f}"
+
+
+def _short_title(benchmark: Benchmark) -> str:
+    metric = benchmark.metric if benchmark.judged else benchmark.metric.partition(",")[0]
+    return f"{benchmark.of} {metric}" + (" ↓" if benchmark.higher_is_better is False else "")
+
+
+def _metric(benchmark: Benchmark) -> str:
+    arrow = " ↓" if benchmark.higher_is_better is False else ""
+    return benchmark.metric.removesuffix(",none") + arrow
 
 
 # ── pieces ───────────────────────────────────────────────────────────────────
@@ -197,16 +187,24 @@ def _columns(board: Leaderboard) -> list[tuple[str, bool]]:
 
 
 def _title(benchmark: Benchmark) -> str:
-    return f"{benchmark.of} {benchmark.metric.removesuffix(',none')}" + (
-        " ↓" if benchmark.higher_is_better is False else ""
-    )
+    return f"{benchmark.of} {_metric(benchmark)}"
+
+
+def _chief(board: Leaderboard) -> list[int]:
+    """The places of rank, model, mean and the benchmarks among the columns."""
+    titles = [title for title, _ in _columns(board)]
+    first = titles.index("above chance") + 1
+    return [0, 1, titles.index("mean"), *range(first, first + len(board.benchmarks))]
+
+
+def _status(line: Line) -> str:
+    return "" if line.run.status == "complete" else line.run.status.upper()
 
 
 def _cells(board: Leaderboard, line: Line) -> list[_Cell]:
-    status = "" if line.run.status == "complete" else line.run.status.upper()
     return [
         _Cell(_rank(line), number=True),
-        _Cell(line.label, small=status),
+        _Cell(line.name, small=_status(line)),
         _Cell(_size(line.parameters), number=True, title=_exactly(line.parameters)),
         _Cell(line.license or _UNKNOWN),
         _Cell(" ".join(filter(None, (line.engine, line.precision))) or _UNKNOWN),
@@ -229,11 +227,7 @@ def _score_cell(score: Score) -> _Cell:
 def _rank(line: Line) -> str:
     if line.rank is None:
         return _UNKNOWN
-    return f"{line.rank.low}–{line.rank.high} tied" if _tied(line) else str(line.rank.low)
-
-
-def _tied(line: Line) -> bool:
-    return line.rank is not None and line.rank.low != line.rank.high
+    return f"{line.rank.low}–{line.rank.high} tied" if line.tied else str(line.rank.low)
 
 
 def _shots(line: Line) -> str:
@@ -258,21 +252,15 @@ def _exactly(parameters: int | None) -> str:
     return "" if parameters is None else f"{parameters:,}"
 
 
-def about(board: Leaderboard) -> str:
+def about(board: Leaderboard, *, most: int = 1000) -> str:
+    """How mean, rank and intervals are to be read. Of many benchmarks the first `most` are named."""
     if not board.shared:
         return "No mean and no ranks: no benchmark is shared by all lines. Intervals are 95%."
-    mean = f"mean: over {', '.join(board.shared)}, which all lines share"
-    above = f"above chance: the mean of (figure − chance)/(1 − chance) over {', '.join(board.normalised)}"
+    mean = f"mean: over {listed(board.shared, most)}, which all lines share"
+    above = f"above chance: the mean of (figure − chance)/(1 − chance) over {listed(board.normalised, most)}"
     ranks = "rank: by the mean, from the best to the worst that the data allow; lines that overlap are tied"
     return "; ".join([mean, *([above] if board.normalised else []), ranks, "intervals are 95%"]) + "."
 
 
 def _bullets(board: Leaderboard) -> list[str]:
-    return [f"- {_in_markdown(note)}" for note in board.notes]
-
-
-def _in_markdown(text: str) -> str:
-    """Text that can neither end a cell nor become markup."""
-    flat = " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|").replace("`", "\\`")
-    flat = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return flat.replace("*", "\\*").replace("](", "]\\(")
+    return [f"- {safe.markdown(note)}" for note in board.notes]

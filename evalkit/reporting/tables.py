@@ -72,10 +72,11 @@ def draw(console: Console, table: Table) -> None:
         console.print(line, soft_wrap=True)
 
 
-def fits(console: Console, table: Table) -> bool:
-    """Whether the table stands as a grid, with all its columns, in this console."""
+def fits(console: Console, table: Table, *, without_drops: bool = False) -> bool:
+    """Whether the table stands as a grid in this console, with all columns or only with those that always stay."""
     rows = _clean(table)
-    return _widths(table, rows, range(len(table.columns)), room(console)) is not None
+    shown = [place for place, column in enumerate(table.columns) if not (without_drops and column.drop)]
+    return _widths(table, rows, shown, room(console)) is not None
 
 
 def say(console: Console, text: str, style: str = "", *, indent: int = 0) -> None:

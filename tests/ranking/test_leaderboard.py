@@ -2,94 +2,24 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from evalkit.cli import main
 from evalkit.models import catalog
-from evalkit.ranking import Leaderboard, leaderboard
-from evalkit.reporting.leaderboard_view import as_csv, as_html, as_json, as_markdown, guarded, show
-from evalkit.results import Run, all_runs, model_slug
-
-
-def figure(value: float | None, stderr: float | None = 0.01, **more: Any) -> dict[str, Any]:
-    if value is None:
-        return {"value": None, "reason": "no document was scored"}
-    ci95 = None if stderr is None else [value - 2 * stderr, value + 2 * stderr]
-    return {"value": value, "stderr": stderr, "ci95": ci95, "higher_is_better": True, **more}
-
-
-def write(
-    root: Path,
-    model: str,
-    scores: dict[str, float | None],
-    *,
-    run_id: str = "r1",
-    status: str = "complete",
-    stderr: float | None = 0.01,
-    chance: float | None = 0.25,
-    shots: int = 5,
-    metric: str = "acc,none",
-    higher: bool = True,
-    day: int = 1,
-    finished: bool = True,
-    **facts: Any,
-) -> Run:
-    path = root / model_slug(model) / run_id
-    path.mkdir(parents=True)
-    date = f"2026-03-{day:02d}T00:00:00Z"
-    manifest = {
-        "schema": 1,
-        "run_id": run_id,
-        "created": date,
-        "finished": date if finished else None,
-        "model": {
-            "typed": model,
-            "source": f"org/{model}",
-            "parameters": 7_241_732_096,
-            "license": "apache-2.0",
-            **facts,
-        },
-        "engine": {"name": "vllm", "dtype": "bfloat16"},
-    }
-    tasks = {
-        name: {
-            "version": 1.0,
-            "num_fewshot": shots,
-            "n": 100,
-            "headline": metric,
-            "chance": chance,
-            "metrics": {"other,none": figure(0.0), metric: {**figure(value, stderr), "higher_is_better": higher}},
-        }
-        for name, value in scores.items()
-    }
-    results = {"schema": 1, "run_id": run_id, "requested": list(scores), "status": status, "tasks": tasks}
-    (path / "manifest.json").write_text(json.dumps(manifest))
-    (path / "results.json").write_text(json.dumps(results))
-    return Run.open(path)
-
-
-def board(root: Path, **options: Any) -> Leaderboard:
-    return leaderboard(all_runs(root).runs, **options)
+from evalkit.reporting.leaderboard_view import as_csv, as_html, as_json, as_markdown, show
+from evalkit.results import Run
+from tests.helpers.boards import board, figure, rows, write
 
 
 def verb(*argv: object) -> object:
     with pytest.raises(SystemExit) as stopped:
         main(["leaderboard", *map(str, argv)])
     return stopped.value.code or 0
-
-
-def rows(made: Leaderboard) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(as_csv(made).removeprefix("\ufeff"), newline="")))
 
 
 # ── what stands in it ────────────────────────────────────────────────────────
@@ -347,19 +277,6 @@ def test_csv_opens_right_in_a_spreadsheet(tmp_path: Path) -> None:
     assert row["parameters"] == "7241732096"
 
 
-@given(st.text(max_size=20) | st.sampled_from(["＝1+1", "＋1", "－1", "＠SUM(1)", "\n=1"]))
-def test_no_text_cell_is_executed(text: str) -> None:
-    out = guarded(text)
-    assert isinstance(out, str)
-    assert not out.startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n"))
-    assert out.removeprefix("'") == text.removeprefix("'")
-
-
-def test_numbers_stay_numbers() -> None:
-    assert guarded(-0.25) == -0.25
-    assert guarded(None) == ""
-
-
 def test_a_hostile_model_name_is_harmless_everywhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     name = '=HYPERLINK("http://x")<script>alert(1)</script>|[bold]`x`'
     write(tmp_path, name, {"mmlu": 0.5}, license='@x"\n=1')
@@ -410,3 +327,48 @@ def test_the_style_is_the_one_that_the_policy_allows(tmp_path: Path) -> None:
     style = html.partition("<style>")[2].partition("</style>")[0]
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     assert f"&#39;sha256-{digest}&#39;" in html or f"'sha256-{digest}'" in html
+
+
+def test_csv_says_how_many_documents_and_whether_a_chat_template(tmp_path: Path) -> None:
+    run = write(tmp_path, "a", {"mmlu": 0.5})
+    manifest = json.loads((run.path / "manifest.json").read_text())
+    (run.path / "manifest.json").write_text(json.dumps({**manifest, "chat_template": {"applied": True}}))
+    write(tmp_path, "b", {"mmlu": 0.6})
+    found = {row["model"]: row for row in rows(board(tmp_path))}
+    assert {row["mmlu documents"] for row in found.values()} == {"100"}
+    assert (found["a"]["chat_template"], found["b"]["chat_template"]) == ("yes", "")
+
+
+# ── on a terminal ────────────────────────────────────────────────────────────
+
+
+def on_a_terminal(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", str(columns))
+
+
+def test_few_figures_stand_in_one_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_a_terminal(monkeypatch, 100)
+    write(tmp_path, "nano", {"mmlu": 0.5, "gsm8k": 0.25})
+    show(board(tmp_path))
+    shown = capsys.readouterr().out
+    assert re.search(r"1  .*nano.*0\.375 .*0\.500 +0\.250", shown)
+    assert "apache" not in shown
+    show(board(tmp_path), wide=True)
+    assert "apache-2.0" in capsys.readouterr().out
+
+
+def test_many_figures_have_a_line_each(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_a_terminal(monkeypatch, 80)
+    names = [f"benchmark_{place}" for place in range(30)]
+    for model, value in {"one": 0.1, "two": 0.2, "three": 0.3}.items():
+        write(tmp_path, model, dict.fromkeys(names, value))
+    show(board(tmp_path))
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    for name in names:
+        assert re.search(rf"^{name} .* 0\.300 +0\.200 +0\.100$", shown, re.MULTILINE)
+    assert len(shown.splitlines()) < 60

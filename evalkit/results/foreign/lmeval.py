@@ -258,7 +258,7 @@ def _model(content: Mapping[str, Any], config: Mapping[str, Any], path: Path) ->
         "model": {
             "typed": typed,
             "source": typed,
-            "revision": config.get("model_revision"),
+            "revision": config.get("model_revision") or arguments.get("revision"),
             **({"parameters": config["model_num_parameters"]} if number(config, "model_num_parameters") else {}),
         },
         "adapter": {"name": PurePath(str(adapter)).name, "path": str(adapter)} if adapter else None,

@@ -1,0 +1,63 @@
+"""All runs in one table: figures with their intervals, two means, and ranks that say how sure they are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+from evalkit.ranking.choosing import choose
+from evalkit.ranking.columns import benchmarks_of
+from evalkit.ranking.means import mean_of, normalised_mean_of, ranked, shared_benchmarks
+from evalkit.ranking.records import Leaderboard, Line, listed
+from evalkit.ranking.scores import chance_of, line_of
+from evalkit.ranking.unlike import differences
+from evalkit.results import Run
+
+__all__ = ["leaderboard"]
+
+_COMPLETE = "complete"
+
+
+def leaderboard(
+    runs: Sequence[Run],
+    *,
+    named: Sequence[Run] = (),
+    every: bool = False,
+    also: Collection[str] = (),
+    chances: Mapping[str, float] | None = None,
+) -> Leaderboard:
+    """The table of these runs.
+
+    One model has one line, its newest complete run, unless `every`; each of the `named` runs has a line of its own.
+    `also` lets in runs of other statuses: limited, partial, incomplete. `chances` says what guessing scores where a
+    run doesn't.
+    """
+    chosen, notes = choose(runs, named, every, {_COMPLETE, *also})
+    if not chosen:
+        return Leaderboard(notes=tuple(notes))
+    benchmarks = benchmarks_of(chosen)
+    lines = _told_apart([line_of(run, benchmarks) for run in chosen])
+    shared, apart = shared_benchmarks(lines, benchmarks)
+    notes += apart + differences(lines, benchmarks)
+    levels = [{name: chance_of(run, name, chances or {}) for name in shared} for run in chosen]
+    normalised = tuple(name for name in shared if all(level[name] is not None for level in levels))
+    if unknown := [name for name in shared if name not in normalised]:
+        notes.append(f"not in the chance-normalised mean: {listed(unknown)} (a run doesn't say its chance level)")
+    with_means = [
+        replace(line, mean=mean_of(line, shared), normalised=normalised_mean_of(line, normalised, level))
+        for line, level in zip(lines, levels, strict=True)
+    ]
+    return Leaderboard(tuple(ranked(with_means)), benchmarks, shared, normalised, tuple(notes))
+
+
+def _told_apart(lines: Sequence[Line]) -> list[Line]:
+    """Lines of one model say which is which: by the revision where that does, else by the run-id."""
+    labels = Counter(line.label for line in lines)
+    revisions = Counter((line.label, line.run.record.manifest.model.revision) for line in lines)
+    return [line if labels[line.label] == 1 else replace(line, apart=_apart(line, revisions)) for line in lines]
+
+
+def _apart(line: Line, revisions: Mapping[tuple[str, str | None], int]) -> str:
+    revision = line.run.record.manifest.model.revision
+    return revision if revision and revisions[line.label, revision] == 1 else line.run.run_id

@@ -1,0 +1,56 @@
+"""Which runs get a line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+
+from evalkit.results import Run
+
+__all__ = ["choose", "newest_of_each"]
+
+
+def choose(
+    runs: Sequence[Run], named: Sequence[Run], every: bool, statuses: Collection[str]
+) -> tuple[list[Run], list[str]]:
+    """The newest run of each model, each of the `named` ones, and notes on what was left out.
+
+    A named run has its line however many there are of its model; its status must be let in like any other's.
+    """
+    let_in = [run for run in runs if _may_stand(run, statuses)]
+    asked = [run for run in named if _may_stand(run, statuses)]
+    reasons = Counter(_why_out(run) for run in (*runs, *named) if not _may_stand(run, statuses))
+    notes = []
+    if reasons:
+        listed = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+        notes.append(f"left out: {listed}")
+    chosen = let_in if every else newest_of_each(let_in)
+    if older := len(let_in) - len(chosen):
+        notes.append(f"left out: {older} older runs of models that have a newer one (--all shows them)")
+    return [*chosen, *asked], notes
+
+
+def newest_of_each(runs: Iterable[Run]) -> list[Run]:
+    """One run of each model: the newest complete one, else the newest."""
+    newest: dict[str, Run] = {}
+    for run in sorted(runs, key=lambda run: (run.status == "complete", run.finished or run.created)):
+        newest[_identity(run)] = run
+    return list(newest.values())
+
+
+def _may_stand(run: Run, statuses: Collection[str]) -> bool:
+    # A run that stopped once it was sure measured a difference; its figures are of documents that the verdict chose.
+    return run.status in statuses and bool(run.finished or "partial" in statuses) and not run.not_run
+
+
+def _why_out(run: Run) -> str:
+    if run.not_run and run.status == "partial":
+        return "stopped early"
+    return run.status if run.finished else "unfinished"
+
+
+def _identity(run: Run) -> str:
+    """What the model is loaded from, so that an alias and its hub id are one; an adapter makes another."""
+    model, adapter = run.record.manifest.model, run.record.manifest.adapter
+    source = model.source or model.typed or run.label
+    return f"{source}+{adapter.name}" if adapter and adapter.name else source

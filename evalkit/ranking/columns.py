@@ -1,0 +1,51 @@
+"""The benchmarks of a leaderboard: every name that any run was asked for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from evalkit.comparison import entry, headline, judged
+from evalkit.ranking.records import Benchmark
+from evalkit.results import Run
+
+__all__ = ["benchmarks_of"]
+
+
+def benchmarks_of(runs: Sequence[Run]) -> tuple[Benchmark, ...]:
+    """Each name under the headline metric that most runs give it, and the figures that judges gave beside it."""
+    votes: dict[str, Counter[str]] = {}
+    opinions: dict[str, dict[str, None]] = {}
+    for run in runs:
+        for name in _spelled_out(run, run.requested):
+            found = entry(run, name)
+            if found is not None and (metric := headline(found)):
+                votes.setdefault(name, Counter())[metric] += 1
+                opinions.setdefault(name, {}).update(dict.fromkeys(judged(found)))
+    benchmarks = []
+    for name, count in votes.items():
+        chief = count.most_common(1)[0][0]
+        benchmarks.append(Benchmark(name, chief, _higher(runs, name, chief)))
+        benchmarks += [
+            Benchmark(f"{name} {metric}", metric, _higher(runs, name, metric), task=name)
+            for metric in opinions[name]
+            if metric != chief
+        ]
+    return tuple(benchmarks)
+
+
+def _spelled_out(run: Run, names: Iterable[str]) -> Iterator[str]:
+    """The names asked for. A group that has no figure of its own stands for its members."""
+    for name in names:
+        group = run.entry(name)
+        members = [member for member in group.all_members if member != name] if group else []
+        if group and members and not group.metrics:
+            yield from _spelled_out(run, members)
+        else:
+            yield name
+
+
+def _higher(runs: Sequence[Run], name: str, metric: str) -> bool | None:
+    entries = (run.entry(name) for run in runs)
+    ways = [given.metrics[metric].higher_is_better for given in entries if given and metric in given.metrics]
+    return None if None in ways else all(ways)
