@@ -26,5 +26,7 @@ def command(given: dict[str, Any], runs: tuple[str, ...]) -> None:
     made = ek.report(runs, **given)
     for warning in made.warnings:
         note(warning)
+    if given.get("html") is None and given.get("markdown") is None:
+        note("no page was written: --html report.html writes one, with every document")
     if not to_stdout(given):
         made.show()

@@ -14,7 +14,7 @@ from evalkit.reporting.tables import Cell, Column, Table, draw, fits, open_conso
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["as_dict", "as_json", "as_markdown", "show"]
+__all__ = ["as_dict", "as_json", "as_markdown", "grid", "show"]
 
 _COLUMNS = (
     Column("task"),
@@ -51,6 +51,11 @@ def as_dict(comparison: Comparison) -> dict[str, Any]:
 
 def as_json(comparison: Comparison) -> str:
     return json.dumps(as_dict(comparison), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def grid(against: Against) -> tuple[Sequence[str], list[list[str]]]:
+    """Head and rows of the table."""
+    return _HEAD, [_cells(task) for task in against.tasks]
 
 
 def as_markdown(comparison: Comparison) -> str:

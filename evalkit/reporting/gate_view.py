@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
@@ -14,7 +15,7 @@ from evalkit.reporting.tables import Cell, Column, Table, draw, open_console, sa
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["as_dict", "as_json", "as_junit", "as_markdown", "headline", "policy_words", "show"]
+__all__ = ["as_dict", "as_json", "as_junit", "as_markdown", "grid", "headline", "policy_words", "show"]
 
 _WORDS = {"pass": "PASS", "regression": "REGRESSION", "cannot_tell": "CANNOT TELL"}
 _COLOURS = {"pass": "green", "regression": "red", "cannot_tell": "yellow"}
@@ -89,6 +90,11 @@ def as_markdown(result: GateResult) -> str:
     text += reasons
     text += ["", "</details>"] if folded else []
     return "\n".join(text) + "\n"
+
+
+def grid(result: GateResult) -> tuple[Sequence[str], list[list[str]]]:
+    """Head and rows of the table."""
+    return _HEAD, [_cells(task) for task in result.tasks]
 
 
 def as_junit(result: GateResult) -> str:

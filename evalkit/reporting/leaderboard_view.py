@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from evalkit import safe
 from evalkit.ranking import Benchmark, Leaderboard, Line, Score, listed
 from evalkit.reporting.leaderboard_data import as_csv, as_dict, as_json
-from evalkit.reporting.pieces import row
+from evalkit.reporting.pieces import row, rule
 from evalkit.reporting.tables import Cell, Column, Table, draw, fits, open_console, say
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["about", "as_csv", "as_dict", "as_html", "as_json", "as_markdown", "show"]
+__all__ = ["about", "as_csv", "as_dict", "as_html", "as_json", "as_markdown", "grid", "show"]
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem; color: #1c2430; background: #fff; }
@@ -45,19 +45,23 @@ class _Cell:
 # ── for people ───────────────────────────────────────────────────────────────
 
 
+def grid(board: Leaderboard, *, wide: bool = False) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of the table: rank, model, mean and each headline; with `wide` all that is known of each run."""
+    columns = _columns(board)
+    shown = range(len(columns)) if wide else _chief(board)
+    rows = []
+    for line in board.lines:
+        cells = _cells(board, line)
+        rows.append([f"{cells[place].text} {cells[place].small}".strip() for place in shown])
+    return [columns[place][0] for place in shown], rows
+
+
 def as_markdown(board: Leaderboard, *, wide: bool = False) -> str:
     """Rank, model, mean and each headline; with `wide` all that is known of each run."""
     if not board.lines:
         return "\n".join(["No run to show.", "", *_bullets(board)]) + "\n"
-    columns = _columns(board)
-    shown = list(range(len(columns))) if wide else _chief(board)
-    lines = [
-        row([columns[place][0] for place in shown]),
-        "|" + "|".join("---:" if columns[place][1] else "---" for place in shown) + "|",
-    ]
-    for line in board.lines:
-        cells = _cells(board, line)
-        lines.append(row([f"{cells[place].text} {cells[place].small}".strip() for place in shown]))
+    head, rows = grid(board, wide=wide)
+    lines = [row(head), rule(len(head), words=2), *(row(cells) for cells in rows)]
     return "\n".join([*lines, "", safe.markdown(about(board)), "", *_bullets(board)]).rstrip() + "\n"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from evalkit.comparison import Comparison, Target, entry, parts
+from evalkit.comparison import Comparison, Target, entry, parts, requested_names
 from evalkit.ranking import Leaderboard
 from evalkit.reporting import comparison_view as comparing
 from evalkit.reporting import early as sequential
@@ -126,7 +126,7 @@ def troubles(views: Sequence[View], runs: Sequence[Run]) -> list[dict[str, Any]]
     """How many prompts were cut, answers unreadable or absent: by what was asked for, and by its troubled members."""
     found: list[dict[str, Any]] = []
     names = list(dict.fromkeys(part.target.name for view in views for part in view.parts))
-    names += [name for run in runs for name in run.requested if name not in names and entry(run, name)]
+    names += [name for run in runs for name in requested_names(run) if name not in names]
     for name in dict.fromkeys(names):
         leaves = list(dict.fromkeys(leaf for run in runs for leaf in _leaves(run, name)))
         found.append({"name": name, "depth": 0, "runs": [_troubles(run, leaves) for run in runs]})

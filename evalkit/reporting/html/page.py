@@ -6,12 +6,14 @@ import base64
 import datetime
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib.resources import files
 from typing import Any
 
 from evalkit import __version__
 from evalkit.reporting.html.documents import OUTCOMES, index
 from evalkit.reporting.html.figures import board_entry, run_entry, troubles, view_entry
+from evalkit.reporting.html.plain import plain_tables
 from evalkit.reporting.html.texts import DEFAULT_ROOM, pack
 from evalkit.reporting.html.tidy import in_script, tidy
 from evalkit.reporting.overview import Overview
@@ -63,10 +65,11 @@ def as_html(found: Overview, room: int = DEFAULT_ROOM) -> str:
             "not_kept": {str(place): names for place, names in texts.not_kept.items()},
         },
     }
-    return _render(tidy(data, scrubber, steady=True), texts.blocks)
+    tables = [asdict(block) for block in plain_tables(found)]
+    return _render(tidy(data, scrubber, steady=True), tidy(tables, scrubber, steady=True), texts.blocks)
 
 
-def _render(data: Mapping[str, Any], blocks: Sequence[str]) -> str:
+def _render(data: Mapping[str, Any], tables: Sequence[Any], blocks: Sequence[str]) -> str:
     from jinja2 import Environment
 
     assets = files("evalkit.reporting.html") / "assets"
@@ -83,6 +86,7 @@ def _render(data: Mapping[str, Any], blocks: Sequence[str]) -> str:
         script_hash=_hash(script),
         data=in_script(data),
         blocks=in_script(blocks),
+        blocks_of_tables=tables,
         title=", ".join(run["label"] for run in data["runs"]),
     )
 

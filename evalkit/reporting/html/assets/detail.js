@@ -31,7 +31,7 @@ async function drawDetail(node, view, doc, query) {
   const alone = view.baseline === null;
   const body = el("div", { class: "doc" });
   body.append(
-    el("p", { class: "doc-head" }, outcomePill(doc.outcome, alone), el("b", { text: doc.leaf }), ` document ${doc.id}`),
+    el("p", { class: "doc-head" }, outcomePill(doc.outcome, alone), el("b", { text: doc.leaf }), ` document ${doc.id} `, el("a", { class: "small address", href: addressOf(view, doc), title: "the address of this document in this page", text: "link" })),
   );
   if (!row) body.append(el("p", { class: "card note", text: whyNoTexts(view, doc) }));
   else {

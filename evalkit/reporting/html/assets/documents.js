@@ -118,7 +118,10 @@ function panes(state) {
     label: "Documents",
     height: HEIGHT,
     draw: (row, place) => drawItem(state, row, place),
-    pick: (place) => openDocument(state, place),
+    pick: (place) => {
+      openDocument(state, place);
+      history.replaceState(null, "", addressOf(state.view, documentAt(state, place)));
+    },
   });
   state.body = el("div", { class: "detail-body" });
   const step = (by) => () => state.list.select(state.list.active() + by);
@@ -191,7 +194,9 @@ async function refresh(state) {
   progress(state);
   state.summary.textContent = state.found.length ? `${plural(state.found.length, "document")} of ${count(state.total)}` : nothing(state.matching);
   box.classList.toggle("empty", !state.found.length);
-  if (!state.found.length) clear(state.body).append(el("p", { class: "none", text: "Nothing to show." }));
+  if (state.found.length) return;
+  state.place.textContent = "";
+  clear(state.body).append(el("p", { class: "none", text: "Nothing to show." }));
 }
 
 /** The documents that pass every filter but outcome and text. */
@@ -222,7 +227,10 @@ function progress(state) {
   state.list.node.classList.remove("empty");
   state.list.grow(state.found.length);
   state.summary.textContent = `${plural(state.found.length, "document")} so far …`;
-  if (wide() && state.list.active() < 0 && state.found.length) state.list.select(0);
+  if (wide() && state.list.active() < 0 && state.found.length) {
+    state.list.select(0, { quiet: true });
+    openDocument(state, 0);
+  }
 }
 
 function nothing(elsewhere) {
@@ -242,9 +250,43 @@ function showDocuments({ name = "", leaf = "", outcomes, trouble = 0 }) {
   state.trouble.value = String(trouble);
   const option = [...state.task.options].find((one) => one.value === JSON.stringify([name, leaf]));
   state.task.value = option ? option.value : JSON.stringify([name, ""]);
-  refresh(state);
+  const filtered = refresh(state);
   byId("documents").scrollIntoView({ behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
   state.list.node.focus({ preventScroll: true });
+  return filtered;
+}
+
+// ── a document's address ────────────────────────────────────────────────────
+
+/** What to send to somebody: the run's id, the task and the document. */
+function addressOf(view, doc) {
+  return `#doc=${[DATA.runs[view.run].run_id, doc.leaf, doc.id].map(encodeURIComponent).join("/")}`;
+}
+
+/** Opens the document that the page's address names; says whether there is one. */
+async function openAddress() {
+  if (!location.hash.startsWith("#doc=")) return false;
+  let parts;
+  try {
+    parts = location.hash.slice("#doc=".length).split("/").map(decodeURIComponent);
+  } catch {
+    return false;
+  }
+  const [run, leaf, id] = parts;
+  const place = DATA.views.findIndex((view) => DATA.runs[view.run].run_id === run);
+  if (place < 0) return false;
+  if (!documentsView || documentsView.view !== DATA.views[place]) showView(place);
+  const state = documentsView;
+  if (!state) return false;
+  const { columns } = state;
+  const i = columns.id.findIndex((number, at) => String(number) === id && DATA.documents.leaves[columns.leaf[at]] === leaf);
+  if (i < 0) return false;
+  const name = DATA.documents.names[columns.name[i]];
+  const inside = new Set(columns.leaf.filter((_, at) => columns.name[at] === columns.name[i])).size;
+  await showDocuments({ name, leaf: inside > 1 ? leaf : "" });
+  state.list.select(state.found.indexOf(i), { quiet: true });
+  openDocument(state, state.list.active());
+  return true;
 }
 
 // ── one item, one document ──────────────────────────────────────────────────

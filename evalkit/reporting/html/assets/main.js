@@ -62,6 +62,13 @@ function show(place) {
   drawSettings(view);
 }
 
+/** As `show`, with the button of that run pressed. */
+function showView(place) {
+  drawTop(place);
+  show(place);
+}
+
+byId("plain").remove();
 drawTop(0);
 drawNav();
 drawBoard();
@@ -72,5 +79,8 @@ byId("foot").append(
     text: `Written by evalkit ${DATA.evalkit} on ${DATA.made.replace("T", " ").replace("+00:00", " UTC")}. Intervals are 95%. Differences are paired, document by document, as evalkit compare has them; verdicts are evalkit gate's. This page loads nothing from anywhere.`,
   }),
 );
-document.body.dataset.ready = "yes";
-if (TEXTS.possible) openQuietly();
+addEventListener("hashchange", openAddress);
+openAddress().then(() => {
+  document.body.dataset.ready = "yes";
+  if (TEXTS.possible) openQuietly();
+});

@@ -13,12 +13,17 @@ function drawTroubles(view) {
   const section = clear(byId("troubles"));
   heading(section, "Cut, unreadable and missing");
   const shown = view.baseline === null ? [view.run] : [view.baseline, view.run];
-  const kinds = TROUBLES.filter(([key, , bit]) => bit || DATA.troubles.some((row) => shown.some((place) => row.runs[place] && row.runs[place][key])));
   const rows = DATA.troubles.filter((row) => shown.some((place) => row.runs[place]));
-  const any = rows.some((row) => shown.some((place) => row.runs[place] && TROUBLES.some(([key]) => row.runs[place][key])));
-  const unsaid = rows.some((row) => shown.some((place) => row.runs[place] && kinds.some(([key]) => row.runs[place][key] === null)));
-  const none = unsaid ? "No trouble that the runs speak of; not every one of them counts all of these." : "Nothing was cut, unreadable, unanswered or in error.";
-  if (!any) section.append(el("p", { class: "lead", text: none }));
+  const has = (row, key) => shown.some((place) => row.runs[place] && row.runs[place][key]);
+  const troubled = rows.filter((row) => TROUBLES.some(([key]) => has(row, key)));
+  const kinds = TROUBLES.filter(([key]) => troubled.some((row) => has(row, key)));
+  const unsaid = rows.some((row) => shown.some((place) => row.runs[place] && TROUBLES.some(([key, , bit]) => bit && row.runs[place][key] === null)));
+  if (!troubled.length) {
+    const none = unsaid ? "No trouble that the runs speak of; not every one of them counts all of these." : "Nothing was cut, unreadable, unanswered or in error.";
+    section.append(el("p", { class: "lead", text: none }), ...flagVerdicts(view));
+    return;
+  }
+  const quiet = rows.filter((row) => !row.depth && !troubled.includes(row));
   const table = el(
     "table",
     {},
@@ -28,7 +33,7 @@ function drawTroubles(view) {
       el("tr", {}, el("th", { scope: "col", text: "task" }), shown.length > 1 ? el("th", { scope: "col", text: "run" }) : null, kinds.map(([, words]) => el("th", { scope: "col", class: "num", text: words })), el("th", { scope: "col", class: "num", text: "documents" })),
     ),
   );
-  for (const row of rows) {
+  for (const row of troubled) {
     const body = el("tbody", { class: row.depth ? "member" : null });
     shown.forEach((place, i) => {
       const counts = row.runs[place];
@@ -46,8 +51,12 @@ function drawTroubles(view) {
     table.append(body);
   }
   section.append(el("div", { class: "card wide", tabindex: "0", role: "region", "aria-label": "Troubles" }, table));
+  if (quiet.length) section.append(el("p", { class: "small", text: `Nothing of the kind in ${listed(quiet.map((row) => row.name))}.` }));
   section.append(...flagVerdicts(view));
 }
+
+/** Names in a sentence; of many, the first. */
+const listed = (names) => (names.length > 12 ? `${names.slice(0, 12).join(", ")} and ${names.length - 12} more` : names.join(", "));
 
 function troubleCell(view, row, counts, key, bit) {
   if (!counts) return el("td", { class: "num none", text: "–" });
