@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from evalkit import safe
 from evalkit.reporting.pieces import row, rule
 from evalkit.reporting.tables import Cell, Column, Table, draw, say
+from evalkit.results import Results
+from evalkit.results.record import EarlyTask
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,20 +30,22 @@ _COLUMNS = (
 _HEAD = tuple(column.title for column in _COLUMNS)
 
 
-def headline(results: Mapping[str, Any], against: str) -> str:
+def headline(results: Results, against: str) -> str:
     """The verdict and what it hangs on, in one line."""
-    early = results["early_stopping"]
-    verdict, tasks = early["verdict"], early["tasks"]
+    tasks = _tasks(results)
+    verdict = _verdict(results)
     if verdict == "pass":
-        said = f"{sum(task['verdict'] == 'pass' for task in tasks.values())} of {len(tasks)} tasks"
-        said += " within their tolerance"
+        passed = sum(task.verdict == "pass" for task in tasks.values())
+        why = f"{passed} of {len(tasks)} tasks within their tolerance"
     else:
-        said = ", ".join(name for name, task in tasks.items() if task["verdict"] == verdict and _counts(task, verdict))
-    used, of = (sum(task[key] for task in tasks.values()) for key in ("n", "of"))
-    return f"{_WORDS[verdict]}{against}: {said}; {used:,} of {of:,} documents"
+        why = ", ".join(name for name, task in tasks.items() if task.verdict == verdict and _counts(task, verdict))
+    used, whole = (
+        sum(count or 0 for count in counts) for counts in zip(*((t.n, t.of) for t in tasks.values()), strict=True)
+    )
+    return f"{_WORDS[verdict]}{against}: {why}; {used:,} of {whole:,} documents"
 
 
-def markdown(results: Mapping[str, Any]) -> list[str]:
+def markdown(results: Results) -> list[str]:
     """Lines of report.md; none where the run was not judged."""
     tasks = _tasks(results)
     if not tasks:
@@ -49,52 +53,57 @@ def markdown(results: Mapping[str, Any]) -> list[str]:
     lines = ["", f"### {safe.markdown(headline(results, ''))}", "", row(_HEAD)]
     lines.append(rule(len(_HEAD), words=3))
     lines += [row(_cells(name, task)) for name, task in tasks.items()]
-    return [*lines, "", *(f"- **{safe.markdown(name)}**: {safe.markdown(reason)}" for name, reason in _reasons(tasks))]
+    reasons = [f"- **{safe.markdown(name)}**: {safe.markdown(reason)}" for name, reason in _reasons(tasks)]
+    return [*lines, "", *reasons]
 
 
-def show(console: Console, results: Mapping[str, Any]) -> None:
+def show(console: Console, results: Results) -> None:
     """The same on a terminal."""
     tasks = _tasks(results)
     if not tasks:
         return
-    say(console, headline(results, ""), f"bold {_COLOURS[results['early_stopping']['verdict']]}")
+    say(console, headline(results, ""), f"bold {_COLOURS[_verdict(results)]}")
     console.print()
     rows: list[list[Cell | str]] = []
     for name, task in tasks.items():
         cells: list[Cell | str] = list(_cells(name, task))
-        cells[1] = Cell(str(cells[1]), _COLOURS[task["verdict"]])
+        cells[1] = Cell(str(cells[1]), _COLOURS[str(task.verdict)])
         rows.append(cells)
     draw(console, Table(_COLUMNS, rows))
     for name, reason in _reasons(tasks):
         say(console, f"{name}: {reason}", indent=2)
 
 
-def _tasks(results: Mapping[str, Any]) -> Mapping[str, Any]:
-    early = results.get("early_stopping") or {}
-    return early.get("tasks") or {} if early.get("verdict") else {}
+def _verdict(results: Results) -> str:
+    return str(results.early_stopping.verdict) if results.early_stopping else ""
 
 
-def _reasons(tasks: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return [(name, reason) for name, task in tasks.items() for reason in task["reasons"]]
+def _tasks(results: Results) -> Mapping[str, EarlyTask]:
+    early = results.early_stopping
+    return early.tasks if early is not None and early.verdict else {}
 
 
-def _counts(task: Mapping[str, Any], verdict: str) -> bool:
-    return bool(task["tier"] != "advisory" if verdict == "regression" else task["tier"] == "critical")
+def _reasons(tasks: Mapping[str, EarlyTask]) -> list[tuple[str, str]]:
+    return [(name, reason) for name, task in tasks.items() for reason in task.reasons or ()]
 
 
-def _cells(name: str, task: Mapping[str, Any]) -> Sequence[str]:
-    points = all(value is None or 0 <= value <= 1 for value in (task["baseline"], task["candidate"]))
-    ends = [task["lower"]["value"], task["upper"]["value"]]
-    if not task["higher_is_better"]:
+def _counts(task: EarlyTask, verdict: str) -> bool:
+    return task.tier != "advisory" if verdict == "regression" else task.tier == "critical"
+
+
+def _cells(name: str, task: EarlyTask) -> Sequence[str]:
+    points = all(value is None or 0 <= value <= 1 for value in (task.baseline, task.candidate))
+    ends = [None if bound is None else bound.get("value") for bound in (task.lower, task.upper)]
+    if not task.higher_is_better:
         # The bounds point up where the candidate is better; the difference is as the figures are.
         ends = [None if end is None else -end for end in reversed(ends)]
-    drop = task["max_drop"]
+    drop = task.max_drop
     return [
         name,
-        _WORDS[task["verdict"]] + ("" if task["tier"] == "critical" else f" ({task['tier']})"),
-        task["metric"] + ("" if task["higher_is_better"] else " ↓"),
-        f"{task['n']:,} of {task['of']:,}",
-        _signed(task["delta"], points),
+        _WORDS[str(task.verdict)] + ("" if task.tier == "critical" else f" ({task.tier})"),
+        str(task.metric) + ("" if task.higher_is_better else " ↓"),
+        f"{task.n:,} of {task.of:,}",
+        _signed(task.delta, points),
         " to ".join(_signed(end, points) for end in ends),
         f"−{drop * 100:.2f}" if points and not isinstance(drop, str) else f"−{drop}",
     ]

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit import safe
+from evalkit.errors import EvalkitError
 from evalkit.reporting import early
-from evalkit.reporting.beside import ARROWS, beside_markdown, chief_figures, few_members, show_beside
+from evalkit.reporting.beside import ARROWS, asked_for, beside_markdown, chief_figures, few_members, show_beside
 from evalkit.reporting.tables import Cell, Column, Table, draw, open_console, say
 from evalkit.reporting.wrapping import pad, width_of
+from evalkit.results import Metric, Results, Run, TaskResult
+from evalkit.results.record import Entry
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,77 +42,84 @@ class Line:
     shots: str
     metric: str
     arrow: str
-    figure: Mapping[str, Any]
+    figure: Metric
 
 
-def lines(results: Mapping[str, Any], *, members: bool = True) -> Iterator[Line]:
+def lines(results: Results, *, members: bool = True) -> Iterator[Line]:
     """In the order asked for, groups before their members.
 
     Without `members`, groups show theirs only where they are few in all, each by its chief figures alone: members of
     one group and not of another would read as if the other had none.
     """
-    tasks, groups = results.get("tasks", {}), results.get("groups", {})
     members_too = members or few_members(results)
 
     def walk(name: str, depth: int, brief: bool = False) -> Iterator[Line]:
-        entry = groups.get(name) or tasks.get(name)
+        entry = results.entry(name)
         if entry is None:
             return
-        figures = entry.get("metrics", {})
-        for key, figure in ((key, figures[key]) for key in (chief_figures(entry) if brief else figures)):
-            metric, _, filter_name = key.partition(",")
-            yield Line(
-                name=name,
-                depth=depth,
-                version=_text(entry.get("version")),
-                filter=filter_name,
-                shots=_text(entry.get("num_fewshot")),
-                metric=metric,
-                arrow=ARROWS[figure.get("higher_is_better", True)],
-                figure=figure,
-            )
-        bare = not entry.get("metrics")
-        for member in entry.get("members", ()):
+        for key in chief_figures(entry) if brief else entry.metrics:
+            yield _line(name, depth, entry, key)
+        bare = not entry.metrics
+        for member in entry.all_members:
             # A group without a figure of its own stands for its members.
-            if members_too or bare or member in groups:
-                yield from walk(member, depth if bare else depth + 1, not (members or bare or member in groups))
+            if members_too or bare or member in results.groups:
+                short = not (members or bare or member in results.groups)
+                yield from walk(member, depth if bare else depth + 1, short)
 
-    for name in results.get("requested", [*groups, *tasks]):
+    for name in asked_for(results):
         yield from walk(name, 0)
+
+
+def _line(name: str, depth: int, entry: Entry, key: str) -> Line:
+    metric, _, filter_name = key.partition(",")
+    return Line(
+        name=name,
+        depth=depth,
+        version=_text(entry.version),
+        filter=filter_name,
+        shots=_text(entry.num_fewshot),
+        metric=metric,
+        arrow=ARROWS[entry.metrics[key].higher_is_better],
+        figure=entry.metrics[key],
+    )
 
 
 def as_markdown(finished: Sequence[Any]) -> str:
     """What report.md holds, for each run in turn."""
-    reports = [report(outcome.results, outcome.path) for outcome in finished]
-    beside = [beside_markdown([outcome.results for outcome in finished])] if len(finished) > 1 else []
-    return "\n".join([*reports, *beside])
+    results = [_typed(outcome.results) for outcome in finished]
+    reports = [_markdown(each, outcome.path) + "\n" for each, outcome in zip(results, finished, strict=True)]
+    return "\n".join([*reports, *([beside_markdown(results)] if len(results) > 1 else [])])
 
 
 def report(results: Mapping[str, Any], path: Path) -> str:
     """report.md of one run."""
-    return _markdown(results, str(path)) + "\n"
+    return _markdown(_typed(results), path) + "\n"
 
 
 def as_json(finished: Sequence[Any]) -> str:
     """One run's results as they stand on disk; a list where there are several."""
-    found = [outcome.results for outcome in finished]
-    return json.dumps(found[0] if len(found) == 1 else found, indent=2, ensure_ascii=False, allow_nan=False)
+    contents = [outcome.results for outcome in finished]
+    content = contents[0] if len(contents) == 1 else contents
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def show(finished: Sequence[Any]) -> None:
     """To stdout: a table on a terminal, markdown in a pipe."""
     console = open_console()
-    for outcome in finished:
+    results = [_typed(outcome.results) for outcome in finished]
+    for each, outcome in zip(results, finished, strict=True):
         if console.is_terminal:
-            _show(console, outcome.results, str(outcome.path))
+            _show(console, each, outcome.path)
         else:
-            print(_markdown(outcome.results, str(outcome.path), members=False))
-    if len(finished) > 1:
-        results = [outcome.results for outcome in finished]
-        if console.is_terminal:
-            show_beside(console, results)
-        else:
-            print(beside_markdown(results))
+            print(_markdown(each, outcome.path, members=False))
+    if len(results) > 1 and console.is_terminal:
+        show_beside(console, results)
+    elif len(results) > 1:
+        print(beside_markdown(results))
+
+
+def _typed(results: Mapping[str, Any]) -> Results:
+    return Results.model_validate(results)
 
 
 _COLUMNS = (
@@ -123,7 +133,7 @@ _COLUMNS = (
 )
 
 
-def _show(console: Console, results: Mapping[str, Any], path: str) -> None:
+def _show(console: Console, results: Results, path: Path) -> None:
     rows: list[list[Cell | str]] = []
     last = None
     for line in lines(results, members=False):
@@ -132,17 +142,17 @@ def _show(console: Console, results: Mapping[str, Any], path: str) -> None:
         cells = [name, line.filter, f"{line.metric} {line.arrow}".rstrip(), line.shots, *_numbers(line.figure)]
         rows.append([Cell(cell, "" if line.depth else "bold") for cell in cells])
     draw(console, Table(_COLUMNS, rows, _title(results)))
-    for remark in _remarks(results):
+    for remark in _remarks(results, _chat(path)):
         say(console, remark, "yellow")
     early.show(console, results)
-    say(console, path, "dim")
+    say(console, str(path), "dim")
 
 
 _HEAD = ("Tasks", "Version", "Filter", "n-shot", "Metric", "", "Value", "", "Stderr", "95% interval")
 _NUMBERS = (1, 3, 6, 8, 9)
 
 
-def _markdown(results: Mapping[str, Any], path: str, *, members: bool = True) -> str:
+def _markdown(results: Results, path: Path, *, members: bool = True) -> str:
     rows = [list(_HEAD)]
     for line in lines(results, members=members):
         value, stderr, interval = _numbers(line.figure)
@@ -150,10 +160,10 @@ def _markdown(results: Mapping[str, Any], path: str, *, members: bool = True) ->
         rest = (line.version, line.filter, line.shots, line.metric, line.arrow, value, "±" if stderr else "", stderr)
         rows.append([name, *(safe.markdown(cell) for cell in (*rest, interval))])
     text = [f"## {safe.markdown(_title(results))}", "", *_aligned(rows)]
-    remarks = _remarks(results)
+    remarks = _remarks(results, _chat(path))
     if remarks:
         text += ["", *(f"- {safe.markdown(remark)}" for remark in remarks)]
-    return "\n".join([*text, *early.markdown(results), "", f"`{safe.code(path)}`"])
+    return "\n".join([*text, *early.markdown(results), "", f"`{safe.code(str(path))}`"])
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -172,56 +182,69 @@ def _padded(text: str, width: int, right: bool) -> str:
     return " " * before + text + " " * after
 
 
-def _title(results: Mapping[str, Any]) -> str:
-    stamp = {"complete": "", "limited": "  LIMITED", "partial": "  PARTIAL", "incomplete": "  INCOMPLETE"}
-    limited = "  LIMITED" if results.get("limited") and results["status"] != "limited" else ""
-    return f"{results['model']}{limited}{stamp.get(results['status'], '  ' + str(results['status']).upper())}"
+def _title(results: Results) -> str:
+    stamps = [] if results.status == "complete" else [results.status.upper()]
+    if results.limited and results.status != "limited":
+        stamps.insert(0, "LIMITED")
+    return "  ".join([str(results.model), *stamps])
 
 
-def _numbers(figure: Mapping[str, Any]) -> tuple[str, str, str]:
-    value, stderr, interval = figure.get("value"), figure.get("stderr"), figure.get("ci95")
-    if value is None:
-        return "n/a", "", str(figure.get("reason") or "")
+def _numbers(figure: Metric) -> tuple[str, str, str]:
+    if figure.value is None:
+        return "n/a", "", figure.reason or ""
     return (
-        f"{value:.4f}",
-        "" if stderr is None else f"{stderr:.4f}",
-        "" if interval is None else f"{interval[0]:.3f} – {interval[1]:.3f}",
+        f"{figure.value:.4f}",
+        "" if figure.stderr is None else f"{figure.stderr:.4f}",
+        "" if figure.ci95 is None else f"{figure.ci95[0]:.3f} – {figure.ci95[1]:.3f}",
     )
 
 
-def _remarks(results: Mapping[str, Any]) -> list[str]:
-    """Counts that are not zero, summed over the members of what was asked for."""
-    remarks: list[str] = []
-    if results["status"] == "limited" or results.get("limited"):
+def _remarks(results: Results, chat: bool | None) -> list[str]:
+    """How the prompts were made, and counts that are not zero, summed over the members of what was asked for."""
+    remarks = [] if chat is None else [_CHAT[chat]]
+    if results.status == "limited" or results.limited:
         remarks.append("LIMITED: only the first documents of each task; not for a leaderboard")
-    if any(entry.get("not_run") for entry in results.get("tasks", {}).values()):
+    if any(task.not_run.value for task in results.tasks.values()):
         remarks.append("PARTIAL: stopped early; figures cover the documents drawn until each verdict was sure")
-    elif results["status"] == "partial":
+    elif results.status == "partial":
         remarks.append("PARTIAL: figures cover the documents that have an answer")
-    if results["status"] == "incomplete":
+    if results.status == "incomplete":
         remarks.append("INCOMPLETE: not every document was scored; the same command goes on from here")
-    for name in results.get("requested", ()):
+    for name in results.requested or ():
         leaves = list(_leaves(results, name))
         for key, what in _TROUBLES.items():
-            count = sum(leaf.get(key) or 0 for leaf in leaves)
-            if count:
-                total = sum(leaf.get(part) or 0 for leaf in leaves for part in ("n", "missing", "errors"))
+            if count := sum(getattr(leaf, key).value or 0 for leaf in leaves):
+                covered = ((leaf.n, leaf.missing.value, leaf.errors.value) for leaf in leaves)
+                total = sum(part or 0 for parts in covered for part in parts)
                 remarks.append(f"{name}: {count} of {total} {what}")
-        if left_out := sum(leaf.get("broken_rows") or 0 for leaf in leaves):
+        if left_out := sum(leaf.broken_rows.value or 0 for leaf in leaves):
             remarks.append(f"{name}: {left_out} rows of its file could not be read and were left out (manifest.json)")
-    remarks += results.get("notes", ())
-    return remarks
+    return [*remarks, *results.notes]
 
 
-def _leaves(results: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any]]:
-    group = results.get("groups", {}).get(name)
+def _leaves(results: Results, name: str) -> Iterator[TaskResult]:
+    group = results.groups.get(name)
     if group is None:
-        if name in results.get("tasks", {}):
-            yield results["tasks"][name]
+        if name in results.tasks:
+            yield results.tasks[name]
         return
-    for member in group.get("members", ()):
+    for member in group.all_members:
         yield from _leaves(results, member)
 
 
 def _text(value: Any) -> str:
     return "" if value is None else str(value)
+
+
+_CHAT = {True: "chat template: applied", False: "chat template: none"}
+"""The same model has other figures with one than without."""
+
+
+def _chat(path: Path) -> bool | None:
+    """Whether the run's prompts were rendered with a chat template; None where it has no model, or doesn't say."""
+    try:
+        run = Run.open(path)
+    except EvalkitError:
+        return None
+    chat, engine = run.record.manifest.chat_template, run.record.manifest.engine
+    return None if chat is None or (engine is not None and engine.name == "replay") else chat.applied

@@ -112,7 +112,7 @@ def _own_verdict(view: View) -> tuple[dict[str, Any] | None, _Judged]:
         return None, {}
     said = {
         "verdict": own["verdict"],
-        "headline": sequential.headline(view.run.results, ""),
+        "headline": sequential.headline(view.run.record.results, ""),
         "policy": "judged while it ran, by a confidence sequence that may be looked at early",
         "notes": [],
     }
