@@ -62,7 +62,7 @@ def as_markdown(board: Leaderboard, *, wide: bool = False) -> str:
         return "\n".join(["No run to show.", "", *_bullets(board)]) + "\n"
     head, rows = grid(board, wide=wide)
     lines = [row(head), rule(len(head), words=2), *(row(cells) for cells in rows)]
-    return "\n".join([*lines, "", safe.markdown(about(board)), "", *_bullets(board)]).rstrip() + "\n"
+    return "\n".join([*lines, "", safe.markdown(about(board, above_chance=wide)), "", *_bullets(board)]).rstrip() + "\n"
 
 
 def as_html(board: Leaderboard) -> str:
@@ -90,7 +90,7 @@ def show(board: Leaderboard, *, wide: bool = False) -> None:
     for table in _tables(console, board, wide) if board.lines else ():
         draw(console, table)
         console.print()
-    say(console, about(board, most=5) if board.lines else "No run to show.")
+    say(console, about(board, most=5, above_chance=wide) if board.lines else "No run to show.")
     for note in board.notes:
         say(console, note, "yellow")
 
@@ -256,14 +256,14 @@ def _exactly(parameters: int | None) -> str:
     return "" if parameters is None else f"{parameters:,}"
 
 
-def about(board: Leaderboard, *, most: int = 1000) -> str:
+def about(board: Leaderboard, *, most: int = 1000, above_chance: bool = True) -> str:
     """How mean, rank and intervals are to be read. Of many benchmarks the first `most` are named."""
     if not board.shared:
         return "No mean and no ranks: no benchmark is shared by all lines. Intervals are 95%."
     mean = f"mean: over {listed(board.shared, most)}, which all lines share"
     above = f"above chance: the mean of (figure − chance)/(1 − chance) over {listed(board.normalised, most)}"
     ranks = "rank: by the mean, from the best to the worst that the data allow; lines that overlap are tied"
-    return "; ".join([mean, *([above] if board.normalised else []), ranks, "intervals are 95%"]) + "."
+    return "; ".join([mean, *([above] if board.normalised and above_chance else []), ranks, "intervals are 95%"]) + "."
 
 
 def _bullets(board: Leaderboard) -> list[str]:

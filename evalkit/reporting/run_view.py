@@ -241,10 +241,10 @@ _CHAT = {True: "chat template: applied", False: "chat template: none"}
 
 
 def _chat(path: Path) -> bool | None:
-    """Whether the run's prompts were rendered with a chat template; None where it has no model, or doesn't say."""
+    """Whether prompts were rendered with a chat template; None where no model answered or the run doesn't say."""
     try:
-        run = Run.open(path)
+        manifest = Run.open(path).record.manifest
     except EvalkitError:
         return None
-    chat, engine = run.record.manifest.chat_template, run.record.manifest.engine
-    return None if chat is None or (engine is not None and engine.name == "replay") else chat.applied
+    chat = manifest.chat_template
+    return chat.applied if chat is not None and (chat.applied or manifest.model.fingerprint) else None

@@ -12,8 +12,8 @@ from evalkit.gating import gate
 from evalkit.policy import Policy
 from evalkit.reporting.gate_view import headline
 from evalkit.results import Run
-from tests.helpers.runfolders import TaskRows
-from tests.reporting.test_report_html import ATTACK, Content, page_of, pair_of_runs, write_run
+from tests.helpers.pages import ATTACK, Content, page_of, pair_of_runs
+from tests.helpers.runfolders import TaskRows, write_run
 
 
 def without_scripts(html: str) -> str:
