@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evalkit.reporting.tables import Column, Table, draw, note, open_console, say
+from evalkit.results import Metric, Run
 
 __all__ = ["as_json", "show_audit", "show_calibration", "show_estimate", "show_judged"]
 
@@ -26,41 +27,33 @@ _JUDGED = (
 )
 
 
-def show_judged(run: Any, rubric: str, judged: Any) -> None:
+def show_judged(run: Run, rubric: str, judged: Any) -> None:
     """The figures that the judges gave a run."""
+    results = run.record.results
     rows = []
-    for task, entry in [*run.groups.items(), *run.tasks.items()]:
-        for metric, figure in entry.get("metrics", {}).items():
-            if metric.partition(",")[2] != rubric:
-                continue
-            value = figure.get("value")
-            rows.append(
-                (
-                    task,
-                    metric,
-                    "n/a" if value is None else f"{value:.4f}",
-                    figure.get("reason", "") if value is None else _interval(figure.get("ci95"), 3),
-                    ":".join(f"{end:g}" for end in figure.get("scale", ())),
-                    f"{figure.get('coverage', 0):.1%}",
-                    figure.get("method") or "",
-                )
-            )
+    calibrations = []
+    for task, entry in [*results.groups.items(), *results.tasks.items()]:
+        for metric, figure in entry.metrics.items():
+            if metric.partition(",")[2].partition("@")[0] == rubric:
+                rows.append((task, metric, *_judged_cells(figure)))
+                calibrations.append(figure.calibration)
     title = f"{run.label}, judged by {', '.join(j.name for j in judged.judges)} with {rubric}"
     draw(open_console(), Table(_JUDGED, rows, title))
     _notes(judged.warnings)
-    calibrated = next((f.get("calibration") for _, f in _figures(run, rubric)), None)
+    calibrated = next((found for found in calibrations if found), None)
     if calibrated and "reason" in calibrated:
         _notes([calibrated["reason"]])
     _say(f"{judged.asked} answers asked for, {judged.reused} reused; judgments in {run.path / 'judgments'}")
 
 
-def _figures(run: Any, rubric: str) -> list[tuple[str, Mapping[str, Any]]]:
-    return [
-        (metric, figure)
-        for entry in run.tasks.values()
-        for metric, figure in entry.get("metrics", {}).items()
-        if metric.partition(",")[2] == rubric
-    ]
+def _judged_cells(figure: Metric) -> tuple[str, ...]:
+    return (
+        "n/a" if figure.value is None else f"{figure.value:.4f}",
+        (figure.reason or "") if figure.value is None else _interval(figure.ci95, 3),
+        "" if figure.scale is None else ":".join(f"{end:g}" for end in figure.scale),
+        "n/a" if figure.coverage is None else f"{figure.coverage:.1%}",
+        figure.method or "",
+    )
 
 
 _CALIBRATION = (

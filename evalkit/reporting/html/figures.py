@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from evalkit.comparison import Comparison, Target, entry, parts, requested_names
+from evalkit.comparison import Comparison, Target, parts, requested_names
 from evalkit.ranking import Leaderboard
 from evalkit.reporting import comparison_view as comparing
 from evalkit.reporting import early as sequential
@@ -20,16 +20,16 @@ _TROUBLES = ("truncated_prompts", "unfinished", "unparsed", "missing", "errors",
 
 
 def run_entry(run: Run) -> dict[str, Any]:
-    engine = run.manifest.get("engine")
+    engine = run.record.manifest.engine
     known = {key: run.results.get(key) for key in ("timing", "tokens", "notes")}
     return {
         "label": run.label,
         "run_id": run.run_id,
         "status": run.status,
-        "limited": bool(run.results.get("limited")) or run.status == "limited",
+        "limited": bool(run.record.results.limited) or run.status == "limited",
         "finished": None if run.finished is None or run.dated is None else run.dated.isoformat(timespec="seconds"),
         "ended": run.finished is not None,
-        "engine": engine.get("name") if isinstance(engine, Mapping) else engine,
+        "engine": engine.name if engine else None,
         "requested": run.requested,
         **known,
         "manifest": run.manifest,
@@ -107,18 +107,20 @@ def _verdict(view: View, known: Sequence[str]) -> tuple[dict[str, Any] | None, _
 
 
 def _own_verdict(view: View) -> tuple[dict[str, Any] | None, _Judged]:
-    own = view.run.results.get("early_stopping")
-    if not isinstance(own, Mapping) or not own.get("verdict") or view.run.against != view.baseline.run_id:
+    """The verdict of a run that was judged while it ran, where it was held against this baseline."""
+    results = view.run.record.results
+    early = results.early_stopping
+    if early is None or not early.verdict or view.run.against != view.baseline.run_id:
         return None, {}
-    said = {
-        "verdict": own["verdict"],
-        "headline": sequential.headline(view.run.record.results, ""),
+    verdict = {
+        "verdict": early.verdict,
+        "headline": sequential.headline(results, ""),
         "policy": "judged while it ran, by a confidence sequence that may be looked at early",
         "notes": [],
     }
-    return said, {
-        (name, task["metric"]): {"name": name, "scale": 1.0, "ci95": None, **task}
-        for name, task in own["tasks"].items()
+    return verdict, {
+        (name, str(task.metric)): {"name": name, "scale": 1.0, "ci95": None, **task.as_json()}
+        for name, task in early.tasks.items()
     }
 
 
@@ -141,24 +143,28 @@ def troubles(views: Sequence[View], runs: Sequence[Run]) -> list[dict[str, Any]]
 
 def _troubles(run: Run, leaves: Sequence[str]) -> dict[str, Any] | None:
     """None: the run has none of these tasks. A count is null where the run doesn't give it."""
-    here = [found for leaf in leaves if isinstance(found := run.tasks.get(leaf), Mapping)]
+    tasks = run.record.results.tasks
+    here = [tasks[leaf] for leaf in leaves if leaf in tasks]
     if not here:
         return None
-    counts = {key: _sum(here, key) for key in ("n", *_TROUBLES)}
+    counts = {"n": _sum(task.n for task in here)}
+    counts |= {key: _sum(getattr(task, key).value for task in here) for key in _TROUBLES}
     covered = [counts[key] or 0 for key in ("n", "missing", "errors", "not_run")]
     return {**counts, "asked": sum(covered)}
 
 
-def _sum(entries: Sequence[Mapping[str, Any]], key: str) -> int | None:
-    known = [found[key] for found in entries if isinstance(found.get(key), int)]
-    return sum(known) if known else None
+def _sum(counts: Iterable[int | None]) -> int | None:
+    stated = [count for count in counts if count is not None]
+    return sum(stated) if stated else None
 
 
 def _leaves(run: Run, name: str) -> Iterator[str]:
-    members = (run.groups.get(name) or {}).get("members") or ()
-    if not members and name in run.tasks:
+    results = run.record.results
+    group = results.groups.get(name)
+    members = group.all_members if group else ()
+    if not members and name in results.tasks:
         yield name
-    for member in map(str, members):
+    for member in members:
         if member != name:
             yield from _leaves(run, member)
 
@@ -169,10 +175,9 @@ def _target(target: Target) -> dict[str, Any]:
 
 def _figure(run: Run, name: str, metric: str) -> dict[str, Any] | None:
     """As results.json has it, interval included."""
-    found = ((entry(run, name) or {}).get("metrics") or {}).get(metric)
-    if found is None or isinstance(found, Mapping):
-        return None if found is None else dict(found)
-    return {"value": found}
+    entry = run.entry(name)
+    figure = entry.metrics.get(metric) if entry else None
+    return figure.as_json() if figure else None
 
 
 def _parts(view: View, part: Part) -> list[dict[str, Any]]:

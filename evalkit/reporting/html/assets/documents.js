@@ -286,6 +286,7 @@ async function openAddress() {
   await showDocuments({ name, leaf: inside > 1 ? leaf : "" });
   state.list.select(state.found.indexOf(i), { quiet: true });
   openDocument(state, state.list.active());
+  byId("documents").scrollIntoView({ behavior: "instant" });
   return true;
 }
 

@@ -79,6 +79,7 @@ byId("foot").append(
     text: `Written by evalkit ${DATA.evalkit} on ${DATA.made.replace("T", " ").replace("+00:00", " UTC")}. Intervals are 95%. Differences are paired, document by document, as evalkit compare has them; verdicts are evalkit gate's. This page loads nothing from anywhere.`,
   }),
 );
+if (location.hash.startsWith("#doc=")) history.scrollRestoration = "manual";
 addEventListener("hashchange", openAddress);
 openAddress().then(() => {
   document.body.dataset.ready = "yes";
