@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # Minutes each. Begun first where files run side by side, so that none is left alone at the end.
 LONG = (
     "test_resume.py",
-    "test_vllm.py",
+    "test_engine.py",
+    "test_worker.py",
     "test_judging_runs.py",
     "test_parity.py",
     "test_instruct.py",
