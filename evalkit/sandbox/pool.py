@@ -22,8 +22,6 @@ _ATTEMPTS = 3
 _AHEAD = 2
 """Programs handed to a worker at a time: the next one waits there, not for this thread to be scheduled."""
 _FAILED_STARTS = 3
-_FATAL = "tests: "
-"""A verdict that trying again cannot change: the tests themselves are broken."""
 
 
 @dataclass
@@ -173,16 +171,15 @@ class Pool:
             raise EOFError
         item = worker.items.popleft()
         assert item.job is not None
-        verdict = item.job.verdict(message)
+        judged = item.job.judged(message)
         item.job.close()
         item.job = None
         with self._changed:
             self._judged_since_start += 1
-            again = verdict.verdict == "sandbox_error" and not verdict.reason.startswith(_FATAL)
-            if again and item.attempts < _ATTEMPTS:
+            if judged.again and item.attempts < _ATTEMPTS:
                 self._waiting.append(item)
                 return
-            self._done.append((item.key, verdict))
+            self._done.append((item.key, judged.verdict))
             self._changed.notify_all()
 
     def _start_again(self) -> bool:

@@ -6,6 +6,7 @@ import dataclasses
 import os
 import platform
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
@@ -20,6 +21,10 @@ __all__ = ["TIERS", "Sandbox", "Tier", "Tried"]
 Tier = Literal["auto", "namespaces", "landlock", "unsafe-none"]
 TIERS: tuple[Tier, ...] = ("auto", "namespaces", "landlock", "unsafe-none")
 _SAFE: tuple[Tier, ...] = ("namespaces", "landlock")
+_FILES, _FILES_EACH = 32, 8
+"""Descriptors that the sandbox needs beside those that are open already, and for each worker."""
+_DAY = 86400.0
+"""Seconds: the longest time limit for one program."""
 
 _MEND = """\
 Any one of these mends it:
@@ -70,6 +75,8 @@ class Sandbox:
             raise UsageError(f"no sandbox is called {tier!r}{nearest(tier, TIERS)}; there are {', '.join(TIERS)}")
         limits = limits or Limits()
         count = workers or len(_cpus())
+        _check_limits(limits)
+        _check_open_files(count)
         refused: list[Tried] = []
         for name in _SAFE if tier == "auto" else (tier,):
             try:
@@ -141,6 +148,40 @@ def _cpus() -> list[int]:
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
     return list(range(os.cpu_count() or 1))
+
+
+def _check_limits(limits: Limits) -> None:
+    """Raises UsageError for a limit that no kernel could hold: not a number, not above 0, or beyond counting."""
+    for name, most in (("seconds", _DAY), ("cpu", 2 * _DAY), ("cap", 20 * _DAY)):
+        value = getattr(limits, name)
+        if not 0 < value <= most:
+            raise UsageError(f"a sandbox limit of {value} ({name}); it must be above 0 and at most {most:.0f} s")
+    for name in ("memory", "threads", "files", "answer_bytes"):
+        value = getattr(limits, name)
+        if not 0 < value < 1 << 40:
+            raise UsageError(f"a sandbox limit of {value} ({name}); it must be above 0 and below 2**40")
+
+
+def _check_open_files(workers: int) -> None:
+    """Raises SandboxError where the limit on open files is too low for any tier: no other remedy would help."""
+    if platform.system() != "Linux":
+        return
+    import resource
+
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    needed = _open_files() + _FILES + _FILES_EACH * workers
+    if most != resource.RLIM_INFINITY and most < needed:
+        raise SandboxError(
+            f"this process may open {most} files (ulimit -n), and the sandbox needs {needed} with {workers} workers; "
+            f"raise the limit: ulimit -n {max(1024, 2 * needed)}"
+        )
+
+
+def _open_files() -> int:
+    try:
+        return sum(1 for _ in Path("/proc/self/fd").iterdir())
+    except OSError:
+        return 0
 
 
 def _tried(tier: str, workers: int, limits: Limits) -> Pool:

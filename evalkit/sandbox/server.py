@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from evalkit.errors import SandboxError
 from evalkit.sandbox.inside.limits import Limits
 from evalkit.types import Program, Verdict
 
-__all__ = ["Job", "Server"]
+__all__ = ["Job", "Judged", "Server"]
 
 _BOOT = """\
 import sys
@@ -29,7 +30,10 @@ del sys.path[0]
 server.main(sys.argv[2:])
 """
 _START_SECONDS = 60
-_LEAVE_SECONDS = 3
+_LEAVE_SECONDS = 12
+"""What the server gets to end its processes and itself. It takes a few milliseconds where the machine has time."""
+_KILLED_SECONDS = 5
+"""What processes get that the kernel ends because the server was killed."""
 _MAX_REPORT = 1 << 13
 
 
@@ -77,7 +81,7 @@ class Server:
         return self._process.pid
 
     def close(self) -> None:
-        """Returns when the server is gone, and it goes last: no process that it started is left then."""
+        """Ends the server and every process that it started, and returns when all of them are gone."""
         for end in (self._lifeline, *self.controls):
             # Closing alone says nothing while a process that was forked meanwhile holds the same end.
             with contextlib.suppress(OSError):
@@ -89,6 +93,17 @@ class Server:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(signal.SIGKILL)
             self._process.wait()
+        if self._process.returncode != 0:  # it could not wait for them itself
+            _wait_for_session(self._process.pid)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Judged:
+    """What a worker made of one program."""
+
+    verdict: Verdict
+    again: bool = False
+    """Whether trying again may give another verdict, which then is the right one."""
 
 
 class Job:
@@ -106,28 +121,48 @@ class Job:
             os.close(fd)
         self._sent = []
 
-    def verdict(self, message: bytes) -> Verdict:
+    def judged(self, message: bytes) -> Judged:
         """From what the worker saw and what the tester reported; a limit that was reached outweighs a report."""
         how, detail, seconds = json.loads(message)
         seconds = round(float(seconds), 6)
         if how == "lost":
-            return Verdict("sandbox_error", str(detail), seconds)
+            return Judged(Verdict("sandbox_error", str(detail), seconds), again=True)
+        if how == "killed":
+            # Where it happens again and again it is the program's doing, and the program's failure.
+            return Judged(Verdict("failed", f"exit: {detail}", seconds), again=True)
         if how == "gone":
             if detail.endswith("SIGXCPU"):
-                return Verdict("timed_out", "out of CPU time", seconds)
-            return Verdict("failed", f"exit: {detail}", seconds)
+                return Judged(Verdict("timed_out", "out of CPU time", seconds))
+            return Judged(Verdict("failed", f"exit: {detail}", seconds))
         if how != "done":
-            return Verdict(how, str(detail), seconds)
+            return Judged(Verdict(how, str(detail), seconds))
         try:
             name, reason = json.loads(os.read(self._report, _MAX_REPORT))
         except (OSError, ValueError):
-            return Verdict("sandbox_error", "the tester said nothing", seconds)
-        return Verdict(name, str(reason), seconds)
+            return Judged(Verdict("sandbox_error", "the tester reported nothing", seconds), again=True)
+        # Tests that do not run are no program's fault, and do not run a second time either.
+        return Judged(Verdict(name, str(reason), seconds))
 
     def close(self) -> None:
         for fd in (self._report, *self._sent):
             os.close(fd)
         self._sent = []
+
+
+def _wait_for_session(leader: int) -> None:
+    """Waits until no process of the session is left: the kernel kills workers with the server, programs with workers."""
+    deadline = time.monotonic() + _KILLED_SECONDS
+    while _session_has_processes(leader) and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
+def _session_has_processes(leader: int) -> bool:
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, _, session = stat.read_bytes().rpartition(b")")[2].split()[:4]
+            if int(session) == leader and state != b"Z":
+                return True
+    return False
 
 
 def _packets() -> int:

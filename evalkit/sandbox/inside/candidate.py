@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import os
+import resource
 import sys
 import types
 from typing import Any, NoReturn
@@ -16,22 +17,24 @@ from .peer import Peer, Proxy
 __all__ = ["MODULE", "run"]
 
 MODULE = "candidate"
-_INBOX, _OUTBOX = 900, 901
-"""High numbers, out of the way of code that closes or replaces whatever it finds open."""
+_HIGH = 900
+"""The pipes to the tester get this number and the next, or the highest that the limit on open files allows: out of the
+way of code that closes or replaces the descriptors it finds."""
 
 
 def run(source: int, inbox: int, outbox: int, confinement: Confinement, limits: Limits) -> NoReturn:
     try:
         text = _read(source).decode("utf-8", "surrogatepass")
-        os.dup2(inbox, _INBOX)
-        os.dup2(outbox, _OUTBOX)
-        close_but(confinement.rules, _INBOX, _OUTBOX)
+        high = min(_HIGH, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 2)
+        os.dup2(inbox, high)
+        os.dup2(outbox, high + 1)
+        close_but(confinement.rules, high, high + 1)
         confinement.apply(limits)
         if confinement.rules >= 0:
             os.close(confinement.rules)
         module = types.ModuleType(MODULE)
         sys.modules[MODULE] = module
-        Peer(_INBOX, _OUTBOX, _operations(module, text), Borrowed, _gone, limits.answer_bytes).serve()
+        Peer(high, high + 1, _operations(module, text), Borrowed, _gone, limits.answer_bytes).serve()
     finally:
         os._exit(70)
 

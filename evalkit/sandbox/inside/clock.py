@@ -12,8 +12,10 @@ __all__ = ["Clock"]
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _SLACK = 64 << 20
 """Resident memory besides a program's own: the interpreter's, and pages shared with the worker."""
-_THREADS_FROM_END = -33
-"""Place in /proc/PID/stat, counted from the end because the name near its start may hold blanks."""
+_STATE, _THREADS = 0, 17
+"""Places in /proc/PID/stat, counted from the field after the process's name."""
+_MAIN_THREAD = 1
+"""A program may start `limits.threads` threads besides the one it runs in."""
 
 
 class _Account:
@@ -65,33 +67,41 @@ class Clock:
         if max(_cpu_seconds(self._candidate), _cpu_seconds(self._tester) - self._cpu_before) > limits.cpu:
             return "timed_out", f"more than {limits.cpu:g} s of CPU time"
         for pid in (self._candidate, self._tester):
-            if self._figure(pid, "statm", 1) * _PAGE > limits.memory + _SLACK:
+            if self._resident_pages(pid) * _PAGE > limits.memory + _SLACK:
                 return "memory", f"more than {limits.memory >> 20} MiB"
-            if self._figure(pid, "stat", _THREADS_FROM_END) > limits.threads:
+            if self._threads(pid) > limits.threads + _MAIN_THREAD:
                 return "failed", f"exit: more than {limits.threads} threads"
         return None
 
     def _schedule(self, pid: int) -> tuple[float, float]:
         """Seconds that the process's first thread ran, and waited to run."""
-        fields = self._fields(pid, "schedstat")
+        fields = self._read(pid, "schedstat").split()
         return (int(fields[0]) / 1e9, int(fields[1]) / 1e9) if len(fields) > 1 else (0.0, 0.0)
 
     def _runnable(self, pid: int) -> bool:
-        return b") R " in b" ".join(self._fields(pid, "stat"))
+        return self._stat(pid)[_STATE : _STATE + 1] == [b"R"]
 
-    def _figure(self, pid: int, name: str, place: int) -> int:
-        fields = self._fields(pid, name)
-        return int(fields[place]) if fields else 0
+    def _threads(self, pid: int) -> int:
+        fields = self._stat(pid)
+        return int(fields[_THREADS]) if len(fields) > _THREADS else 0
 
-    def _fields(self, pid: int, name: str) -> list[bytes]:
+    def _stat(self, pid: int) -> list[bytes]:
+        """The fields of /proc/PID/stat after the name, which the process itself can set to any text."""
+        return self._read(pid, "stat").rpartition(b")")[2].split()
+
+    def _resident_pages(self, pid: int) -> int:
+        fields = self._read(pid, "statm").split()
+        return int(fields[1]) if len(fields) > 1 else 0
+
+    def _read(self, pid: int, name: str) -> bytes:
         try:
             fd = os.open(f"{pid}/{name}", os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._proc)
         except OSError:
-            return []
+            return b""
         try:
-            return os.read(fd, 1024).split()
+            return os.read(fd, 1024)
         except OSError:
-            return []
+            return b""
         finally:
             os.close(fd)
 

@@ -138,6 +138,8 @@ class Peer:
         except (TypeError, ValueError, AttributeError):
             self._broken("an exception of no known form")
         for attempt in (args if isinstance(args, tuple) else (text,), (text,)):
+            if not _safe_arguments(kind, attempt):
+                continue
             try:
                 return kind(*attempt)
             except Exception:
@@ -268,6 +270,17 @@ def _unchanged(now: Any, was: Any) -> bool:
     if isinstance(now, (set, frozenset)):
         return not now - was
     return all(map(operator.is_, now, was))
+
+
+def _safe_arguments(kind: type[BaseException], arguments: tuple[Any, ...]) -> bool:
+    """False for a UnicodeError whose positions lie outside of its text: C code reads there, and crashes."""
+    if not issubclass(kind, UnicodeError) or len(arguments) < 4:
+        return True
+    text, start, end = arguments[-4:-1]
+    try:
+        return bool(0 <= start <= end <= len(text))
+    except TypeError:
+        return False
 
 
 def _builtin_base(kind: type) -> type:

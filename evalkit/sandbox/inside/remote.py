@@ -1,31 +1,88 @@
-"""An object of the candidate's, seen from the tests.
+"""Objects of the candidate's, as the tests see them.
 
-It behaves as the object does, with one exception: against a value of the tests' own it has no say. It equals none,
-compares with none, and arithmetic with one gives another remote object or nothing. So an object that claims to
-equal everything equals nothing that a test expects.
+An object behaves as it does in the candidate, with one exception: where a value of the tests' own takes part, the
+candidate has no say. An object equals no value of the tests', cannot be ordered against one, and arithmetic with one
+gives something that cannot be turned into a plain value. Otherwise an object could claim to equal every expected
+answer, or to differ from each by 0.0.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from .peer import Proxy
+from .peer import Peer, Proxy
 
-__all__ = ["Remote"]
+__all__ = ["Arithmetic", "Remote", "TesterPeer", "mark_class"]
+
+_CONVERSIONS = frozenset(("bool", "float", "hash", "index", "int", "len", "repr", "str"))
+"""Operations that change nothing in the candidate, so that asking twice in a row must give the same answer."""
+_LOOKUPS = frozenset(("get", "name"))
+
+
+class TesterPeer(Peer):
+    """The tester's end. It holds the candidate to what any honest program does."""
+
+    stop_iteration_expected = False
+    """Whether the tests name StopIteration. Where they do not, none comes out of a call: raised inside a `map` or a
+    `zip` of the tests', it would end their loop before anything was compared."""
+    changes = 0
+    """Counts the operations so far that may have changed an object of the candidate's."""
+
+    def ask(self, operation: str, *arguments: Any, **named: Any) -> Any:
+        if operation not in _CONVERSIONS:
+            self.changes += 1
+        try:
+            value = super().ask(operation, *arguments, **named)
+        except (StopIteration, StopAsyncIteration) as error:
+            if operation == "next" or self.stop_iteration_expected:
+                raise
+            raise RuntimeError(f"the program raised {type(error).__name__}") from None
+        return _without_catch_alls(value) if operation in _LOOKUPS else value
+
+
+def _without_catch_alls(value: Any) -> Any:
+    """The value with AssertionError and its base classes replaced by subclasses of them.
+
+    A test that says `except TheirError:` would otherwise catch its own failing assertion where TheirError is Exception.
+    """
+    if type(value) is tuple:
+        return tuple(map(_without_catch_alls, value))
+    if isinstance(value, type) and issubclass(AssertionError, value) and issubclass(value, BaseException):
+        return type(value.__name__, (value,), {"__module__": "candidate"})
+    return value
+
+
+def _peer(target: Proxy) -> TesterPeer:
+    peer: TesterPeer = object.__getattribute__(target, "_peer")
+    return peer
 
 
 def _ask(target: Proxy, operation: str, *arguments: Any, **named: Any) -> Any:
-    return object.__getattribute__(target, "_peer").ask(operation, target, *arguments, **named)
+    return _peer(target).ask(operation, target, *arguments, **named)
 
 
 class Remote(Proxy):
-    __slots__ = ()
+    """An object that the candidate made or returned."""
+
+    __slots__ = ("_answers", "_from_class", "_is_class")
+
+    def __init__(self, peer: Peer, number: int, word: str) -> None:
+        super().__init__(peer, number, word)
+        object.__setattr__(self, "_answers", None)
+        object.__setattr__(self, "_is_class", False)
+        object.__setattr__(self, "_from_class", False)
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
-        return _ask(self, "call", *arguments, **named)
+        result = _ask(self, "call", *arguments, **named)
+        if isinstance(result, Remote) and object.__getattribute__(self, "_is_class"):
+            object.__setattr__(result, "_from_class", True)
+        return result
 
     def __getattr__(self, name: str) -> Any:
-        return _ask(self, "get", name)
+        value = _ask(self, "get", name)
+        if isinstance(value, Remote) and object.__getattribute__(self, "_is_class"):
+            mark_class(value)  # another way to make an instance, such as a class method
+        return value
 
     def __setattr__(self, name: str, value: Any) -> None:
         _ask(self, "set", name, value)
@@ -40,28 +97,28 @@ class Remote(Proxy):
         return _ask(self, "next")
 
     def __len__(self) -> int:
-        return _whole(_ask(self, "len"))
+        return _whole(_converted(self, "len"))
 
     def __bool__(self) -> bool:
-        return _ask(self, "bool") is True
+        return _converted(self, "bool") is True
 
     def __str__(self) -> str:
-        return _text(_ask(self, "str"))
+        return _text(_converted(self, "str"))
 
     def __repr__(self) -> str:
-        return _text(_ask(self, "repr"))
+        return _text(_converted(self, "repr"))
 
     def __hash__(self) -> int:
-        return _whole(_ask(self, "hash"))
+        return _whole(_converted(self, "hash"))
 
     def __int__(self) -> int:
-        return _whole(_ask(self, "int"))
+        return _whole(_converted(self, "int"))
 
     def __index__(self) -> int:
-        return _whole(_ask(self, "index"))
+        return _whole(_converted(self, "index"))
 
     def __float__(self) -> float:
-        value = _ask(self, "float")
+        value = _converted(self, "float")
         if type(value) is not float:
             raise TypeError("__float__ returned non-float")
         return value
@@ -76,7 +133,7 @@ class Remote(Proxy):
         _ask(self, "drop", key)
 
     def __contains__(self, wanted: Any) -> bool:
-        # The tests compare; the object's own word would decide otherwise.
+        # The tests compare the items. The object itself could claim to contain anything.
         return any(item is wanted or item == wanted for item in self)
 
     def __enter__(self) -> Any:
@@ -90,6 +147,60 @@ class Remote(Proxy):
 
     def __subclasscheck__(self, value: Any) -> bool:
         return isinstance(value, Remote) and _ask(value, "issubclass", self) is True
+
+
+class Arithmetic(Proxy):
+    """What arithmetic gave in which a value of the tests', or the result of a function, took part.
+
+    It can go on into more arithmetic and back to the candidate. It is never a number, a text, true or empty, since the
+    candidate saw the tests' value and could choose whatever passes.
+    """
+
+    __slots__ = ()
+    __hash__ = None  # type: ignore[assignment]
+
+    def __bool__(self) -> bool:
+        raise TypeError(_NO_VALUE)
+
+    def __eq__(self, other: object) -> bool:
+        return self._compared("eq", other)
+
+    def __ne__(self, other: object) -> bool:
+        return self._compared("ne", other)
+
+    def _compared(self, operation: str, other: object) -> bool:
+        # Only an instance that the tests made of the candidate's own class is the candidate's to compare.
+        if isinstance(other, Remote) and _from_class(other):
+            return _ask(self, operation, other) is True
+        raise TypeError(_NO_VALUE)
+
+    def __repr__(self) -> str:
+        return "<the result of arithmetic in the program>"
+
+
+_NO_VALUE = "the result of arithmetic with an object of the program has no value for the tests"
+
+
+def mark_class(value: Any) -> None:
+    """Says that the tests take this object for a class of the candidate's: what it makes may do its own arithmetic."""
+    if isinstance(value, Remote):
+        object.__setattr__(value, "_is_class", True)
+
+
+def _from_class(value: Any) -> bool:
+    return isinstance(value, Remote) and object.__getattribute__(value, "_from_class") is True
+
+
+def _converted(target: Remote, operation: str) -> Any:
+    """The object as a plain value: the same one again until something is done that may change it."""
+    answers: dict[str, tuple[int, Any]] | None = object.__getattribute__(target, "_answers")
+    if answers is None:
+        answers = {}
+        object.__setattr__(target, "_answers", answers)
+    changes = _peer(target).changes
+    if operation not in answers or answers[operation][0] != changes:
+        answers[operation] = (changes, _ask(target, operation))
+    return answers[operation][1]
 
 
 def _whole(value: Any) -> int:
@@ -113,31 +224,48 @@ def _comparison(operation: str) -> Any:
     return compare
 
 
-def _arithmetic(operation: str, reflected: bool) -> Any:
-    def compute(self: Remote, other: Any) -> Any:
-        if isinstance(other, Remote):
-            return _ask(self, operation, other)
-        ask = object.__getattribute__(self, "_peer").ask
+def _binary(operation: str, reflected: bool) -> Any:
+    def compute(self: Proxy, other: Any) -> Any:
+        ask = _peer(self).ask
         result = ask(operation, other, self) if reflected else ask(operation, self, other)
-        return result if isinstance(result, Remote) else NotImplemented
+        own = _from_class(self) or _from_class(other)
+        if own and isinstance(other, Remote):
+            return _marked_instance(result)
+        if not isinstance(result, Remote):
+            return NotImplemented
+        return _marked_instance(result) if own else _as_arithmetic(result)
 
     return compute
 
 
 def _unary(operation: str) -> Any:
-    def compute(self: Remote) -> Any:
+    def compute(self: Proxy) -> Any:
         result = _ask(self, operation)
         if not isinstance(result, Remote):
             raise TypeError(f"bad operand type for unary {operation}")
-        return result
+        if _from_class(self):
+            return _marked_instance(result)
+        return result if isinstance(self, Remote) else _as_arithmetic(result)
 
     return compute
 
 
+def _marked_instance(value: Any) -> Any:
+    if isinstance(value, Remote):
+        object.__setattr__(value, "_from_class", True)
+    return value
+
+
+def _as_arithmetic(result: Remote) -> Arithmetic:
+    """A second view of the same object: the object may well be one that the tests have already."""
+    return Arithmetic(_peer(result), object.__getattribute__(result, "_number"), "")
+
+
 for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
     setattr(Remote, f"__{_name}__", _comparison(_name))
-for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and_", "or_", "xor"):
-    setattr(Remote, f"__{_name.rstrip('_')}__", _arithmetic(_name, reflected=False))
-    setattr(Remote, f"__r{_name.rstrip('_')}__", _arithmetic(_name, reflected=True))
-for _name in ("neg", "pos", "invert"):
-    setattr(Remote, f"__{_name}__", _unary(_name))
+for _class in (Remote, Arithmetic):
+    for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and_", "or_", "xor"):
+        setattr(_class, f"__{_name.rstrip('_')}__", _binary(_name, reflected=False))
+        setattr(_class, f"__r{_name.rstrip('_')}__", _binary(_name, reflected=True))
+    for _name in ("neg", "pos", "invert"):
+        setattr(_class, f"__{_name}__", _unary(_name))

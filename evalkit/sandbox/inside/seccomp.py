@@ -17,12 +17,12 @@ __all__ = ["Filter"]
 
 _ALWAYS = """
     read write close fstat stat lstat newfstatat statx lseek poll ppoll select pselect6 mmap mprotect munmap mremap
-    brk madvise futex rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigtimedwait rt_sigsuspend
+    brk madvise rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigtimedwait rt_sigsuspend
     sigaltstack readv writev pread64 pwrite64 access faccessat faccessat2 pipe pipe2 sched_yield dup dup2 dup3
-    pause nanosleep clock_nanosleep clock_gettime clock_getres gettimeofday time times getitimer setitimer alarm
-    getpid gettid getppid getpgrp getpgid getsid getuid geteuid getgid getegid getresuid getresgid getgroups
-    exit exit_group wait4 waitid uname getcwd umask getrlimit setrlimit getrusage sysinfo getpriority
-    sched_getaffinity getcpu getdents64 getrandom set_tid_address set_robust_list rseq close_range
+    pause nanosleep gettimeofday time times getitimer setitimer alarm
+    getpid gettid getppid getpgrp getuid geteuid getgid getegid getresuid getresgid getgroups
+    exit exit_group wait4 waitid uname getcwd umask getrlimit setrlimit getrusage sysinfo
+    getcpu getdents64 getrandom set_tid_address set_robust_list rseq close_range
     epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait eventfd2 recvfrom recvmsg shutdown
 """.split()
 
@@ -35,6 +35,12 @@ _FCNTL = (0, 1, 2, 3, 4, 5, 6, 7, 1030, 1031, 1032)
 _IOCTL = (0x541B, 0x5421, 0x5450, 0x5451, 0x5401, 0x5413)
 # A thread's name, and the names of anonymous memory. PR_SET_PDEATHSIG must stay out of reach.
 _PRCTL = (15, 16, 0x53564D41)
+# The plain futex operations. Those with priority inheritance (6 to 8, 11 to 13) take the thread id of any process and
+# say whether it exists.
+_FUTEX = (0, 1, 3, 4, 5, 9, 10)
+_FUTEX_OPERATION = 0x7F
+# The machine's clocks, and the caller's own CPU time. A negative number otherwise names another process's CPU time.
+_CLOCKS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, -6 & 0xFFFFFFFF, -2 & 0xFFFFFFFF)
 _AF_UNIX = 1
 _O_TRUNC = 0o1000
 
@@ -44,7 +50,7 @@ _ALLOW = 0x7FFF0000
 _KILL = 0x80000000
 _ERRNO = 0x00050000
 
-_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN, _JUMP = 0x20, 0x15, 0x35, 0x45, 0x06, 0x05
+_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN, _JUMP, _MASK = 0x20, 0x15, 0x35, 0x45, 0x06, 0x05, 0x54
 _NR, _ARCH, _ARGUMENTS = 0, 4, 16
 
 Instruction = tuple[int, int, int, int]
@@ -52,6 +58,7 @@ Block = tuple[Instruction, ...]
 
 _PASS: Instruction = (_RETURN, 0, 0, _ALLOW)
 _REFUSE: Instruction = (_RETURN, 0, 0, _ERRNO | errno.EPERM)
+_ABSENT: Instruction = (_RETURN, 0, 0, _ERRNO | errno.ENOSYS)
 _PID = 0x7FFFFFFE
 """Stands for the process's own pid until it is known."""
 
@@ -104,7 +111,15 @@ def _blocks(landlock_abi: int) -> dict[str, Block]:
     blocks["kill"] = blocks["tgkill"] = _one_of(0, (_PID,))
     blocks["clone"] = (_low(0), (_ANY_BIT, 2, 0, _CLONE_FORBIDDEN), (_ANY_BIT, 0, 1, _CLONE_THREAD), _PASS, _REFUSE)
     # The C library falls back to clone, whose flags can be seen from here.
-    blocks["clone3"] = ((_RETURN, 0, 0, _ERRNO | errno.ENOSYS),)
+    blocks["clone3"] = (_ABSENT,)
+    for name in ("clock_gettime", "clock_getres", "clock_nanosleep"):
+        blocks[name] = _one_of(0, _CLOCKS)
+    # Asked about another process, each of these says whether it exists.
+    blocks["getpgid"] = blocks["getsid"] = _one_of(0, (0, _PID))
+    # The C library asks about a thread by its number, and does without an answer where there is no such call.
+    blocks["sched_getaffinity"] = _one_of(0, (0, _PID), otherwise=_ABSENT)
+    blocks["getpriority"] = (_low(0), (_EQUAL, 0, 3, 0), _low(1), (_EQUAL, 0, 1, 0), _PASS, _REFUSE)
+    blocks["futex"] = _one_of(1, _FUTEX, mask=_FUTEX_OPERATION)
     # With a destination address this would reach named sockets.
     blocks["sendto"] = (_low(4), (_EQUAL, 0, 3, 0), _high(4), (_EQUAL, 0, 1, 0), _PASS, _REFUSE)
     for name, flags in (("open", 1), ("openat", 2)):
@@ -114,10 +129,12 @@ def _blocks(landlock_abi: int) -> dict[str, Block]:
     return blocks
 
 
-def _one_of(argument: int, values: tuple[int, ...]) -> Block:
+def _one_of(argument: int, values: tuple[int, ...], mask: int = 0xFFFFFFFF, otherwise: Instruction = _REFUSE) -> Block:
+    """Allows the call where the argument's low word, under the mask, is one of the values."""
     last = len(values) - 1
     tests = [(_EQUAL, last - i, int(i == last), value) for i, value in enumerate(values)]
-    return (_low(argument), *tests, _PASS, _REFUSE)
+    masked = [] if mask == 0xFFFFFFFF else [(_MASK, 0, 0, mask)]
+    return (_low(argument), *masked, *tests, _PASS, otherwise)
 
 
 def _intervals(blocks: dict[int, Block]) -> list[tuple[int, Block]]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import _socket
+import _thread
 import contextlib
+import ctypes
 import gc
 import io
 import json
@@ -23,8 +25,15 @@ __all__ = ["main"]
 
 _LEAVING = 0.3
 """Seconds that workers get to end their programs when the harness is gone."""
-_REAPING = 1.0
+_REAPING = 10.0
 """Seconds that the kernel gets to end what was killed."""
+_NOT_ALL_ENDED = 3
+"""The exit status where that was not enough."""
+
+_THREAD_STACK = 2 << 20
+"""Bytes of stack for each thread of a program. The usual 8 MiB, 64 times, would be all of its memory."""
+_M_ARENA_MAX, _ARENAS = -8, 2
+"""The C library reserves 64 MiB of addresses for each heap, and by default makes one for every few threads."""
 
 _WARM = """
     math cmath re typing collections collections.abc itertools functools string random copy operator heapq bisect
@@ -43,6 +52,7 @@ def main(arguments: list[str]) -> NoReturn:
     try:
         watched = os.pidfd_open(harness) if hasattr(os, "pidfd_open") else -1
         _warm_up()
+        _make_threads_small()
         os.environ.clear()
         limits = Limits(**json.loads(limits_text))
         confinement = Confinement.enter(tier)
@@ -67,6 +77,13 @@ def _warm_up() -> None:
     gc.collect()
     # Untouched by collections, pages stay shared with the processes forked.
     gc.freeze()
+
+
+def _make_threads_small() -> None:
+    """So that as many threads as the limits allow fit into the address space that they allow."""
+    _thread.stack_size(_THREAD_STACK)
+    with contextlib.suppress(AttributeError, OSError):  # not every C library has it, or needs it
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
 
 
 def _quiet_streams() -> None:
@@ -116,16 +133,16 @@ def _wait(lifeline: int, harness: int, workers: list[int]) -> NoReturn:
     for pid in watched.values() if hasattr(os, "pidfd_open") else workers:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    _reap()
-    os._exit(0)
+    os._exit(0 if _reap() else _NOT_ALL_ENDED)
 
 
-def _reap() -> None:
-    """Until nothing is left of all that was started: who sees this process end knows that."""
+def _reap() -> bool:
+    """Waits until every process that was started is gone; False where some are left after the time for it."""
     deadline = time.monotonic() + _REAPING
     while time.monotonic() < deadline:
         try:
             if os.waitpid(-1, os.WNOHANG)[0] == 0:
                 time.sleep(0.002)
         except ChildProcessError:
-            return
+            return True
+    return False

@@ -20,13 +20,15 @@ from typing import Any, NoReturn
 from .confine import Confinement
 from .descriptors import receive
 from .limits import Limits
-from .peer import Peer
-from .remote import Remote
+from .names import TestNames, looks_like_a_class
+from .remote import Remote, TesterPeer, mark_class
 
-__all__ = ["DONE", "GONE", "LEAVING", "PROGRAMS", "serve"]
+__all__ = ["CRASHED", "DONE", "GONE", "LEAVING", "PROGRAMS", "serve"]
 
 DONE, LEAVING, GONE = b"d", b"l", b"g"
 """To the worker: reported; reported, and this process ends; the candidate is no longer there, and this one ends."""
+CRASHED = 97
+"""The exit status where the program brought this process into a state that it cannot go on from."""
 PROGRAMS = 200
 """How many one process judges."""
 
@@ -37,21 +39,25 @@ _TESTS = "tests"
 def serve(link: _socket.socket, confinement: Confinement, limits: Limits) -> NoReturn:
     try:
         confinement.apply(limits, PROGRAMS)
+    except BaseException:
+        os._exit(1)
+    try:
         before = dict(vars(builtins))
         for count in range(1, PROGRAMS + 1):
             message, fds = receive(link, 4)
             if not message:
                 break
-            _Exam(link, fds, limits).run()
+            exam = _Exam(link, fds, limits)
+            exam.run()
             for fd in fds:
                 os.close(fd)
-            stays = count < PROGRAMS and _untouched(before)
+            stays = count < PROGRAMS and not exam.loaded_a_module and _untouched(before)
             link.send(DONE if stays else LEAVING)
             if not stays:
                 break
         os._exit(0)
     finally:
-        os._exit(1)
+        os._exit(CRASHED)
 
 
 def _untouched(before: dict[str, Any]) -> bool:
@@ -73,33 +79,6 @@ def _compiled(text: str, name: str) -> types.CodeType:
     return compile(text, name, "exec", dont_inherit=True, optimize=0)
 
 
-class _Space(dict[str, Any]):
-    """The tests' globals. A name that neither they nor the language define is looked up in the candidate."""
-
-    def __init__(self, peer: Peer) -> None:
-        super().__init__(__name__=_TESTS, __builtins__=builtins)
-        self._peer = peer
-
-    def __missing__(self, name: str) -> Any:
-        # Were the candidate asked first, its own `abs` or `len` would judge it.
-        if hasattr(builtins, name):
-            raise KeyError(name)
-        found, value = self._peer.ask("name", name)
-        if found is not True:
-            raise KeyError(name)
-        if isinstance(value, Remote) and object.__getattribute__(value, "_word") == "module":
-            value = self._module(value)
-        return value
-
-    def _module(self, value: Any) -> Any:
-        """A module that the candidate imported is taken from here, where nobody changed it."""
-        name = str(value.__name__)
-        if name.partition(".")[0] not in sys.stdlib_module_names:
-            return value
-        __import__(name)
-        return sys.modules[name]
-
-
 class _Exam:
     """One program's."""
 
@@ -110,15 +89,21 @@ class _Exam:
         self._tests: str = job["tests"]
         self._prelude: str = job["prelude"]
         self._entry: str | None = job["entry_point"]
-        self._peer = Peer(inbox, outbox, self._offered(), Remote, self._broken, limits.answer_bytes)
+        self._peer = TesterPeer(inbox, outbox, self._offered(), Remote, self._broken, limits.answer_bytes)
+        self._peer.stop_iteration_expected = "StopIteration" in self._tests or "StopAsyncIteration" in self._tests
+        self._names = TestNames(self._peer, self._tests, self._entry, _TESTS)
 
     def run(self) -> None:
         verdict, reason = self._judge()
         self._peer.close()
         self._say(verdict, reason)
 
+    @property
+    def loaded_a_module(self) -> bool:
+        return self._names.loaded_a_module
+
     def _judge(self) -> tuple[str, str]:
-        space = _Space(self._peer)
+        space = self._names
         sys.modules[_TESTS] = types.ModuleType(_TESTS)
         try:  # while the candidate starts
             if not self._tests.strip():
@@ -139,6 +124,8 @@ class _Exam:
                 return "failed", f"no such function: {self._entry}"
             if not isinstance(function, Remote) or self._peer.ask("callable", function) is not True:
                 return "failed", f"no such function: {self._entry} is not callable"
+            if looks_like_a_class(self._entry):
+                mark_class(function)
             space[self._entry] = function
             exec(tests, space)
             check: Callable[[Any], Any] | None = dict.get(space, "check")

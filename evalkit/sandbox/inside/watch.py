@@ -34,7 +34,8 @@ class Ended:
 
     how: str
     """`done`: the tester has reported. `gone`: and what it reports is that the candidate is gone.
-    `lost`: the tester died without. Else the verdict of a limit."""
+    `lost`: the tester died before it reported. `killed`: it died as only a program can make it die: by a signal, or out
+    of what it needs to go on. Else the verdict of a limit."""
     detail: str
     seconds: float
 
@@ -145,7 +146,9 @@ class Worker:
             return "gone", ""
         status = self._end_tester()
         if os.WIFSIGNALED(status):
-            return "lost", f"the tester was killed by signal {os.WTERMSIG(status)}"
+            return "killed", f"the tests' process was killed by {signal.Signals(os.WTERMSIG(status)).name}"
+        if os.WEXITSTATUS(status) == tester.CRASHED:
+            return "killed", "the tests' process could not go on"
         return "lost", f"the tester ended with status {os.WEXITSTATUS(status)}"
 
     def _how_it_died(self) -> str:

@@ -18,6 +18,9 @@ from typing import Any
 __all__ = ["MAX_DEPTH", "Malformed", "Untransferable", "decode", "encode", "refill"]
 
 MAX_DEPTH = 150
+_MAX_HEIGHT = 1000
+"""How deep containers may lie in each other by way of references. The C code that frees a deque calls itself for each
+deque inside it, and would overflow the stack of the process that reads such a message."""
 
 _INT = struct.Struct("<q")
 _FLOAT = struct.Struct("<d")
@@ -286,6 +289,10 @@ class _Decoder:
         self.at = 0
         self.resolve = resolve
         self.containers = containers
+        self.heights = [0] * len(containers)
+        """For each container how many lie in each other inside it; 0 while it is being read."""
+        self.tallest = 0
+        """The greatest height among the values read so far inside the container that is being read."""
 
     def size(self) -> int:
         (size,) = _SIZE.unpack_from(self.data, self.at)
@@ -322,15 +329,24 @@ class _Decoder:
             return _SINGLES[tag]
         if depth > MAX_DEPTH + 4:
             raise Malformed("nested too deep")
-        if tag in _READERS:
-            return _READERS[tag](self, depth)
-        raise Malformed(f"no such tag {tag!r}")
+        if tag not in _READERS:
+            raise Malformed(f"no such tag {tag!r}")
+        place, beside, self.tallest = len(self.heights), self.tallest, 0
+        value = _READERS[tag](self, depth)
+        height = self.tallest + 1
+        if height > _MAX_HEIGHT:
+            raise Malformed("nested too deep by references")
+        if tag in _KEPT:
+            self.heights[place] = height
+        self.tallest = max(beside, height)
+        return value
 
     def items(self, depth: int) -> list[Any]:
         return [self.take(depth + 1) for _ in range(self.size())]
 
     def keep(self, container: Any) -> Any:
         self.containers.append(container)
+        self.heights.append(0)
         return container
 
     def list_(self, depth: int) -> Any:
@@ -356,13 +372,15 @@ class _Decoder:
 
     def deque_(self, depth: int) -> Any:
         at = len(self.containers)
-        self.containers.append(None)
+        self.keep(None)
         items = self.items(depth)
         self.containers[at] = deque(items, self.take(depth))
         return self.containers[at]
 
     def same(self, depth: int) -> Any:
-        return self.containers[self.number()]
+        number = self.number()
+        self.tallest = self.heights[number]
+        return self.containers[number]
 
     def big(self, depth: int) -> int:
         return int.from_bytes(self.blob(), "little", signed=True)
@@ -395,6 +413,8 @@ class _Decoder:
         return self.resolve(self.number(), "")
 
 
+_KEPT = frozenset((b"l", b"d", b"S", b"q", b"B", b"L", b"D"))
+"""Tags of the containers that a later part of the message can refer to."""
 _READERS: dict[bytes, Callable[[_Decoder, int], Any]] = {
     b"l": _Decoder.list_,
     b"t": lambda self, depth: tuple(self.items(depth)),
