@@ -150,7 +150,7 @@ class Job:
 
 
 def _wait_for_session(leader: int) -> None:
-    """Waits until no process of the session is left: the kernel kills workers with the server, programs with workers."""
+    """Waits until no process of the session is left. The kernel ends workers with the server, programs with workers."""
     deadline = time.monotonic() + _KILLED_SECONDS
     while _session_has_processes(leader) and time.monotonic() < deadline:
         time.sleep(0.005)
@@ -158,7 +158,7 @@ def _wait_for_session(leader: int) -> None:
 
 def _session_has_processes(leader: int) -> bool:
     for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
             state, _, _, session = stat.read_bytes().rpartition(b")")[2].split()[:4]
             if int(session) == leader and state != b"Z":
                 return True
