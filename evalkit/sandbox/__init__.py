@@ -1,10 +1,10 @@
-"""Runs untrusted programs and says what became of them. Knows nothing of tasks.
+"""Runs untrusted programs against their tests and returns a verdict for each. It knows nothing of tasks.
 
-sandbox     Sandbox: choose a tier, submit programs, take verdicts
-pool        the thread that feeds the workers, retries, and restarts a dead server
-server      starting the server process and speaking with it
-canaries    what is tried before a tier is trusted
-inside/     what runs in the server: standard library only
+sandbox     Sandbox: choose a tier, submit programs, collect verdicts
+pool        the thread that hands programs to the workers, retries, and restarts a dead server
+server      starts the server process and exchanges messages with it
+canaries    the attempts to escape that must fail before a tier is used
+inside/     the code that runs in the server process: standard library only
 """
 
 from evalkit.sandbox.inside.limits import Limits

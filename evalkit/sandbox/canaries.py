@@ -1,4 +1,4 @@
-"""What is tried at every start: one program that must pass, and attempts at the world outside that must fail."""
+"""Checks a tier before it is used: one plain program must pass, and attempts to reach outside must fail."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ __all__ = ["CANARIES", "Canary", "check"]
 
 @dataclass(frozen=True)
 class Canary:
-    """An attempt: the body of a function that returns `reached` where it gets out."""
+    """An attempt to reach outside: the body of a function. Where the body raises nothing, the attempt worked."""
 
     name: str
     body: str
 
     def program(self, secret: str) -> Program:
+        """The attempt with tests that pass where it was refused. `secret` is a file outside the sandbox."""
         lines = "\n".join("        " + line for line in self.body.strip().splitlines())
         source = (
             "import ctypes, os, socket, sys\n"
@@ -62,11 +63,11 @@ _WORKS = Program(
 
 
 _TRIES = 3
-"""On a busy machine, and with the caller's own short limit, a canary may run out of time: that says nothing yet."""
+"""A canary that runs out of time is tried again: the machine may be busy, and the caller's time limit short."""
 
 
 def check(pool: Pool) -> None:
-    """Raises SandboxError naming the first thing that is not as it must be."""
+    """Raises SandboxError, with the first check that failed, where the tier does not hold."""
     with tempfile.TemporaryDirectory(prefix="evalkit-canary-") as folder:
         secret = Path(folder) / "secret"
         secret.write_text("canary")

@@ -1,4 +1,4 @@
-"""Programs in, verdicts out as they finish, while the harness does something else."""
+"""Hands programs to the workers from a thread of its own and collects their verdicts."""
 
 from __future__ import annotations
 
@@ -13,19 +13,23 @@ from typing import Any
 
 from evalkit.errors import SandboxError
 from evalkit.sandbox.inside.limits import Limits
-from evalkit.sandbox.server import Job, Server
+from evalkit.sandbox.server import Greeting, Job, Server
 from evalkit.types import Program, Verdict
 
 __all__ = ["Pool"]
 
 _ATTEMPTS = 3
+"""How often a program is tried where the sandbox could not judge it."""
 _AHEAD = 2
-"""Programs handed to a worker at a time: the next one waits there, not for this thread to be scheduled."""
+"""Programs that a worker holds at a time, so that it need not wait for this thread between two of them."""
 _FAILED_STARTS = 3
+"""How often starting a new server is tried after one died."""
 
 
 @dataclass
 class _Item:
+    """One submitted program, its key, and how often it was tried."""
+
     program: Program
     key: Any
     attempts: int = 0
@@ -34,12 +38,14 @@ class _Item:
 
 @dataclass
 class _Worker:
+    """One worker's socket, and the programs that it holds in the order of its answers."""
+
     control: socket.socket
     items: deque[_Item] = field(default_factory=deque)
 
 
 class Pool:
-    """Feeds a server's workers from a thread of its own, and starts the server anew when it dies."""
+    """Hands programs to a server's workers, and starts another server when it dies."""
 
     def __init__(self, tier: str, workers: int, limits: Limits) -> None:
         self._tier, self._count, self._limits = tier, workers, limits
@@ -51,7 +57,6 @@ class Pool:
         self._failure: SandboxError | None = None
         self._closing = False
         self._restarts = 0
-        self._judged_since_start = 0
         self._wake_out, self._wake_in = os.pipe()
         os.set_blocking(self._wake_in, False)
         self._server = Server(tier, workers, limits)
@@ -60,23 +65,28 @@ class Pool:
         self._thread.start()
 
     @property
-    def facts(self) -> dict[str, Any]:
-        return self._server.facts
+    def greeting(self) -> Greeting:
+        """What the running server said of itself as it started."""
+        return self._server.greeting
 
     @property
     def server_pid(self) -> int:
+        """The process id of the running server."""
         return self._server.pid
 
     @property
     def restarts(self) -> int:
+        """How often a dead server was replaced."""
         return self._restarts
 
     @property
     def pending(self) -> int:
+        """How many programs were submitted and their verdicts not yet taken."""
         with self._changed:
             return self._submitted - self._taken
 
     def submit(self, program: Program, key: Any) -> None:
+        """Queues a program and returns at once."""
         with self._changed:
             self._check()
             self._waiting.append(_Item(program, key))
@@ -84,6 +94,7 @@ class Pool:
         self._wake()
 
     def completed(self, wait: bool) -> Iterator[tuple[Any, Verdict]]:
+        """Yields (key, verdict) pairs: those there are, or with `wait` until all submitted programs are judged."""
         while True:
             with self._changed:
                 while wait and not self._done and self._submitted > self._taken:
@@ -98,6 +109,7 @@ class Pool:
             yield finished
 
     def close(self) -> None:
+        """Ends the server and all its processes; returns when they are gone."""
         with self._changed:
             if self._closing:
                 return
@@ -113,20 +125,23 @@ class Pool:
         os.close(self._wake_out)
 
     def _check(self) -> None:
+        """Raises SandboxError where no verdict can be expected any more."""
         if self._failure:
             raise self._failure
         if self._closing:
             raise SandboxError("the sandbox is closed; start another")
 
     def _wake(self) -> None:
+        """Makes the thread look again at what is waiting."""
         try:
             os.write(self._wake_in, b"!")
         except BlockingIOError:
-            return  # it has not yet seen the last one, and will
+            return  # the pipe is full, so the thread will wake anyway
 
     # ── the thread ───────────────────────────────────────────────────────────
 
     def _run(self) -> None:
+        """Hands out programs and takes verdicts until the pool is closed or can go on no more."""
         while not self._closing:
             with selectors.DefaultSelector() as selector:
                 selector.register(self._wake_out, selectors.EVENT_READ)
@@ -143,15 +158,16 @@ class Pool:
                 except (ConnectionError, BrokenPipeError, EOFError):
                     if not self._closing and not self._start_again():
                         return
-                except Exception as error:  # nobody reads a thread's traceback: say it where it is waited for
+                except Exception as error:  # nobody would see this thread's traceback: `completed` raises it instead
                     self._fail(f"the sandbox stopped working: {type(error).__name__}: {error}")
                     return
 
     def _hand_out(self) -> None:
+        """Sends waiting programs to the workers with the fewest, as many as they may hold."""
         with self._changed:
             busy = sum(len(w.items) for w in self._workers)
             while self._suspects or self._waiting:
-                # What was running when a server died runs alone, so that it harms no other again.
+                # A program that was running when a server died runs alone, so that it cannot take others with it again.
                 alone = bool(self._suspects)
                 if alone and busy:
                     return
@@ -166,6 +182,7 @@ class Pool:
                 item.job.send(worker.control)
 
     def _take(self, worker: _Worker) -> None:
+        """Receives one verdict; the program is queued again where another attempt may judge it better."""
         message = worker.control.recv(1 << 16)
         if not message:
             raise EOFError
@@ -175,7 +192,6 @@ class Pool:
         item.job.close()
         item.job = None
         with self._changed:
-            self._judged_since_start += 1
             if judged.again and item.attempts < _ATTEMPTS:
                 self._waiting.append(item)
                 return
@@ -183,7 +199,7 @@ class Pool:
             self._changed.notify_all()
 
     def _start_again(self) -> bool:
-        """After the server's death. What it had in hand is tried again, one at a time."""
+        """Starts another server after one died, and queues the programs that it held; False where that fails."""
         self._server.close()
         with self._changed:
             for worker in self._workers:
@@ -215,6 +231,7 @@ class Pool:
         return False
 
     def _fail(self, reason: str) -> None:
+        """Makes every later call raise SandboxError with this reason."""
         with self._changed:
             self._failure = SandboxError(reason)
             self._changed.notify_all()

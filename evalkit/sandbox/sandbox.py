@@ -1,4 +1,4 @@
-"""The sandbox as the rest of the harness sees it: a tier that was tried, programs in, verdicts out."""
+"""Sandbox: chooses a tier that works on this machine, takes programs and returns their verdicts."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Or run the code without any protection: --sandbox unsafe-none (recorded with the
 
 @dataclasses.dataclass(frozen=True)
 class Tried:
-    """What became of one tier on this machine."""
+    """Whether a tier works on this machine, and if not, why."""
 
     tier: str
     works: bool
@@ -46,7 +46,7 @@ class Tried:
 
 
 class Sandbox:
-    """Judges programs in processes that cannot reach anything, in parallel.
+    """Judges programs in parallel, in processes that can reach nothing outside.
 
     with Sandbox.start() as sandbox:
         sandbox.submit(program, key)
@@ -57,8 +57,8 @@ class Sandbox:
         self._pool = pool
         self._about = {
             "tier": tier,
-            "user": pool.facts["user"],
-            "landlock_abi": pool.facts["landlock"] or None,
+            "user": pool.greeting.user,
+            "landlock_abi": pool.greeting.landlock or None,
             "seccomp": tier != "unsafe-none",
             "namespaces": ["user", "mount", "pid", "net", "ipc", "uts"] if tier == "namespaces" else [],
             "canaries": [] if tier == "unsafe-none" else [canary.name for canary in CANARIES],
@@ -70,7 +70,7 @@ class Sandbox:
 
     @classmethod
     def start(cls, tier: str = "auto", workers: int | None = None, limits: Limits | None = None) -> Sandbox:
-        """The strongest tier that holds here, or the one named; SandboxError where that is none."""
+        """Starts a sandbox in the strongest tier that works here, or in the one named; raises SandboxError if none."""
         if tier not in TIERS:
             raise UsageError(f"no sandbox is called {tier!r}{nearest(tier, TIERS)}; there are {', '.join(TIERS)}")
         limits = limits or Limits()
@@ -90,7 +90,7 @@ class Sandbox:
 
     @classmethod
     def probe(cls) -> list[Tried]:
-        """Every safe tier, tried: for `evalkit doctor`."""
+        """Tries every safe tier and says which work."""
         found = []
         for name in _SAFE:
             try:
@@ -102,15 +102,15 @@ class Sandbox:
         return found
 
     def submit(self, program: Program, key: Any) -> None:
-        """Returns at once; the verdict comes out of `completed` with the key."""
+        """Queues a program and returns at once; `completed` yields its verdict with the key."""
         self._pool.submit(program, key)
 
     def completed(self, wait: bool = True) -> Iterator[tuple[Any, Verdict]]:
-        """Verdicts in the order they are reached: until all are, or with wait=False those there are now."""
+        """Yields (key, verdict) pairs as programs finish: until all have, or with wait=False those finished so far."""
         return self._pool.completed(wait)
 
     def judge(self, programs: Iterable[Program]) -> list[Verdict]:
-        """Verdicts in the order of the programs. Not to be mixed with a stream that is under way."""
+        """Judges the programs and returns their verdicts in order. No other program may be under way."""
         if self.pending:
             raise SandboxError("judge() was called while submitted programs are under way; take those first")
         wanted = list(programs)
@@ -121,18 +121,20 @@ class Sandbox:
 
     @property
     def pending(self) -> int:
-        """Submitted and not yet taken."""
+        """How many programs were submitted and their verdicts not yet taken."""
         return self._pool.pending
 
     @property
     def server_pid(self) -> int:
+        """The process id of the running server."""
         return self._pool.server_pid
 
     def describe(self) -> dict[str, Any]:
-        """For a run's manifest and for `evalkit doctor`."""
+        """What holds the programs, for a run's manifest and for `evalkit doctor`."""
         return {**self._about, "server_restarts": self._pool.restarts}
 
     def close(self) -> None:
+        """Ends every process of the sandbox; returns when they are gone."""
         self._pool.close()
 
     def __enter__(self) -> Sandbox:
@@ -145,6 +147,7 @@ class Sandbox:
 
 
 def _cpus() -> list[int]:
+    """The CPUs that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
     return list(range(os.cpu_count() or 1))
@@ -178,6 +181,7 @@ def _check_open_files(workers: int) -> None:
 
 
 def _open_files() -> int:
+    """How many descriptors this process has open; 0 where that cannot be told."""
     try:
         return sum(1 for _ in Path("/proc/self/fd").iterdir())
     except OSError:
@@ -185,6 +189,7 @@ def _open_files() -> int:
 
 
 def _tried(tier: str, workers: int, limits: Limits) -> Pool:
+    """Starts a pool in this tier and checks that it holds; raises SandboxError where it does not."""
     if tier == "unsafe-none":
         return Pool(tier, workers, limits)
     if platform.system() != "Linux":

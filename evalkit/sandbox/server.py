@@ -1,4 +1,4 @@
-"""Starting the sandbox server and speaking with it, from the harness's side."""
+"""Starts the sandbox server and exchanges messages with it, on the harness's side."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 from evalkit.errors import SandboxError
 from evalkit.sandbox.inside.limits import Limits
 from evalkit.types import Program, Verdict
 
-__all__ = ["Job", "Judged", "Server"]
+__all__ = ["Greeting", "Job", "Judged", "Server"]
 
 _BOOT = """\
 import sys
@@ -30,20 +29,32 @@ del sys.path[0]
 server.main(sys.argv[2:])
 """
 _START_SECONDS = 60
+"""How long a server may take to say that it is ready."""
 _LEAVE_SECONDS = 12
 """What the server gets to end its processes and itself. It takes a few milliseconds where the machine has time."""
 _KILLED_SECONDS = 5
 """What processes get that the kernel ends because the server was killed."""
 _MAX_REPORT = 1 << 13
+"""Bytes of a tester's report; it writes less."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Greeting:
+    """What a server says of itself as it starts."""
+
+    user: str
+    """The user that programs run as, in words."""
+    landlock: int
+    """The version of Landlock that is used; 0 where none is."""
 
 
 class Server:
-    """One running server and a socket to each of its workers."""
+    """One running server process, and a socket to each of its workers."""
 
     def __init__(self, tier: str, workers: int, limits: Limits) -> None:
         pairs = [socket.socketpair(socket.AF_UNIX, _packets()) for _ in range(workers + 1)]
         ours, theirs = [a for a, _ in pairs], [b for _, b in pairs]
-        # A venv's launcher may need to be told where its shared library is; the server clears it at once.
+        # A virtual environment's Python may need these to find its shared library. The server clears them at once.
         kept = {k: v for k, v in os.environ.items() if k in ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")}
         command = [sys.executable, "-I", "-S", "-B", "-c", _BOOT, str(Path(__file__).parent), tier]
         command += [json.dumps(dataclasses.asdict(limits)), str(os.getpid())]
@@ -65,16 +76,17 @@ class Server:
             for end in theirs:
                 end.close()
         self._lifeline, *self.controls = ours
-        self.facts = self._greeting()
+        self.greeting = self._greeting()
 
-    def _greeting(self) -> dict[str, Any]:
+    def _greeting(self) -> Greeting:
+        """Waits for the server's first message; raises SandboxError where it could not confine itself."""
         ready, _, _ = select.select([self._lifeline], [], [], _START_SECONDS)
         message = self._lifeline.recv(1 << 16) if ready else b""
-        facts: dict[str, Any] = json.loads(message) if message else {"failed": "the server ended without a word"}
-        if "failed" in facts:
+        said = json.loads(message) if message else {"failed": "the sandbox server ended as it started"}
+        if "failed" in said:
             self.close()
-            raise SandboxError(str(facts["failed"]))
-        return facts
+            raise SandboxError(str(said["failed"]))
+        return Greeting(str(said["user"]), int(said["landlock"]))
 
     @property
     def pid(self) -> int:
@@ -83,7 +95,7 @@ class Server:
     def close(self) -> None:
         """Ends the server and every process that it started, and returns when all of them are gone."""
         for end in (self._lifeline, *self.controls):
-            # Closing alone says nothing while a process that was forked meanwhile holds the same end.
+            # A process that was forked meanwhile may hold the same end, and then closing alone would not be noticed.
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
@@ -107,7 +119,7 @@ class Judged:
 
 
 class Job:
-    """A program on its way through a worker, and the descriptors that carry it."""
+    """One program handed to a worker, with the descriptors that carry it there and its report back."""
 
     def __init__(self, program: Program) -> None:
         tests = {"tests": program.tests, "prelude": program.prelude, "entry_point": program.entry_point}
@@ -116,19 +128,20 @@ class Job:
         self._sent = [_file(program.source), _file(json.dumps(tests)), report]
 
     def send(self, control: socket.socket) -> None:
+        """Sends the program to a worker."""
         socket.send_fds(control, [b"judge"], self._sent)
         for fd in self._sent:
             os.close(fd)
         self._sent = []
 
     def judged(self, message: bytes) -> Judged:
-        """From what the worker saw and what the tester reported; a limit that was reached outweighs a report."""
+        """The verdict from the worker's message and the tester's report. A limit that was reached comes first."""
         how, detail, seconds = json.loads(message)
         seconds = round(float(seconds), 6)
         if how == "lost":
             return Judged(Verdict("sandbox_error", str(detail), seconds), again=True)
         if how == "killed":
-            # Where it happens again and again it is the program's doing, and the program's failure.
+            # It may have been something else on the machine. Where it happens each time, the program did it.
             return Judged(Verdict("failed", f"exit: {detail}", seconds), again=True)
         if how == "gone":
             if detail.endswith("SIGXCPU"):
@@ -140,10 +153,11 @@ class Job:
             name, reason = json.loads(os.read(self._report, _MAX_REPORT))
         except (OSError, ValueError):
             return Judged(Verdict("sandbox_error", "the tester reported nothing", seconds), again=True)
-        # Tests that do not run are no program's fault, and do not run a second time either.
+        # A report that the tests do not run is final: they would not run the second time either.
         return Judged(Verdict(name, str(reason), seconds))
 
     def close(self) -> None:
+        """Closes the descriptors that are still open here."""
         for fd in (self._report, *self._sent):
             os.close(fd)
         self._sent = []
@@ -157,6 +171,7 @@ def _wait_for_session(leader: int) -> None:
 
 
 def _session_has_processes(leader: int) -> bool:
+    """Whether a process of the session that `leader` leads is still running. Zombies do not count."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError, ValueError):
             state, _, _, session = stat.read_bytes().rpartition(b")")[2].split()[:4]
@@ -166,11 +181,12 @@ def _session_has_processes(leader: int) -> bool:
 
 
 def _packets() -> int:
+    """The kind of socket that keeps the bounds of messages on this system."""
     return socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_DGRAM
 
 
 def _file(text: str) -> int:
-    """A file without a name: as large as need be, and read by whoever is handed it."""
+    """Returns a descriptor of a file without a name that holds the text."""
     data = text.encode("utf-8", "surrogatepass")
     if hasattr(os, "memfd_create"):
         fd = os.memfd_create("program", os.MFD_CLOEXEC)

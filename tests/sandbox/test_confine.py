@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.helpers.sandboxes import ADD, GOLDEN, ROOT, SAFE, processes, tiers_here
+from tests.helpers.sandboxes import ADD, GOLDEN, ROOT, SAFE, in_session, tiers_here
 
 COLLECTION = Path(os.environ.get("EVALKIT_HOSTILE_DIR", ROOT.parent / "shared" / "sandbox")) / "hostile.jsonl"
 """More programs of the same kind, where they are at hand."""
@@ -32,8 +32,9 @@ from evalkit.sandbox import Limits, Sandbox
 from evalkit.types import Program
 with Sandbox.start(tier, workers=4, limits=Limits(seconds=1.5)) as box:
     verdicts = box.judge([Program(**p) for p in programs])
-    about = box.describe()
-json.dump({"verdicts": [[v.verdict, v.reason] for v in verdicts], "about": about, "uid": os.getuid()}, sys.stdout)
+    about, server = box.describe(), box.server_pid
+verdicts = [[v.verdict, v.reason] for v in verdicts]
+json.dump({"verdicts": verdicts, "about": about, "server": server, "uid": os.getuid()}, sys.stdout)
 """
 
 
@@ -71,6 +72,7 @@ def judged_as(user: str, tier: str, programs: list[dict[str, Any]]) -> list[list
     assert found["about"]["tier"] == tier
     assert found["uid"] == (uid or os.getuid())
     assert found["about"]["server_restarts"] == 0
+    assert in_session(found["server"]) == []
     return list(found["verdicts"])
 
 
@@ -100,7 +102,6 @@ def hostile() -> list[dict[str, Any]]:
 @pytest.mark.parametrize("tier", SAFE)
 def test_hostile_programs_get_an_expected_verdict(tier: str, user: str, canary: Path) -> None:
     attacks = hostile()
-    before = processes()
     programs = [{"source": a["code"], "tests": ADD, "entry_point": "add"} for a in attacks]
     verdicts = judged_as(user, tier, programs)
     wrong = [
@@ -111,5 +112,3 @@ def test_hostile_programs_get_an_expected_verdict(tier: str, user: str, canary: 
     assert wrong == []
     assert canary.read_text() == "canary"
     assert not list(Path("/dev/shm").glob("*evalkit*"))
-    left = [line for pid, line in processes().items() if pid not in before and "inside" in line]
-    assert left == []

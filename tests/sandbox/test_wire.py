@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalkit.sandbox.inside import wire
+from evalkit.sandbox.inside.decoding import decode
+from evalkit.sandbox.inside.encoding import encode
 
 _plain = st.one_of(
     st.none(),
@@ -50,8 +52,8 @@ def same_types(a: Any, b: Any) -> bool:
 @settings(max_examples=300, deadline=None)
 @given(_values)
 def test_values_survive_the_wire(value: Any) -> None:
-    data = wire.encode(value, no_reference, [], 1 << 20)
-    back = wire.decode(data, lambda number, word: pytest.fail("a reference"), [])
+    data = encode(value, no_reference, [], 1 << 20)
+    back = decode(data, lambda number, word: pytest.fail("a reference"), [])
     assert back == value
     assert same_types(back, value)
 
@@ -60,7 +62,7 @@ def test_values_survive_the_wire(value: Any) -> None:
 @given(st.binary(max_size=200), st.booleans())
 def test_any_bytes_are_a_value_or_malformed(data: bytes, nested: bool) -> None:
     with contextlib.suppress(wire.Malformed):
-        wire.decode(b"l\x02\x00\x00\x00" * nested + data, lambda number, word: object(), [])
+        decode(b"l\x02\x00\x00\x00" * nested + data, lambda number, word: object(), [])
 
 
 def test_sizes_and_depths_are_bounded_on_both_sides() -> None:
@@ -68,19 +70,19 @@ def test_sizes_and_depths_are_bounded_on_both_sides() -> None:
     for _ in range(wire.MAX_DEPTH + 2):
         deep = [deep]
     with pytest.raises(wire.Untransferable):
-        wire.encode(deep, no_reference, [], 1 << 20)
+        encode(deep, no_reference, [], 1 << 20)
     with pytest.raises(wire.Untransferable):
-        wire.encode("x" * 100, no_reference, [], 50)
+        encode("x" * 100, no_reference, [], 50)
     for data in (b"l\x01\x00\x00\x00" * 1000 + b"N", b"s\xff\xff\xff\xff", b"l\xff\xff\xff\x7fN", b""):
         with pytest.raises(wire.Malformed):
-            wire.decode(data, lambda number, word: None, [])
+            decode(data, lambda number, word: None, [])
 
 
 def test_shared_and_recursive_containers_keep_their_shape() -> None:
     inner: list[Any] = [1]
     loop: list[Any] = [inner, inner]
     loop.append(loop)
-    back = wire.decode(wire.encode(loop, no_reference, [], 1000), lambda number, word: None, [])
+    back = decode(encode(loop, no_reference, [], 1000), lambda number, word: None, [])
     assert back[0] is back[1]
     assert back[2] is back
 
@@ -98,6 +100,6 @@ def test_depth_by_references_is_bounded_too(tag: bytes) -> None:
         links = (tag + size(1) + held + b"m" + size(n) + ends for n in range(count - 1))
         return b"t" + size(count) + first + b"".join(links)
 
-    assert len(wire.decode(chain(500), no_reference, [])) == 500
+    assert len(decode(chain(500), no_reference, [])) == 500
     with pytest.raises(wire.Malformed, match="too deep"):
-        wire.decode(chain(300_000), no_reference, [])
+        decode(chain(300_000), no_reference, [])

@@ -1,12 +1,15 @@
 """What runs in the sandbox server: standard library only, so that a bare `python -I -S -B` can load it.
 
-server      holds the workers; dies with the harness, and they with it
-watch       one worker: starts candidates and a tester, holds them to the limits, reaps
-clock       what a program has used: time without waiting for a CPU, memory, threads
-tester      runs the trusted tests, says the verdict
-candidate   runs the untrusted source, answers calls
-peer, wire, remote   what passes between those two, and how
+server      starts the workers, and ends with the harness
+watch       one worker: starts candidates and a tester, holds them to the limits, waits for their end
+clock       measures what a program has used: time without waiting for a CPU, memory, threads
+tester      runs the trusted tests and reports the verdict
+candidate   runs the untrusted source and answers the tester's questions
+peer        one process asking the other to do something with its objects
+wire, encoding, decoding   values as bytes and back
+remote      the candidate's objects as the tests see them
+names       what names stand for that the tests use without defining them
 confine     what a process gives up before it runs anything from outside
-seccomp, landlock, namespaces, kernel   how it gives it up
-limits, descriptors   small things that several of these need
+seccomp, landlock, namespaces, kernel   the system calls for it
+limits, descriptors   the limits of a program; open files
 """

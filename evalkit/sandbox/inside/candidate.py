@@ -1,4 +1,4 @@
-"""The process that runs untrusted code: executes the source, then does to its objects what the tester asks."""
+"""The process that runs untrusted code: it executes the source, then does what the tester asks with its objects."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ from .peer import Peer, Proxy
 __all__ = ["MODULE", "run"]
 
 MODULE = "candidate"
+"""The `__name__` of the program's module."""
 _HIGH = 900
 """The pipes to the tester get this number and the next, or the highest that the limit on open files allows: out of the
 way of code that closes or replaces the descriptors it finds."""
 
 
 def run(source: int, inbox: int, outbox: int, confinement: Confinement, limits: Limits) -> NoReturn:
+    """Confines this process, and answers the tester until it is gone. `source` is a file with the program."""
     try:
         text = _read(source).decode("utf-8", "surrogatepass")
         high = min(_HIGH, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 2)
@@ -40,6 +42,7 @@ def run(source: int, inbox: int, outbox: int, confinement: Confinement, limits: 
 
 
 def _gone(reason: str) -> NoReturn:
+    """Ends this process: the tester is gone, or sent something that it never sends."""
     os._exit(0)
 
 
@@ -49,7 +52,7 @@ def _read(fd: int) -> bytes:
 
 
 class Borrowed(Proxy):
-    """An object of the tests' that was passed as an argument: it can be called and iterated over."""
+    """An object of the tests' that was passed as an argument. It can be called, iterated, and read by attribute."""
 
     __slots__ = ()
 
@@ -72,10 +75,11 @@ class Borrowed(Proxy):
 
 
 def _operations(module: types.ModuleType, source: str) -> dict[str, Any]:
+    """What the tester may ask for, by name."""
     space = module.__dict__
 
     def load() -> str:
-        """Runs the source; what is wrong with it as text, or nothing."""
+        """Runs the source. Returns what is wrong with its syntax, or an empty text."""
         try:
             code = compile(source, "<candidate>", "exec", dont_inherit=True, optimize=0)
         except (SyntaxError, ValueError, OverflowError, RecursionError) as error:
@@ -84,6 +88,7 @@ def _operations(module: types.ModuleType, source: str) -> dict[str, Any]:
         return ""
 
     def name(wanted: str) -> tuple[bool, Any]:
+        """Whether the program has this name, and its value."""
         return wanted in space, space.get(wanted)
 
     return {**_ON_OBJECTS, "load": load, "name": name}
@@ -127,4 +132,4 @@ _ON_OBJECTS: dict[str, Any] = {
     "leave": _leave,
     **{name: getattr(operator, name) for name in (*_BINARY, "neg", "pos", "invert")},
 }
-"""What the tests may have done to the candidate's objects."""
+"""Operations on the candidate's objects."""

@@ -1,4 +1,4 @@
-"""How much a program has used: time, without what a busy machine made it wait, and memory, and threads."""
+"""Measures what a program has used: time without waiting for a CPU, memory, and threads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Clock"]
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _SLACK = 64 << 20
-"""Resident memory besides a program's own: the interpreter's, and pages shared with the worker."""
+"""Resident memory that is not the program's own: the interpreter's, and pages shared with the worker."""
 _STATE, _THREADS = 0, 17
 """Places in /proc/PID/stat, counted from the field after the process's name."""
 _MAIN_THREAD = 1
@@ -19,7 +19,7 @@ _MAIN_THREAD = 1
 
 
 class _Account:
-    """What the scheduler has charged one process since the program began."""
+    """One process's time in the scheduler's accounts, and what they held as the program began."""
 
     def __init__(self, pid: int, ran: float, waited: float, now: float) -> None:
         self.pid = pid
@@ -28,7 +28,7 @@ class _Account:
 
 
 class Clock:
-    """Started for one program; the tester has used time for others before."""
+    """Measures one program and its tests, from the moment it is made. The tester served other programs before."""
 
     def __init__(self, proc: int, tester: int) -> None:
         self._proc = proc
@@ -39,11 +39,12 @@ class Clock:
         self._cpu_before = _cpu_seconds(tester)
 
     def watch(self, candidate: int) -> None:
+        """Adds the candidate, a process that has just been started."""
         self._candidate = candidate
         self._accounts.append(_Account(candidate, 0.0, 0.0, time.monotonic()))
 
     def used(self) -> float:
-        """Wall time less the time that the program's processes spent waiting for a CPU."""
+        """Seconds of wall time, less those that the program's processes spent waiting for a CPU."""
         now = time.monotonic()
         ran = waited = 0.0
         for account in self._accounts:
@@ -51,7 +52,7 @@ class Clock:
             if has != account.last:
                 account.last, account.changed = has, now
             elif self._runnable(account.pid):
-                # A wait is charged when it ends; one that still lasts shows only in that nothing else does.
+                # The kernel adds a wait to the account when it ends. While it lasts, the account just does not change.
                 waited += now - account.changed
             ran += max(0.0, has[0] - account.before[0])
             waited += max(0.0, has[1] - account.before[1])
@@ -59,7 +60,7 @@ class Clock:
         return min(wall, max(wall - waited, ran))
 
     def over(self, limits: Limits) -> tuple[str, str] | None:
-        """The verdict of the first limit that is reached, and which it is."""
+        """The verdict and the reason of the first limit that was reached; None where none was."""
         if self.used() > limits.seconds:
             return "timed_out", f"more than {limits.seconds:g} s"
         if time.monotonic() - self._began > limits.cap:
@@ -79,6 +80,7 @@ class Clock:
         return (int(fields[0]) / 1e9, int(fields[1]) / 1e9) if len(fields) > 1 else (0.0, 0.0)
 
     def _runnable(self, pid: int) -> bool:
+        """Whether the process runs or waits for a CPU."""
         return self._stat(pid)[_STATE : _STATE + 1] == [b"R"]
 
     def _threads(self, pid: int) -> int:
@@ -107,7 +109,7 @@ class Clock:
 
 
 def _cpu_seconds(pid: int) -> float:
-    """Over all of the process's threads."""
+    """Seconds of CPU time over all threads of the process."""
     if not pid:
         return 0.0
     try:

@@ -1,4 +1,4 @@
-"""What a process gives up before it runs anything that came from outside."""
+"""Confines a process before it runs anything from outside: limits, system calls, files, privileges."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from .seccomp import Filter
 __all__ = ["TIERS", "Confinement"]
 
 TIERS = ("namespaces", "landlock", "unsafe-none")
-"""Strongest first. The last confines nothing."""
+"""The strongest first. The last has the limits only."""
 
 _SIGKILL = 9
 _STACK = 8 << 20
 _UNSET = -2
 _BESIDES = 512 << 20
-"""Address space over the memory limit, for libraries, stacks and arenas that are mapped but not used."""
+"""Address space beyond the memory limit, for libraries, stacks and heaps that are mapped but not used."""
 _INTERPRETER = 24 << 20
-"""What the interpreter itself has in use before a program starts."""
+"""Memory that the interpreter uses before a program starts."""
 _OWN_PROCESSES = 3
-"""A worker, a tester and a candidate: they count against the limit on threads as well."""
+"""A worker, a tester and a candidate, which the kernel's limit on threads counts as well."""
 
 
 class Confinement:
-    """One tier as it was entered here; made once in the server, applied in each program's processes."""
+    """One tier, entered once in the server, and applied in each process that runs a program or its tests."""
 
     def __init__(self, tier: str, user: str, landlock_abi: int = 0, proc: int = -1) -> None:
         self.tier = tier
         self.user = user
         self.landlock_abi = landlock_abi
         self.proc = proc
-        """An open /proc, which the workers read clocks from and programs never see."""
+        """A descriptor of /proc, for the workers' clocks. Programs do not get it."""
         self.rules = landlock.ruleset(landlock_abi) if landlock_abi else -1
-        """Landlock's, as a descriptor; -1 where there are none."""
+        """A descriptor of the Landlock rules; -1 where there are none."""
         self._filter: Filter | None = None
         self._calls: list[Call] = []
         if sys.platform == "linux":
@@ -56,7 +56,7 @@ class Confinement:
 
     @classmethod
     def enter(cls, tier: str) -> Confinement:
-        """Confines the server as far as it can go and still start programs; raises Unsupported."""
+        """Confines the server as far as it can still start programs; raises Unsupported where the kernel refuses."""
         proc = os.open("/proc", os.O_PATH | os.O_CLOEXEC) if os.path.isdir("/proc/self") else -1
         if tier == "unsafe-none":
             return cls(tier, f"uid {os.geteuid()}", proc=proc)
@@ -71,10 +71,12 @@ class Confinement:
         return cls(tier, f"nobody (uid {os.geteuid()})", abi, proc)
 
     def enter_worker(self) -> None:
+        """Confines a worker, in the worker."""
         if self.tier == "namespaces":
             namespaces.own_user_namespace(self.proc)
 
     def fork_candidate(self) -> int:
+        """Forks a process for a program; returns as os.fork does."""
         if self.tier == "namespaces":
             return namespaces.fork_into_pid_namespace()
         pid = os.fork()
@@ -83,7 +85,7 @@ class Confinement:
         return pid
 
     def apply(self, limits: Limits, programs: int = 1) -> None:
-        """To the calling process, for good. `programs`: how many of them its CPU time has to last for."""
+        """Confines the calling process for good. Its CPU time has to last for this many programs."""
         _limit(limits, self.tier, programs)
         for call in self._calls:
             call()
@@ -92,7 +94,7 @@ class Confinement:
 
 
 def _drop_user() -> str:
-    """Without namespaces root becomes nobody, where nobody can read Python's library; else root without powers."""
+    """Makes root nobody, where nobody can read Python's library. Returns the user in words."""
     if os.geteuid() != 0:
         return f"uid {os.geteuid()}"
     folders = landlock.library_folders()
@@ -112,6 +114,7 @@ def _drop_user() -> str:
 
 
 def _limit(limits: Limits, tier: str, programs: int) -> None:
+    """Sets the kernel's limits for the calling process."""
     for what, most in (
         (resource.RLIMIT_AS, limits.memory + _BESIDES),
         (resource.RLIMIT_DATA, limits.memory + _INTERPRETER),

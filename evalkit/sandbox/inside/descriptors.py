@@ -1,4 +1,4 @@
-"""Open files: sent with a message to another process, and closed before something is run that must not have them."""
+"""Sends open files to another process, and closes those that a process must not have."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ _STREAMS, _HIGHEST = 3, 4096
 
 
 def send(link: _socket.socket, message: bytes, fds: Sequence[int]) -> None:
+    """Sends a message with descriptors, which stay open here."""
     link.sendmsg([message], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array("i", fds))])
 
 
 def receive(link: _socket.socket, most: int) -> tuple[bytes, list[int]]:
-    """The message, empty at the end, and its descriptors."""
+    """Receives a message and its descriptors. The message is empty where the other side is gone."""
     fds = array("i")
     message, attached, _, _ = link.recvmsg(_MESSAGE, _socket.CMSG_SPACE(most * fds.itemsize))
     for level, kind, data in attached:
@@ -28,7 +29,7 @@ def receive(link: _socket.socket, most: int) -> tuple[bytes, list[int]]:
 
 
 def close_but(*kept: int) -> None:
-    """Of those beyond the three standard streams."""
+    """Closes every descriptor but these and the three standard streams."""
     start = _STREAMS
     for fd in sorted(fd for fd in kept if fd >= start):
         os.closerange(start, fd)

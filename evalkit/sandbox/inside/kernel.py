@@ -1,4 +1,4 @@
-"""System calls that Python has no function for, by name, on x86-64 and aarch64."""
+"""Makes system calls that Python has no function for, by name, on x86-64 and aarch64."""
 
 from __future__ import annotations
 
@@ -49,15 +49,16 @@ NUMBERS: dict[str, tuple[int, int]] = {
 _MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
 
 Word = ctypes.c_long
-"""A number as the kernel takes it; a bare int would be cut to 32 bits by ctypes."""
+"""The type of a number argument. ctypes would cut a plain int to 32 bits."""
 
 
 class Unsupported(OSError):
-    """A step of confinement that did not work here; the text says which."""
+    """A step of confinement does not work on this machine; the text says which."""
 
 
 @functools.cache
 def machine() -> str:
+    """The architecture, `x86_64` or `aarch64`; raises Unsupported on any other."""
     name = _MACHINES.get(platform.machine().lower()) if os.name == "posix" else None
     if name is None or ctypes.sizeof(ctypes.c_void_p) != 8:
         raise Unsupported(f"no system call table for {platform.system()} on {platform.machine()}")
@@ -84,7 +85,7 @@ def _checked(result: int, what: str) -> int:
 
 
 class Call:
-    """One system call with its arguments made ready, so that a process just forked has little left to do."""
+    """One system call with its arguments prepared, so that a process that was just forked has little to do."""
 
     def __init__(self, name: str, *arguments: object) -> None:
         self._name = name
@@ -96,14 +97,18 @@ class Call:
 
 
 def syscall(name: str, *arguments: object) -> int:
+    """Makes a system call; raises Unsupported where it fails."""
     return Call(name, *arguments)()
 
 
 def prctl(option: int, *arguments: object) -> int:
+    """Calls prctl with this option; raises Unsupported where it fails."""
     return syscall("prctl", option, *arguments, *[0] * (4 - len(arguments)))
 
 
 def mount(source: str | None, target: str, kind: str | None, flags: int, data: str | None = None) -> None:
+    """Calls mount; raises Unsupported where it fails."""
+
     def c(text: str | None) -> ctypes.c_char_p:
         return ctypes.c_char_p(None if text is None else os.fsencode(text))
 
@@ -112,4 +117,5 @@ def mount(source: str | None, target: str, kind: str | None, flags: int, data: s
 
 
 def unmount(target: str, flags: int) -> None:
+    """Calls umount2; raises Unsupported where it fails."""
     _checked(_libc().umount2(os.fsencode(target), ctypes.c_int(flags)), f"unmount {target}")

@@ -1,4 +1,4 @@
-"""Landlock: of all files, a confined process may open only Python's own library, and only to read it."""
+"""Landlock rules: a confined process may open only the files of Python's own library, and only to read them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _INSTALLED = ("site-packages", "dist-packages")
 
 
 def abi() -> int:
-    """The kernel's Landlock version, 0 where it has none."""
+    """The version of Landlock in this kernel, 0 where it has none."""
     try:
         return syscall("landlock_create_ruleset", 0, 0, 1)
     except Unsupported:
@@ -26,12 +26,12 @@ def abi() -> int:
 
 
 def library_folders() -> list[str]:
-    """Where the running interpreter finds its standard library."""
+    """The folders that the running interpreter imports its standard library from."""
     return [entry for entry in sys.path if os.path.isdir(entry)]
 
 
 def ruleset(version: int) -> int:
-    """A descriptor of the rules; made once, applied by every process to itself."""
+    """Returns a descriptor of the rules, which every process applies to itself."""
     rights = (1 << _FS_RIGHTS.get(version, 16)) - 1
     fields = [rights]
     if version >= 4:
@@ -51,11 +51,12 @@ def ruleset(version: int) -> int:
 
 
 def _allow(rules: int, path: str, rights: int) -> None:
+    """Adds a rule: these rights on this file, or on everything in this folder."""
     try:
         fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError as error:
         if isinstance(error, PermissionError):
-            return  # not readable here is not readable inside either
+            return  # it cannot be read from inside either
         raise
     try:
         beneath = struct.pack("=Qi", rights, fd)

@@ -1,4 +1,4 @@
-"""Namespaces of the server's own: no network, a root that holds Python's library and nothing else, uid nobody."""
+"""Moves the server into namespaces: no network, a root folder with Python's library only, uid nobody."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _MOUNT_POINTS = ("/tmp", "/mnt", "/var", "/usr")
 
 
 def enter(proc: int) -> None:
-    """Leaves the host's files, network and users behind. `proc` is an open /proc."""
+    """Moves the calling process into new namespaces with their own root folder. `proc` is a descriptor of /proc."""
     apart = _NEWNS | _NEWNET | _NEWIPC | _NEWUTS
     if os.geteuid() == 0:
         try:
             syscall("unshare", apart)
-        except Unsupported:  # root in name only, as in a container: as anybody else then
+        except Unsupported:  # root without privileges, as in a container: do as an ordinary user does
             _unshare_user(proc, apart)
         else:
             _private_root()
@@ -43,14 +43,14 @@ def enter(proc: int) -> None:
 
 
 def own_user_namespace(proc: int) -> None:
-    """A worker's: its limit on threads counts its own programs only, and it may make PID namespaces."""
+    """Gives a worker a user namespace: its limit on threads then counts its own, and it may make PID namespaces."""
     _unshare_user(proc, 0)
 
 
 def fork_into_pid_namespace() -> int:
-    """As os.fork(), but the child is process 1 of a PID namespace, and whatever it starts dies with it.
+    """Forks like os.fork(), but the child is process 1 of a new PID namespace, and what it starts ends with it.
 
-    Unsharing first and forking then would do it too, but leaves the parent unable to start a thread.
+    Calling unshare and then fork would leave the parent unable to start threads.
     """
     python = ctypes.pythonapi  # unlike ctypes.CDLL it keeps the interpreter lock across the call
     python.PyOS_BeforeFork()
@@ -65,14 +65,16 @@ def fork_into_pid_namespace() -> int:
 
 
 def become_nobody() -> None:
+    """Changes the calling process from root to the user nobody."""
     os.setgroups([])
     os.setresgid(NOBODY, NOBODY, NOBODY)
     os.setresuid(NOBODY, NOBODY, NOBODY)
-    # Another uid's /proc entries cannot be written, and the uid map is one.
+    # Without this the process could not write its own uid map in /proc.
     prctl(PR_SET_DUMPABLE, 1)
 
 
 def _unshare_user(proc: int, flags: int) -> None:
+    """Makes a user namespace in which the caller is nobody, and the other namespaces of `flags`."""
     uid, gid = os.geteuid(), os.getegid()
     syscall("unshare", _NEWUSER | flags)
     for name, text in (
@@ -91,6 +93,7 @@ def _unshare_user(proc: int, flags: int) -> None:
 
 
 def _private_root() -> None:
+    """Replaces the root folder by one that holds Python's library and /dev/null, all read-only."""
     mount(None, "/", None, _REC | _PRIVATE)
     sources = [(path, os.open(path, os.O_PATH | os.O_CLOEXEC)) for path in (*library_folders(), os.devnull)]
     top = next((path for path in _MOUNT_POINTS if os.path.isdir(path)), None)
@@ -106,13 +109,14 @@ def _private_root() -> None:
         os.close(fd)
     mount(None, top, None, _REMOUNT | _BIND | _RDONLY | _NOSUID | _NODEV | _NOEXEC)
     os.chdir(top)
-    # Both at the same place: the old root ends up under the new one, and goes.
+    # With both at the same place the old root lies under the new one, and is unmounted next.
     syscall("pivot_root", ctypes.c_char_p(b"."), ctypes.c_char_p(b"."))
     unmount(".", _DETACH)
     os.chdir("/")
 
 
 def _attach(fd: int, path: str, target: str) -> None:
+    """Makes the open file or folder appear at `target`, without the packages installed in it."""
     if os.path.isdir(path):
         os.makedirs(target, exist_ok=True)
     else:

@@ -1,7 +1,7 @@
-"""Asking the other process to do something, and doing what it asks meanwhile. The same code at both ends.
+"""One end of the link between tester and candidate: asks the other process, and answers what it asks meanwhile.
 
-Each side keeps its objects and gives out numbers for them; a number names an object, and an operation from the
-side's own table is all that can be done to it. The candidate offers many operations, the tester few.
+Each side keeps its own objects and sends numbers for them. The other side can only ask for an operation from this
+side's table on the object with a number. The candidate offers many operations, the tester few.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from .wire import Malformed, Untransferable, decode, encode, refill
+from .decoding import decode
+from .encoding import encode
+from .wire import Malformed, Untransferable, refill
 
 __all__ = ["Broken", "Operation", "Peer", "Proxy"]
 
@@ -28,11 +30,11 @@ Operation = Callable[..., Any]
 
 
 class Broken(Exception):
-    """The other side is gone, or no longer keeps to the protocol."""
+    """The other side is gone, or sent what the protocol does not allow."""
 
 
 class Proxy:
-    """Stands for an object of the other side."""
+    """Stands for an object of the other side, by its number."""
 
     __slots__ = ("_number", "_peer", "_word")
 
@@ -43,6 +45,12 @@ class Proxy:
 
 
 class Peer:
+    """One end of the link.
+
+    `proxy` makes the stand-in for an object of the other side; `broken` is called, and does not return, where the other
+    side is gone or breaks the protocol.
+    """
+
     def __init__(
         self,
         inbox: int,
@@ -67,7 +75,7 @@ class Peer:
     # ── asking ───────────────────────────────────────────────────────────────
 
     def ask(self, operation: str, *arguments: Any, **named: Any) -> Any:
-        """What the operation returns, or the exception that it raised there, raised here."""
+        """Asks for an operation. Returns its result, or raises the exception that it raised there."""
         containers: list[Any] = []
         self._send(_ASK + encode((operation, arguments, named), self._export, containers, self._limit))
         while True:
@@ -95,6 +103,7 @@ class Peer:
     # ── answering ────────────────────────────────────────────────────────────
 
     def _answer(self, body: bytes) -> None:
+        """Does what the other side asked and sends the result, with the containers among the arguments that changed."""
         if self._nesting >= _MAX_NESTING:
             self._broken(f"calls nested deeper than {_MAX_NESTING}")
         containers: list[Any] = []
@@ -119,6 +128,7 @@ class Peer:
         self._send(answer)
 
     def _describe(self, error: BaseException) -> bytes:
+        """An exception as bytes: its nearest builtin class, its name, text and arguments."""
         kind = type(error)
         base = _builtin_base(kind)
         number = -1 if kind is base else self._number(kind)
@@ -129,6 +139,7 @@ class Peer:
             return encode((*plain, None), self._export, [], self._limit)
 
     def _exception(self, described: Any) -> BaseException:
+        """The exception that the other side described."""
         try:
             base_name, name, number, text, args = described
             base = getattr(builtins, base_name)
@@ -147,7 +158,7 @@ class Peer:
         return Exception(f"{name}: {text}")
 
     def exception_class(self, number: int, name: str, base: type[BaseException]) -> type[BaseException]:
-        """A class of this side for one of the other's, so that `except` can name it."""
+        """The class on this side that stands for an exception class of the other side, for `except`."""
         if number not in self._classes:
             self._classes[number] = type(str(name), (base,), {"__module__": "candidate"})
         return self._classes[number]
@@ -155,6 +166,7 @@ class Peer:
     # ── objects and values ───────────────────────────────────────────────────
 
     def _number(self, value: Any) -> int:
+        """The number that names this object to the other side."""
         number = self._numbers.get(id(value))
         if number is None:
             if len(self._objects) >= _MAX_OBJECTS:
@@ -164,6 +176,7 @@ class Peer:
         return number
 
     def _export(self, value: Any) -> tuple[str, int, str]:
+        """How a value without a form of its own is sent: whose object it is, its number, a word on its kind."""
         if isinstance(value, Proxy):
             return "theirs", object.__getattribute__(value, "_number"), ""
         for number, kind in self._classes.items():
@@ -174,6 +187,7 @@ class Peer:
         return "ours", self._number(value), "module" if type(value) is type(os) else "object"
 
     def _resolve(self, number: int, word: str) -> Any:
+        """The object that arrived as a number: one of this side's, or a stand-in for one of the other's."""
         if not word:
             return self._objects[number]
         if word.startswith("exception "):
@@ -199,6 +213,7 @@ class Peer:
         return pair
 
     def _write_back(self, changed: Any, containers: list[Any]) -> None:
+        """Gives the containers that were passed as arguments the content that they have on the other side."""
         try:
             for index, content in changed:
                 refill(containers[index], content)
@@ -206,11 +221,11 @@ class Peer:
             self._broken(f"a malformed message ({error})")
 
     def close(self) -> None:
-        """An object that outlives its program must not write into the next one's pipes."""
+        """Forgets the pipes: an object that outlives its program must not write to the next program."""
         self._inbox = self._outbox = -1
 
     def owns(self, value: Any) -> bool:
-        """Whether the other side was given `value` as an object, and not made it up from a name."""
+        """Whether this object was handed to the other side before."""
         number = self._numbers.get(id(value))
         return number is not None and self._objects[number] is value
 
@@ -252,6 +267,7 @@ class Peer:
 
 
 def _shallow(container: Any) -> Any:
+    """A copy of the container that holds the same elements."""
     if isinstance(container, (list, deque)):
         return list(container)
     if isinstance(container, dict):
@@ -260,7 +276,7 @@ def _shallow(container: Any) -> Any:
 
 
 def _unchanged(now: Any, was: Any) -> bool:
-    """By identity: an element that was itself changed is looked at in its own turn."""
+    """Whether a container holds the same elements as before. What changed inside an element does not count."""
     if len(now) != len(was):
         return False
     if isinstance(now, dict):
@@ -284,7 +300,7 @@ def _safe_arguments(kind: type[BaseException], arguments: tuple[Any, ...]) -> bo
 
 
 def _builtin_base(kind: type) -> type:
-    """The nearest class that both sides know."""
+    """The nearest builtin class that this one derives from."""
     return next(c for c in kind.__mro__ if c.__module__ == "builtins" and hasattr(builtins, c.__name__))
 
 

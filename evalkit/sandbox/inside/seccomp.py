@@ -1,8 +1,7 @@
-"""The list of system calls that a confined process may make, as a BPF program put together here.
+"""Builds the BPF program that allows a confined process about 100 system calls.
 
-Everything not named is refused with EPERM before its arguments are looked at. A call made under another
-architecture's numbers kills. Calls that can reach beyond the process are let through only with arguments
-that keep them inside it.
+Any other call is refused with EPERM. A call with another architecture's numbers ends the process. Calls that can reach
+or see other processes are allowed only with arguments that concern the process itself.
 """
 
 from __future__ import annotations
@@ -60,7 +59,7 @@ _PASS: Instruction = (_RETURN, 0, 0, _ALLOW)
 _REFUSE: Instruction = (_RETURN, 0, 0, _ERRNO | errno.EPERM)
 _ABSENT: Instruction = (_RETURN, 0, 0, _ERRNO | errno.ENOSYS)
 _PID = 0x7FFFFFFE
-"""Stands for the process's own pid until it is known."""
+"""Stands for the process's own pid until a process installs the filter."""
 
 
 class _Program(ctypes.Structure):
@@ -68,15 +67,17 @@ class _Program(ctypes.Structure):
 
 
 def _low(argument: int) -> Instruction:
+    """Loads the lower 32 bits of an argument."""
     return (_LOAD, 0, 0, _ARGUMENTS + 8 * argument)
 
 
 def _high(argument: int) -> Instruction:
+    """Loads the upper 32 bits of an argument."""
     return (_LOAD, 0, 0, _ARGUMENTS + 8 * argument + 4)
 
 
 class Filter:
-    """Built once; a process patches in its own pid (it may signal nobody else) and installs it."""
+    """The program, built once. Each process puts its own pid into it, the only one it may signal, and installs it."""
 
     def __init__(self, landlock_abi: int) -> None:
         blocks = {number(name): block for name, block in _blocks(landlock_abi).items() if number(name) >= 0}
@@ -94,13 +95,14 @@ class Filter:
         self._install = Call("prctl", PR_SET_SECCOMP, 2, ctypes.byref(self._program), 0, 0)
 
     def install(self, pid: int) -> None:
+        """Applies the filter to the calling process, for good."""
         for at in self._own_pid:
             struct.pack_into("=I", self._bytes, at, pid)
         self._install()
 
 
 def _blocks(landlock_abi: int) -> dict[str, Block]:
-    """What is done on each call that is known; on any other it is refused."""
+    """What to do on each call by name. Calls that are not named here are refused."""
     blocks: dict[str, Block] = dict.fromkeys(_ALWAYS, (_PASS,))
     blocks["fcntl"] = _one_of(1, _FCNTL)
     blocks["ioctl"] = _one_of(1, _IOCTL)
@@ -138,7 +140,7 @@ def _one_of(argument: int, values: tuple[int, ...], mask: int = 0xFFFFFFFF, othe
 
 
 def _intervals(blocks: dict[int, Block]) -> list[tuple[int, Block]]:
-    """Where, going up through the numbers, what is done changes."""
+    """The numbers, in order, from which on another block applies, each with its block."""
     found: list[tuple[int, Block]] = [(0, blocks.get(0, (_REFUSE,)))]
     for call in range(1, max(blocks) + 2):
         block = blocks.get(call, (_REFUSE,))
@@ -148,7 +150,7 @@ def _intervals(blocks: dict[int, Block]) -> list[tuple[int, Block]]:
 
 
 def _search(intervals: list[tuple[int, Block]]) -> list[Instruction]:
-    """A search tree: the kernel runs the filter on every call, and on all numbers as it is installed."""
+    """A binary search for the call's number: the kernel runs the filter on every call."""
     if len(intervals) == 1:
         return list(intervals[0][1])
     middle = len(intervals) // 2

@@ -1,4 +1,4 @@
-"""The process between the harness and the workers: enters a tier, forks the workers, goes when the harness goes."""
+"""The server process: it enters a tier, forks the workers, and ends with the harness."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from .watch import serve
 __all__ = ["main"]
 
 _LEAVING = 0.3
-"""Seconds that workers get to end their programs when the harness is gone."""
+"""Seconds that the workers get to end their programs when the harness is gone."""
 _REAPING = 10.0
-"""Seconds that the kernel gets to end what was killed."""
+"""Seconds that killed processes get to be gone."""
 _NOT_ALL_ENDED = 3
-"""The exit status where that was not enough."""
+"""The exit status where some were not gone in that time."""
 
 _THREAD_STACK = 2 << 20
 """Bytes of stack for each thread of a program. The usual 8 MiB, 64 times, would be all of its memory."""
@@ -41,11 +41,15 @@ _WARM = """
     zlib _bz2 _lzma _hashlib _sqlite3 pyexpat _ctypes _decimal _datetime _json _random _struct _csv unicodedata
     _socket _pickle _queue _statistics binascii mmap
 """.split()
-"""Loaded before the first fork: what most programs import, and what needs shared libraries from outside."""
+"""Modules loaded before the first fork: those that most programs import, and those that load shared libraries."""
 
 
 def main(arguments: list[str]) -> NoReturn:
-    """argv: tier, limits as JSON, the harness's pid, a lifeline, one socket for each worker."""
+    """Runs the server.
+
+    Arguments: tier, limits as JSON, the harness's pid, a socket that closes when the harness ends, one socket for each
+    worker.
+    """
     tier, limits_text, harness = arguments[0], arguments[1], int(arguments[2])
     lifeline, *controls = map(int, arguments[3:])
     life = _socket.socket(fileno=lifeline)
@@ -67,15 +71,16 @@ def main(arguments: list[str]) -> NoReturn:
 
 
 def _warm_up() -> None:
+    """Loads the modules that programs use, so that each forked process has them already."""
     _quiet_streams()
     for name in _WARM:
         try:
             __import__(name)
-        except ImportError:  # built without it: programs do without it too
+        except ImportError:  # this Python was built without it
             continue
     sys.modules["__main__"].__dict__.clear()
     gc.collect()
-    # Untouched by collections, pages stay shared with the processes forked.
+    # The garbage collector then leaves these objects alone, and their memory stays shared with forked processes.
     gc.freeze()
 
 
@@ -87,7 +92,7 @@ def _make_threads_small() -> None:
 
 
 def _quiet_streams() -> None:
-    """Programs read nothing and what they print goes nowhere; no text of theirs can fail to be encoded."""
+    """Connects the standard streams to /dev/null, in an encoding that takes any text."""
     null = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
         os.dup2(null, fd)
@@ -99,6 +104,7 @@ def _quiet_streams() -> None:
 
 
 def _fork_worker(control: int, inherited: list[int], confinement: Confinement, limits: Limits) -> int:
+    """Starts a worker that serves this socket; returns its pid."""
     pid = os.fork()
     if pid == 0:
         try:
@@ -112,7 +118,7 @@ def _fork_worker(control: int, inherited: list[int], confinement: Confinement, l
 
 
 def _wait(lifeline: int, harness: int, workers: list[int]) -> NoReturn:
-    """Ends with the harness, or with any worker: the harness then starts everything anew."""
+    """Waits until the harness or any worker ends, then ends everything. The harness may start another server."""
     ends = [lifeline, harness] if harness >= 0 else [lifeline]
     watched = {os.pidfd_open(pid): pid for pid in workers} if hasattr(os, "pidfd_open") else {}
     poll = select.poll()
@@ -121,10 +127,10 @@ def _wait(lifeline: int, harness: int, workers: list[int]) -> NoReturn:
     poll.poll()
     for fd in ends:
         poll.unregister(fd)
-    # What a worker leaves behind is handed to this process from here on, so that it can be waited for.
+    # From here on this process becomes the parent of what a worker leaves behind, and can wait for it.
     if sys.platform == "linux":
         prctl(PR_SET_CHILD_SUBREAPER, 1)
-    # They see it too, and know what they have to take with them.
+    # The workers notice it too, and end their programs.
     deadline = time.monotonic() + _LEAVING
     while watched and time.monotonic() < deadline:
         for fd, _ in poll.poll(20):

@@ -1,7 +1,7 @@
-"""The process that runs the trusted tests and alone says the verdict. It judges one program after another.
+"""The process that runs the trusted tests and reports the verdict, for one program after another.
 
-It never starts anything and a candidate never descends from it, so nothing of the tests is in any candidate's
-memory. It ends itself, and the worker starts another, whenever a program's tests may have left a trace in it.
+No candidate is forked from it, so nothing of the tests is in any candidate's memory. Where a program's tests may have
+changed something in it, it ends itself, and the worker starts another.
 """
 
 from __future__ import annotations
@@ -26,17 +26,18 @@ from .remote import Remote, TesterPeer, mark_class
 __all__ = ["CRASHED", "DONE", "GONE", "LEAVING", "PROGRAMS", "serve"]
 
 DONE, LEAVING, GONE = b"d", b"l", b"g"
-"""To the worker: reported; reported, and this process ends; the candidate is no longer there, and this one ends."""
+"""Messages to the worker: reported; reported, and this process ends; the candidate is gone, and this process ends."""
 CRASHED = 97
-"""The exit status where the program brought this process into a state that it cannot go on from."""
+"""The exit status after an error that this process cannot handle, such as being out of memory while reporting."""
 PROGRAMS = 200
-"""How many one process judges."""
+"""How many programs one process judges before it is replaced."""
 
 _MAX_REASON = 400
 _TESTS = "tests"
 
 
 def serve(link: _socket.socket, confinement: Confinement, limits: Limits) -> NoReturn:
+    """Confines this process and judges programs that the worker sends."""
     try:
         confinement.apply(limits, PROGRAMS)
     except BaseException:
@@ -61,7 +62,7 @@ def serve(link: _socket.socket, confinement: Confinement, limits: Limits) -> NoR
 
 
 def _untouched(before: dict[str, Any]) -> bool:
-    """Whether the next program's tests find everything as these found it."""
+    """Whether this process is as it was before the first program, so that it can judge another."""
     now = vars(builtins)
     threading = sys.modules.get("threading")
     if len(now) != len(before) or any(now.get(name) is not value for name, value in before.items()):
@@ -75,12 +76,12 @@ def _untouched(before: dict[str, Any]) -> bool:
 
 @functools.lru_cache(maxsize=64)
 def _compiled(text: str, name: str) -> types.CodeType:
-    """Kept, for a problem's next sample."""
+    """Compiles tests, and keeps the code for the next program of the same problem."""
     return compile(text, name, "exec", dont_inherit=True, optimize=0)
 
 
 class _Exam:
-    """One program's."""
+    """Runs the tests against one program and reports the verdict."""
 
     def __init__(self, link: _socket.socket, fds: list[int], limits: Limits) -> None:
         self._link = link
@@ -94,15 +95,18 @@ class _Exam:
         self._names = TestNames(self._peer, self._tests, self._entry, _TESTS)
 
     def run(self) -> None:
+        """Judges the program and writes the report."""
         verdict, reason = self._judge()
         self._peer.close()
         self._say(verdict, reason)
 
     @property
     def loaded_a_module(self) -> bool:
+        """Whether a module was loaded here that the program named."""
         return self._names.loaded_a_module
 
     def _judge(self) -> tuple[str, str]:
+        """The verdict and its reason."""
         space = self._names
         sys.modules[_TESTS] = types.ModuleType(_TESTS)
         try:  # while the candidate starts
@@ -140,6 +144,8 @@ class _Exam:
     # ── what the candidate may do here ───────────────────────────────────────
 
     def _offered(self) -> dict[str, Any]:
+        """The operations that the candidate may ask for. They work on objects that the tests handed to it."""
+
         def own(target: Any) -> Any:
             if not self._peer.owns(target):
                 raise PermissionError("not an object of the tests'")
@@ -161,12 +167,13 @@ class _Exam:
     # ── the verdict ──────────────────────────────────────────────────────────
 
     def _broken(self, reason: str) -> NoReturn:
-        """Said here and now: raised, it could be caught by a test that expects an exception."""
+        """Reports and ends this process. An exception could be caught by a test that expects one."""
         self._say("failed", f"exit: {reason}" if reason else "exit:")
         self._link.send(LEAVING if reason else GONE)
         os._exit(0)
 
     def _reason(self, error: BaseException) -> str:
+        """Why the tests failed: the kind of failure, and the line of the tests."""
         text = _text(error)
         frames = list(traceback.walk_tb(error.__traceback__))
         at = next((n for frame, n in reversed(frames) if frame.f_code.co_filename == "<tests>"), 0)
@@ -180,6 +187,7 @@ class _Exam:
         return f"exception: {type(error).__name__}: {text}{f' ({where})' if where else ''}"
 
     def _say(self, verdict: str, reason: str) -> None:
+        """Writes the report for the harness."""
         clean = "".join(c if c.isprintable() else " " for c in reason[:_MAX_REASON])
         os.write(self._report, json.dumps([verdict, clean]).encode())
 

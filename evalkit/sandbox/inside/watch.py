@@ -1,4 +1,4 @@
-"""One worker: takes programs one at a time, starts the candidate, holds it and its tests to the limits, reaps."""
+"""A worker: takes programs one at a time, starts a process for each, and holds it and its tests to the limits."""
 
 from __future__ import annotations
 
@@ -23,25 +23,24 @@ from .limits import Limits
 __all__ = ["Ended", "Worker", "serve"]
 
 _TICK = 0.05
-"""Seconds between looks at memory and threads, which no limit of the kernel's holds in every tier."""
+"""Seconds between two checks of time, memory and threads."""
 _DYING = 0.2
-"""Seconds for a candidate that hung up to be gone, so that what ended it can be told."""
+"""Seconds to wait for the end of a candidate that closed its pipe, to tell what ended it."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Ended:
-    """How a program ended as seen from outside: what the harness is told beside the tester's report."""
+    """How a program ended, as the worker saw it: what the harness is told beside the tester's report."""
 
     how: str
-    """`done`: the tester has reported. `gone`: and what it reports is that the candidate is gone.
-    `lost`: the tester died before it reported. `killed`: it died as only a program can make it die: by a signal, or out
-    of what it needs to go on. Else the verdict of a limit."""
+    """`done`: the tester has reported. `gone`: it reported that the candidate ended. `lost`: the tester ended before it
+    reported. `killed`: it was ended by a signal, or could not go on. Anything else is the verdict of a limit."""
     detail: str
     seconds: float
 
 
 def serve(control: _socket.socket, confinement: Confinement, limits: Limits) -> NoReturn:
-    """Until the harness is gone."""
+    """Judges programs from this socket until the harness is gone."""
     if sys.platform == "linux":
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     confinement.enter_worker()
@@ -58,6 +57,8 @@ def serve(control: _socket.socket, confinement: Confinement, limits: Limits) -> 
 
 
 class Worker:
+    """Holds one tester for many programs, and one candidate for each."""
+
     def __init__(self, control: _socket.socket, confinement: Confinement, limits: Limits) -> None:
         self._control = control
         self._confinement = confinement
@@ -67,11 +68,12 @@ class Worker:
         self._link: _socket.socket | None = None
 
     def judge(self, source: int, tests: int, report: int) -> Ended:
+        """Runs one program against its tests. The arguments are descriptors: two files, and a pipe for the report."""
         try:
             link = self._started_tester()
         except OSError as error:
             return Ended("lost", f"a tester could not be started: {error.strerror or error}", 0.0)
-        # Made after the tester was forked: were it to hold the candidate's ends, it would never see them close.
+        # These are made after the tester was forked, which would otherwise hold the candidate's ends open as well.
         to_candidate, from_candidate = os.pipe(), os.pipe()
         try:
             clock = Clock(self._confinement.proc, self._tester)
@@ -96,12 +98,14 @@ class Worker:
         return Ended(how, detail, seconds)
 
     def leave(self) -> NoReturn:
+        """Ends the candidate, the tester and this process."""
         self._end_both()
         os._exit(0)
 
     # ── starting ─────────────────────────────────────────────────────────────
 
     def _started_tester(self) -> _socket.socket:
+        """The socket to the tester, which is started where there is none."""
         if self._link is not None:
             return self._link
         ours, theirs = _socket.socketpair()
@@ -122,7 +126,7 @@ class Worker:
     # ── watching ─────────────────────────────────────────────────────────────
 
     def _watch(self, link: _socket.socket, clock: Clock) -> tuple[str, str]:
-        """Until the tester has reported or a limit is reached; how it ended, and in words."""
+        """Waits until the tester reports or a limit is reached. Returns how it ended, and details in words."""
         poll = select.poll()
         poll.register(self._control, 0)
         poll.register(link, select.POLLIN)
@@ -137,6 +141,7 @@ class Worker:
                 return over
 
     def _heard(self, word: bytes) -> tuple[str, str]:
+        """What the tester's message means; an empty one means that it ended."""
         if word == tester.DONE:
             return "done", ""
         if word == tester.LEAVING:
@@ -152,6 +157,7 @@ class Worker:
         return "lost", f"the tester ended with status {os.WEXITSTATUS(status)}"
 
     def _how_it_died(self) -> str:
+        """What ended the candidate, in words."""
         deadline = time.monotonic() + _DYING
         while time.monotonic() < deadline:
             pid, status = os.waitpid(self._candidate, os.WNOHANG)
@@ -170,7 +176,7 @@ class Worker:
         self._end_tester()
 
     def _end_candidate(self) -> None:
-        """Nothing of it is left afterwards: in its PID namespace all dies with it, elsewhere it can start nothing."""
+        """Kills the candidate and waits for its end. It has started no process that could stay, except unconfined."""
         if self._candidate:
             if self._confinement.tier == "unsafe-none":
                 with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -180,6 +186,7 @@ class Worker:
             self._candidate = 0
 
     def _end_tester(self) -> int:
+        """Kills the tester and waits for its end; returns its wait status."""
         status = 0
         if self._tester:
             os.kill(self._tester, signal.SIGKILL)
