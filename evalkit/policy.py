@@ -5,7 +5,7 @@ tasks:
   gsm8k:
     metric: exact_match,strict-match
     max_drop: 0.01          absolute on the metric's scale, or "2%" of the baseline
-    max_rise: 0.01          how far the share of cut, unfinished, unparsed or missing answers may rise
+    max_rise: 0.01          how far the share of cut, unfinished, unparsed or missing answers may rise; 1.0: any
     tier: critical          critical, supporting or advisory
   judged:                   a label of your own, where one task is held to several metrics
     task: instruct
@@ -145,8 +145,8 @@ def _drop(value: Any, where: str) -> Drop:
 
 
 def _share(value: Any, where: str) -> float:
-    if not _is_number(value) or not 0 <= value < 1:
-        raise ConfigError(f"{where} is {value!r}; it is a share of the documents, from 0 to below 1")
+    if not _is_number(value) or not 0 <= value <= 1:
+        raise ConfigError(f"{where} is {value!r}; it is a share of the documents, from 0 to 1 (1.0: not judged)")
     return float(value)
 
 

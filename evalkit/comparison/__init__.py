@@ -6,6 +6,7 @@ lines        the checked lines of scores.parquet
 pairing      rows joined by task, document, prompt and filter
 measure      figures, the paired difference, what missing answers could do
 flips        documents that changed, both answers
+unknown      which trouble with answers one of the runs does not know
 texts        what a row says in words
 comparison   all of it, for `evalkit compare`
 """
@@ -26,6 +27,7 @@ from evalkit.comparison.measure import Measured, Member, design, measure, parts
 from evalkit.comparison.pairing import Pairs, Unpaired, pair
 from evalkit.comparison.settings import KINDS, Difference, check, check_allowed, differences, limits_differ
 from evalkit.comparison.targets import Target, entry, figure, headline, judged, requested_names, resolve, shared_names
+from evalkit.comparison.unknown import incomparable_flags
 
 __all__ = [
     "FLAGS",
@@ -50,6 +52,7 @@ __all__ = [
     "entry",
     "figure",
     "headline",
+    "incomparable_flags",
     "judged",
     "limits_differ",
     "limits_note",

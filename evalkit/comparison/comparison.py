@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from evalkit.comparison.flips import Flip, find_flips
 from evalkit.comparison.lines import Lines, read_lines
 from evalkit.comparison.measure import Measured, Member, measure
-from evalkit.comparison.pairing import Unpaired, pair
+from evalkit.comparison.pairing import Limits, Unpaired, pair
 from evalkit.comparison.settings import check, check_allowed, limits_differ, prompts_may_differ
-from evalkit.comparison.targets import Target, entry, figure, requested_names, resolve, shared_names
+from evalkit.comparison.targets import Target, figure, requested_names, resolve, shared_names
 from evalkit.errors import NoDocumentFigures, NotComparable, RunFolderError, UsageError
 from evalkit.results import Run
 from evalkit.stats import Interval, holm, smallest_detectable_drop
@@ -95,10 +95,11 @@ def compare(
 
 def usable(run: Run) -> None:
     """Refuse a run that did not come to its end: its figures mean something else."""
-    interrupted = "finished" in run.manifest and not run.manifest["finished"]
+    manifest = run.record.manifest
+    interrupted = manifest.states("finished") and not manifest.finished
     if run.status == "incomplete" or interrupted:
         raise RunFolderError(f"{run.path} is incomplete: type its `evalkit run` command again, which goes on with it")
-    without = [name for name in run.requested if entry(run, name) is None and "*" not in name]
+    without = [name for name in run.requested if run.entry(name) is None and "*" not in name]
     if without:
         raise RunFolderError(
             f"{run.path}: results.json has no figure of {', '.join(without[:5])}, which it was asked for"
@@ -109,8 +110,8 @@ def whole(run: Run) -> None:
     """Refuse a run that stopped as soon as it was sure: a verdict on documents fixed in advance is none on these."""
     if not run.not_run:
         return
-    sequential = run.results.get("early_stopping") or {}
-    said = str(sequential.get("verdict") or "unknown").replace("_", " ").upper()
+    sequential = run.record.results.early_stopping
+    said = ((sequential and sequential.verdict) or "unknown").replace("_", " ").upper()
     raise NotComparable(
         f"{run.run_id} stopped early, with {run.not_run:,} documents not run: what was drawn until a verdict was sure"
         f" can't be judged again as if its size had been fixed before. Its own verdict against {run.against or '?'} is"
@@ -124,7 +125,8 @@ def measured(
 ) -> tuple[Measured, tuple[Lines, Lines]]:
     """Read, pair and measure one target of two runs."""
     lines = read_lines(baseline, target), read_lines(candidate, target)
-    pairs = pair(*lines, ignore_prompts=prompts_may_differ(allow), limits_differ=limits_differ(baseline, candidate))
+    limits = Limits.of(baseline, candidate) if limits_differ(baseline, candidate) else None
+    pairs = pair(*lines, ignore_prompts=prompts_may_differ(allow), limits=limits)
     found = measure(target, pairs)
     if pairs.unpaired.prompt_differs and not found.n:
         raise NotComparable(
@@ -152,7 +154,7 @@ def limits_note(baseline: Run, candidate: Run) -> list[str]:
 
 
 def _limit(run: Run) -> str:
-    limit = run.manifest.get("limit")
+    limit = run.record.manifest.limit
     return str(limit) if limit is not None else "unknown" if run.status == "limited" else "none"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.comparison.lines import FLAGS, Lines
+from evalkit.results import Run
 
-__all__ = ["Pairs", "Unpaired", "pair"]
+__all__ = ["Limits", "Pairs", "Unpaired", "pair"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -26,6 +29,8 @@ class Unpaired:
     prompt_differs: int = 0
     outside_limit: int = 0
     """The other run was limited to fewer documents."""
+    outside_candidate: int = 0
+    """Of these the ones that the candidate was not asked."""
     without_prompt_hash: int = 0
     """Paired all the same, on the document alone."""
 
@@ -63,13 +68,44 @@ class Pairs:
     unpaired: Unpaired
 
 
-def pair(baseline: Lines, candidate: Lines, *, ignore_prompts: bool = False, limits_differ: bool = False) -> Pairs:
-    """Join two runs' lines of one target. A hash that stands several times pairs in document order."""
-    left, right, counts = _join(baseline, candidate, ignore_prompts)
-    if limits_differ:
-        inside = [k for k, (i, j) in enumerate(zip(left, right, strict=True)) if i >= 0 and j >= 0]
-        counts["outside"] = counts.pop("only_baseline", 0) + counts.pop("only_candidate", 0)
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """To how many documents two runs were limited, where that differs."""
+
+    baseline: float | None
+    candidate: float | None
+    """A number of documents, or below 1 a share of them. None: no limit, or one that is not a number."""
+    baseline_limited: bool
+    candidate_limited: bool
+
+    @classmethod
+    def of(cls, baseline: Run, candidate: Run) -> Limits:
+        here, there = (_number(run.record.manifest.limit) for run in (baseline, candidate))
+        limited = [run.status == "limited" or run.record.manifest.limit is not None for run in (baseline, candidate)]
+        return cls(here, there, baseline_limited=limited[0], candidate_limited=limited[1])
+
+    def inside(self, doc_id: int, size: int, *, candidate: bool) -> bool:
+        """Whether this run was asked a document of a task that has `size` of them, as far as can be told."""
+        limit, limited = (
+            (self.candidate, self.candidate_limited) if candidate else (self.baseline, self.baseline_limited)
+        )
+        if not limited:
+            return True
+        if limit is None:
+            return False  # which documents it was asked is not known: one that is not there may be outside
+        return doc_id < (math.ceil(limit * size) if limit < 1 else limit)
+
+
+def pair(baseline: Lines, candidate: Lines, *, ignore_prompts: bool = False, limits: Limits | None = None) -> Pairs:
+    """Join two runs' lines of one target. A hash that stands several times pairs in document order.
+
+    `limits`: documents that one run has and the other was not asked are no part of the pairs.
+    """
+    left, right, why = _join(baseline, candidate, ignore_prompts)
+    if limits is not None:
+        inside = _inside(baseline, candidate, (left, right, why), limits)
         left, right = [left[k] for k in inside], [right[k] for k in inside]
+    counts = Counter(why)
     here, there = np.array(left, dtype=np.int64), np.array(right, dtype=np.int64)
     return Pairs(
         task=_labels(baseline.task, candidate.task, left, right),
@@ -82,45 +118,70 @@ def pair(baseline: Lines, candidate: Lines, *, ignore_prompts: bool = False, lim
         baseline_line=here,
         candidate_line=there,
         unpaired=Unpaired(
-            only_baseline=counts.get("only_baseline", 0),
-            only_candidate=counts.get("only_candidate", 0),
-            prompt_differs=counts.get("prompt", 0),
-            outside_limit=counts.get("outside", 0),
-            without_prompt_hash=counts.get("no_hash", 0),
+            only_baseline=counts["only_baseline"],
+            only_candidate=counts["only_candidate"],
+            prompt_differs=counts["prompt"],
+            outside_limit=counts["outside_baseline"] + counts["outside_candidate"],
+            outside_candidate=counts["outside_candidate"],
+            without_prompt_hash=counts["no_hash"],
         ),
     )
 
 
-def _join(a: Lines, b: Lines, ignore_prompts: bool) -> tuple[list[int], list[int], dict[str, int]]:
+def _join(a: Lines, b: Lines, ignore_prompts: bool) -> tuple[list[int], list[int], list[str]]:
+    """For each document its line in either run, −1 where there is none, and what is to be said of the pair."""
     waiting: dict[tuple[str, str], list[int]] = {}
     for j, key in enumerate(zip(b.task, b.doc_hash, strict=True)):
         waiting.setdefault(key, []).append(j)
     left: list[int] = []
     right: list[int] = []
-    counts: dict[str, int] = {}
+    why: list[str] = []
     for i, key in enumerate(zip(a.task, a.doc_hash, strict=True)):
         others = waiting.get(key)
         partner = _partner(a, i, b, others, ignore_prompts) if others else None
         left.append(i)
         if others is None or not others:
             right.append(-1)
-            _count(counts, "only_baseline")
+            why.append("only_baseline")
         elif partner is None:
             # The same document under another prompt: its answer there says nothing about this one.
             others.pop(0)
             right.append(-1)
-            _count(counts, "prompt")
+            why.append("prompt")
         else:
             others.remove(partner)
             right.append(partner)
-            if not ignore_prompts and (a.prompt_hash[i] is None or b.prompt_hash[partner] is None):
-                _count(counts, "no_hash")
+            unknown = a.prompt_hash[i] is None or b.prompt_hash[partner] is None
+            why.append("no_hash" if unknown and not ignore_prompts else "")
     for others in waiting.values():
         for j in others:
             left.append(-1)
             right.append(j)
-            _count(counts, "only_candidate")
-    return left, right, counts
+            why.append("only_candidate")
+    return left, right, why
+
+
+def _inside(a: Lines, b: Lines, joined: tuple[list[int], list[int], list[str]], limits: Limits) -> list[int]:
+    """The places of those documents that both runs were asked; what is to be said of the others is put down."""
+    sizes: dict[str, int] = {}
+    for lines in (a, b):
+        for task, doc_id in zip(lines.task, lines.doc_id, strict=True):
+            sizes[task] = max(sizes.get(task, 0), doc_id + 1)
+    left, right, why = joined
+    kept = []
+    for k, reason in enumerate(why):
+        lines, line, run = (a, left[k], "candidate") if reason == "only_baseline" else (b, right[k], "baseline")
+        if reason in ("only_baseline", "only_candidate") and not limits.inside(
+            lines.doc_id[line], sizes[lines.task[line]], candidate=run == "candidate"
+        ):
+            why[k] = f"outside_{run}"
+        else:
+            kept.append(k)
+    return kept
+
+
+def _number(limit: Any) -> float | None:
+    return float(limit) if isinstance(limit, int | float) and not isinstance(limit, bool) else None
 
 
 def _partner(a: Lines, i: int, b: Lines, others: Sequence[int], ignore_prompts: bool) -> int | None:
@@ -133,10 +194,6 @@ def _partner(a: Lines, i: int, b: Lines, others: Sequence[int], ignore_prompts: 
     if len(fits) > 1:
         return next((j for j in fits if b.doc_id[j] == a.doc_id[i]), fits[0])
     return fits[0] if fits else None
-
-
-def _count(counts: dict[str, int], why: str) -> None:
-    counts[why] = counts.get(why, 0) + 1
 
 
 def _labels(here: list[Any], there: list[Any], left: list[int], right: list[int]) -> list[Any]:

@@ -12,8 +12,8 @@ from evalkit.results import Run
 
 __all__ = ["KINDS", "Difference", "check", "check_allowed", "differences", "limits_differ", "prompts_may_differ"]
 
-KINDS = ("version", "prompts", "shots", "chat_template", "generation", "data")
-"""What may be named as the difference that is meant."""
+KINDS = ("version", "prompts", "shots", "chat_template", "generation", "data", "limit", "tasks")
+"""What may be named as the difference that is meant. limit and tasks: the candidate covers less than the baseline."""
 
 _CHANGES_PROMPTS = {"version", "prompts", "shots", "chat_template", "data"}
 
@@ -49,8 +49,8 @@ def prompts_may_differ(allow: Collection[str]) -> bool:
 
 def limits_differ(baseline: Run, candidate: Run) -> bool:
     """A run may say that it is limited and not to how many."""
-    here, there = ((run.manifest.get("limit"), run.status == "limited") for run in (baseline, candidate))
-    return here != there
+    here, there = ((run.record.manifest.limit, run.status == "limited") for run in (baseline, candidate))
+    return bool(here != there)
 
 
 def check(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any
 
 from evalkit.errors import ConfigError, NotComparable, RunFolderError, UnknownTask, nearest
-from evalkit.results import Run
+from evalkit.results import Entry, GroupResult, Metric, Run
 
 __all__ = ["Target", "entry", "figure", "headline", "judged", "requested_names", "resolve", "shared_names"]
 
@@ -62,28 +62,27 @@ def requested_names(run: Run) -> list[str]:
 
 
 def _spelled_out(run: Run, name: str) -> Iterator[str]:
-    found = entry(run, name)
+    found = run.entry(name)
     if found is None:
         return
-    if name in run.groups and not found.get("metrics") and found.get("members"):
-        for member in found["members"]:
-            yield from _spelled_out(run, str(member))
+    if isinstance(found, GroupResult) and not found.metrics and found.members:
+        for member in found.members:
+            yield from _spelled_out(run, member)
     else:
         yield name
 
 
 def entry(run: Run, name: str) -> Mapping[str, Any] | None:
-    """The entry of a task or group in results.json. A group's comes first: a leaf may share its name."""
+    """The entry of a task or group in results.json as a mapping; `Run.entry` gives it typed."""
     found = run.groups.get(name) or run.tasks.get(name)
     return found if isinstance(found, Mapping) else None
 
 
-def headline(found: Mapping[str, Any]) -> str | None:
+def headline(found: Entry | Mapping[str, Any]) -> str | None:
     """The metric a task is known by: what its run says, else the usual one, else the first."""
-    metrics = list(found.get("metrics") or {})
-    said = found.get("headline")
-    if said in metrics:
-        return str(said)
+    entry = found if isinstance(found, Entry) else Entry.model_validate(found)
+    if entry.headline in entry.metrics:
+        return entry.headline
 
     def place(metric: str) -> tuple[int, int]:
         base, _, filter_name = metric.partition(",")
@@ -92,13 +91,13 @@ def headline(found: Mapping[str, Any]) -> str | None:
             _FILTERS.index(filter_name) if filter_name in _FILTERS else len(_FILTERS),
         )
 
-    return min(metrics, key=place) if metrics else None
+    return min(entry.metrics, key=place) if entry.metrics else None
 
 
-def judged(found: Mapping[str, Any]) -> list[str]:
-    """What judges said on the whole: `overall` of each rubric, or its dimensions where there is none."""
-    metrics = found.get("metrics") or {}
-    names = [name for name, said in metrics.items() if isinstance(said, Mapping) and "rubric" in said]
+def judged(found: Entry | Mapping[str, Any]) -> list[str]:
+    """Metrics that judges gave: `overall` of each rubric and judge, or its dimensions where there is none."""
+    entry = found if isinstance(found, Entry) else Entry.model_validate(found)
+    names = [name for name, metric in entry.metrics.items() if metric.judged]
     return [name for name in names if name.startswith("overall,") or f"overall,{name.partition(',')[2]}" not in names]
 
 
@@ -135,41 +134,42 @@ def resolve(baseline: Run, candidate: Run, name: str, metric: str | None = None)
 
 
 def _has(run: Run, leaf: str, metric: str) -> bool:
-    return metric in ((entry(run, leaf) or {}).get("metrics") or {metric: None})
+    found = run.entry(leaf)
+    return found is None or not found.metrics or metric in found.metrics
 
 
-def _better(found: Mapping[str, Any], usual: bool) -> bool | None:
-    said = found.get("higher_is_better", usual)
-    return None if said is None else bool(said)
+def _better(found: Metric, usual: bool) -> bool | None:
+    return found.higher_is_better if found.states("higher_is_better") else usual
 
 
 def figure(run: Run, name: str, metric: str) -> float | None:
-    """The value that results.json reports, where it is one number."""
-    found = ((entry(run, name) or {}).get("metrics") or {}).get(metric)
-    value = found.get("value") if isinstance(found, Mapping) else found
-    return float(value) if _is_number(value) else None
+    """The value that results.json reports, where it is a finite number."""
+    found = run.entry(name)
+    value = found.metrics[metric].value if found and metric in found.metrics else None
+    return float(value) if value is not None and math.isfinite(value) else None
 
 
-def _known(run: Run, name: str) -> Mapping[str, Any]:
-    found = entry(run, name)
+def _known(run: Run, name: str) -> Entry:
+    found = run.entry(name)
     if found is None:
-        names = [*dict.fromkeys([*run.requested, *run.groups, *run.tasks])]
+        results = run.record.results
+        names = [*dict.fromkeys([*run.requested, *results.groups, *results.tasks])]
         hint = nearest(name, names) or f"; it has {', '.join(run.requested[:8]) or 'no task'}"
         raise UnknownTask(f"{name} is not in run {run.run_id}{hint}")
     return found
 
 
 def _metric(baseline: Run, candidate: Run, name: str, asked: str | None) -> str:
-    here = list((_known(baseline, name)).get("metrics") or {})
-    there = list((_known(candidate, name)).get("metrics") or {})
-    if not here and not there and (members := (_known(baseline, name)).get("members")):
+    first = _known(baseline, name)
+    here, there = list(first.metrics), list(_known(candidate, name).metrics)
+    if not here and not there and (members := first.all_members):
         raise ConfigError(
             f"{name} is a list of tasks without a figure of its own; name its members: {_listed(members)}"
         )
     for run, metrics in ((baseline, here), (candidate, there)):
         if not metrics:
             raise RunFolderError(f"{run.path}: results.json has no figure of {name}")
-    usual = headline(_known(baseline, name)) or ""
+    usual = headline(first) or ""
     if asked is None:
         chosen = usual
     else:
@@ -186,41 +186,36 @@ def _metric(baseline: Run, candidate: Run, name: str, asked: str | None) -> str:
     return chosen
 
 
-def _checked_figure(
-    run: Run, name: str, found: Mapping[str, Any], metric: str, leaves: tuple[str, ...]
-) -> Mapping[str, Any]:
+def _checked_figure(run: Run, name: str, found: Entry, metric: str, leaves: tuple[str, ...]) -> Metric:
     for label in (name, *leaves):
         _refuse_nan(run, label)
-    raw = found["metrics"][metric]
-    said: Mapping[str, Any] = raw if isinstance(raw, Mapping) else {"value": raw}
-    value = said.get("value")
-    if not _is_number(value):
-        why = f": {said['reason']}" if said.get("reason") else ""
-        raise RunFolderError(f"{run.path}: {metric} of {name} is {value!r}, not a number{why}")
-    return said
+    figure = found.metrics[metric]
+    if figure.value is None or not math.isfinite(figure.value):
+        why = f": {figure.reason}" if figure.reason else ""
+        raise RunFolderError(f"{run.path}: {metric} of {name} is {figure.value!r}, not a number{why}")
+    return figure
 
 
 def _refuse_nan(run: Run, name: str) -> None:
     """Unknown is null with a reason. A NaN was never written on purpose."""
-    for metric, said in ((entry(run, name) or {}).get("metrics") or {}).items():
-        parts = said if isinstance(said, Mapping) else {"value": said}
-        for part in ("value", "stderr", "ci95"):
-            values = parts.get(part)
-            for value in values if isinstance(values, list) else [values]:
-                if isinstance(value, float) and not math.isfinite(value):
+    found = run.entry(name)
+    for metric, figure in found.metrics.items() if found else ():
+        for part, values in (("value", [figure.value]), ("stderr", [figure.stderr]), ("ci95", figure.ci95 or ())):
+            for value in values:
+                if value is not None and not math.isfinite(value):
                     what = metric if part == "value" else f"{part} of {metric}"
                     raise RunFolderError(f"{run.path}: {what} of {name} is {value}, not a number")
 
 
 def _leaves(run: Run, name: str) -> tuple[str, ...]:
-    if name not in run.groups:
+    if name not in run.record.results.groups:
         return (name,)
     leaves = tuple(dict.fromkeys(_walk(run, name, set())))
     if leaves:
         return leaves
     # A run that does not list its groups' members: the tasks named after the group, else lines of its own name.
     here = sorted(run.scores().column("task").unique().to_pylist())
-    ordered = dict.fromkeys([*(task for task in run.tasks if task in here), *here])
+    ordered = dict.fromkeys([*(task for task in run.record.results.tasks if task in here), *here])
     # `mmlu_pro_law` is no part of `mmlu` where `mmlu_pro` was asked for too.
     others = tuple(f"{other}_" for other in run.requested if other.startswith(f"{name}_"))
     named = tuple(task for task in ordered if task.startswith(f"{name}_") and not task.startswith(others))
@@ -229,47 +224,39 @@ def _leaves(run: Run, name: str) -> tuple[str, ...]:
 
 
 def _walk(run: Run, name: str, seen: set[str]) -> Iterator[str]:
-    members = (run.groups.get(name) or {}).get("members") or ()
-    for member in map(str, members):
+    groups = run.record.results.groups
+    for member in groups[name].all_members if name in groups else ():
         if member in seen:
             continue
         seen.add(member)
-        if member in run.groups and (run.groups[member] or {}).get("members"):
+        if member in groups and groups[member].members:
             yield from _walk(run, member, seen)
         else:
             yield member
 
 
-def _weighs_by_size(run: Run, name: str, found: Mapping[str, Any], leaves: tuple[str, ...], metric: str) -> bool:
+def _weighs_by_size(run: Run, name: str, found: Entry, leaves: tuple[str, ...], metric: str) -> bool:
     """Said by the run, else by whichever of the two means is the group's figure. lm-eval's default is by size."""
-    said = found.get("weight_by_size")
-    if isinstance(said, bool) or len(leaves) < 2:
-        return bool(said) if isinstance(said, bool) else True
+    stated = found.weight_by_size if isinstance(found, GroupResult) else None
+    if stated is not None or len(leaves) < 2:
+        return True if stated is None else stated
     values = [figure(run, leaf, metric) for leaf in leaves]
-    sizes = [(entry(run, leaf) or {}).get("n") for leaf in leaves]
+    counts = [leaf.n if (leaf := run.entry(name)) else None for name in leaves]
     whole = figure(run, name, metric)
-    if whole is None or any(v is None for v in values) or not all(_is_number(n) and n for n in sizes):
+    known = [(value, n) for value, n in zip(values, counts, strict=True) if value is not None and n]
+    if whole is None or len(known) < len(leaves):
         return True
-    known = [v for v in values if v is not None]
-    counts = [float(n) for n in sizes if n is not None]
-    sized = sum(v * n for v, n in zip(known, counts, strict=True)) / sum(counts)
-    plain = sum(known) / len(known)
+    sized = sum(value * n for value, n in known) / sum(n for _, n in known)
+    plain = sum(value for value, _ in known) / len(known)
     return abs(whole - sized) <= abs(whole - plain)
 
 
-def _scale(found: Mapping[str, Any]) -> tuple[float, float] | None:
-    scale = found.get("scale")
-    if isinstance(scale, Mapping):
-        scale = [scale.get("min"), scale.get("max")]
-    if isinstance(scale, list | tuple) and len(scale) == 2 and all(_is_number(end) for end in scale):
-        low, high = float(scale[0]), float(scale[1])
-        return (low, high) if low < high else None
-    return None
+def _scale(found: Metric) -> tuple[float, float] | None:
+    if found.scale is None or not all(math.isfinite(end) for end in found.scale):
+        return None
+    low, high = (float(end) for end in found.scale)
+    return (low, high) if low < high else None
 
 
-def _is_number(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _listed(names: list[str]) -> str:
+def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:6]) + (" …" if len(names) > 6 else "")

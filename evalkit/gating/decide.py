@@ -108,7 +108,7 @@ def _decision(
         _flag_verdict(flag, one, test, p, level, alpha)
         for flag, test, p, level in zip(one.flags, tests[1:], p_holm[1:], levels[1:], strict=True)
     )
-    verdicts = {metric, *(flag.verdict for flag in flags)}
+    verdicts: set[Verdict | None] = {metric, *(flag.verdict for flag in flags)}
     return Decision(
         verdict="regression" if "regression" in verdicts else "cannot_tell" if "cannot_tell" in verdicts else "pass",
         metric=metric,
@@ -136,6 +136,9 @@ def _flag_verdict(
     flag: FlagEvidence, one: Evidence, test: _Test, p_holm: float, level: float, alpha: float
 ) -> FlagVerdict:
     most = one.policy.max_rise
+    if flag.unknown is not None:
+        nothing = Bound(None, 1 - level)
+        return FlagVerdict(flag.kind, None, None, None, flag.n, None, most, nothing, 1.0, 1.0, reason=flag.unknown)
     verdict: Verdict = "pass"
     needed = None
     if flag.change is not None and p_holm < alpha:

@@ -101,7 +101,9 @@ def conclude(trials: Sequence[Trial], confidence: float) -> tuple[EarlyVerdict, 
     """All that was to be drawn is in: the verdicts, the gate's own where nothing was sure before."""
     alpha = 1 - confidence
     found = [measure(one.target, one.drawn()) for one in trials]
-    evidence = [of_measured(measured, one.policy) for measured, one in zip(found, trials, strict=True)]
+    evidence = [
+        of_measured(measured, one.policy, unknown=one.unknown) for measured, one in zip(found, trials, strict=True)
+    ]
     stopped = frozenset(i for i, one in enumerate(trials) if not one.complete)
     at_the_end = 1 - (1 - EARLY_SHARE) * alpha
     decisions = decide(evidence, at_the_end, settled=stopped)
@@ -119,7 +121,7 @@ def _families(trials: Sequence[Trial]) -> list[list[Trial]]:
 
 
 def _no_trouble(one: Trial) -> bool:
-    flags = of_measured(measure(one.target, one.drawn()), one.policy).flags
+    flags = of_measured(measure(one.target, one.drawn()), one.policy, unknown=one.unknown).flags
     return all(flag.rise <= one.policy.max_rise for flag in flags)
 
 
@@ -147,7 +149,7 @@ def _verdict(
         decision = early
         if one.complete:
             # All documents are in: what the gate has to say of trouble with answers counts beside the metric.
-            verdicts = {early.metric, *(flag.verdict for flag in at_end.flags)}
+            verdicts: set[Verdict | None] = {early.metric, *(flag.verdict for flag in at_end.flags)}
             worst: Verdict = "regression" if "regression" in verdicts else early.metric
             worst = "cannot_tell" if worst == "pass" and "cannot_tell" in verdicts else worst
             decision = replace(early, verdict=worst, flags=at_end.flags)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,7 +24,9 @@ class FlagEvidence:
     candidate: int
     n: int
     change: BoundedDifference | None
-    """Of the share of documents without this trouble; None where neither run has any."""
+    """Of the share of documents without this trouble; None where neither run has any, or it is not known of both."""
+    unknown: str | None = None
+    """Why it cannot be compared."""
 
     @property
     def rise(self) -> float:
@@ -76,19 +79,22 @@ def of_values(
     return Evidence(name, policy or TaskPolicy(), found, found, found)
 
 
-def of_measured(found: Measured, policy: TaskPolicy, doubt: str | None = None) -> Evidence:
+def of_measured(
+    found: Measured, policy: TaskPolicy, doubt: str | None = None, unknown: Mapping[str, str] | None = None
+) -> Evidence:
+    """`unknown`: kinds of trouble with answers that are not known of both runs, each with the reason."""
     return Evidence(
         name=found.target.key,
         policy=policy,
         point=found.point,
         worst=found.worst,
         best=found.best,
-        flags=tuple(_flag(kind, found) for kind in KINDS),
+        flags=tuple(_flag(kind, found, (unknown or {}).get(kind)) for kind in KINDS),
         doubt=doubt,
     )
 
 
-def _flag(kind: str, found: Measured) -> FlagEvidence:
+def _flag(kind: str, found: Measured, unknown: str | None) -> FlagEvidence:
     pairs = found.pairs
     bits = NO_ANSWER if kind == "missing" else FLAGS[kind]
     here, there = (pairs.baseline_flags & bits) > 0, (pairs.candidate_flags & bits) > 0
@@ -98,6 +104,8 @@ def _flag(kind: str, found: Measured) -> FlagEvidence:
         chosen = np.isfinite(pairs.baseline) & np.isfinite(pairs.candidate)
         here, there = here[chosen], there[chosen]
     counted = FlagEvidence(kind, int(here.sum()), int(there.sum()), int(here.size), None)
+    if unknown is not None:
+        return FlagEvidence(kind, 0, 0, int(here.size), None, unknown)
     if not (here.any() or there.any()):
         return counted
     plan = design(found.target, pairs, chosen, weighted=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from evalkit.comparison import (
@@ -11,9 +11,9 @@ from evalkit.comparison import (
     Target,
     check,
     check_allowed,
-    entry,
     figure,
     headline,
+    incomparable_flags,
     judged,
     limits_note,
     measured,
@@ -72,7 +72,12 @@ def gate(
     if noise and (without := [t.key for t, other in zip(targets, noises, strict=True) if other is None]):
         notes.append(f"no noise floor for {', '.join(without)}: {noise.run_id} lacks it")
     evidence = [
-        of_measured(one, policies[one.target.key], _contradiction(baseline, candidate, one, policies[one.target.key]))
+        of_measured(
+            one,
+            policies[one.target.key],
+            _contradiction(baseline, candidate, one, policies[one.target.key]) or _less_evidence(candidate, one, meant),
+            incomparable_flags(baseline, candidate, one.target.leaves),
+        )
         for one in found
     ]
     decisions = decide(evidence, chosen.confidence)
@@ -80,7 +85,11 @@ def gate(
         task_verdict(one, proof, decision, other, chosen.confidence)
         for one, proof, decision, other in zip(found, evidence, decisions, noises, strict=True)
     )
-    return GateResult(overall(tasks), baseline, candidate, chosen, tasks, noise, tuple(notes))
+    verdict, not_run = overall(tasks), _not_run(baseline, candidate, chosen, meant)
+    if not_run and verdict == "pass":
+        verdict = "cannot_tell"
+        notes.insert(0, f"no PASS without {', '.join(not_run)}: if that is what you mean, type --allow tasks")
+    return GateResult(verdict, baseline, candidate, chosen, tasks, noise, tuple(notes), not_run)
 
 
 def _policies(baseline: Run, candidate: Run, policy: Policy) -> dict[str, TaskPolicy]:
@@ -99,21 +108,22 @@ def _policies(baseline: Run, candidate: Run, policy: Policy) -> dict[str, TaskPo
 
 
 def _opinions(baseline: Run, candidate: Run, names: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """What one judge said of both runs beside the headline: shown, and counted by nobody who did not ask for it."""
+    """Metrics beside the headline that the same judge gave both runs: they are added as advisory targets."""
     for name in names:
-        here, there = entry(baseline, name) or {}, entry(candidate, name) or {}
-        for metric in judged(here):
-            ours, theirs = here["metrics"][metric], (there.get("metrics") or {}).get(metric)
-            if metric == headline(here) or not isinstance(theirs, Mapping):
+        here, there = baseline.entry(name), candidate.entry(name)
+        for metric in judged(here) if here and there else ():
+            if here is None or there is None or metric == headline(here) or metric not in there.metrics:
                 continue
-            alike = all(ours.get(key) == theirs.get(key) for key in ("rubric", "fingerprint", "against"))
-            if alike and ours.get("value") is not None and theirs.get("value") is not None:
+            ours, theirs = here.metrics[metric], there.metrics[metric]
+            alike = all(getattr(ours, key) == getattr(theirs, key) for key in ("rubric", "fingerprint", "against"))
+            if alike and ours.value is not None and theirs.value is not None:
                 yield name, metric
 
 
 def _opinion(baseline: Run, name: str, metric: str) -> TaskPolicy:
     """A hundredth of the scale, as for the others."""
-    scale = (entry(baseline, name) or {})["metrics"][metric].get("scale") or (0.0, 1.0)
+    found = baseline.entry(name)
+    scale = (found and found.metrics[metric].scale) or (0.0, 1.0)
     drop = Drop(round(DEFAULT_DROP.value * (scale[1] - scale[0]), 6))
     return TaskPolicy(task=name, metric=metric, max_drop=drop, tier="advisory")
 
@@ -132,16 +142,18 @@ def check_drop(found: Measured, policy: TaskPolicy) -> None:
 
 def _model_judged(baseline: Run, candidate: Run, name: str, metric: str) -> list[str]:
     """A figure that a model gave stands for people's only as far as it was held against theirs."""
-    found = [((entry(run, name) or {}).get("metrics") or {}).get(metric) for run in (baseline, candidate)]
-    judged = [one for one in found if isinstance(one, Mapping) and "rubric" in one]
+    entries = [run.entry(name) for run in (baseline, candidate)]
+    figures = [found.metrics[metric] for found in entries if found and metric in found.metrics]
+    judged = [figure for figure in figures if figure.judged]
     if not judged:
         return []
-    if len({(str(one["rubric"]), str(one.get("fingerprint"))) for one in judged}) > 1:
+    if len({(str(figure.rubric), figure.fingerprint) for figure in judged}) > 1:
         raise NotComparable(
             f"{name}: {metric} was judged by another judge or rubric in each run;"
             " judge both alike with evalkit judge run"
         )
-    reasons = [one["calibration"]["reason"] for one in judged if (one.get("calibration") or {}).get("reason")]
+    calibrations = [figure.calibration for figure in judged if figure.calibration]
+    reasons = [calibration["reason"] for calibration in calibrations if calibration.get("reason")]
     return [f"{name}: {metric} has no calibration record: {reasons[0]}"] if reasons else []
 
 
@@ -150,17 +162,37 @@ def _not_judged(baseline: Run, candidate: Run, judged: Sequence[str]) -> list[st
     for name in dict.fromkeys([*requested_names(baseline), *requested_names(candidate)]):
         if name in judged:
             continue
-        lacks = [run.run_id for run in (baseline, candidate) if entry(run, name) is None]
+        lacks = [run.run_id for run in (baseline, candidate) if run.entry(name) is None]
         notes.append(f"{name} is not judged: " + (f"{' and '.join(lacks)} lacks it" if lacks else "not in the policy"))
     return notes
 
 
 def _noise(baseline: Run, noise: Run | None, target: Target) -> Measured | None:
-    if noise is None or any(entry(noise, leaf) is None for leaf in target.leaves):
+    if noise is None or any(noise.entry(leaf) is None for leaf in target.leaves):
         return None
     again = replace(resolve(baseline, noise, target.name, target.metric), label=target.label)
     check(baseline, noise, target.leaves, ())
     return measured(baseline, noise, again, ())[0]
+
+
+def _less_evidence(candidate: Run, found: Measured, allow: Collection[str]) -> str | None:
+    """Why a PASS is withheld: the candidate was asked fewer documents than the baseline, and nobody said so."""
+    outside = found.pairs.unpaired.outside_candidate
+    if not outside or "limit" in allow:
+        return None
+    limit = candidate.record.manifest.limit
+    how = f"with --limit {limit}" if limit is not None else "on fewer documents"
+    return (
+        f"{candidate.run_id} was run {how}: {outside:,} documents of the baseline are not judged;"
+        " run it on all of them, or type --allow limit if that is meant"
+    )
+
+
+def _not_run(baseline: Run, candidate: Run, policy: Policy, allow: Collection[str]) -> tuple[str, ...]:
+    """Names that only the baseline has. A policy says itself what is to be judged."""
+    if policy.tasks or "tasks" in allow:
+        return ()
+    return tuple(name for name in requested_names(baseline) if candidate.entry(name) is None)
 
 
 def _contradiction(baseline: Run, candidate: Run, found: Measured, policy: TaskPolicy) -> str | None:
@@ -217,6 +249,7 @@ def task_verdict(
         noise=Noise(noise.n, noise.lost, noise.gained) if noise else None,
         members=found.members,
         reasons=reasons(found, proof, decision, needed, noise),
+        metric_verdict=decision.metric,
     )
 
 

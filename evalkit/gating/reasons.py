@@ -60,8 +60,8 @@ def reasons(
 ) -> tuple[str, ...]:
     lines = [_metric_line(found, proof, decision)]
     lines += [
-        f"{flag.kind} answers: {flag.baseline:,} → {flag.candidate:,} of {flag.n:,}"
-        f" ({flag.rise * 100:+.1f} points, at least {flag.lower.value * 100:+.1f} at {_level(flag.lower)};"
+        f"{flag.kind} answers: {flag.baseline or 0:,} → {flag.candidate or 0:,} of {flag.n:,}"
+        f" ({(flag.rise or 0.0) * 100:+.1f} points, at least {flag.lower.value * 100:+.1f} at {_level(flag.lower)};"
         f" {flag.max_rise * 100:.2f} points tolerated)"
         for flag in decision.flags
         if flag.verdict != "pass" and flag.lower.value is not None
@@ -70,6 +70,7 @@ def reasons(
         lines.append(lines.pop(0))
     if proof.doubt:
         lines.append(proof.doubt)
+    lines += _not_compared(decision)
     lines += _missing(found)
     lines += found.pairs.unpaired.lines()
     if decision.verdict == "cannot_tell":
@@ -105,6 +106,15 @@ def _tolerated(found: Measured, proof: Evidence) -> str:
     if not drop.relative:
         return f"{amount(found, drop.value)} tolerated"
     return f"{drop} of the baseline tolerated, here {amount(found, proof.tolerance or 0.0)}"
+
+
+def _not_compared(decision: Decision) -> list[str]:
+    """One line for all kinds of trouble that are unknown for the same reason."""
+    kinds: dict[str, list[str]] = {}
+    for flag in decision.flags:
+        if flag.reason is not None:
+            kinds.setdefault(flag.reason, []).append(flag.kind)
+    return [f"not compared: {', '.join(alike)} answers ({reason})" for reason, alike in kinds.items()]
 
 
 def _missing(found: Measured) -> list[str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.comparison import FLAGS, Lines, Pairs, Target, figure, measure, pair
+from evalkit.comparison import FLAGS, Lines, Pairs, Target, figure, incomparable_flags, measure, pair
 from evalkit.errors import NotComparable
 from evalkit.gating.finished import check_drop
 from evalkit.gating.verdict import Bound, Verdict
@@ -45,6 +45,8 @@ class Trial:
     p_above: float = 1.0
     p_below: float = 1.0
     sure: Verdict | None = None
+    unknown: Mapping[str, str] = field(default_factory=dict)
+    """Kinds of trouble with answers that the baseline does not know, each with the reason."""
     _schedule: list[int] = field(default_factory=list)
 
     @property
@@ -178,7 +180,8 @@ def trial(baseline: Run, target: Target, policy: TaskPolicy, lines: tuple[Lines,
     if why is None and drawing.rounds < 2:
         why = f"{drawing.units:,} documents are too few for a look before the last of them"
     bounds = (low, high) if sign > 0 else (-high, -low)
-    return Trial(target, policy, pairs, documents, bounds, drawing, why, looked_at=why is None)
+    unknown = incomparable_flags(baseline, None, target.leaves)
+    return Trial(target, policy, pairs, documents, bounds, drawing, why, looked_at=why is None, unknown=unknown)
 
 
 def _weights(target: Target, pairs: Pairs) -> Floats | None:

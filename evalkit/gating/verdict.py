@@ -31,11 +31,12 @@ class FlagVerdict:
 
     kind: str
     """cut, unfinished, unparsed or missing."""
-    verdict: Verdict
-    baseline: int
-    candidate: int
+    verdict: Verdict | None
+    """None: it could not be compared, and `reason` says why."""
+    baseline: int | None
+    candidate: int | None
     n: int
-    rise: float
+    rise: float | None
     """As a share of the documents."""
     max_rise: float
     lower: Bound
@@ -43,6 +44,7 @@ class FlagVerdict:
     p: float
     p_holm: float
     needed_n: int | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +102,20 @@ class TaskVerdict:
     reasons: tuple[str, ...]
     """One line each, the deciding one first."""
 
+    metric_verdict: Verdict | None = None
+    """Of the metric alone; `verdict` counts trouble with answers too."""
+
     @property
     def flip_rate(self) -> float | None:
         return (self.lost + self.gained) / self.n if self.n else None
+
+    @property
+    def because(self) -> str | None:
+        """The trouble with answers that makes the verdict, where the metric alone would have another."""
+        if self.metric_verdict in (None, self.verdict):
+            return None
+        deciding = [flag for flag in self.flags if flag.verdict == self.verdict]
+        return ", ".join(f"{flag.kind} {flag.baseline:,} → {flag.candidate:,}" for flag in deciding) or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +128,8 @@ class GateResult:
     noise: Run | None = None
     notes: tuple[str, ...] = ()
     """What a reader must know: limited runs, differences that are meant, names that are not judged."""
+    not_run: tuple[str, ...] = ()
+    """Names that the baseline has and the candidate was not asked for, without --allow tasks: no PASS without them."""
 
     @property
     def exit_code(self) -> int:

@@ -43,7 +43,8 @@ def headline(result: GateResult) -> str:
         return f"PASS: {said} at {result.policy.confidence * 100:g}%"
     if result.verdict == "regression":
         return f"REGRESSION: {', '.join(task.name for task in deciding)}"
-    return f"CANNOT TELL: {', '.join(_wanting(task) for task in deciding)}"
+    wanting = [_wanting(task) for task in deciding]
+    return f"CANNOT TELL: {', '.join([*wanting, *(f'{name} (not run)' for name in result.not_run)])}"
 
 
 def _wanting(task: TaskVerdict) -> str:
@@ -176,7 +177,8 @@ def policy_words(result: GateResult) -> str:
 
 
 def _cells(task: TaskVerdict) -> list[str]:
-    verdict = _WORDS[task.verdict] + ("" if task.tier == "critical" else f" ({task.tier})")
+    qualities = [quality for quality in (task.because, None if task.tier == "critical" else task.tier) if quality]
+    verdict = _WORDS[task.verdict] + (f" ({'; '.join(qualities)})" if qualities else "")
     points = _in_points(task)
     interval = "" if task.ci95 is None else " to ".join(_signed(end, points) for end in task.ci95)
     return [
@@ -241,6 +243,7 @@ def _task(task: TaskVerdict) -> dict[str, Any]:
                 "p": flag.p,
                 "p_holm": flag.p_holm,
                 "needed_n": flag.needed_n,
+                **({} if flag.reason is None else {"reason": flag.reason}),
             }
             for flag in task.flags
         },

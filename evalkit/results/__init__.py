@@ -14,6 +14,7 @@ from evalkit.results.foreign import find_foreign
 from evalkit.results.names import check_name, is_plain, member_id, model_slug, new_run_id, run_path, slug
 from evalkit.results.record import (
     Count,
+    Entry,
     GroupResult,
     Manifest,
     Metric,
@@ -33,6 +34,7 @@ __all__ = [
     "COLUMNS",
     "STATUSES",
     "Count",
+    "Entry",
     "GroupResult",
     "Manifest",
     "Metric",

@@ -110,6 +110,8 @@ class Metric(Record):
     fingerprint: Text = None
     calibration: Settings = None
     disagreement: Number = None
+    against: Any = None
+    """Of a pairwise judgment: the other model."""
 
     @model_validator(mode="before")
     @classmethod
@@ -140,9 +142,14 @@ class Entry(Record):
     """Documents that the figures cover."""
     missing: Count = NOT_STATED
     metrics: Metrics = Field(default_factory=dict)
+    headline: Text = None
+    """The metric that it is known by."""
+    chance: Number = None
+    """What guessing scores."""
 
     @property
     def all_members(self) -> tuple[str, ...]:
+        """A group's members; none of a task."""
         return ()
 
 
@@ -152,15 +159,11 @@ class TaskResult(Entry):
     unparsed: Count = NOT_STATED
     errors: Count = NOT_STATED
     broken_rows: Count = NOT_STATED
-    headline: Text = None
-    chance: Number = None
     not_run: Count = NOT_STATED
 
 
 class GroupResult(Entry):
     members: Names = None
-    headline: Text = None
-    chance: Number = None
     weight_by_size: Flag = None
 
     @property

@@ -39,11 +39,14 @@ class Answered:
     answers: list[list[Answer]]
     """For each request of the document its answers, one or several samples."""
     prompt_hash: str | None
-    cut_tokens: int = 0
+    cut_tokens: int | None = None
+    """None: not recorded."""
     place: str = ""
     """file:line"""
     arguments: list[Any] | None = None
     """What was asked, where the row says it."""
+    finish_known: bool = True
+    """Whether the row says of every generated answer how it ended."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,8 @@ class Recording:
             moved += found.doc_id != row.doc_id
             answers = _answers(row, found, needs_greedy)
             if answers is not None:
-                out[found.doc_id] = Answered(answers, row.prompt_hash, row.cut_tokens, row.place, row.arguments)
+                known = _finish_known(row, answers)
+                out[found.doc_id] = Answered(answers, row.prompt_hash, row.cut_tokens, row.place, row.arguments, known)
         if moved:
             self.notes.append(f"{task}: {moved} rows were matched by doc_hash, not by their doc_id, which is another's")
         return out
@@ -171,6 +175,11 @@ def _answers(row: RecordedRow, document: AskedDocument, needs_greedy: bool) -> l
         [_answer(request, item, next(finish, "stop"), row.place) for item in group]
         for request, group in zip(requests, groups, strict=True)
     ]
+
+
+def _finish_known(row: RecordedRow, answers: Sequence[Sequence[Answer]]) -> bool:
+    generated = sum(isinstance(answer, Generated) for group in answers for answer in group)
+    return sum(finish in _FINISHES for finish in row.finish[:generated]) == generated
 
 
 def _greedy(row: RecordedRow, needed: bool) -> list[bool]:

@@ -30,8 +30,10 @@ class RecordedRow:
     doc_hash: str | None
     prompt_hash: str | None
     finish: tuple[str, ...]
+    """How each answer ended, where the row says it."""
     greedy: Any
-    cut_tokens: int
+    cut_tokens: int | None
+    """None: the row does not say whether the prompt was cut."""
     arguments: list[Any] | None = None
     """What was asked, as a row has it: for each request the prompt and what came with it."""
 
@@ -105,9 +107,9 @@ def _row(text: bytes, file_task: str | None, place: str) -> RecordedRow:
         filter=_text_or_none(row, "filter", place) if kinds[0] == "resps" else None,
         doc_hash=_text_or_none(row, "doc_hash", place),
         prompt_hash=_text_or_none(row, "prompt_hash", place),
-        finish=tuple(finish) if isinstance(finish, list) else (),
+        finish=tuple(finish) if isinstance(finish, list) else (finish,) if isinstance(finish, str) else (),
         greedy=row.get("choice_greedy"),
-        cut_tokens=cut if isinstance(cut, int) else 0,
+        cut_tokens=cut if isinstance(cut, int) and not isinstance(cut, bool) else None,
         arguments=_arguments(row.get("arguments")),
     )
 

@@ -22,8 +22,8 @@ def task_entry(task: Task, rows: Sequence[Row], metrics: Mapping[str, Figure]) -
         "n": len(documents - unscored),
         "missing": len(_flagged(rows, "missing")),
         "metrics": {name: results.figure(figure) for name, figure in metrics.items()},
-        "truncated_prompts": len(_flagged(rows, "cut")),
-        "unfinished": len(_flagged(rows, "unfinished")),
+        "truncated_prompts": _counted(rows, "cut", "cut_tokens", "whether their prompt was cut"),
+        "unfinished": _counted(rows, "unfinished", "finish", "how they ended"),
         "unparsed": len(_flagged([r for r in rows if not headline_filter or r.filter == headline_filter], "unparsed")),
         "errors": len(_flagged(rows, "error")),
         **({"broken_rows": len(task.broken_rows)} if task.broken_rows else {}),
@@ -67,6 +67,14 @@ def token_entry(usage: Usage | None, *, unique: int, generated: int, alone: bool
 def trouble(tasks: Mapping[str, Mapping[str, Any]]) -> int:
     """Documents that could not be scored."""
     return sum(entry["errors"] for entry in tasks.values())
+
+
+def _counted(rows: Sequence[Row], flag: str, entry: str, what: str) -> int | dict[str, Any]:
+    """How many documents have the flag; not known where recorded answers came without the entry it is read from."""
+    without = {row.doc_id for row in rows if row.sample.get(entry, 0) is None}
+    if not without:
+        return len(_flagged(rows, flag))
+    return results.Count.unknown(f"{len(without)} recorded answers do not say {what}").as_json()
 
 
 def _flagged(rows: Sequence[Row], flag: str) -> set[int]:

@@ -96,7 +96,7 @@ class _Grading(Grading):
         if found is None:
             self.grade(pending, [[None] * request.repeats for request in document.requests], 0)
         else:
-            self.grade(pending, [list(answers) for answers in found.answers], found.cut_tokens)
+            self.grade(pending, [list(answers) for answers in found.answers], found.cut_tokens or 0)
 
     def rows(self, variant: int) -> dict[str, list[Row]]:
         return {
@@ -108,6 +108,10 @@ class _Grading(Grading):
     def _as_recorded(row: Row, found: Recorded | None) -> Row:
         prompt_hash = found.prompt_hash if found is not None else None
         sample = {**row.sample, "prompt_hash": prompt_hash}
+        if found is not None and not found.finish_known:
+            sample["finish"] = None
+        if found is not None and found.cut_tokens is None:
+            sample["cut_tokens"] = None
         if found is not None and found.arguments is not None:
             # The prompt that was answered; the one rebuilt here knows neither its chat template nor its shots.
             sample["arguments"] = found.arguments

@@ -15,6 +15,7 @@ from evalkit.results.foreign.inspect_samples import Sample, answer, question, re
 from evalkit.results.foreign.inspect_values import averaged, part_of, to_float, unscored
 from evalkit.results.foreign.reading import finite, listed, mapping
 from evalkit.results.foreign.run import Columns, ForeignRun
+from evalkit.results.record import Count
 
 __all__ = ["read"]
 
@@ -101,7 +102,14 @@ def _task(
         counted["unfinished"] = sum(sample.unfinished for sample in samples.values())
     elif views and isinstance(scored := _scored_samples(log), int):
         counted = {"n": scored, "missing": 0}
-    return {"version": log.spec.get("task_version"), **counted, "metrics": metrics, "headline": headline}
+    return {
+        "version": log.spec.get("task_version"),
+        **counted,
+        "truncated_prompts": Count.unknown("inspect_ai does not write which prompts were cut").as_json(),
+        "unparsed": Count.unknown("inspect_ai's scorers need not say that they found no answer").as_json(),
+        "metrics": metrics,
+        "headline": headline,
+    }
 
 
 def _scored_samples(log: Log) -> Any:

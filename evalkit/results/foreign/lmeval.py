@@ -14,6 +14,7 @@ from evalkit.errors import RunFolderError, UsageError
 from evalkit.results.foreign.lmeval_rows import read_task
 from evalkit.results.foreign.reading import finite, listed, mapping, named, number, parse, read_bytes, read_rows
 from evalkit.results.foreign.run import Columns, ForeignRun
+from evalkit.results.record import Count
 
 __all__ = ["is_results", "looks_like_results", "read"]
 
@@ -50,7 +51,7 @@ def read(path: Path) -> ForeignRun:
     settings: dict[str, dict[str, Any]] = {}
     for name in names:
         config = mapping(configs.get(name), f"{path}: configs.{name}")
-        tasks[name] = _task(content, name, path)
+        tasks[name] = _task(content, name, config, path)
         settings[name] = _settings(config, tasks[name])
         if name in files:
             settings[name] |= read_task(files[name], name, tasks[name], config, columns)
@@ -123,7 +124,7 @@ def _roots(content: Mapping[str, Any], groups: Mapping[str, list[str]], tasks: l
     return list(dict.fromkeys(roots)) or list(groups) or tasks
 
 
-def _task(content: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:
+def _task(content: Mapping[str, Any], name: str, config: Mapping[str, Any], path: Path) -> dict[str, Any]:
     said = mapping(mapping(content["results"], path).get(name), f"{path}: results.{name}")
     n = number(_counts(content, name, path), "effective")
     n = number(said, "sample_len") if n is None else n
@@ -132,7 +133,16 @@ def _task(content: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:
         **({} if n is None else {"n": int(n)}),
         "missing": 0,
         "metrics": _metrics(content, name, said, path),
+        **_unknown(config),
     }
+
+
+def _unknown(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What lm-eval does not write of its answers. Choices that are scored have an end and need no reading."""
+    entries = {"truncated_prompts": "which prompts it cut to the model's window"}
+    if config.get("output_type") not in ("multiple_choice", "loglikelihood", "loglikelihood_rolling"):
+        entries |= {"unfinished": "how an answer ended", "unparsed": "in which answers nothing was found"}
+    return {entry: Count.unknown(f"lm-eval does not write {what}").as_json() for entry, what in entries.items()}
 
 
 def _counts(content: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:

@@ -85,6 +85,10 @@ function flagVerdicts(view) {
   for (const task of view.tasks) {
     for (const [kind, flag] of Object.entries((task.gate && task.gate.flags) || {})) {
       if (flag.verdict === "pass" && !flag.baseline && !flag.candidate) continue;
+      if (!flag.verdict) {
+        said.push(el("li", {}, `${task.name}: ${kind} is not compared: ${flag.reason}`));
+        continue;
+      }
       said.push(
         el(
           "li",
