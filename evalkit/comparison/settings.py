@@ -126,7 +126,7 @@ def _same(one: Any, other: Any) -> bool:
         return True
     try:
         return float(one) == float(other)  # a version of 3, 3.0 or "3"
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         return str(one) == str(other)
 
 

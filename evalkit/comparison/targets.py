@@ -174,7 +174,8 @@ def _metric(baseline: Run, candidate: Run, name: str, asked: str | None) -> str:
         chosen = usual
     else:
         known = [*dict.fromkeys([*here, *there])]
-        matches = [m for m in known if m == asked] or [m for m in known if m.partition(",")[0] == asked]
+        matches = [m for m in known if m == asked] or _of_judges(name, asked, here, there)
+        matches = matches or [m for m in known if m.partition(",")[0] == asked]
         if not matches:
             raise ConfigError(f"{name} has no metric {asked}{nearest(asked, known) or f'; it has {_listed(known)}'}")
         if len(matches) > 1 and usual not in matches:
@@ -184,6 +185,18 @@ def _metric(baseline: Run, candidate: Run, name: str, asked: str | None) -> str:
         if chosen not in metrics:
             raise RunFolderError(f"{run.path}: results.json has no {chosen} of {name}; it has {_listed(metrics)}")
     return chosen
+
+
+def _of_judges(name: str, asked: str, here: Sequence[str], there: Sequence[str]) -> list[str]:
+    """The metrics that `<dimension>,<rubric>` stands for, which names no judge: that of both runs' only judge."""
+    ours, theirs = ([metric for metric in metrics if metric.startswith(f"{asked}@")] for metrics in (here, there))
+    both = [metric for metric in ours if metric in theirs]
+    if ours and theirs and not both:
+        raise NotComparable(
+            f"{name}: {asked} was judged by another judge in each run ({_listed(ours)} against {_listed(theirs)});"
+            " judge both alike with evalkit judge run"
+        )
+    return both
 
 
 def _checked_figure(run: Run, name: str, found: Entry, metric: str, leaves: tuple[str, ...]) -> Metric:

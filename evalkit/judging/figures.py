@@ -13,7 +13,7 @@ import numpy as np
 from evalkit.judging.judgment import Judge, Judgment
 from evalkit.judging.pairwise import Comparison, length_dependence, win_rate
 from evalkit.judging.rubric import Rubric
-from evalkit.results import figure
+from evalkit.results import figure, filter_of
 from evalkit.stats import clustered_mean
 from evalkit.types import Figure
 
@@ -135,7 +135,7 @@ def metric_entries(
     disagreement: Mapping[str, float],
     calibration: Mapping[str, Any] | None,
 ) -> dict[str, dict[str, Any]]:
-    """`<dimension>,<rubric-id>` → the entry of results.json, for one task."""
+    """`<dimension>,<rubric-id>@<judge>` → the entry of results.json, for one task."""
     by_dimension: dict[str, list[Judgment]] = defaultdict(list)
     for judgment in judgments:
         by_dimension[judgment.dimension].append(judgment)
@@ -164,7 +164,7 @@ def metric_entries(
             entry["disagreement"] = disagreement[name]
         if rubric.kind == "pairwise":
             entry |= _pairwise(rows)
-        entries[f"{name},{rubric.id}"] = entry
+        entries[f"{name},{filter_of(rubric.id, [judge.name for judge in judges])}"] = entry
     return entries
 
 

@@ -12,16 +12,18 @@ from evalkit.errors import JudgeError
 from evalkit.judging.audit import constant_outputs, self_preference
 from evalkit.judging.calls import Asker
 from evalkit.judging.caps import capped, capped_score
-from evalkit.judging.entries import Entries
+from evalkit.judging.entries import Entries, Opinion
 from evalkit.judging.figures import Design, combine, coverage, overall, row_of
 from evalkit.judging.items import Item
 from evalkit.judging.judgment import Judge, Judgment, judge_item
 from evalkit.judging.rubric import Rubric
-from evalkit.results import Run, RunWriter
+from evalkit.results import Run, RunWriter, filter_of
 
 __all__ = ["Judged", "cautions", "judge_all", "write_judged"]
 
 Progress = Callable[[int, int], None]
+Calibration = Callable[[Sequence[Judge]], Mapping[str, Any] | None]
+"""Of judges, how far they agreed with people."""
 Reporter = Callable[[Mapping[str, Any], Path], str]
 
 
@@ -88,16 +90,19 @@ def cautions(items: Sequence[Item], judges: Sequence[Judge]) -> list[str]:
     return warnings
 
 
-def write_judged(
-    run: Run, judged: Judged, calibration: Mapping[str, Any] | None, report: Reporter | None = None
-) -> Run:
-    """Judgments, figures and score lines, all at once or not at all. `report`: what report.md is to hold now."""
+def write_judged(run: Run, judged: Judged, calibration: Calibration, report: Reporter | None = None) -> Run:
+    """Judgments, figures and score lines, all at once or not at all. `report`: what report.md is to hold now.
+
+    Figures of other rubrics and judges stay. Several judges have a figure each, and one together.
+    """
     rubric = judged.rubric
-    names = [judge.name for judge in judged.judges]
-    said, disagreement = combine(judged.by_judge, names)
-    counted = capped(said, rubric)
-    said, counted = said + overall(said, rubric), counted + overall(counted, rubric)
-    entries = Entries(rubric, judged.judges, said, counted, _design(run), disagreement, calibration)
+    opinions = [
+        _opinion(rubric, [judge], [judgments], calibration)
+        for judge, judgments in zip(judged.judges, judged.by_judge, strict=True)
+    ]
+    if len(judged.judges) > 1:
+        opinions.append(_opinion(rubric, judged.judges, judged.by_judge, calibration))
+    entries = Entries(rubric, opinions, _design(run))
     settings = {
         "rubric": {"id": rubric.id, "version": rubric.version, "hash": rubric.hash},
         "judges": [
@@ -108,14 +113,24 @@ def write_judged(
         "reused": judged.reused,
         "warnings": judged.warnings,
     }
-    manifest = {**run.manifest, "judging": {**(run.manifest.get("judging") or {}), rubric.id: settings}}
+    name = filter_of(rubric.id, [judge.name for judge in judged.judges])
+    manifest = {**run.manifest, "judging": {**(run.manifest.get("judging") or {}), name: settings}}
     with RunWriter.amend(run) as writer:
         for judge, judgments in zip(judged.judges, judged.by_judge, strict=True):
             name = f"{rubric.id}@{judge.name}"
             writer.judgments(name, _beside_others(run, name, [_row(j, judge, rubric) for j in judgments]))
-        writer.scores(_scores(run, rubric.id, counted))
+        writer.scores(_scores(run, entries))
         found = {**run.results, "tasks": entries.tasks(run), "groups": entries.groups(run)}
         return writer.commit(manifest, found, None if report is None else report(found, run.path))
+
+
+def _opinion(
+    rubric: Rubric, judges: Sequence[Judge], by_judge: Sequence[Sequence[Judgment]], calibration: Calibration
+) -> Opinion:
+    said, disagreement = combine(by_judge, [judge.name for judge in judges])
+    counted = capped(said, rubric)
+    said, counted = said + overall(said, rubric), counted + overall(counted, rubric)
+    return Opinion(judges, said, counted, disagreement, calibration(judges))
 
 
 def _row(judgment: Judgment, judge: Judge, rubric: Rubric) -> dict[str, Any]:
@@ -140,20 +155,22 @@ def _design(run: Run) -> Design:
     return {(task, doc_id): (stratum, cluster) for task, doc_id, stratum, cluster in zip(*columns, strict=True)}
 
 
-def _scores(run: Run, rubric: str, judgments: Sequence[Judgment]) -> Any:
-    """The run's lines without this rubric's older ones, and the new ones."""
+def _scores(run: Run, entries: Entries) -> Any:
+    """The run's lines without those of the figures that are replaced, and the new ones."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     table = run.scores()
-    now = pa.array({judgment.item.task for judgment in judgments}, pa.string())
-    older = pc.and_(pc.equal(table.column("filter"), rubric), pc.is_in(table.column("task"), value_set=now))
-    table = table.filter(pc.invert(pc.fill_null(older, False)))
+    replaced = {(task, name) for task, names in entries.replaced_filters(run).items() for name in names}
+    places = zip(table.column("task").to_pylist(), table.column("filter").to_pylist(), strict=True)
+    table = table.filter(pc.invert(pa.array([place in replaced for place in places], pa.bool_())))
     known: dict[tuple[str, int], dict[str, Any]] = {}
     for line in table.select(["task", "doc_id", "doc_hash", "prompt_hash", "stratum", "cluster"]).to_pylist():
         known.setdefault((line["task"], line["doc_id"]), line)
     lines = []
-    for judgment in judgments:
+    for filter_name, judgment in (
+        (opinion.filter(entries.rubric), judgment) for opinion in entries.opinions for judgment in opinion.counted
+    ):
         item = judgment.item
         same = known.get((item.task, item.doc_id), {})
         lines.append(
@@ -162,7 +179,7 @@ def _scores(run: Run, rubric: str, judgments: Sequence[Judgment]) -> Any:
                 "doc_id": item.doc_id,
                 "doc_hash": same.get("doc_hash") or item.doc_hash,
                 "prompt_hash": same.get("prompt_hash", item.prompt_hash),
-                "filter": rubric,
+                "filter": filter_name,
                 "stratum": same.get("stratum"),
                 "cluster": same.get("cluster"),
                 "metric": judgment.dimension,

@@ -11,6 +11,7 @@ same_settings    whether the same name may go on
 from evalkit.results.disk import check_space, check_writable, write_file
 from evalkit.results.finding import Runs, all_runs, bless, find, run_folders
 from evalkit.results.foreign import find_foreign
+from evalkit.results.judged import filter_of, judge_names
 from evalkit.results.names import check_name, is_plain, member_id, model_slug, new_run_id, run_path, slug
 from evalkit.results.record import (
     Count,
@@ -53,9 +54,11 @@ __all__ = [
     "check_space",
     "check_writable",
     "figure",
+    "filter_of",
     "find",
     "find_foreign",
     "is_plain",
+    "judge_names",
     "member_id",
     "model_slug",
     "new_run_id",

@@ -11,7 +11,7 @@ from pathlib import Path
 from evalkit.errors import EvalkitError, RunFolderError, UnknownRun, nearest
 from evalkit.results.disk import write_file
 from evalkit.results.foreign import EXPECTED, open_foreign
-from evalkit.results.names import slug
+from evalkit.results.names import older_slug, slug
 from evalkit.results.plain import encode
 from evalkit.results.run import MANIFEST, RESULTS, SCORES, Run, read_json
 from evalkit.scrub import Scrubber
@@ -180,7 +180,7 @@ def _names_of(run: Run) -> set[str]:
 
 def _spellings(model: str) -> set[str]:
     """A model's name, and where it is a folder that exists, its real path: ./m, m/ and /home/me/m are one."""
-    names = {model, slug(model)}
+    names = {model, slug(model), older_slug(model)}
     if model.startswith((".", "/", "~")):
         names.add(os.path.abspath(os.path.expanduser(model)))  # noqa: PTH100, PTH111
     base, plus, adapter = model.partition("+")

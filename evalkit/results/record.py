@@ -16,7 +16,20 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_serializer, model_validator
 
-from evalkit.results.values import Flag, Number, Numbers, Pair, Text, Whole, entries, kind_of, named, names, object_or
+from evalkit.results.values import (
+    Flag,
+    Number,
+    Numbers,
+    Pair,
+    Text,
+    Whole,
+    bounded,
+    entries,
+    kind_of,
+    named,
+    names,
+    object_or,
+)
 from evalkit.validation import Record
 
 __all__ = [
@@ -330,7 +343,8 @@ class Manifest(Record):
     evalkit: Text = None
     command: Any = None
     requested: Names = None
-    limit: Any = None
+    limit: Annotated[Any, BeforeValidator(bounded)] = None
+    """A number of documents or a share of them; another tool's run may name the documents."""
     seeds: Settings = None
     tasks: Annotated[Mapping[str, TaskSettings], BeforeValidator(kind_of(Mapping, default={}, objects=True))] = Field(
         default_factory=dict

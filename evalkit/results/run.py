@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import RunFolderError
-from evalkit.results.names import judgments_file, slug
+from evalkit.results.files import open_regular, parse_json, read_regular
+from evalkit.results.judged import older_filters, rename_older
+from evalkit.results.names import judgments_file, older_slug, slug
 from evalkit.results.record import GroupResult, Manifest, Results, RunRecord, TaskResult
 from evalkit.results.table import read_scores
 from evalkit.validation import parse
@@ -37,11 +39,16 @@ class Run:
     _inode: int = field(default=0, repr=False)
     record: RunRecord = field(init=False, repr=False)
     """Manifest and figures as typed records."""
+    _older_filters: Mapping[str, Mapping[str, str]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         manifest = parse(Manifest, self.manifest, f"{self._place(MANIFEST)}", RunFolderError)
-        results = parse(Results, self.results, f"{self._place(RESULTS)}", RunFolderError)
-        object.__setattr__(self, "record", RunRecord(manifest, results))
+        results, filters = rename_older(self.results)
+        object.__setattr__(self, "results", results)
+        object.__setattr__(self, "_older_filters", filters)
+        record = parse(Results, results, f"{self._place(RESULTS)}", RunFolderError)
+        object.__setattr__(self, "record", RunRecord(manifest, record))
+        self._refuse_loops()
 
     @classmethod
     def open(cls, path: Path | str) -> Run:
@@ -152,7 +159,7 @@ class Run:
 
     @cached_property
     def _scores(self) -> pa.Table:
-        table = read_scores(self.scores_path)
+        table = older_filters(read_scores(self.scores_path), self._older_filters)
         self._check_same()
         here = set(table.column("task").unique().to_pylist())
         gone = [name for name, task in self.tasks.items() if _has_documents(task) and name not in here]
@@ -166,7 +173,7 @@ class Run:
         return self.path / SCORES
 
     def rows_path(self, task: str) -> Path:
-        return self.path / "samples" / f"{slug(task)}.jsonl"
+        return _present(self.path / "samples", f"{slug(task)}.jsonl", f"{older_slug(task)}.jsonl")
 
     def has_rows(self, task: str) -> bool:
         return self.rows_path(task).is_file()
@@ -178,9 +185,29 @@ class Run:
 
     def judgments(self, name: str) -> Iterator[dict[str, Any]]:
         """What `<rubric>@<judge>` wrote; nothing where it never did."""
-        path = self.path / judgments_file(name)
+        path = _present(self.path, judgments_file(name), judgments_file(name, older=True))
         if path.is_file():
             yield from read_lines(path)
+
+    def _refuse_loops(self) -> None:
+        """A group that contains itself through others has no tasks that could be counted."""
+        groups = self.record.results.groups
+        done: set[str] = set()
+        for name in groups:
+            path: list[str] = []
+            waiting = [(name, 0)]
+            while waiting:
+                at, depth = waiting.pop()
+                del path[depth:]
+                if at in path and not (path[-1] == at and at in self.record.results.tasks):
+                    loop = " → ".join([*path[path.index(at) :], at][:5])
+                    raise RunFolderError(f"{self._place(RESULTS)}: groups contain themselves: {loop}")
+                if at in done or at not in groups or at in path:
+                    continue
+                path.append(at)
+                waiting += [(member, depth + 1) for member in groups[at].all_members]
+            done |= set(path)
+            done.add(name)
 
     def _place(self, name: str) -> Path:
         """Where a file of the run lies, for messages."""
@@ -192,16 +219,19 @@ class Run:
             raise RunFolderError(f"{self.path} was replaced by a newer one while it was read: type the command again")
 
 
+def _present(folder: Path, name: str | Path, older: str | Path) -> Path:
+    """A file of the folder, under the name that an older evalkit gave it where only that is there."""
+    return folder / older if not (folder / name).exists() and (folder / older).exists() else folder / name
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object of a run folder."""
     try:
-        content = json.loads(path.read_bytes())
+        content = parse_json(read_regular(path), path)
     except FileNotFoundError:
         raise RunFolderError(f"{path} is missing: the run folder is half-written, or was copied in part") from None
     except OSError as error:
         raise RunFolderError(f"{path} can't be read: {error.strerror or error}") from None
-    except ValueError as error:
-        raise RunFolderError(f"{path} is broken: {error}") from None
     if not isinstance(content, dict):
         raise RunFolderError(f"{path} holds {type(content).__name__}, not an object")
     return content
@@ -210,13 +240,13 @@ def read_json(path: Path) -> dict[str, Any]:
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     """The objects of a JSONL file. Bytes are split at line feeds only: text may hold other line ends."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             for number, line in enumerate(file, 1):
                 if not line.strip():
                     continue
                 try:
                     row = json.loads(line)
-                except ValueError as error:
+                except (ValueError, RecursionError) as error:
                     raise RunFolderError(f"{path}:{number} is not JSON: {error}") from None
                 if not isinstance(row, dict):
                     raise RunFolderError(f"{path}:{number} holds {type(row).__name__}, not an object")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from evalkit.errors import RunFolderError
+from evalkit.results.files import read_regular
 from evalkit.types import Row
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ COLUMNS: dict[str, str] = {
 }
 """Column names and types, in the order of the file."""
 
+_FEW_LINES = 500_000
+_MOST_UNPACKED = 2 << 30
 _REQUIRED = ("task", "doc_id", "doc_hash", "metric", "value")
 _DEFAULTS = {"filter": "none", "flags": ""}
 
@@ -65,6 +68,10 @@ class ScoreWriter:
                     for name, item in zip(COLUMNS, line, strict=True):
                         lines[name].append(item)
         self._writer.write_table(pa.table(lines, schema=self._schema))
+
+    def add_table(self, table: pa.Table) -> None:
+        """Lines that another state of the run had."""
+        self._writer.write_table(table.select(list(COLUMNS)).cast(self._schema))
 
     def close(self) -> None:
         self._writer.close()
@@ -161,14 +168,28 @@ def read_scores(path: Path) -> pa.Table:
     try:
         # Read here: handed a path, pyarrow would read columns out of folder names such as `a=b`; handed an open file,
         # its threads may still hold it when the interpreter ends, which aborts the process.
-        table = pq.read_table(pa.BufferReader(path.read_bytes()))
+        file = pq.ParquetFile(pa.BufferReader(read_regular(path)))
+        _refuse_bombs(path, file)
+        table = file.read(columns=[name for name in COLUMNS if name in file.schema_arrow.names])
     except FileNotFoundError:
         raise RunFolderError(f"{path} is missing: the run folder is half-written, or was copied in part") from None
     except (pa.ArrowException, OSError) as broken:
         raise RunFolderError(f"{path} can't be read: {_first_line(broken)}") from None
     if absent := [name for name in _REQUIRED if name not in table.column_names]:
-        raise RunFolderError(f"{path} has no column {', '.join(absent)}; found {', '.join(table.column_names)}")
+        raise RunFolderError(
+            f"{path} has no column {', '.join(absent)}; found {', '.join(file.schema_arrow.names[:20])}"
+        )
     return pa.table([_column(table, name, path) for name in COLUMNS], schema=_schema())
+
+
+def _refuse_bombs(path: Path, file: Any) -> None:
+    """Parquet packs millions of equal lines into a few bytes. Each document has a hash of its own, which it cannot."""
+    known, size = file.metadata, path.stat().st_size
+    unpacked = sum(known.row_group(i).total_byte_size for i in range(known.num_row_groups))
+    if known.num_rows > max(_FEW_LINES, size) or unpacked > _MOST_UNPACKED:
+        raise RunFolderError(
+            f"{path} can't be read: {size:,} bytes that stand for {known.num_rows:,} lines are no table of scores"
+        )
 
 
 def _column(table: pa.Table, name: str, path: Path) -> Any:

@@ -18,6 +18,7 @@ __all__ = [
     "Pair",
     "Text",
     "Whole",
+    "bounded",
     "entries",
     "kind_of",
     "named",
@@ -37,6 +38,11 @@ def _number(value: Any) -> float | int | None:
     except OverflowError:
         return math.inf if value > 0 else -math.inf
     return value
+
+
+def bounded(value: Any) -> Any:
+    """The value, unless it is a number that no float can hold."""
+    return None if isinstance(value, int) and math.isinf(_number(value) or 0) else value
 
 
 def _whole(value: Any) -> int | None:

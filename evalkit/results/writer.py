@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import RunFolderError, UsageError
 from evalkit.results.disk import could_not_write, staging_folder, swap_folder, sweep, sync_tree
+from evalkit.results.judged import Kept, keep_judged, without_lost_rows
 from evalkit.results.names import judgments_file, run_path, slug
 from evalkit.results.plain import encode, plain
 from evalkit.results.run import MANIFEST, REPORT, RESULTS, SCHEMA, SCORES, STATUSES, Run
@@ -67,7 +68,7 @@ class RunWriter:
         writer._amended = run
         writer._drop_scores()
         with could_not_write(run.path):
-            _link(run.path, writer._staged, _OURS)
+            _link(run.path, writer._staged, _present(run.path))
         return writer
 
     def rows(self, task: str, rows: Iterable[Row], metrics: Sequence[str] = ()) -> int:
@@ -108,18 +109,24 @@ class RunWriter:
             raise ValueError(f"status {results.get('status')!r} is none of {STATUSES}")
         head = {"schema": SCHEMA, "run_id": self._run_id}
         settings = plain({**head, **manifest, **head}, self._scrubber, settings=True)
-        self._refuse_other(settings)
+        earlier = self._earlier(settings)
         with could_not_write(self.path):
+            if self.path.is_dir() and self._amended is None:
+                _link(self.path, self._staged, _present(self.path) - _OURS)
+            kept = None if earlier is None else _kept(earlier, self._staged, results)
+            if kept is not None:
+                settings |= plain(kept.manifest, self._scrubber, settings=True)
             if self._scores is not None:
+                if kept is not None and kept.lines is not None:
+                    self._scores.add_table(kept.lines)
                 self._scores.close()
                 self._score_file.close()
             self._write(MANIFEST, encode(settings, self._scrubber, indent=1) + b"\n")
-            figures = plain({**head, **results, **head}, self._scrubber)
+            figures = without_lost_rows(results if kept is None else kept.results, self._staged)
+            figures = plain({**head, **figures, **head}, self._scrubber)
             self._write(RESULTS, encode(figures, self._scrubber, indent=1) + b"\n")
             if report is not None:
                 self._write(REPORT, self._scrubber.text(report).encode("utf-8", "replace"))
-            if self.path.is_dir() and self._amended is None:
-                _link(self.path, self._staged, _present(self.path) - _OURS)
             sync_tree(self._staged)
             swap_folder(self._staged, self.path)
         return Run.open(self.path)
@@ -141,17 +148,19 @@ class RunWriter:
 
     # ── inside ───────────────────────────────────────────────────────────────
 
-    def _refuse_other(self, manifest: Mapping[str, Any]) -> None:
+    def _earlier(self, manifest: Mapping[str, Any]) -> Run | None:
+        """The state of the run that is replaced, or an error where it is a run with other settings."""
         if not self.path.exists() or self._amended is not None:
-            return
+            return None
         try:
             there = Run.open(self.path)
         except RunFolderError:
-            return  # half a folder, as a copy leaves it: the whole one takes its place
+            return None  # half a folder, as a copy leaves it: the whole one takes its place
         if differences := same_settings(there.manifest, manifest):
             raise UsageError(
                 f"{self.path} holds a run with other settings ({'; '.join(differences[:3])}): choose another --name"
             )
+        return there
 
     def _open(self, name: Path) -> Any:
         path = self._staged / name
@@ -172,6 +181,13 @@ class RunWriter:
             self._score_file.close()
         if self._amended is not None:
             (self._staged / SCORES).unlink(missing_ok=True)
+
+
+def _kept(earlier: Run, staged: Path, results: Mapping[str, Any]) -> Kept | None:
+    try:
+        return keep_judged(earlier, staged, results)
+    except RunFolderError:
+        return None  # its score table is gone or broken, and with it what the judged figures rest on
 
 
 def _present(folder: Path) -> set[str]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def judge_run(run: Run, request: JudgeRequest, listener: Listener) -> tuple[Run,
             f"the journal under {request.output_path} holds no answer of {request.judges[0].typed} to"
             f" rubric {request.rubric.id}: evalkit judge run asks it"
         )
-    calibration = find_certificate(request.output_path, request.rubric.hash, judged.judges)
+    calibration = partial(find_certificate, request.output_path, request.rubric.hash)
     return write_judged(run, judged, calibration, request.report), judged
 
 

@@ -148,6 +148,6 @@ def recording_of(path: Path) -> Recording:
     if not (path / "manifest.json").is_file():
         return Recording.load(path)
     run = results.Run.open(path)
-    names = {results.slug(task): task for task in run.results["tasks"]}
+    names = {run.rows_path(task).stem: task for task in run.record.results.tasks}
     recording = Recording.load(path / "samples", names)
     return replace(recording, label=run.label)

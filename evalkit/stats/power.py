@@ -85,7 +85,8 @@ def documents_needed(
     """
     gap = gained - lost + tolerance
     wanted: Side = side or ("pass" if gap > 0 else "regression")
-    if gap == 0 or (gap > 0) != (wanted == "pass"):
+    # A gap whose square is too small for a float asks for more documents than there are numbers.
+    if gap**2 == 0 or (gap > 0) != (wanted == "pass"):
         return None
 
     def settles(n: int) -> bool:

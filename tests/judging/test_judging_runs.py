@@ -164,14 +164,14 @@ def test_judged_figures_stand_where_gate_and_leaderboard_look(tmp_path: Path) ->
     with Loopback() as server:
         judge(tmp_path, "--judge", f"openai:fake@{server.url}")
     run = Run.open(tmp_path / "nano" / "r1")
-    found = run.tasks["chat"]["metrics"]["quality,one"]
+    found = figure(tmp_path, "quality,one@openai:fake")
     assert found["scale"] == [1.0, 5.0]
     assert found["fingerprint"]
     assert found["calibration"]["reason"]
     assert run.tasks["chat"]["metrics"]["x,none"]["value"] == 1.0
     lines = [line for line in run.scores().to_pylist() if line["metric"] == "quality"]
     assert len(lines) == 40
-    assert {line["filter"] for line in lines} == {"one"}
+    assert {line["filter"] for line in lines} == {f"one@openai:fake@{server.url}"}
     assert {line["cluster"] for line in lines} == {f"c{i}" for i in range(20)}
     assert sum(line["value"] for line in lines) / 40 == pytest.approx(found["value"])
     assert len([line for line in run.scores().to_pylist() if line["metric"] == "x"]) == 40
@@ -206,8 +206,10 @@ def test_several_judges_are_averaged_and_their_distance_told(tmp_path: Path) -> 
     with Loopback() as first, Loopback(logprobs="no") as second:
         both = f"openai:a@{first.url},openai:b@{second.url}"
         judge(tmp_path, "--judge", both)
-    found = figure(tmp_path)
+    found = figure(tmp_path, "quality,one@openai:a+openai:b")
     plain = sum(map(score_of, range(20))) / 20
+    assert figure(tmp_path, "quality,one@openai:a")["value"] == pytest.approx(expected(range(20)))
+    assert figure(tmp_path, "quality,one@openai:b")["value"] == pytest.approx(plain)
     assert found["value"] == pytest.approx((expected(range(20)) + plain) / 2)
     assert found["disagreement"] > 0
     assert len(found["judge"]) == 2
@@ -249,12 +251,14 @@ def test_the_gate_says_that_a_judge_was_never_held_against_people(tmp_path: Path
         judge(tmp_path, "--judge", f"openai:fake@{server.url}")
         judge(tmp_path, "--judge", f"openai:fake@{server.url}", run="r2")
         first = gate()
-        judge(tmp_path, "--judge", f"openai:other@{server.url}", run="r2")
+        make_run(tmp_path, 20, run_id="r3", wording="A third answer to item-{}.")
+        judge(tmp_path, "--judge", f"openai:other@{server.url}", run="r3")
+        command[2] = "r3"
         second = gate()
     assert first.returncode == 0, first.stdout + first.stderr
     assert "no calibration record" in first.stdout
     assert second.returncode == 2
-    assert "another judge or rubric" in second.stderr
+    assert "another judge in each run" in second.stderr
 
 
 def test_wrong_asking_exits_2(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ from evalkit.runner.recorded import score
 from evalkit.sandbox import Sandbox
 from evalkit.types import Generated, GenerateRequest
 from tests.engines.openai.test_openai_served import speak_in_digits
-from tests.helpers.judged import evalkit
+from tests.helpers.judged import evalkit, of_judge
 
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
@@ -784,7 +784,7 @@ def test_several_models_stand_side_by_side(judged: tuple[Path, str]) -> None:
     table = shown[shown.index("## Side by side") :]
     assert "| nano |" in table.splitlines()[2]
     assert any(line.startswith("| instruct_ko | checks_strict") for line in table.splitlines())
-    assert any("overall (instruction-following)" in line for line in table.splitlines())
+    assert any("overall (instruction-following@" in line for line in table.splitlines())
     assert any(line.startswith("| instruct_ko | checks_share") for line in table.splitlines())
     assert not any("- instruct_sql_ko | checks_share" in line for line in table.splitlines())
     assert "instruct_sql_ko" in table
@@ -794,7 +794,7 @@ def test_a_failed_check_caps_the_judges_score_and_both_are_kept(judged: tuple[Pa
     root, _ = judged
     for results in json.loads((root / "out.json").read_text()):
         for entry in [results["groups"]["instruct_ko"], *results["tasks"].values()]:
-            figure = entry["metrics"]["overall,instruction-following"]
+            figure = of_judge(entry["metrics"], "overall,instruction-following")
             assert figure["value"] is not None
             assert "checks_strict,none" in entry["metrics"]
             if entry["metrics"]["checks_strict,none"]["value"] == 0.0:
@@ -806,7 +806,8 @@ def test_a_failed_check_caps_the_judges_score_and_both_are_kept(judged: tuple[Pa
     assert all(row["capped"] == min(row["score"], 3.0) for row in rows if "capped" in row)
     assert any(row["score"] > 3.0 for row in rows)
     scores = run.scores().to_pylist()
-    lines = [line for line in scores if line["metric"] == "overall" and line["filter"] == "instruction-following"]
+    overall = [line for line in scores if line["metric"] == "overall"]
+    lines = [line for line in overall if line["filter"].startswith("instruction-following@")]
     assert lines
     assert all(line["value"] <= 3.0 for line in lines)
     assert "overall" in (run.path / "report.md").read_text()
@@ -847,9 +848,9 @@ def test_judging_one_task_again_takes_its_groups_figure_away_and_leaves_the_othe
         *("--judge", f"hf:{judge}", "--judge-args", "dtype=float32", "--output-path", str(root)),
     )
     again, metric = Run.open(path), "overall,instruction-following"
-    assert metric not in again.groups["instruct_ko"]["metrics"]
-    assert all(metric in entry["metrics"] for entry in again.tasks.values())
-    kept = {line["task"] for line in again.scores().to_pylist() if line["filter"] == "instruction-following"}
+    assert not any(name.startswith(metric) for name in again.groups["instruct_ko"]["metrics"])
+    assert all(of_judge(entry["metrics"], metric) for entry in again.tasks.values())
+    kept = {line["task"] for line in again.scores().to_pylist() if line["filter"].startswith("instruction-following@")}
     assert kept == set(again.tasks)
 
 
@@ -898,7 +899,8 @@ def test_a_win_rate_against_alpacaevals_own_file(judge: Path, tmp_path: Path) ->
         *("--gen-kwargs", "max_gen_toks=12", "--judge", f"hf:{judge}", "--judge-args", "dtype=float32"),
         *("--rubric", str(rubric), "--json", str(tmp_path / "out.json")),
     )
-    figure = json.loads((tmp_path / "out.json").read_text())["tasks"][f"alpaca:{task}"]["metrics"]["preference,duel"]
+    metrics = json.loads((tmp_path / "out.json").read_text())["tasks"][f"alpaca:{task}"]["metrics"]
+    figure = of_judge(metrics, "preference,duel")
     assert figure["against"] == "gpt4"
     assert figure["n"] == 6
     assert 0.0 <= figure["win_rate"] == figure["value"] <= 1.0
@@ -914,7 +916,8 @@ def test_a_win_rate_against_alpacaevals_own_file(judge: Path, tmp_path: Path) ->
         *("--judge-args", "dtype=float32", "--output-path", str(root), "--json", str(tmp_path / "again.json"), "-q"),
         code=4,  # one of six instructions is not in that file: below the rubric's coverage
     )
-    figure = json.loads((tmp_path / "again.json").read_text())["tasks"][f"alpaca:{task}"]["metrics"]["preference,duel"]
+    metrics = json.loads((tmp_path / "again.json").read_text())["tasks"][f"alpaca:{task}"]["metrics"]
+    figure = of_judge(metrics, "preference,duel")
     assert figure["against"] == "claude"
     assert figure["n"] == 5
     assert figure["missing"] == {"other.json has no answer to this instruction": 1}

@@ -134,7 +134,7 @@ def test_task_names_that_look_like_paths_stay_in_the_folder(tmp_path: Path) -> N
     assert len(list((run.path / "samples").iterdir())) == len(names)
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "..", ".hidden", "-x", "이름", "x" * 101, "a b", "a\n"])
+@pytest.mark.parametrize("name", ["", "a/b", "..", ".hidden", "-x", "이 름", "x" * 101, "a b", "a\n"])
 def test_a_name_that_cannot_be_a_folder_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="--name"):
         results.check_name(name)

@@ -16,7 +16,7 @@ import pytest
 from evalkit.engines.openai import OpenAIEngine, Options
 from evalkit.results import Run
 from evalkit.types import Generate, Generated, Message, ModelSpec, Sampling, Score, Scored, Work
-from tests.helpers.judged import RUBRIC, environment, evalkit, figure, judge, make_run
+from tests.helpers.judged import RUBRIC, environment, evalkit, figure, judge, make_run, of_judge
 
 # `vllm serve` asks for the version of a distribution named vllm; its CPU build goes by another name.
 CPU_SERVE = """
@@ -134,10 +134,10 @@ def test_a_real_server_judges_the_instruct_probe_beside_its_checks(served: tuple
     found = json.loads((tmp_path / "out.json").read_text())
     for entry in [found["groups"]["instruct_ko"], *found["tasks"].values()]:
         assert entry["metrics"]["checks_strict,none"]["value"] is not None
-        judged = entry["metrics"]["quality,one"]
+        judged = of_judge(entry["metrics"], "quality,one")
         assert judged["coverage"] == 1.0
         assert judged["value"] <= 3.0 if entry["metrics"]["checks_strict,none"]["value"] == 0 else judged["value"] > 1
-    assert found["groups"]["instruct_ko"]["metrics"]["quality,one"]["n"] == 10
+    assert of_judge(found["groups"]["instruct_ko"]["metrics"], "quality,one")["n"] == 10
 
 
 @pytest.mark.vllm
