@@ -18,9 +18,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import BeforeValidator, Field
 
 from evalkit.errors import ConfigError, nearest
+from evalkit.validation import Strict, describe, parse, refuse
 from evalkit.yamlfile import read_yaml
 
 __all__ = ["DEFAULT_CONFIDENCE", "DEFAULT_DROP", "TIERS", "Drop", "Policy", "TaskPolicy", "Tier"]
@@ -28,9 +31,6 @@ __all__ = ["DEFAULT_CONFIDENCE", "DEFAULT_DROP", "TIERS", "Drop", "Policy", "Tas
 Tier = Literal["critical", "supporting", "advisory"]
 TIERS = ("critical", "supporting", "advisory")
 DEFAULT_CONFIDENCE = 0.95
-
-_POLICY_KEYS = ("confidence", "tasks")
-_TASK_KEYS = ("metric", "max_drop", "max_rise", "tier", "task")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,84 +83,79 @@ class Policy:
     @classmethod
     def parse(cls, content: Any, source: str | None = None) -> Policy:
         """A policy from what YAML or JSON holds. `source` is what errors name."""
-        where = source or "policy"
-        entries = _mapping(content, where, _POLICY_KEYS)
-        tasks = entries.get("tasks")
-        if tasks is not None and not isinstance(tasks, Mapping):
-            raise ConfigError(f"{where}: `tasks` is {_kind(tasks)}; write `tasks: {{gsm8k: {{max_drop: 0.01}}}}`")
-        return cls(
-            confidence=_confidence(entries.get("confidence", DEFAULT_CONFIDENCE), where),
-            tasks={str(name): _task(entry, f"{where}: tasks.{name}") for name, entry in (tasks or {}).items()},
-            source=source,
-        )
+        file = parse(_File, content, source or "policy")
+        tasks = {
+            name: TaskPolicy(entry.metric, entry.max_drop, entry.max_rise, entry.tier, entry.task)
+            for name, entry in file.tasks.items()
+        }
+        return cls(file.confidence, tasks, source)
 
 
-def _task(content: Any, where: str) -> TaskPolicy:
-    entry = _mapping({} if content is None else content, where, _TASK_KEYS)
-    task = entry.get("task")
-    if task is not None and (not isinstance(task, str) or not task):
-        raise ConfigError(f"{where}.task is {_kind(task)}; write the name of a task or group")
-    metric = entry.get("metric")
-    if metric is not None and (not isinstance(metric, str) or not metric):
-        raise ConfigError(f"{where}.metric is {_kind(metric)}; write a name such as acc,none")
-    return TaskPolicy(
-        task=task,
-        metric=metric,
-        max_drop=_drop(entry["max_drop"], f"{where}.max_drop") if "max_drop" in entry else DEFAULT_DROP,
-        max_rise=_share(entry.get("max_rise", TaskPolicy().max_rise), f"{where}.max_rise"),
-        tier=_tier(entry.get("tier", "critical"), f"{where}.tier"),
-    )
+# ── the file ─────────────────────────────────────────────────────────────────
 
 
-def _mapping(content: Any, where: str, known: tuple[str, ...]) -> Mapping[str, Any]:
-    if not isinstance(content, Mapping):
-        raise ConfigError(f"{where} is {_kind(content)}; it takes the keys {', '.join(known)}")
-    for key in content:
-        if key not in known:
-            hint = nearest(str(key), known, n=1) or f"; known are {', '.join(known)}"
-            raise ConfigError(f"{where}: unknown key {key!r}{hint}")
-    return content
-
-
-def _confidence(value: Any, where: str) -> float:
+def _confidence(value: Any) -> float:
     if not _is_number(value) or not 0.5 < value < 1:
-        raise ConfigError(f"{where}: confidence is {value!r}; it is one-sided and lies between 0.5 and 1, as 0.95 does")
+        refuse(f"is {value!r}; it is one-sided and lies between 0.5 and 1, as 0.95 does")
     return float(value)
 
 
-def _drop(value: Any, where: str) -> Drop:
+def _drop(value: Any) -> Drop:
     if isinstance(value, str) and value.strip().endswith("%"):
         try:
             percent = float(value.strip()[:-1])
         except ValueError:
             percent = math.nan
         if not 0 <= percent < 100:
-            raise ConfigError(f'{where} is {value!r}; a relative drop is written "2%", from 0% to below 100%')
+            refuse(f'is {value!r}; a relative drop is written "2%", from 0% to below 100%')
         return Drop(percent / 100, relative=True)
     if not _is_number(value) or value < 0 or not math.isfinite(value):
-        raise ConfigError(
-            f'{where} is {value!r}; write a number such as 0.01 (on the metric\'s scale) or a share such as "2%"'
-        )
+        refuse(f'is {value!r}; write a number such as 0.01 (on the metric\'s scale) or a share such as "2%"')
     return Drop(float(value))
 
 
-def _share(value: Any, where: str) -> float:
+def _share(value: Any) -> float:
     if not _is_number(value) or not 0 <= value <= 1:
-        raise ConfigError(f"{where} is {value!r}; it is a share of the documents, from 0 to 1 (1.0: not judged)")
+        refuse(f"is {value!r}; it is a share of the documents, from 0 to 1 (1.0: not judged)")
     return float(value)
 
 
-def _tier(value: Any, where: str) -> Tier:
+def _tier(value: Any) -> Tier:
     if value not in TIERS:
         hint = nearest(str(value), TIERS, n=1) or f"; it is one of {', '.join(TIERS)}"
-        raise ConfigError(f"{where} is {value!r}{hint}")
+        refuse(f"is {value!r}{hint}")
     return cast(Tier, value)
+
+
+def _name(what: str) -> BeforeValidator:
+    def check(value: Any) -> str | None:
+        if value is not None and (not isinstance(value, str) or not value):
+            refuse(f"is {describe(value)}; write {what}")
+        return value
+
+    return BeforeValidator(check)
+
+
+def _entries(value: Any) -> Any:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        refuse(f"is {describe(value)}; write `tasks: {{gsm8k: {{max_drop: 0.01}}}}`")
+    return {str(name): {} if entry is None else entry for name, entry in value.items()}
+
+
+class _TaskEntry(Strict):
+    metric: Annotated[str | None, _name("a name such as acc,none")] = None
+    max_drop: Annotated[Drop, BeforeValidator(_drop)] = DEFAULT_DROP
+    max_rise: Annotated[float, BeforeValidator(_share)] = TaskPolicy().max_rise
+    tier: Annotated[Tier, BeforeValidator(_tier)] = "critical"
+    task: Annotated[str | None, _name("the name of a task or group")] = None
+
+
+class _File(Strict):
+    confidence: Annotated[float, BeforeValidator(_confidence)] = DEFAULT_CONFIDENCE
+    tasks: Annotated[Mapping[str, _TaskEntry], BeforeValidator(_entries)] = Field(default_factory=dict)
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _kind(value: Any) -> str:
-    names: dict[type, str] = {list: "a list", str: "text", bool: "true or false", type(None): "empty"}
-    return f"{names.get(type(value), 'a number')} ({value!r})"

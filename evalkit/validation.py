@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from evalkit.errors import ConfigError, EvalkitError, nearest
 
-__all__ = ["Record", "Strict", "parse", "refuse"]
+__all__ = ["Record", "Strict", "describe", "parse", "refuse"]
 
 _WANTED = {
     "bool": "true or false",
@@ -54,9 +54,11 @@ class Strict(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _check_keys(cls, content: Any) -> Any:
-        if not isinstance(content, Mapping):
-            return content
         known = [field.alias or name for name, field in cls.model_fields.items()]
+        if isinstance(content, cls):
+            return content
+        if not isinstance(content, Mapping):
+            refuse(f"is {describe(content)}; it takes the keys {', '.join(known)}")
         for key in content:
             if key not in known:
                 hint = nearest(str(key), known, n=1) or f"; known are {', '.join(known)}"
@@ -72,6 +74,18 @@ def refuse(message: str) -> NoReturn:
     raise PydanticCustomError(_OURS, "{message}", {"message": message})
 
 
+def describe(value: Any) -> str:
+    """A value that is not of the kind wanted, in words."""
+    names: dict[type, str] = {
+        dict: "an object",
+        list: "a list",
+        str: "text",
+        bool: "true or false",
+        type(None): "empty",
+    }
+    return f"{names.get(type(value), 'a number')} ({value!r})"
+
+
 def parse(model: type[R], content: Any, where: str, error: type[EvalkitError] = ConfigError) -> R:
     """The content as a record, or an error of one line that begins with `where`."""
     try:
@@ -84,7 +98,8 @@ def _line(where: str, wrong: ErrorDetails) -> str:
     path = ".".join(str(part) for part in wrong["loc"])
     place = f"{where}: `{path}`" if path else where
     if wrong["type"] == _OURS:
-        # A key is unknown in a place, a value is something: `tasks.t`: unknown key 'x' and `tasks.t` is 5.
+        # A key is unknown in a place, a value is something: tasks.t: unknown key 'x', and tasks.t is 5.
+        place = place if len(wrong["loc"]) < 2 else f"{where}: {path}"
         return f"{place}{'' if wrong['msg'].startswith('is ') else ':'} {wrong['msg']}"
     if wrong["type"] == "missing":
         return f"{place} is missing"

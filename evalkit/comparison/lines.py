@@ -116,18 +116,13 @@ def _check_count(run: Run, leaf: str, lines: int, answered: int) -> None:
 
     Rows that are left out of the table are then missing all the same: they have no partner.
     """
-    said = run.tasks.get(leaf) or {}
-    n = said.get("n")
-    if not isinstance(n, int) or isinstance(n, bool):
+    task = run.record.results.tasks.get(leaf)
+    if task is None or task.n is None:
         return
-    missing, errors = (_count(said.get(key)) for key in ("missing", "errors"))
+    n, missing, errors = task.n, task.missing.value or 0, task.errors.value or 0
     unanswered = (0, missing, errors, missing + errors)
     if lines not in {n + sign * count for count in unanswered for sign in (1, -1)} and answered != n:
         raise RunFolderError(
             f"{run.path}: results.json counts {n} documents of {leaf} and scores.parquet holds {lines}:"
             " one of the two is half-written"
         )
-
-
-def _count(value: Any) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from evalkit.errors import NotComparable, UsageError, nearest
-from evalkit.results import Run
+from evalkit.results import ChatTemplateInfo, Run, TaskResult, TaskSettings
 
 __all__ = ["KINDS", "Difference", "check", "check_allowed", "differences", "limits_differ", "prompts_may_differ"]
 
 KINDS = ("version", "prompts", "shots", "chat_template", "generation", "data", "limit", "tasks")
 """What may be named as the difference that is meant. limit and tasks: the candidate covers less than the baseline."""
+
+Facts = TaskSettings | ChatTemplateInfo
 
 _CHANGES_PROMPTS = {"version", "prompts", "shots", "chat_template", "data"}
 
@@ -99,22 +101,27 @@ def differences(baseline: Run, candidate: Run, leaves: Iterable[str]) -> list[Di
 
 
 def _chat(baseline: Run, candidate: Run) -> list[Difference]:
-    here, there = (_mapping(run.manifest.get("chat_template")) for run in (baseline, candidate))
+    here, there = (run.record.manifest.chat_template or ChatTemplateInfo() for run in (baseline, candidate))
     found = _differ(None, here, there, "chat_template", "applied", "applied")
-    if not found and here.get("applied"):
+    if not found and here.applied:
         found += _differ(None, here, there, "chat_template", "hash")
         found += _differ(None, here, there, "chat_template", "fewshot_as_multiturn", "few-shot as turns")
-    if "system_instruction" in here and "system_instruction" in there:
-        one, other = here["system_instruction"] or "", there["system_instruction"] or ""
+    if here.states("system_instruction") and there.states("system_instruction"):
+        one, other = here.system_instruction or "", there.system_instruction or ""
         if one != other:
             found.append(Difference("prompts", None, _text(one), _text(other), "system instruction"))
     return found
 
 
 def _differ(
-    task: str | None, a: Mapping[str, Any], b: Mapping[str, Any], kind: str, key: str, what: str = ""
+    task: str | None,
+    a: TaskSettings | ChatTemplateInfo,
+    b: TaskSettings | ChatTemplateInfo,
+    kind: str,
+    key: str,
+    what: str = "",
 ) -> list[Difference]:
-    one, other = a.get(key), b.get(key)
+    one, other = getattr(a, key), getattr(b, key)
     if one is None or other is None or _same(one, other):
         return []
     most = 12 if key.endswith("hash") else 60
@@ -130,11 +137,13 @@ def _same(one: Any, other: Any) -> bool:
         return str(one) == str(other)
 
 
-def _task(run: Run, leaf: str) -> Mapping[str, Any]:
+def _task(run: Run, leaf: str) -> TaskSettings:
     """The manifest's facts of a task; where it has none, those that results.json repeats."""
-    said = _mapping(_mapping(run.manifest.get("tasks")).get(leaf))
-    figures = _mapping(run.tasks.get(leaf))
-    return {**{key: figures[key] for key in ("version", "num_fewshot") if key in figures}, **said}
+    settings = run.record.manifest.tasks.get(leaf, TaskSettings())
+    figures = run.record.results.tasks.get(leaf, TaskResult())
+    return settings.model_copy(
+        update={key: getattr(figures, key) for key in ("version", "num_fewshot") if not settings.states(key)}
+    )
 
 
 def _summed(found: Iterable[Difference]) -> list[str]:
@@ -150,7 +159,3 @@ def _summed(found: Iterable[Difference]) -> list[str]:
 def _text(value: Any, most: int = 60) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
     return text if len(text) <= most else text[: most - 1] + "…"
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -13,11 +13,13 @@ __all__ = ["figure", "group_figure"]
 _Z95 = 1.959963984540054
 
 
-def figure(value: Any, stderr: Any, values: Sequence[Any], higher_is_better: bool | None) -> Figure:
+def figure(value: Any, stderr: Any, values: Sequence[Any], higher_is_better: bool | None, metric: str = "") -> Figure:
     """Wilson's interval for a share of documents, Student's for another mean, else value ± 1.96 standard errors.
 
     Several verdicts in a document, as IFEval's instructions, are pooled: each document is a cluster of them.
     """
+    from evalkit.stats import may_be_share
+
     number, error = _number(value), _number(stderr)
     if number is None:
         return Figure(None, higher_is_better=higher_is_better, reason=f"the metric is not a number: {value!r}"[:200])
@@ -26,6 +28,9 @@ def figure(value: Any, stderr: Any, values: Sequence[Any], higher_is_better: boo
     each = [_number(v) for v in values]
     known = [v for v in each if v is not None]
     is_mean = len(known) == len(each) and bool(known) and math.isclose(sum(known) / len(known), number, abs_tol=1e-12)
+    if not may_be_share(metric) and not any(known):
+        # 0 everywhere on a scale that may end at 100: no spread to go by, and no share that Wilson's interval is of.
+        return Figure(number, error, None, higher_is_better)
     return Figure(number, error, _interval(number, error, known if is_mean else []), higher_is_better)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from evalkit.registry import lmeval
@@ -87,7 +87,9 @@ class Suite:
             bounds = [member.ci95 for member in members if member.ci95 is not None]
             n = sum(sizes[name] for name in group.tasks if name in tasks and key in tasks[name])
             unit = bool(bounds) and all(low >= 0.0 and high <= 1.0 for low, high in bounds)
-            figures[key] = group_figure(value, stderr, members[0].higher_is_better, unit=unit, n=n)
+            whole = group_figure(value, stderr, members[0].higher_is_better, unit=unit, n=n)
+            # Where no member says how sure it is, 0 ± 0 is not certain either.
+            figures[key] = whole if bounds or whole.stderr else replace(whole, ci95=None)
         return figures
 
 

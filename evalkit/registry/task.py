@@ -288,7 +288,7 @@ class Task:
             value, stderr = lmeval.aggregate(self._task, metric, values)
         except Exception as error:
             return Figure(None, higher_is_better=better, reason=f"the aggregation failed: {lmeval.say(error)}")
-        return figure(value, stderr, values, better)
+        return figure(value, stderr, values, better, metric)
 
     # ── identity ─────────────────────────────────────────────────────────────
 

@@ -14,6 +14,7 @@ from evalkit.results.foreign import find_foreign
 from evalkit.results.judged import filter_of, judge_names
 from evalkit.results.names import check_name, is_plain, member_id, model_slug, new_run_id, run_path, slug
 from evalkit.results.record import (
+    ChatTemplateInfo,
     Count,
     Entry,
     GroupResult,
@@ -34,6 +35,7 @@ from evalkit.results.writer import RunWriter, figure
 __all__ = [
     "COLUMNS",
     "STATUSES",
+    "ChatTemplateInfo",
     "Count",
     "Entry",
     "GroupResult",

@@ -18,6 +18,7 @@ from evalkit.stats.intervals import (
     bca_bootstrap,
     clopper_pearson,
     clopper_pearson_limits,
+    may_be_share,
     mean_t,
     wilson,
 )
@@ -66,6 +67,7 @@ __all__ = [
     "holm_levels",
     "log_capital",
     "looks",
+    "may_be_share",
     "mcnemar_exact",
     "mcnemar_midp",
     "mean_t",

@@ -26,6 +26,18 @@ class Interval:
         return self.low <= value <= self.high
 
 
+_MAY_GO_TO_100 = ("bleu", "chrf", "rouge", "sacrebleu", "ter")
+
+
+def may_be_share(metric: str) -> bool:
+    """Whether a metric whose values are all 0 can be taken for a share of documents.
+
+    Scores of overlap (rouge2_max, bleu_diff) go to 1 or to 100, by the task; `bleu_acc` counts documents.
+    """
+    base = metric.partition(",")[0].lower()
+    return base.endswith("_acc") or not base.startswith(_MAY_GO_TO_100)
+
+
 def wilson(successes: float, n: float, level: float = 0.95) -> Interval:
     """Wilson (1927), JASA 22:209: (p + z²/2n ± z · √(p(1 − p)/n + z²/4n²)) / (1 + z²/n)."""
     _check_counts(successes, n)
