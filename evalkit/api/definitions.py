@@ -28,7 +28,7 @@ __all__ = [
 STATUSES = ("limited", "partial", "incomplete")
 
 _TASKS_OF_RUNS = Flag("Only these tasks or groups.", metavar="A,B", short=("-t",), many=True)
-_ALLOW = Flag("A difference that is meant: version, prompts, shots …, for a gate also limit, tasks", metavar="KIND", many=True)
+_ALLOW = Flag("A difference that is meant: version, prompts, shots, limit …", metavar="KIND", many=True)
 _QUIET = Flag("No progress, only the result.", switch=True, short=("-q",))
 _RUNS_FOLDER = Flag("The folder that holds the runs.", metavar="DIRECTORY")
 _JUDGE_ARGS = "timeout=60, max_concurrency=16, price=0.15/0.60, dtype=…"
