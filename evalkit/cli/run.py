@@ -322,19 +322,21 @@ def _against(ref: str | None, policy: Path | None, *, judged: bool, root: Path) 
         raise click.UsageError("--against stops a run early, and --judge reads whole runs: drop one of them")
     from evalkit.cli.runs import find_run
     from evalkit.policy import Policy
-    from evalkit.runner import Against
+    from evalkit.runner import EarlyGate
 
-    return Against(find_run(ref, root), Policy() if policy is None else Policy.load(policy))
+    return EarlyGate(find_run(ref, root), Policy() if policy is None else Policy.load(policy))
 
 
 def conclude(finished: Sequence[Any], json: str | None, markdown: str | None) -> NoReturn:
     """Show and write what came out, then leave with the right exit code."""
     from evalkit.reporting.run_view import as_json, as_markdown, show
 
-    write_to(json, as_json(finished))
-    write_to(markdown, as_markdown(finished))
-    if "-" not in (json, markdown):
-        show(finished)
+    # Where nothing was answered there is no run to show: its problem says why.
+    if written := [outcome for outcome in finished if outcome.run is not None]:
+        write_to(json, as_json(written))
+        write_to(markdown, as_markdown(written))
+        if "-" not in (json, markdown):
+            show(written)
     for outcome in finished:
         if outcome.problem:
             click.echo(f"evalkit: {safe.terminal(Scrubber().text(outcome.problem))}", err=True)

@@ -6,23 +6,25 @@ All of it goes to stderr, so that stdout holds results only.
 from __future__ import annotations
 
 import sys
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, TextIO
 
 from evalkit import safe
+from evalkit.reporting.pace import Pace
 
 __all__ = ["Bars", "Lines", "Progress"]
 
 
 class Progress:
-    """The quiet one; its children speak."""
+    """Shows nothing, and counts. The others add what is shown."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self.totals: dict[str, int] = {}
         self.done: dict[str, int] = {}
-        self.began = time.monotonic()
+        self.pace = Pace(now)
 
     @staticmethod
     def open(*, quiet: bool = False, stream: TextIO | None = None) -> Progress:
@@ -40,17 +42,22 @@ class Progress:
     def start(self, totals: Mapping[str, int]) -> None:
         """Documents per requested task."""
         self.totals, self.done = dict(totals), {}
-        self.began = time.monotonic()
+        self.pace.start(sum(totals.values()))
 
     def known(self) -> None:
-        """All that the journal knew has been counted: time is told from here."""
-        self.began = time.monotonic()
+        """All that the journal knew has been counted: speed is measured from here."""
+        self.pace.known()
 
     def advance(self, task: str, documents: int = 1) -> None:
         self.done[task] = self.done.get(task, 0) + documents
+        self.pace.advance(documents)
 
     def tokens(self, count: int) -> None:
         """Tokens worked on so far, prompt and generated."""
+        self.pace.tokens(count)
+
+    def stopping(self, in_flight: int) -> None:
+        """Ctrl-C was pressed. May be called from another thread."""
 
     def finish(self) -> None:
         """No more documents will come."""
@@ -69,62 +76,59 @@ class Lines(Progress):
 
     EVERY = 10.0
 
-    def __init__(self, stream: TextIO) -> None:
-        super().__init__()
+    def __init__(self, stream: TextIO, now: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(now)
         self.stream = stream
-        self.said = time.monotonic()
-        self.rate = 0.0
-        self.at_start = 0
+        self._now = now
+        self._last = now()
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         print(f"[{time.strftime('%H:%M:%S')}] {safe.line(text)}", file=self.stream, flush=True)
 
     def stage(self, what: str) -> None:
-        self._say(what)
+        self._print(what)
 
     def note(self, text: str) -> None:
-        self._say(f"note: {text}")
+        self._print(f"note: {text}")
 
     def start(self, totals: Mapping[str, int]) -> None:
         super().start(totals)
-        self._say(f"{sum(totals.values())} documents in {', '.join(totals)}")
+        self._print(f"{sum(totals.values())} documents in {', '.join(totals)}")
 
     def known(self) -> None:
         super().known()
-        self.at_start = sum(self.done.values())
-        if self.at_start:
-            self._say(f"{self.at_start} of them are answered already")
+        if self.pace.kept:
+            self._print(f"{self.pace.kept} of them are answered already")
 
     def advance(self, task: str, documents: int = 1) -> None:
         super().advance(task, documents)
-        now = time.monotonic()
-        if now - self.said >= self.EVERY:
-            self.said = now
-            self._say(self._summary(now))
+        now = self._now()
+        if now - self._last >= self.EVERY:
+            self._last = now
+            self._print(self._summary())
 
-    def tokens(self, count: int) -> None:
-        self.rate = count / max(time.monotonic() - self.began, 1e-9)
+    def stopping(self, in_flight: int) -> None:
+        self._print(stopping_text(in_flight))
 
-    def _summary(self, now: float) -> str:
-        done, total = sum(self.done.values()), sum(self.totals.values())
-        fresh = done - self.at_start
-        left = (now - self.began) * (total - done) / fresh if fresh else 0.0
+    def _summary(self) -> str:
         open_tasks = [f"{t} {self.done.get(t, 0)}/{n}" for t, n in self.totals.items() if self.done.get(t, 0) < n]
-        where = f": {', '.join(open_tasks)}" if open_tasks else ""
-        return f"{done}/{total} documents, {self.rate:,.0f} tokens/s, {_clock(left)} left{where}"
+        where = f": {', '.join(open_tasks)}" if len(self.totals) > 1 and open_tasks else ""
+        return f"{self.pace.done}/{self.pace.total} documents, {self.pace.text()}{where}"
 
 
 class Bars(Progress):
-    """For a terminal: a bar per requested task."""
+    """For a terminal: a bar per requested task, and one for all of them where there are several."""
 
-    def __init__(self, stream: TextIO) -> None:
-        super().__init__()
+    def __init__(self, stream: TextIO, now: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(now)
         from rich.console import Console
 
         self.console = Console(file=stream, highlight=False)
         self._status: Any = None
         self._bars: Any = None
         self._ids: dict[str, Any] = {}
+        self._overall: Any = None
+        self._lock = threading.RLock()
 
     def stage(self, what: str) -> None:
         if self._bars is not None:
@@ -141,46 +145,68 @@ class Bars(Progress):
     def start(self, totals: Mapping[str, int]) -> None:
         super().start(totals)
         self._stop_status()
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn
         from rich.progress import Progress as RichProgress
+        from rich.progress import Task as RichTask
+        from rich.table import Column
+        from rich.text import Text
+
+        pace, several = self.pace, len(totals) > 1
+
+        class PaceColumn(ProgressColumn):
+            """Speed and times, once: on the line of all tasks, or on that of the only one."""
+
+            def render(self, task: RichTask) -> Text:
+                return Text("" if task.fields["quiet"] else pace.text())
 
         self._bars = RichProgress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            PaceColumn(Column(no_wrap=True)),
             console=self.console,
             expand=True,
         )
         for task, total in totals.items():
-            self._ids[task] = self._bars.add_task(_plain(task), total=total, rate="")
+            self._ids[task] = self._bars.add_task(_plain(task), total=total, quiet=several)
+        self._overall = self._bars.add_task("[bold]all[/bold]", total=self.pace.total, quiet=False) if several else None
         self._bars.start()
 
     def advance(self, task: str, documents: int = 1) -> None:
         super().advance(task, documents)
-        if self._bars is not None:
-            self._bars.advance(self._ids[task], documents)
+        with self._lock:
+            if self._bars is not None:
+                self._bars.advance(self._ids[task], documents)
+                if self._overall is not None:
+                    self._bars.advance(self._overall, documents)
 
-    def tokens(self, count: int) -> None:
-        if self._bars is None:
-            return
-        rate = f"{count / max(time.monotonic() - self.began, 1e-9):,.0f} tok/s"
-        for task, identity in self._ids.items():
-            running = self.done.get(task, 0) < self.totals[task]
-            self._bars.update(identity, rate=rate if running else "")
+    def stopping(self, in_flight: int) -> None:
+        self._stop_bars()
+        self._stop_status()
+        self.console.print(f"[yellow]{stopping_text(in_flight)}[/yellow]")
 
     def finish(self) -> None:
         self._stop_status()
-        if self._bars is not None:
-            self._bars.stop()
-            self._bars = None
+        self._stop_bars()
+
+    def _stop_bars(self) -> None:
+        """Leave the bars on the screen as they stand."""
+        with self._lock:
+            if self._bars is not None:
+                self._bars.stop()
+                self._bars = None
 
     def _stop_status(self) -> None:
-        if self._status is not None:
-            self._status.stop()
-            self._status = None
+        with self._lock:
+            if self._status is not None:
+                self._status.stop()
+                self._status = None
+
+
+def stopping_text(in_flight: int) -> str:
+    """What is said when Ctrl-C was heard."""
+    doing = f"finishing {in_flight:,} answers in flight" if in_flight else "stopping"
+    return f"{doing}; Ctrl-C again stops now"
 
 
 def _plain(text: str) -> str:
@@ -188,9 +214,3 @@ def _plain(text: str) -> str:
     from rich.markup import escape
 
     return escape(safe.line(text))
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,4 +1,4 @@
-"""Complete documents in, rows out. Code goes through the sandbox while the model still writes."""
+"""Stage 4, grade: complete documents in, rows out. Programs are judged while the model still writes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Grading", "ProgramJudge"]
 
 
 class ProgramJudge(Protocol):
-    """What grading needs of a sandbox."""
+    """The part of a sandbox that grading uses."""
 
     def submit(self, program: Program, key: tuple[int, int]) -> None: ...
 
@@ -23,14 +23,16 @@ class ProgramJudge(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Graded:
+class _Complete:
+    """A document with its answers, as its task takes them."""
+
     pending: Pending
     answers: list[list[Answer | None]]
     cut_tokens: int
 
 
 class Grading:
-    """Holds one scorer per (variant, task) and the rows that they give."""
+    """Grades documents as they are complete, and holds their rows."""
 
     def __init__(
         self,
@@ -39,68 +41,79 @@ class Grading:
         sandbox: ProgramJudge | None,
         scored: Callable[[Pending, Sequence[Row]], None] = lambda pending, rows: None,
     ) -> None:
+        """`scored` is called with each document that is graded and its rows."""
+        self.variants = range(variants)
+        self.graded = 0
+        """Documents that had all their answers."""
         self._scorers: dict[tuple[int, str], Scorer] = {
             (variant, name): task.scorer() for variant in range(variants) for name, (task, _) in documents.items()
         }
         self._rows: dict[tuple[int, str], list[Row]] = defaultdict(list)
         self._sandbox = sandbox
         self._scored = scored
-        self._judging: dict[int, tuple[_Graded, list[Verdict | None]]] = {}
+        self._judging: dict[int, tuple[_Complete, list[Verdict | None]]] = {}
+        """Documents whose programs are in the sandbox, and the verdicts that have come."""
         self._next = 0
 
     def take(self, pending: Pending) -> None:
-        """Score this document, now or when its programs have been judged."""
+        """Grade a document that has its answers, now or when its programs have been judged."""
         self.grade(pending, pending.answers(), pending.cut_tokens)
 
     def grade(self, pending: Pending, answers: list[list[Answer | None]], cut_tokens: int) -> None:
-        graded = _Graded(pending, answers, cut_tokens)
-        programs = self._programs(graded)
+        """The same with answers that came from elsewhere."""
+        complete = _Complete(pending, answers, cut_tokens)
+        programs = self._programs(complete)
         if not programs:
-            self._score(graded, None)
+            self._score(complete, None)
             return
         assert self._sandbox is not None
         number, self._next = self._next, self._next + 1
-        self._judging[number] = (graded, [None] * len(programs))
+        self._judging[number] = (complete, [None] * len(programs))
         for place, program in enumerate(programs):
             self._sandbox.submit(program, (number, place))
         self.poll()
 
     def poll(self, wait: bool = False) -> None:
-        """Take the verdicts that are there; or wait for all that are still out."""
+        """Take the sandbox's verdicts; `wait` until all have come."""
         if self._sandbox is None or not self._judging:
             return
         for (number, place), verdict in self._sandbox.completed(wait=wait):
-            graded, verdicts = self._judging[number]
+            complete, verdicts = self._judging[number]
             verdicts[place] = verdict
             if None not in verdicts:
                 del self._judging[number]
-                self._score(graded, [v for v in verdicts if v is not None])
+                self._score(complete, [v for v in verdicts if v is not None])
 
     def give_up(self, pending: Pending) -> None:
-        """Score what never got all of its answers: its rows say what is missing."""
-        self._score(_Graded(pending, pending.answers(), pending.cut_tokens), None)
+        """Make the rows of a document that never got all its answers: they say that these are missing."""
+        self._make_rows(_Complete(pending, pending.answers(), pending.cut_tokens), None)
 
     def rows(self, variant: int) -> dict[str, list[Row]]:
         """By task, in document order, filters as the task has them."""
-        found: dict[str, list[Row]] = {}
+        by_task: dict[str, list[Row]] = {}
         for (number, task), scorer in self._scorers.items():
             if number == variant:
                 rows = self._rows[number, task] + list(scorer.finish())
-                found[task] = sorted(rows, key=_document_order(rows))
-        return found
+                by_task[task] = sorted(rows, key=_document_order(rows))
+        return by_task
 
-    def _programs(self, graded: _Graded) -> list[Program]:
-        task, document = graded.pending.task, graded.pending.document
+    def _programs(self, complete: _Complete) -> list[Program]:
+        task, document = complete.pending.task, complete.pending.document
         if self._sandbox is None or not task.is_code or document.error is not None:
             return []
-        return task.programs(document, graded.answers) or []
+        return task.programs(document, complete.answers) or []
 
-    def _score(self, graded: _Graded, verdicts: Sequence[Verdict] | None) -> None:
-        pending = graded.pending
+    def _score(self, complete: _Complete, verdicts: Sequence[Verdict] | None) -> None:
+        rows = self._make_rows(complete, verdicts)
+        self.graded += 1
+        self._scored(complete.pending, rows)
+
+    def _make_rows(self, complete: _Complete, verdicts: Sequence[Verdict] | None) -> Sequence[Row]:
+        pending = complete.pending
         key = pending.variant, pending.task.name
-        rows = self._scorers[key].add(pending.document, graded.answers, verdicts, graded.cut_tokens)
+        rows = self._scorers[key].add(pending.document, complete.answers, verdicts, complete.cut_tokens)
         self._rows[key] += rows
-        self._scored(pending, rows)
+        return rows
 
 
 def _document_order(rows: Sequence[Row]) -> Callable[[Row], tuple[int, int]]:

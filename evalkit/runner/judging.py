@@ -19,9 +19,9 @@ from evalkit.judging.run import Judged, cautions, judge_all, write_judged
 from evalkit.results import Run, check_writable
 from evalkit.runner.judges import JudgeSpec, open_judge
 from evalkit.runner.listener import Listener
-from evalkit.runner.outcome import Outcome, Reporter
 from evalkit.runner.reference import pair_with_file
 from evalkit.runner.stop import Stop
+from evalkit.runner.writing import Outcome, Reporter
 
 __all__ = ["JudgeRequest", "judge_outcomes", "judge_run", "prepare_items"]
 
@@ -66,7 +66,7 @@ def judge_run(run: Run, request: JudgeRequest, listener: Listener) -> tuple[Run,
     judged = Judged(request.rubric, [])
     with ExitStack() as stack:
         journal = stack.enter_context(Journal.open(request.output_path))
-        stop = stack.enter_context(Stop(rescue=journal.flush))
+        stop = stack.enter_context(Stop(rescue=journal.flush, announce=lambda: listener.stopping(0)))
         listener.start({spec.typed: len(items) * len(request.rubric.dimensions) for spec in request.judges})
         for spec in request.judges:
             listener.stage(f"opening {spec.typed}")
@@ -99,7 +99,7 @@ def judge_outcomes(outcomes: Sequence[Outcome], request: JudgeRequest, listener:
             found.check()
         except EvalkitError as error:
             code, problem = error.exit_code, str(error)
-        judged.append(Outcome(outcome.path, Run.open(outcome.path).results, code, problem))
+        judged.append(Outcome(Run.open(outcome.path), code, problem))
     return judged
 
 
@@ -113,9 +113,14 @@ def _one(
     listener: Listener,
 ) -> None:
     spent = math.fsum(described.get("usd") or 0.0 for described in judged.described)
+
+    def advance(done: int, total: int) -> None:
+        if not stop.requested:
+            listener.advance(spec.typed)
+
     asking: dict[str, Any] = {"ask": request.ask, "spent": spent, "stopped": lambda: stop.requested}
     with open_judge(spec, journal, request.arguments, **asking) as (judge, asker, describe):
-        judgments = judge_all(request.rubric, items, judge, asker, lambda done, total: listener.advance(spec.typed))
+        judgments = judge_all(request.rubric, items, judge, asker, advance)
         stop.raise_if_requested()
         judged.judges.append(judge)
         judged.by_judge.append(judgments)

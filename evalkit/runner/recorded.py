@@ -15,14 +15,14 @@ from evalkit.errors import UnknownTask, nearest
 from evalkit.registry import Document, Task
 from evalkit.results.recorded import Answered as Recorded
 from evalkit.results.recorded import Recording
-from evalkit.runner.answering import Answered, start_sandbox
+from evalkit.runner.answering import PassResult, start_sandbox
 from evalkit.runner.clock import Clock
 from evalkit.runner.grading import Grading
 from evalkit.runner.ledger import Pending
 from evalkit.runner.listener import Listener
 from evalkit.runner.manifest import draw_up_settings
-from evalkit.runner.outcome import Outcome, Reporter, write
 from evalkit.runner.preparing import Variant, build_documents, load_suite
+from evalkit.runner.writing import Outcome, Reporter, write
 from evalkit.types import Row
 
 __all__ = ["score"]
@@ -73,14 +73,14 @@ def score(
                 for document in asked:
                     grading.take_recorded(task, document)
             grading.poll(wait=True)
-        answered = Answered(grading, [0], sandbox=sandbox.describe() if sandbox is not None else None)
+        result = PassResult(grading, sandbox=sandbox.describe() if sandbox is not None else None)
     for name, said in manifest["tasks"].items():
         said |= _task_as_asked(source, name, documents[name][1], grading.recorded[name])
     for note in recording.notes:
         listener.note(note)
     listener.finish()
     variant = Variant(None, results.model_slug(label), run_id, manifest)
-    return write(variant, suite, answered, config.output_path, config.limit is not None, clock, report)
+    return write(config, variant, suite, result, clock, report)
 
 
 class _Grading(Grading):

@@ -1,63 +1,98 @@
-"""All token requests of a pass, numbered, and the key under which each answer is kept."""
+"""Stage 2, plan: all token requests of a pass, numbered, each with the key under which its answer is kept."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from evalkit.config import RunConfig
 from evalkit.journal import Keyer
 from evalkit.registry import Document
 from evalkit.runner.ledger import Ledger, Pending
-from evalkit.runner.preparing import Prepared, Variant
+from evalkit.runner.preparing import Prepared
 from evalkit.tokens import Encoded
-from evalkit.types import GenerateRequest, Request, TokenRequest
+from evalkit.types import Generate, Generated, GenerateRequest, Request
 
-__all__ = ["answer_key", "answer_keys", "enrol", "own"]
-
-
-def enrol(prepared: Prepared, config: RunConfig) -> Ledger:
-    """Tokenised once; each adapter asks the same of the same tokens."""
-    ledger = Ledger()
-    everything = [(task, document) for task, documents in prepared.documents.values() for document in documents]
-    limit = prepared.tokenizer.max_length + prepared.kind.beyond_window
-    texts = [request for _, document in everything for request in _asked_first(document)]
-    encoded = iter(prepared.tokenizer.encode(texts, score_limit=limit))
-    sets = [(task, document, [next(encoded) for _ in _asked_first(document)]) for task, document in everything]
-    for number, variant in enumerate(prepared.variants):
-        for task, document, requests in sets:
-            numbered, next_id = [], ledger.next_id
-            for item in requests:
-                numbered.append(own(item, next_id, variant.asked_of, config.seed.torch))
-                next_id += len(item.requests)
-            ledger.add(Pending(number, task, document, numbered))
-    return ledger
+__all__ = ["PassRequests", "as_work"]
 
 
-def answer_keys(prepared: Prepared, ledger: Ledger) -> dict[int, bytes]:
-    """Request id → the key under which its answer is kept."""
-    keyers = {variant.asked_of: _keyer(prepared, variant) for variant in prepared.variants}
-    return {request.id: keyers[request.adapter].key(request) for request in ledger.requests()}
+class PassRequests:
+    """What a pass asks: the requests known from the start, and those that follow from answers."""
+
+    def __init__(self, prepared: Prepared, seed: int) -> None:
+        """Encode everything once. `seed`: for sampled generations that name none, so that they repeat."""
+        self.ledger = Ledger()
+        self.keys: dict[int, bytes] = {}
+        """Request id → the key of its answer in the journal."""
+        self._prepared = prepared
+        self._seed = seed
+        self._keyers = [Keyer(prepared.model.key(v.adapter), prepared.kind.semantics) for v in prepared.variants]
+        self._add_all()
+
+    def next_turn(self, pending: Pending) -> list[GenerateRequest]:
+        """The requests of a document's next turn, made from the answers it has: one for each sample."""
+        request = pending.next_request()
+        samples = [
+            self._encode_turn(request, [_text(given[sample]) for given in pending.received], sample)
+            for sample in range(request.repeats)
+        ]
+        error = next((encoded.error for _, encoded in samples if encoded.error), None)
+        made = [] if error else [(encoded.requests[0], number) for number, (_, encoded) in enumerate(samples)]
+        turns = [replace(turn, sample=number) for turn, number in made if isinstance(turn, GenerateRequest)]
+        encoded = self._number(Encoded("generate", request.repeats, tuple(turns), error), pending.variant)
+        self.ledger.extend(pending, replace(request, context=samples[0][0], follows=None), encoded)
+        self._add_keys(encoded, pending.variant)
+        return [turn for turn in encoded.requests if isinstance(turn, GenerateRequest)]
+
+    # ── inside ───────────────────────────────────────────────────────────────
+
+    def _add_all(self) -> None:
+        """Tokenise once; every adapter asks the same of the same tokens."""
+        prepared = self._prepared
+        everything = [(task, document) for task, documents in prepared.documents.values() for document in documents]
+        limit = prepared.tokenizer.max_length + prepared.kind.beyond_window
+        texts = [request for _, document in everything for request in _asked_first(document)]
+        encoded = iter(prepared.tokenizer.encode(texts, score_limit=limit))
+        sets = [(task, document, [next(encoded) for _ in _asked_first(document)]) for task, document in everything]
+        for variant in range(len(prepared.variants)):
+            for task, document, parts in sets:
+                first = self.ledger.next_id
+                numbered = []
+                for part in parts:
+                    numbered.append(self._number(part, variant, first))
+                    first += len(part.requests)
+                    self._add_keys(numbered[-1], variant)
+                self.ledger.add(Pending(variant, task, document, numbered))
+
+    def _number(self, encoded: Encoded, variant: int, first: int | None = None) -> Encoded:
+        """The same requests with ids of this pass, the variant's adapter, and a seed where they are sampled."""
+        first = self.ledger.next_id if first is None else first
+        adapter = self._prepared.variants[variant].asked_of
+        requests = []
+        for offset, request in enumerate(encoded.requests):
+            if isinstance(request, GenerateRequest) and request.sampling.temperature and request.sampling.seed is None:
+                request = replace(request, sampling=replace(request.sampling, seed=self._seed))
+            requests.append(replace(request, id=first + offset, adapter=adapter))
+        return replace(encoded, requests=tuple(requests))
+
+    def _add_keys(self, encoded: Encoded, variant: int) -> None:
+        for request in encoded.requests:
+            self.keys[request.id] = self._keyers[variant].key(request)
+
+    def _encode_turn(self, request: Request, answers: list[str], sample: int) -> tuple[str, Encoded]:
+        assert request.follows is not None
+        context = request.follows(answers)
+        (encoded,) = self._prepared.tokenizer.encode([replace(request, context=context, follows=None, repeats=1)])
+        return context, encoded  # type: ignore[return-value]
 
 
-def answer_key(prepared: Prepared, variant: Variant, request: TokenRequest) -> bytes:
-    """The key of one request that came up later."""
-    return _keyer(prepared, variant).key(request)
-
-
-def _keyer(prepared: Prepared, variant: Variant) -> Keyer:
-    return Keyer(prepared.model.key(variant.adapter), prepared.kind.semantics)
+def as_work(request: GenerateRequest) -> Generate:
+    """One request as an item of work of its own."""
+    return Generate((request.id,), request.prompt, request.sampling, (request.sample,), request.text, request.adapter)
 
 
 def _asked_first(document: Document) -> list[Request]:
-    """What does not wait for an answer of the same document."""
+    """Requests that do not wait for an answer of the same document."""
     return [request for request in document.requests if request.follows is None]
 
 
-def own(encoded: Encoded, first_id: int, adapter: str | None, seed: int) -> Encoded:
-    """With this pass's ids and adapter. A sampled generation without a seed takes the run's, so that it repeats."""
-    requests = []
-    for offset, request in enumerate(encoded.requests):
-        if isinstance(request, GenerateRequest) and request.sampling.temperature and request.sampling.seed is None:
-            request = replace(request, sampling=replace(request.sampling, seed=seed))
-        requests.append(replace(request, id=first_id + offset, adapter=adapter))
-    return replace(encoded, requests=tuple(requests))
+def _text(answer: object) -> str:
+    return answer.text if isinstance(answer, Generated) else ""

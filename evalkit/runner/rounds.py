@@ -1,7 +1,7 @@
 """Which documents are asked next: all at once, or round by round until each verdict is sure.
 
-A round is asked whole, answered whole and scored whole before anything is decided: what happens to finish first is no
-fair sample, since short answers come first.
+Nothing is decided before a whole round is answered and graded: the documents that finish first are no fair sample,
+since short answers come first.
 """
 
 from __future__ import annotations
@@ -21,28 +21,30 @@ Place = tuple[int, str, int]
 """Variant, task, doc_id."""
 
 EXIT_OF = {"pass": 0, "regression": 1, "cannot_tell": 3}
-"""As the gate's."""
+"""Exit codes of the verdicts, the same as the gate's."""
 
 _WORDS = {"pass": "PASS", "regression": "REGRESSION"}
 
 
 class Batches(Protocol):
-    """What the loop in the middle needs of either."""
+    """Gives the answer loop its documents, batch by batch."""
 
     @property
     def settled(self) -> bool:
-        """Whether all that was asked for so far is scored, so far as the next batch hangs on it."""
+        """Whether the next batch can be chosen now; False while answers of this one have to be graded first."""
         ...
 
     def next(self) -> list[Pending]:
-        """Empty: nothing is left to ask."""
+        """The documents to ask next; empty where none is left."""
         ...
 
-    def drawn(self, pending: Pending) -> bool: ...
+    def drawn(self, pending: Pending) -> bool:
+        """Whether this document was in a batch."""
+        ...
 
 
 class Everything:
-    """One batch."""
+    """All documents in one batch."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -62,10 +64,13 @@ class Everything:
 
 
 class Rounds:
-    """A batch takes every target that is still open to its next look; what is not looked at early comes last."""
+    """A batch holds, for every target that is still open, the documents up to its next look.
+
+    Documents of no target, and of targets that are judged at the end alone, come in the last batch.
+    """
 
     def __init__(self, trials: Sequence[Sequence[Trial]], confidence: float, listener: Listener) -> None:
-        """`trials`: for each variant, its targets."""
+        """`trials`: for each variant, those of its targets."""
         self._trials = trials
         self._confidence = confidence
         self._listener = listener
@@ -81,6 +86,7 @@ class Rounds:
         self._rest_asked = False
 
     def enrol(self, ledger: Ledger) -> None:
+        """Take the documents to draw from."""
         self._pending = {_place(pending): pending for pending in ledger.open}
 
     @property
@@ -104,6 +110,7 @@ class Rounds:
                 return batch
 
     def scored(self, pending: Pending, rows: Sequence[Row]) -> None:
+        """Take the rows of a document that was graded."""
         place = _place(pending)
         self._open.discard(place)
         self._record(place, rows)
@@ -116,7 +123,7 @@ class Rounds:
         return sum(place[:2] == (variant, task) and place not in self._drawn for place in self._pending)
 
     def conclude(self, variant: int, rows: Mapping[str, Sequence[Row]], *, whole: bool) -> tuple[dict[str, Any], int]:
-        """When all is scored: what results.json says of it, and the exit code. A run cut short has no verdict."""
+        """The entry of results.json and the exit code, when all is graded. A run that was cut short has no verdict."""
         if not whole:
             return {"verdict": None, "reason": "the run was cut short; the same command goes on from there"}, 0
         for task, of_task in rows.items():
@@ -125,9 +132,9 @@ class Rounds:
                 by_document.setdefault(row.doc_id, []).append(row)
             for doc_id, own in by_document.items():
                 self._record((variant, task, doc_id), own)
-        found: tuple[EarlyVerdict, ...] = conclude(self._trials[variant], self._confidence)
-        verdict = overall(tuple(one.task for one in found))
-        entry = {"verdict": verdict, "tasks": {one.task.name: one.entry() for one in found}}
+        verdicts: tuple[EarlyVerdict, ...] = conclude(self._trials[variant], self._confidence)
+        verdict = overall(tuple(of_task.task for of_task in verdicts))
+        entry = {"verdict": verdict, "tasks": {of_task.task.name: of_task.entry() for of_task in verdicts}}
         return entry, EXIT_OF[verdict]
 
     # ── inside ───────────────────────────────────────────────────────────────
@@ -141,7 +148,7 @@ class Rounds:
                 self._listener.note(f"{trial.name}: {word}, sure after {trial.used:,} of {trial.size:,} documents")
 
     def _rest(self) -> list[Pending]:
-        """Documents of no target, and of targets that are judged at the end alone."""
+        """The last batch."""
         if self._rest_asked:
             return []
         self._rest_asked = True

@@ -1,13 +1,16 @@
 """Stopping when asked: Ctrl-C finishes what is in flight, a second one or SIGTERM does not wait.
 
-A signal handler of Python's runs only between bytecodes, and a forward pass can last longer than a scheduler waits.
-So SIGTERM also wakes a thread that keeps what had finished and leaves, should the main thread not come back in time.
+Python runs a signal handler only between two bytecodes, and a forward pass can last longer than a scheduler waits. So a
+thread reads the signals too: it says at once that the first Ctrl-C was heard, and after SIGTERM it keeps what had
+finished and ends the process, should the main thread not come back in time.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from types import FrameType, TracebackType
@@ -18,18 +21,24 @@ from evalkit.errors import Interrupted
 __all__ = ["Stop"]
 
 PATIENCE = 3.0
-"""Seconds after SIGTERM until the thread leaves without the main thread. Schedulers kill after about five."""
+"""Seconds after SIGTERM until the process ends without the main thread. Schedulers kill after about five."""
 
 _KEPT = "what had finished is kept, and the same command goes on from there"
 
 
 class Stop:
-    """While entered, signals set `requested` (send no more) and `now` (do not wait for what is in flight)."""
+    """While entered, signals set `requested` (send no more) and `now` (do not wait for what is in flight).
 
-    def __init__(self, rescue: Callable[[], None] = lambda: None) -> None:
+    Outside the main thread there are no signals, and this does nothing.
+    """
+
+    def __init__(self, rescue: Callable[[], None] = lambda: None, announce: Callable[[], None] = lambda: None) -> None:
+        """`rescue` keeps what had finished; `announce` tells the user that the first Ctrl-C was heard."""
         self.requested = False
         self.now = False
         self.reason = ""
+        self.announce = announce
+        self._signals = 0
         self._rescue = rescue
         self._previous: dict[int, Any] = {}
         self._old_wakeup = -1
@@ -64,7 +73,8 @@ class Stop:
             raise Interrupted(f"{self.reason}; {_KEPT}")
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self.now = self.requested or number == signal.SIGTERM
+        self._signals += 1
+        self.now = self._signals > 1 or number == signal.SIGTERM
         self.requested = True
         self.reason = "terminated" if number == signal.SIGTERM else "interrupted"
 
@@ -80,11 +90,18 @@ class Stop:
             seen += 1
             if received[0] == signal.SIGTERM:
                 threading.Thread(target=self._leave, args=(threading.Event(),), daemon=True).start()
-            elif seen > 1:
-                threading.Thread(target=self._leave, args=(self._done,), daemon=True).start()
+            elif seen == 1:
+                # The main thread may not have run the signal's handler yet: what counts progress must stop now.
+                self.requested, self.reason = True, "interrupted"
+                with contextlib.suppress(Exception):  # a stream that takes no more must not end this thread
+                    self.announce()
+            else:
+                self.now = True
+                if not _interactive():
+                    threading.Thread(target=self._leave, args=(self._done,), daemon=True).start()
 
     def _leave(self, unless: threading.Event) -> None:
-        """After SIGTERM the time runs until the process is gone: freeing a model can take long as well."""
+        """End the process after a while, unless the event is set. SIGTERM has none: freeing takes time too."""
         if unless.wait(PATIENCE):
             return
         try:
@@ -92,3 +109,8 @@ class Stop:
             os.write(2, f"\nevalkit: {self.reason or 'terminated'}; {_KEPT}\n".encode())
         finally:
             os._exit(Interrupted.exit_code)
+
+
+def _interactive() -> bool:
+    """Whether a person types into this Python, as in a notebook: it must outlive an evaluation."""
+    return hasattr(sys, "ps1")

@@ -36,7 +36,7 @@ from evalkit.ranking import leaderboard
 from evalkit.reporting.progress import Progress
 from evalkit.reporting.run_view import report
 from evalkit.results import Run
-from evalkit.runner import Against, Outcome, run
+from evalkit.runner import EarlyGate, Outcome, run
 from evalkit.stats import ConfidenceSequence, Drawing, draw, log_capital, looks, stakes
 from tests.conftest import ROOT
 from tests.helpers.runfolders import TaskRows, write_run
@@ -456,7 +456,7 @@ def corridor(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     """`evalkit run` with the mock engine's canned answers; everything else is real."""
     monkeypatch.setattr("evalkit.runner.preparing.choose", lambda *asked: mock.SPEC)
 
-    def go_through(against: Against | None = None, **asked: Any) -> list[Outcome]:
+    def go_through(against: EarlyGate | None = None, **asked: Any) -> list[Outcome]:
         flags = {"model": str(tiny_model), "tasks": "mini_knowledge,mini_arithmetic", "output_path": tmp_path / "runs"}
         return run(RunConfig.build(**{**flags, **asked}), Heard(), report, against)
 
@@ -514,7 +514,7 @@ def asked_documents(outcome: Outcome, task: str) -> list[int]:
 
 
 def test_a_run_stops_where_it_is_sure_and_says_so(corridor: Callable[..., list[Outcome]], perfect: Run) -> None:
-    (outcome,) = corridor(Against(perfect, policy(mini_knowledge=0.05)), name="worse", seed="7", fresh=True)
+    (outcome,) = corridor(EarlyGate(perfect, policy(mini_knowledge=0.05)), name="worse", seed="7", fresh=True)
     assert outcome.exit_code == 1
     results, manifest = outcome.results, json.loads((outcome.path / "manifest.json").read_text())
     said = results["early_stopping"]["tasks"]["mini_knowledge"]
@@ -546,7 +546,7 @@ def test_only_the_documents_drawn_are_asked_for(
         return engines[-1]
 
     monkeypatch.setattr("evalkit.engines.mock.load", load)
-    (outcome,) = corridor(Against(perfect, policy(mini_knowledge=0.05)), tasks="mini_knowledge", fresh=True)
+    (outcome,) = corridor(EarlyGate(perfect, policy(mini_knowledge=0.05)), tasks="mini_knowledge", fresh=True)
     said = outcome.results["early_stopping"]["tasks"]["mini_knowledge"]
     assert len(engines) == 1, "one engine for all rounds"
     assert said["n"] <= len(engines[0].sent) / 4 + 8, "four choices each; equal documents are asked once"
@@ -555,7 +555,7 @@ def test_only_the_documents_drawn_are_asked_for(
 
 def test_a_candidate_that_is_the_baseline_passes(corridor: Callable[..., list[Outcome]]) -> None:
     (base,) = corridor(name="base", tasks="mini_knowledge")
-    against = Against(Run.open(base.path), policy(mini_knowledge=0.1))
+    against = EarlyGate(Run.open(base.path), policy(mini_knowledge=0.1))
     (outcome,) = corridor(against, name="same", tasks="mini_knowledge")
     said = outcome.results["early_stopping"]["tasks"]["mini_knowledge"]
     assert (outcome.exit_code, said["verdict"], said["by"]) == (0, "pass", "sequence")
@@ -564,7 +564,7 @@ def test_a_candidate_that_is_the_baseline_passes(corridor: Callable[..., list[Ou
 
 def test_where_nothing_is_sure_the_run_is_complete(corridor: Callable[..., list[Outcome]]) -> None:
     (base,) = corridor(name="base", tasks="mini_knowledge")
-    against = Against(Run.open(base.path), policy(mini_knowledge=0.001))
+    against = EarlyGate(Run.open(base.path), policy(mini_knowledge=0.001))
     (outcome,) = corridor(against, name="open", tasks="mini_knowledge")
     assert outcome.exit_code == 3
     assert outcome.results["status"] == "complete"
@@ -576,7 +576,7 @@ def test_where_nothing_is_sure_the_run_is_complete(corridor: Callable[..., list[
 def test_what_can_not_fall_further_passes_at_the_first_look(corridor: Callable[..., list[Outcome]]) -> None:
     """The mock gets no sum right, in either run: no answer can be worse."""
     (base,) = corridor(name="base", tasks="mini_arithmetic")
-    against = Against(Run.open(base.path), policy(mini_arithmetic=0.001))
+    against = EarlyGate(Run.open(base.path), policy(mini_arithmetic=0.001))
     (outcome,) = corridor(against, name="same", tasks="mini_arithmetic")
     said = outcome.results["early_stopping"]["tasks"]["mini_arithmetic"]
     assert (said["verdict"], said["rounds"]) == ("pass", 1)
@@ -585,7 +585,7 @@ def test_what_can_not_fall_further_passes_at_the_first_look(corridor: Callable[.
 def test_a_run_that_died_goes_on_with_the_same_order(
     corridor: Callable[..., list[Outcome]], perfect: Run, tmp_path: Path
 ) -> None:
-    against = Against(perfect, policy(mini_knowledge=0.05))
+    against = EarlyGate(perfect, policy(mini_knowledge=0.05))
     (calm,) = corridor(against, name="calm", fresh=True, output_path=tmp_path / "calm")
     (died,) = corridor(against, name="x", output_path=tmp_path / "x", model_args="die_after=60")
     assert died.exit_code == 4
@@ -599,7 +599,7 @@ def test_a_run_that_died_goes_on_with_the_same_order(
 
 
 def test_the_same_name_is_done_and_keeps_its_exit_code(corridor: Callable[..., list[Outcome]], perfect: Run) -> None:
-    against = Against(perfect, policy(mini_knowledge=0.05))
+    against = EarlyGate(perfect, policy(mini_knowledge=0.05))
     (first,) = corridor(against, name="again")
     (second,) = corridor(against, name="again")
     assert (first.exit_code, second.exit_code) == (1, 1)
@@ -607,16 +607,16 @@ def test_the_same_name_is_done_and_keeps_its_exit_code(corridor: Callable[..., l
     with pytest.raises(UsageError, match="--against"):
         corridor(name="again")
     with pytest.raises(UsageError, match="--against"):
-        corridor(Against(perfect, policy(mini_knowledge=0.02)), name="again")
+        corridor(EarlyGate(perfect, policy(mini_knowledge=0.02)), name="again")
 
 
 def test_a_run_that_stopped_early_is_kept_out(corridor: Callable[..., list[Outcome]], perfect: Run) -> None:
-    (outcome,) = corridor(Against(perfect, policy(mini_knowledge=0.05)), name="worse")
+    (outcome,) = corridor(EarlyGate(perfect, policy(mini_knowledge=0.05)), name="worse")
     stopped = Run.open(outcome.path)
     with pytest.raises(NotComparable, match=r"stopped early.*REGRESSION"):
         gate(perfect, stopped)
     with pytest.raises(NotComparable, match="stopped early"):
-        corridor(Against(stopped, policy(mini_knowledge=0.05)))
+        corridor(EarlyGate(stopped, policy(mini_knowledge=0.05)))
     for also in ((), ("partial", "incomplete")):
         board = leaderboard([perfect, stopped], every=True, also=also)
         assert [line.run.run_id for line in board.lines] == ["base"]
@@ -629,7 +629,7 @@ def test_each_adapter_is_judged_by_itself(
     corridor: Callable[..., list[Outcome]], perfect: Run, tiny_adapters: tuple[Path, Path]
 ) -> None:
     outcomes = corridor(
-        Against(perfect, policy(mini_knowledge=0.05)), tasks="mini_knowledge", adapter=f"a={tiny_adapters[0]}"
+        EarlyGate(perfect, policy(mini_knowledge=0.05)), tasks="mini_knowledge", adapter=f"a={tiny_adapters[0]}"
     )
     assert [outcome.exit_code for outcome in outcomes] == [1, 1]
     seen = [asked_documents(outcome, "mini_knowledge") for outcome in outcomes]
@@ -659,7 +659,7 @@ def test_what_can_not_be_held_against_the_baseline_is_refused_before_any_engine_
 ) -> None:
     monkeypatch.setattr("evalkit.runner.answering.start", lambda *args: pytest.fail("an engine was started"))
     with pytest.raises(error, match=says):
-        corridor(Against(perfect, policy(**rules)), **asked)
+        corridor(EarlyGate(perfect, policy(**rules)), **asked)
 
 
 @pytest.fixture
@@ -682,7 +682,7 @@ def test_a_group_is_drawn_and_stopped_as_one(corridor: Callable[..., list[Outcom
     mean = sum(tasks[name]["metrics"]["acc,none"]["value"] * tasks[name]["n"] for name in tasks) / 600
     results["groups"]["duo"]["metrics"]["acc,none"]["value"] = mean
     (base.path / "results.json").write_text(json.dumps(results))
-    against = Against(Run.open(base.path), policy(duo=0.05))
+    against = EarlyGate(Run.open(base.path), policy(duo=0.05))
     (outcome,) = corridor(against, name="worse", tasks="duo", include_path=duo)
     said = outcome.results["early_stopping"]["tasks"]["duo"]
     assert (said["verdict"], said["of"], outcome.exit_code) == ("regression", 600, 1)
@@ -693,7 +693,7 @@ def test_a_group_is_drawn_and_stopped_as_one(corridor: Callable[..., list[Outcom
 
 def test_two_targets_can_not_share_documents(corridor: Callable[..., list[Outcome]], duo: str) -> None:
     (base,) = corridor(name="base", tasks="duo", include_path=duo)
-    against = Against(Run.open(base.path), policy(duo=0.05, mini_endings=0.05))
+    against = EarlyGate(Run.open(base.path), policy(duo=0.05, mini_endings=0.05))
     with pytest.raises(UsageError, match="share the documents of mini_endings"):
         corridor(against, tasks="duo", include_path=duo)
 
@@ -701,7 +701,7 @@ def test_two_targets_can_not_share_documents(corridor: Callable[..., list[Outcom
 def test_a_limited_baseline_goes_with_the_same_limit(corridor: Callable[..., list[Outcome]]) -> None:
     (base,) = corridor(name="base", tasks="mini_knowledge", limit=200)
     with_values(base.path, "mini_knowledge", "acc,none", 1.0)
-    against = Against(Run.open(base.path), policy(mini_knowledge=0.05))
+    against = EarlyGate(Run.open(base.path), policy(mini_knowledge=0.05))
     (outcome,) = corridor(against, name="worse", tasks="mini_knowledge", limit=200)
     said = outcome.results["early_stopping"]["tasks"]["mini_knowledge"]
     assert (said["verdict"], said["of"], outcome.exit_code) == ("regression", 200, 1)

@@ -18,7 +18,7 @@ import sqlite3
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -99,28 +99,17 @@ def _start(command: list[str], log: Path) -> int:
 
 def _count_what_is_sent(log: Path) -> None:
     """Between the runner and the engine: every request that is handed over leaves its key in the log first."""
-    module: Any = importlib.import_module("evalkit.runner.answering")
+    loop: Any = importlib.import_module("evalkit.runner.loop").AnswerLoop
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    ask = module._ask
+    work = loop.work
 
-    class Watched:
-        def __init__(self, engine: Any, keys: Mapping[int, bytes]) -> None:
-            self._engine, self._keys = engine, keys
-            self.usage = engine.usage
+    def watched(self: Any) -> Iterator[Any]:
+        for item in work(self):
+            if item is not None:
+                os.write(file, "".join(f"{self.requests.keys[id_].hex()}\n" for id_ in item.ids).encode())
+            yield item
 
-        def run(self, work: Iterator[Any]) -> Iterator[Any]:
-            return self._engine.run(self._logged(work))
-
-        def _logged(self, work: Iterator[Any]) -> Iterator[Any]:
-            for item in work:
-                if item is not None:
-                    os.write(file, "".join(f"{self._keys[id_].hex()}\n" for id_ in item.ids).encode())
-                yield item
-
-    def watched(engine: Any, work: Any, journal: Any, keys: Mapping[int, bytes], *rest: Any) -> None:
-        ask(Watched(engine, keys), work, journal, keys, *rest)
-
-    module._ask = watched
+    loop.work = watched
 
 
 def _wait_for_news(child: int, root: Path, known: int) -> int | None:

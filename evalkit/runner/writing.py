@@ -1,4 +1,4 @@
-"""What became of a run: its folder, its figures, its exit code."""
+"""Stage 5, write: the graded documents of one variant become a run folder, with figures, status and exit code."""
 
 from __future__ import annotations
 
@@ -7,60 +7,76 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evalkit import results
+from evalkit.config import RunConfig
 from evalkit.errors import CouldNotDo
 from evalkit.registry import Suite, Task
-from evalkit.runner.answering import Answered
+from evalkit.results import Run, RunWriter, run_path
+from evalkit.runner.answering import PassResult
 from evalkit.runner.clock import Clock
 from evalkit.runner.figures import group_entries, task_entry, token_entry
 from evalkit.runner.manifest import now
 from evalkit.runner.preparing import Variant
-from evalkit.runner.rounds import Rounds
 from evalkit.types import Figure
 
 __all__ = ["Outcome", "Reporter", "write"]
 
 Reporter = Callable[[Mapping[str, Any], Path], str]
-"""Results and the folder they go to, as report.md."""
+"""Makes report.md of the results and the folder that they go to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    path: Path
-    results: Mapping[str, Any]
+    """How one run ended."""
+
+    run: Run | None
+    """Its folder; None where nothing was answered, and so nothing was written."""
     exit_code: int = 0
     problem: str | None = None
-    """One line: why the exit code is not 0."""
+    """One line that says why the exit code is not 0."""
+
+    @property
+    def path(self) -> Path:
+        return self._written.path
+
+    @property
+    def results(self) -> Mapping[str, Any]:
+        return self._written.results
+
+    @property
+    def _written(self) -> Run:
+        if self.run is None:
+            raise ValueError(f"nothing was answered, so there is no run: {self.problem}")
+        return self.run
 
 
 def write(
+    config: RunConfig,
     variant: Variant,
     suite: Suite,
-    answered: Answered,
-    root: Path,
-    limited: bool,
+    result: PassResult,
     clock: Clock,
     report: Reporter,
     number: int = 0,
-    alone: bool = True,
-    rounds: Rounds | None = None,
 ) -> Outcome:
-    """`number` is the variant's place among those of one pass; `alone`: it was the only one."""
+    """Write the folder of the variant that has this number in its pass."""
+    if result.error is not None and not result.grading.graded:
+        return Outcome(None, result.error.exit_code, str(result.error))
     with clock("scoring"):
-        rows = answered.grading.rows(number)
+        rows = result.grading.rows(number)
         figures = suite.aggregate(rows)
     tasks = {
         name: task_entry(task, rows[name], figures.tasks.get(name) or _none_drawn(task))
         for name, task in suite.tasks.items()
     }
-    problem, code = _problem(answered, tasks)
+    problem, code = _problem(result, tasks)
     early: dict[str, Any] = {}
     verdict_code = 0
-    if rounds is not None:
+    if result.rounds is not None:
         for name, entry in tasks.items():
-            entry["not_run"] = rounds.not_run(number, name)
-        early["early_stopping"], verdict_code = rounds.conclude(number, rows, whole=answered.error is None)
-    found = {
+            entry["not_run"] = result.rounds.not_run(number, name)
+        early["early_stopping"], verdict_code = result.rounds.conclude(number, rows, whole=result.error is None)
+    limited = config.limit is not None
+    content = {
         "model": variant.manifest["model"]["typed"] + (f"+{variant.adapter.name}" if variant.adapter else ""),
         "requested": list(suite.requested),
         "status": _status(code, tasks, limited),
@@ -69,25 +85,25 @@ def write(
         "groups": group_entries(suite, tasks, figures.groups),
         "timing": clock.timing(),
         "tokens": token_entry(
-            answered.usage, unique=answered.unique, generated=answered.generated[number], alone=alone
+            result.usage, unique=result.unique, generated=result.generated[number], alone=len(result.generated) == 1
         ),
-        "notes": answered.notes,
+        "notes": [],
         **early,
     }
     manifest = {
         **variant.manifest,
-        # A run that was cut short is passed over by MODEL@latest; one with documents that failed is not.
-        "finished": None if answered.error is not None else now(),
-        "engine": dict(answered.engine) if answered.engine else variant.manifest["engine"],
-        "sandbox": answered.sandbox,
+        # MODEL@latest passes over a run that was cut short, but not over one with documents that failed.
+        "finished": None if result.error is not None else now(),
+        "engine": dict(result.engine) if result.engine else variant.manifest["engine"],
+        "sandbox": result.sandbox,
         **early,
     }
-    path = results.run_path(root, variant.slug, variant.run_id)
-    with results.RunWriter(root, variant.slug, variant.run_id) as writer:
+    path = run_path(config.output_path, variant.slug, variant.run_id)
+    with RunWriter(config.output_path, variant.slug, variant.run_id) as writer:
         for name, task in suite.tasks.items():
             writer.rows(name, rows[name], [metric.partition(",")[0] for metric in task.metrics])
-        run = writer.commit(manifest, found, report(found, path))
-    return Outcome(run.path, run.results, code or verdict_code, problem)
+        run = writer.commit(manifest, content, report(content, path))
+    return Outcome(run, code or verdict_code, problem)
 
 
 def _none_drawn(task: Task) -> dict[str, Figure]:
@@ -106,13 +122,13 @@ def _status(code: int, tasks: Mapping[str, Mapping[str, Any]], limited: bool) ->
     return "limited" if limited else "complete"
 
 
-def _problem(answered: Answered, tasks: Mapping[str, Mapping[str, Any]]) -> tuple[str | None, int]:
-    if answered.error is not None:
-        return str(answered.error), answered.error.exit_code
+def _problem(result: PassResult, tasks: Mapping[str, Mapping[str, Any]]) -> tuple[str | None, int]:
+    if result.error is not None:
+        return str(result.error), result.error.exit_code
     errors = {name: entry["errors"] for name, entry in tasks.items() if entry["errors"]}
     if errors:
         worst = max(errors, key=errors.__getitem__)
-        why = f" (the first: {answered.first_failure})" if answered.first_failure else ""
+        why = f" (the first: {result.first_failure})" if result.first_failure else ""
         line = f"{sum(errors.values())} documents could not be scored, most of them in {worst}{why}"
         return f"{line}; their rows in samples/ say why, everything else is kept", CouldNotDo.exit_code
     for name, entry in tasks.items():

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
-import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,16 +10,13 @@ from typing import Any
 import pytest
 
 from evalkit.config import RunConfig
-from evalkit.engines import mock
-from evalkit.engines.mock import MockEngine
 from evalkit.engines.spec import find_spec
 from evalkit.errors import CheckpointError, UsageError
 from evalkit.reporting.progress import Progress
 from evalkit.reporting.run_view import report
 from evalkit.runner import Outcome, run
 from tests.helpers.checkpoints import break_checkpoint, make_checkpoint
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.helpers.listening import Heard
 
 
 @pytest.fixture(scope="module")
@@ -31,84 +24,6 @@ def nan_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """In shards, of which the first holds nothing that every token passes."""
     folder = tmp_path_factory.mktemp("models")
     return break_checkpoint(make_checkpoint(folder / "whole", shards=3), folder / "nan", "nan")
-
-
-STOPPING = textwrap.dedent("""
-    import sys, time
-    from pathlib import Path
-    from evalkit.runner.stop import Stop
-    kept = Path(sys.argv[1])
-    with Stop(rescue=lambda: kept.write_text("rescued")) as stop:
-        print("ready", flush=True)
-        {body}
-        print("requested", stop.requested, "now", stop.now, flush=True)
-""")
-
-
-def stopping(body: str, tmp_path: Path) -> subprocess.Popen[str]:
-    code = STOPPING.format(body=body)
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path / "kept")], stdout=subprocess.PIPE, text=True, cwd=ROOT
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    return process
-
-
-@pytest.mark.parametrize(("sent", "now"), [(signal.SIGINT, False), (signal.SIGTERM, True)])
-def test_one_signal_asks_and_sigterm_does_not_wait(sent: signal.Signals, now: bool, tmp_path: Path) -> None:
-    process = stopping("\n    while not stop.requested: time.sleep(0.01)", tmp_path)
-    process.send_signal(sent)
-    out, _ = process.communicate(timeout=20)
-    assert out == f"requested True now {now}\n"
-
-
-def test_a_second_interrupt_does_not_wait(tmp_path: Path) -> None:
-    body = "\n    while not stop.requested: time.sleep(0.01)\n    print('once', flush=True)\n"
-    process = stopping(body + "    while not stop.now: time.sleep(0.01)", tmp_path)
-    process.send_signal(signal.SIGINT)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "once\n"
-    process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=20)
-    assert out == "requested True now True\n"
-
-
-def test_a_main_thread_stuck_in_the_model_is_left_behind_on_sigterm(tmp_path: Path) -> None:
-    # One long call into C that lets other threads run but no signal handler: what a forward pass looks like.
-    body = "\n    import ctypes; ctypes.CDLL(None).sleep.restype\n    import hashlib\n"
-    body += "    hashlib.pbkdf2_hmac('sha512', b'a', b'b', 2_000_000_000)"
-    process = stopping(body, tmp_path)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=20) == 130
-    assert (tmp_path / "kept").read_text() == "rescued"
-
-
-# ── the corridor on the mock engine: canned answers, everything else real ────
-
-
-class Heard(Progress):
-    """Keeps what the runner said."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-
-@pytest.fixture
-def corridor(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Outcome]]:
-    """`evalkit run` with the mock engine; its options go in as model_args."""
-    monkeypatch.setattr("evalkit.runner.preparing.choose", lambda *asked: mock.SPEC)
-
-    def go(heard: Progress | None = None, **asked: Any) -> list[Outcome]:
-        flags = {"model": str(tiny_model), "tasks": "mini_knowledge,mini_arithmetic", "limit": 30}
-        config = RunConfig.build(**{**flags, "output_path": str(tmp_path / "results"), **asked})
-        return run(config, heard or Heard(), report)
-
-    return go
 
 
 def test_a_run_holds_all_that_the_contract_names(corridor: Callable[..., list[Outcome]]) -> None:
@@ -139,45 +54,6 @@ def test_a_run_holds_all_that_the_contract_names(corridor: Callable[..., list[Ou
     rows = [json.loads(line) for line in (outcome.path / "samples" / "mini_arithmetic.jsonl").read_text().splitlines()]
     assert [row["doc_id"] for row in rows] == sorted(row["doc_id"] for row in rows)
     assert {"doc", "target", "arguments", "resps", "filtered_resps", "finish", "cut_tokens", "unparsed"} <= set(rows[0])
-
-
-def mock_engine_that(monkeypatch: pytest.MonkeyPatch, **trouble: Any) -> None:
-    original = MockEngine.__init__
-    monkeypatch.setattr(MockEngine, "__init__", lambda self, **options: original(self, **{**options, **trouble}))
-
-
-def test_an_engine_that_dies_keeps_what_finished(
-    corridor: Callable[..., list[Outcome]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as dying:
-        mock_engine_that(dying, die_after=40)
-        (outcome,) = corridor()
-    assert outcome.exit_code == 4
-    assert outcome.problem is not None
-    assert "die after 40" in outcome.problem
-    assert outcome.results["status"] == "incomplete"
-    assert sum(task["missing"] for task in outcome.results["tasks"].values()) > 0
-    (again,) = corridor()
-    assert again.exit_code == 0
-    assert again.path == outcome.path, "the interrupted run goes on under its own id"
-    (calm,) = corridor(name="calm", output_path=str(outcome.path.parents[2] / "elsewhere"))
-    assert again.results["tasks"] == calm.results["tasks"]
-    assert again.results["tokens"]["prompt"] < calm.results["tokens"]["prompt"]
-
-
-def test_a_refused_request_is_an_error_of_its_document_alone(
-    corridor: Callable[..., list[Outcome]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    mock_engine_that(monkeypatch, fail_ids={0})
-    (outcome,) = corridor()
-    assert outcome.exit_code == 4
-    assert outcome.problem is not None
-    assert "told to fail" in outcome.problem
-    task = outcome.results["tasks"]["mini_knowledge"]
-    assert (task["n"], task["errors"]) == (29, 1)
-    assert outcome.results["tasks"]["mini_arithmetic"]["errors"] == 0
-    first = json.loads((outcome.path / "samples" / "mini_knowledge.jsonl").read_text().splitlines()[0])
-    assert "told to fail" in first["error"]
 
 
 def test_a_metric_that_raises_is_recorded_with_its_document(

@@ -1,4 +1,4 @@
-"""A run that is judged while it runs: its baseline, its policy, and whether the two can be held against each other."""
+"""A run that is judged while it runs: against which baseline, by which policy, and whether the two can be compared."""
 
 from __future__ import annotations
 
@@ -30,18 +30,20 @@ from evalkit.policy import Policy, TaskPolicy
 from evalkit.registry import Document, Suite, Task
 from evalkit.results import Run
 
-__all__ = ["Against", "trials"]
+__all__ = ["EarlyGate", "trials"]
 
 Documents = Mapping[str, tuple[Task, Sequence[Document]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Against:
+class EarlyGate:
+    """Judge a run against `baseline` while it runs, and stop each task when its verdict is sure."""
+
     baseline: Run
     policy: Policy
 
     def settings(self, seed: int) -> dict[str, Any]:
-        """All that decides which documents are run, as the manifest holds it."""
+        """The manifest's entry: everything that decides which documents are run."""
         return {
             "run_id": self.baseline.run_id,
             "model": self.baseline.label,
@@ -52,21 +54,21 @@ class Against:
             "early_share": EARLY_SHARE,
             "policy": {
                 name: {
-                    "metric": one.metric,
-                    "max_drop": one.max_drop.typed,
-                    "max_rise": one.max_rise,
-                    "tier": one.tier,
+                    "metric": rule.metric,
+                    "max_drop": rule.max_drop.typed,
+                    "max_rise": rule.max_rise,
+                    "tier": rule.tier,
                 }
-                for name, one in self.policy.tasks.items()
+                for name, rule in self.policy.tasks.items()
             },
         }
 
 
 def trials(
-    against: Against, config: RunConfig, suite: Suite, documents: Documents, manifest: Mapping[str, Any]
+    early: EarlyGate, config: RunConfig, suite: Suite, documents: Documents, manifest: Mapping[str, Any]
 ) -> tuple[list[Trial], list[str]]:
-    """The targets of one candidate, none of them drawn yet, and what a reader should know."""
-    baseline = against.baseline
+    """One trial for each target of the candidate, and the notes to show. Raises where the two can't be compared."""
+    baseline = early.baseline
     usable(baseline)
     whole(baseline)
     candidate = _as_run(suite, manifest, limited=config.limit is not None)
@@ -76,45 +78,45 @@ def trials(
             f"--against {baseline.run_id}: it was run with --limit {was}, this is --limit {asked};"
             " stopping early needs the same documents: give both the same"
         )
-    policies = _policies(against, candidate, suite)
-    targets = [_target(baseline, suite, name, one.metric) for name, one in policies.items()]
+    policies = _policies(early, candidate, suite)
+    targets = [_target(baseline, suite, name, rule.metric) for name, rule in policies.items()]
     _check_apart(targets)
     leaves = [leaf for target in targets for leaf in target.leaves]
     notes = check(baseline, candidate, leaves, (), advice=_advice(baseline, config))
-    found = []
+    made = []
     for target in targets:
-        here = read_lines(baseline, target)
-        lines = here, _lines(target, documents, here)
-        found.append(trial(baseline, target, policies[target.name], lines, _seed(config, target)))
-    for one in found:
-        if one.in_full is None and (
-            together := [leaf for leaf in one.target.leaves if suite.tasks[leaf].scores_together]
+        of_baseline = read_lines(baseline, target)
+        lines = of_baseline, _lines(target, documents, of_baseline)
+        made.append(trial(baseline, target, policies[target.name], lines, _seed(config, target)))
+    for own in made:
+        if own.in_full is None and (
+            together := [leaf for leaf in own.target.leaves if suite.tasks[leaf].scores_together]
         ):
-            one.in_full = f"a filter of {together[0]} looks at all documents at once"
-            one.looked_at = False
-        if one.in_full:
-            notes.append(f"{one.name} runs in full: {one.in_full}")
+            own.in_full = f"a filter of {together[0]} looks at all documents at once"
+            own.looked_at = False
+        if own.in_full:
+            notes.append(f"{own.name} runs in full: {own.in_full}")
     judged = {leaf for target in targets for leaf in target.leaves}
     if others := [name for name in suite.requested if not judged & set(suite.leaves(name))]:
         notes.append(f"{', '.join(others)} runs in full: not judged by the policy")
-    return found, notes
+    return made, notes
 
 
-def _policies(against: Against, candidate: Run, suite: Suite) -> dict[str, TaskPolicy]:
-    known = list(dict.fromkeys([*suite.requested, *suite.groups, *suite.tasks]))
-    for name in against.policy.tasks:
-        if name not in known:
-            hint = nearest(name, known) or f"; --tasks gives {', '.join(suite.requested)}"
-            raise UnknownTask(f"{against.policy.source or 'the policy'}: {name} is judged and not run{hint}")
-    if against.policy.tasks:
-        return dict(against.policy.tasks)
-    names = shared_names([against.baseline, candidate])
-    if not names:
+def _policies(early: EarlyGate, candidate: Run, suite: Suite) -> dict[str, TaskPolicy]:
+    names = list(dict.fromkeys([*suite.requested, *suite.groups, *suite.tasks]))
+    for name in early.policy.tasks:
+        if name not in names:
+            hint = nearest(name, names) or f"; --tasks gives {', '.join(suite.requested)}"
+            raise UnknownTask(f"{early.policy.source or 'the policy'}: {name} is judged and not run{hint}")
+    if early.policy.tasks:
+        return dict(early.policy.tasks)
+    shared = shared_names([early.baseline, candidate])
+    if not shared:
         raise NotComparable(
-            f"--against {against.baseline.run_id}: it has {', '.join(against.baseline.requested) or 'no task'},"
+            f"--against {early.baseline.run_id}: it has {', '.join(early.baseline.requested) or 'no task'},"
             f" and --tasks asks for {', '.join(suite.requested)}"
         )
-    return {name: TaskPolicy() for name in names}
+    return {name: TaskPolicy() for name in shared}
 
 
 def _target(baseline: Run, suite: Suite, name: str, metric: str | None) -> Target:
@@ -128,10 +130,10 @@ def _target(baseline: Run, suite: Suite, name: str, metric: str | None) -> Targe
         )
     without = [leaf for leaf in leaves if target.metric not in suite.tasks[leaf].metrics]
     if without:
-        known = suite.tasks[without[0]].metrics
+        metrics = suite.tasks[without[0]].metrics
         raise UsageError(
             f"{name}: {target.metric} does not come from running {without[0]}"
-            f"{nearest(target.metric, known) or '; it has ' + ', '.join(known)}"
+            f"{nearest(target.metric, metrics) or '; it has ' + ', '.join(metrics)}"
         )
     return target
 
@@ -152,7 +154,7 @@ def _words(limit: Any) -> str:
 
 
 def _advice(baseline: Run, config: RunConfig) -> str:
-    """What to do where the baseline measured something else."""
+    """What to type where the baseline was asked differently."""
     seeds = baseline.manifest.get("seeds")
     was, now = seeds.get("fewshot") if isinstance(seeds, Mapping) else None, config.seed.fewshot
     if was is not None and was != now:
@@ -166,12 +168,15 @@ def _advice(baseline: Run, config: RunConfig) -> str:
 
 
 def _seed(config: RunConfig, target: Target) -> tuple[int, int]:
-    """One order for each target."""
+    """The seed of the order in which a target's documents are drawn."""
     return config.seed.random, crc32(target.name.encode())
 
 
 def _lines(target: Target, documents: Documents, baseline: Lines) -> Lines:
-    """The documents to come, as rows without a value; several where the baseline's documents got several verdicts."""
+    """The documents that will be run, as lines without a value.
+
+    A document is several lines where the baseline's got several verdicts.
+    """
     parts: dict[tuple[str, str], list[str]] = {}
     for task, doc_hash in dict.fromkeys(zip(baseline.task, baseline.doc_hash, strict=True)):
         whole, numbered, _ = doc_hash.rpartition("#")
@@ -195,7 +200,7 @@ def _lines(target: Target, documents: Documents, baseline: Lines) -> Lines:
 
 
 def _as_run(suite: Suite, manifest: Mapping[str, Any], *, limited: bool) -> Run:
-    """The candidate as far as it is known before it runs: its settings, and the names that it will have figures of."""
+    """The candidate before it runs, as a run with settings and names but no figures."""
 
     def entry(headline: str | None, members: Sequence[str] = ()) -> dict[str, Any]:
         return {"metrics": {headline: {}} if headline else {}, "headline": headline, "members": list(members)}

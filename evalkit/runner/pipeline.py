@@ -1,0 +1,137 @@
+"""The stages of a run in their order: prepare, plan, answer, grade, write."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from contextlib import ExitStack
+
+from evalkit import results
+from evalkit.config import RunConfig
+from evalkit.errors import AdaptersRefused, Interrupted, UsageError
+from evalkit.gating import Trial
+from evalkit.journal import Journal
+from evalkit.runner.answering import answer
+from evalkit.runner.clock import Clock
+from evalkit.runner.early_gate import EarlyGate, trials
+from evalkit.runner.listener import Listener
+from evalkit.runner.merging import passes
+from evalkit.runner.preparing import Prepared, Variant, prepare
+from evalkit.runner.rounds import EXIT_OF, Rounds
+from evalkit.runner.writing import Outcome, Reporter, write
+
+__all__ = ["run"]
+
+_HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{20,}\b")
+"""A hash in a message is shortened: one only has to see that two are not the same."""
+
+
+def run(config: RunConfig, listener: Listener, report: Reporter, early: EarlyGate | None = None) -> list[Outcome]:
+    """Run every model asked for, one after the other, its adapters in one pass with it.
+
+    Nothing is printed and no process ends: what there is to say goes to `listener`, what came out is returned, and
+    what is wrong is raised. Signals are handled while answers are awaited, and only in the main thread. `early`: judge
+    each run while it runs, and stop where the verdict is sure.
+    """
+    results.check_writable(config.output_path)
+    run_id = results.check_name(config.name) if config.name is not None else results.new_run_id()
+    outcomes: list[Outcome] = []
+    for typed in config.model:
+        own_id = run_id if len(config.model) == 1 else results.member_id(run_id, typed)
+        outcomes += _run_model(config, typed, own_id, listener, report, early)
+        if _interrupted(outcomes):
+            break
+    return outcomes
+
+
+def _run_model(
+    config: RunConfig, typed: str, run_id: str, listener: Listener, report: Reporter, early: EarlyGate | None
+) -> list[Outcome]:
+    """The base and its adapters: one pass as a rule, more where the engine cannot serve an adapter."""
+    clock = Clock()
+    settings = {} if early is None else {"against": early.settings(config.seed.random)}
+    with clock("build"):
+        prepared = prepare(config, typed, run_id, listener, settings)
+    finished = [_finished(config, variant, listener) for variant in prepared.variants]
+    if all(finished):
+        return [outcome for outcome in finished if outcome is not None]
+    of_variant = {} if early is None else _trials(config, prepared, early, listener)
+    outcomes: list[Outcome] = []
+    with ExitStack() as stack:
+        parts = deque(passes(prepared, stack, listener))
+        while parts:
+            part = parts.popleft()
+            rounds = None
+            if early is not None:
+                own = [of_variant[variant.run_id] for variant in part.variants]
+                rounds = Rounds(own, early.policy.confidence, listener)
+            try:
+                outcomes += _run_pass(config, part, listener, clock, report, rounds)
+            except AdaptersRefused as refused:
+                # Found only when the engine was started. A merged adapter is not refused again.
+                parts.extendleft(reversed(passes(part, stack, listener, refused.why)))
+                continue
+            if _interrupted(outcomes):
+                break
+    return outcomes
+
+
+def _run_pass(
+    config: RunConfig, prepared: Prepared, listener: Listener, clock: Clock, report: Reporter, rounds: Rounds | None
+) -> list[Outcome]:
+    """Everything that one engine answers, and a run folder for each of its variants."""
+    with _open_journal(config, prepared) as journal:
+        result = answer(prepared, config, journal, listener, clock, rounds)
+        listener.finish()
+        outcomes = [
+            write(config, variant, prepared.suite, result, clock, report, number)
+            for number, variant in enumerate(prepared.variants)
+        ]
+        if all(outcome.run is not None for outcome in outcomes):
+            journal.run_written()
+        for notice in journal.notices:
+            listener.note(notice)
+    return outcomes
+
+
+def _trials(config: RunConfig, prepared: Prepared, early: EarlyGate, listener: Listener) -> dict[str, list[Trial]]:
+    """The trials of each variant, by its run-id. Raises where it can't be compared with the baseline."""
+    of_variant: dict[str, list[Trial]] = {}
+    for variant in prepared.variants:
+        of_variant[variant.run_id], notes = trials(early, config, prepared.suite, prepared.documents, variant.manifest)
+        for note in notes if len(of_variant) == 1 else ():
+            listener.note(note)
+    return of_variant
+
+
+def _open_journal(config: RunConfig, prepared: Prepared) -> Journal:
+    folders = [f"{variant.slug}/{variant.run_id}" for variant in prepared.variants]
+    journal = Journal.open(config.output_path, run=folders)
+    for variant in prepared.variants:
+        name = prepared.model.spec.typed + (f"+{variant.adapter.name}" if variant.adapter else "")
+        journal.name_model(prepared.model.key(variant.adapter), name)
+    return journal
+
+
+def _finished(config: RunConfig, variant: Variant, listener: Listener) -> Outcome | None:
+    """The run that has this --name already, if it is complete; one with other settings is refused."""
+    path = results.run_path(config.output_path, variant.slug, variant.run_id)
+    if config.name is None or not path.exists():
+        return None
+    there = results.Run.open(path)
+    differences = results.same_settings(there.manifest, variant.manifest)
+    if differences:
+        shown = _HASH.sub(r"\1…", "; ".join(differences[:3]))
+        raise UsageError(
+            f"--name {variant.run_id}: a run of that name was made with other settings"
+            f" ({shown}); choose another name, or delete {path}"
+        )
+    judged = there.results.get("early_stopping") or {}
+    if there.status not in ("complete", "limited") and not (there.not_run and judged.get("verdict")):
+        return None
+    listener.note(f"{variant.run_id} is complete: nothing to do")
+    return Outcome(there, EXIT_OF.get(judged.get("verdict") or "pass", 0))
+
+
+def _interrupted(outcomes: list[Outcome]) -> bool:
+    return outcomes[-1].exit_code == Interrupted.exit_code

@@ -1,0 +1,29 @@
+"""The pipeline on the mock engine: canned answers, everything else real."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evalkit.config import RunConfig
+from evalkit.engines import mock
+from evalkit.reporting.progress import Progress
+from evalkit.reporting.run_view import report
+from evalkit.runner import Outcome, run
+from tests.helpers.listening import Heard
+
+
+@pytest.fixture
+def corridor(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Outcome]]:
+    """`evalkit run` with the mock engine; its options go in as model_args."""
+    monkeypatch.setattr("evalkit.runner.preparing.choose", lambda *asked: mock.SPEC)
+
+    def go(heard: Progress | None = None, **asked: Any) -> list[Outcome]:
+        flags = {"model": str(tiny_model), "tasks": "mini_knowledge,mini_arithmetic", "limit": 30}
+        config = RunConfig.build(**{**flags, "output_path": str(tmp_path / "results"), **asked})
+        return run(config, heard or Heard(), report)
+
+    return go

@@ -1,0 +1,65 @@
+"""A run called from a program of the user's: no output, no exit, no signal handler left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from evalkit.config import RunConfig
+from evalkit.reporting.run_view import report
+from evalkit.runner import Outcome, run
+from tests.helpers.listening import Heard
+
+
+def test_nothing_is_printed_and_signals_are_as_before(
+    corridor: Callable[..., list[Outcome]], capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    first, second = corridor(limit=3, name="first"), corridor(limit=3, name="second")
+    assert first[0].results["tasks"] == second[0].results["tasks"]
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+    assert capfd.readouterr().out == ""
+
+
+def test_a_run_works_in_a_thread_beside_a_running_event_loop(tiny_model: Path, tmp_path: Path) -> None:
+    asked = {"model": str(tiny_model), "tasks": "mini_knowledge", "limit": 3, "engine": "hf", "device": "cpu"}
+    config = RunConfig.build(**asked, output_path=str(tmp_path))
+    ticks = 0
+
+    async def beside() -> list[Outcome]:
+        nonlocal ticks
+        task = asyncio.create_task(asyncio.to_thread(run, config, Heard(), report))
+        while not task.done():
+            ticks += 1
+            await asyncio.sleep(0.01)
+        return task.result()
+
+    (outcome,) = asyncio.run(beside())
+    assert outcome.exit_code == 0
+    assert ticks > 1
+
+
+def test_a_run_works_within_a_running_event_loop(corridor: Callable[..., list[Outcome]]) -> None:
+    async def within() -> list[Outcome]:
+        return corridor(limit=3)
+
+    (outcome,) = asyncio.run(within())
+    assert outcome.exit_code == 0
+
+
+def test_two_runs_at_once_in_two_threads(corridor: Callable[..., list[Outcome]]) -> None:
+    ended: dict[str, list[Outcome]] = {}
+    threads = [
+        threading.Thread(target=lambda name=name: ended.update({name: corridor(limit=10, name=name)}))  # type: ignore[misc]
+        for name in ("one", "two")
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert ended["one"][0].results["tasks"] == ended["two"][0].results["tasks"]
