@@ -1,0 +1,87 @@
+"""Reads pairwise games from a JSONL file, plain or gzipped."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from evalkit.errors import UsageError, nearest
+
+__all__ = ["Game", "Winner", "read_games"]
+
+Winner = Literal["model_a", "model_b", "tie"]
+_WINNERS: dict[str, Winner] = {
+    "model_a": "model_a",
+    "model_b": "model_b",
+    "tie": "tie",
+    "tie (bothbad)": "tie",
+}
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Game:
+    question: str
+    """Games on one question hang together: they are resampled together."""
+    model_a: str
+    model_b: str
+    winner: Winner
+    weight: float = 1.0
+
+
+def read_games(path: Path | str) -> list[Game]:
+    """Rows with `question_id`, `model_a`, `model_b`, `winner` and maybe `weight`; other fields are ignored."""
+    file = Path(path)
+    games: list[Game] = []
+    problems: list[str] = []
+    for number, line in enumerate(_lines(file), 1):
+        if not line.strip():
+            continue
+        try:
+            games.append(_game(json.loads(line), number))
+        except (ValueError, RecursionError) as error:
+            problems.append(f"{file}:{number}: {error}")
+            if len(problems) >= _SHOWN:
+                break
+    if problems:
+        raise UsageError("; ".join(problems))
+    if not games:
+        raise UsageError(f"{file} holds no game: a line is wanted for each, with model_a, model_b and winner")
+    return games
+
+
+def _lines(file: Path) -> Iterator[bytes]:
+    try:
+        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
+            yield from lines
+    except FileNotFoundError:
+        raise UsageError(f"--games {file}: there is no such file") from None
+    except (OSError, EOFError) as error:
+        raise UsageError(f"--games {file}: cannot be read ({error})") from None
+
+
+def _game(row: Any, number: int) -> Game:
+    if not isinstance(row, dict):
+        raise ValueError(f"a game is an object, this is {type(row).__name__}")
+    for name in ("model_a", "model_b", "winner"):
+        if not isinstance(row.get(name), str) or not row[name]:
+            raise ValueError(f"`{name}` is missing{nearest(name, [str(key) for key in row])}")
+    if row["winner"] not in _WINNERS:
+        raise ValueError(f"winner {row['winner']!r}: model_a, model_b or tie is wanted")
+    weight = row.get("weight", 1.0)
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < math.inf:
+        raise ValueError(f"weight {weight!r}: a number above 0 is wanted")
+    # Without a question each game stands for itself.
+    question = row.get("question_id")
+    return Game(
+        str(number) if question is None else f"q{question}",
+        row["model_a"],
+        row["model_b"],
+        _WINNERS[row["winner"]],
+        float(weight),
+    )
