@@ -42,6 +42,7 @@ ARROWS: dict[str, set[str]] = {
     "checks": GROUND | {"sandbox", "plugins"},
     "judging": GROUND | {"stats", "engines", "journal", "results", "config", "models", "scrub"},
     "results": GROUND | {"scrub", "engines"},  # the specs alone: which model arguments change answers
+    "synth": GROUND,
     "comparison": GROUND | READS_RESULTS,
     "gating": GROUND | READS_RESULTS | {"comparison"},
     "ranking": GROUND | READS_RESULTS | {"comparison", "models"},
