@@ -15,10 +15,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from evalkit.api.arenas import arena
     from evalkit.api.comparisons import compare
     from evalkit.api.leaderboards import leaderboard
+    from evalkit.api.overlaps import overlap
     from evalkit.api.reports import report
     from evalkit.api.runs import Run, load
+    from evalkit.api.synthesis import synth_replay
     from evalkit.api.verdicts import gate
     from evalkit.policy import Policy
 
@@ -27,21 +30,27 @@ __all__ = [
     "Policy",
     "Run",
     "__version__",
+    "arena",
     "compare",
     "gate",
     "leaderboard",
     "load",
+    "overlap",
     "report",
+    "synth_replay",
 ]
 
 _HOMES = {
     "Policy": "evalkit.policy",
     "Run": "evalkit.api.runs",
+    "arena": "evalkit.api.arenas",
     "compare": "evalkit.api.comparisons",
     "gate": "evalkit.api.verdicts",
     "leaderboard": "evalkit.api.leaderboards",
     "load": "evalkit.api.runs",
+    "overlap": "evalkit.api.overlaps",
     "report": "evalkit.api.reports",
+    "synth_replay": "evalkit.api.synthesis",
 }
 
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 import evalkit as ek
 from evalkit import cli
-from evalkit.api import definitions
+from evalkit.api import data_definitions, definitions
 from evalkit.arguments import definition
 from evalkit.errors import EvalkitError
 
@@ -24,6 +24,9 @@ VERBS: dict[str, tuple[str, type[Any]]] = {
     "gate": ("gate", definitions.GateArguments),
     "leaderboard": ("leaderboard", definitions.LeaderboardArguments),
     "report": ("report", definitions.ReportArguments),
+    "arena": ("arena", data_definitions.ArenaArguments),
+    "overlap": ("overlap", data_definitions.OverlapArguments),
+    "synth replay": ("synth_replay", data_definitions.SynthReplayArguments),
 }
 ONLY_TYPED = {"debug", "help"}
 """Flags that mean nothing in Python."""

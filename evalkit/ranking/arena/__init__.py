@@ -4,7 +4,7 @@ games     reads games, checks them line by line
 ratings   ratings, intervals, ranks, win rates
 """
 
-from evalkit.judging.arena.games import Game, read_games
-from evalkit.judging.arena.ratings import Arena, Standing, rate_games
+from evalkit.ranking.arena.games import Game, read_games
+from evalkit.ranking.arena.ratings import Arena, Standing, rate_games
 
 __all__ = ["Arena", "Game", "Standing", "rate_games", "read_games"]

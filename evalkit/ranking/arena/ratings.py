@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.errors import UsageError, nearest
-from evalkit.judging.arena.games import Game
+from evalkit.ranking.arena.games import Game
 from evalkit.stats import Rank, rank_intervals
 from evalkit.stats.bradley_terry import bootstrap_ratings, fit_ratings, simultaneously_better
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from evalkit.errors import UsageError
-from evalkit.judging.arena import Game, rate_games, read_games
+from evalkit.ranking.arena import Game, rate_games, read_games
 from tests.helpers.judged import ROOT
 
 
