@@ -89,8 +89,15 @@ class RunConfig:
     tasks: Annotated[
         tuple[str, ...],
         BeforeValidator(lambda value: split_tasks(value)),
-        Flag("Tasks, groups, globs (evalkit tasks list) or alpaca:FILE.", metavar="A,B", short=("-t",), many=True),
+        Flag(
+            "Tasks, groups, globs (evalkit tasks list), qa.csv or alpaca:FILE.", metavar="A,B", short=("-t",), many=True
+        ),
     ] = ()
+    input: Annotated[str | None, Flag("Of --tasks qa.csv: the column of the questions.", metavar="NAME")] = None
+    target: Annotated[str | None, Flag("Of --tasks qa.csv: the column of the answers.", metavar="NAME")] = None
+    score: Annotated[
+        str | None, Flag("Of --tasks qa.csv: exact, contains, choice, numeric, regex or judge.", metavar="HOW")
+    ] = None
     num_fewshot: Annotated[
         int | None,
         Field(ge=0),
@@ -180,6 +187,7 @@ class RunConfig:
 
 
 _OF_FILES = ("alpaca:", "messages:")
+_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
 
 
 def split_tasks(value: str | Sequence[str]) -> tuple[str, ...]:
@@ -196,8 +204,12 @@ def split_tasks(value: str | Sequence[str]) -> tuple[str, ...]:
 
 def _is_one_file(text: str) -> bool:
     prefix, colon, path = text.strip().partition(":")
+    if f"{prefix}{colon}" not in _OF_FILES:
+        path = text.strip()
+        if not path.lower().endswith(_TABLES):
+            return False
     try:
-        return f"{prefix}{colon}" in _OF_FILES and Path(path).expanduser().is_file()
+        return Path(path).expanduser().is_file()
     except (OSError, ValueError, RuntimeError):
         return False
 

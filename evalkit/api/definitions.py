@@ -104,6 +104,11 @@ class ScoreArguments:
     tasks: Annotated[
         Names, Flag("By default the tasks that have answers.", metavar="A,B", short=("-t",), many=True)
     ] = ()
+    input: Annotated[str | None, Flag("Of --tasks qa.csv: the column of the questions.", metavar="NAME")] = None
+    target: Annotated[str | None, Flag("Of --tasks qa.csv: the column of the answers.", metavar="NAME")] = None
+    score: Annotated[
+        str | None, Flag("Of --tasks qa.csv: exact, contains, choice, numeric, regex or judge.", metavar="HOW")
+    ] = None
     num_fewshot: Annotated[
         int | None, Field(ge=0), Flag("Shots, where a row has no prompt.", metavar="N", short=("-f",))
     ] = None

@@ -20,6 +20,7 @@ __all__ = [
     "debug_option",
     "file_option",
     "output_path_option",
+    "question_options",
     "to_stdout",
     "verb",
     "write_to",
@@ -160,3 +161,20 @@ def debug_option(function: F) -> F:
 def file_option(kind: str, what: str) -> Callable[[F], F]:
     """`--json FILE` and its siblings: a path, or - for stdout."""
     return click.option(f"--{kind}", metavar="FILE", help=f"Write {what} here; - is stdout.")
+
+
+def question_options(function: F) -> F:
+    """--input, --target and --score: how a file of questions and answers is read (`--tasks qa.csv`)."""
+    for option in reversed(
+        [
+            click.option("--input", metavar="NAME", help="Of --tasks qa.csv: the column of the questions."),
+            click.option("--target", metavar="NAME", help="Of --tasks qa.csv: the column of the answers."),
+            click.option(
+                "--score",
+                metavar="HOW",
+                help="Of --tasks qa.csv: exact, contains, choice, numeric, regex or judge.",
+            ),
+        ]
+    ):
+        function = option(function)
+    return function

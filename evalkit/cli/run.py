@@ -10,7 +10,15 @@ import click
 from click.core import ParameterSource
 
 from evalkit import safe
-from evalkit.cli.options import EngineOption, Verb, debug_option, file_option, output_path_option, write_to
+from evalkit.cli.options import (
+    EngineOption,
+    Verb,
+    debug_option,
+    file_option,
+    output_path_option,
+    question_options,
+    write_to,
+)
 from evalkit.errors import ConfigError
 from evalkit.scrub import Scrubber
 
@@ -140,8 +148,13 @@ def engine_options(function: Any) -> Any:
 )
 @engine_options
 @click.option(
-    "--tasks", "-t", multiple=True, metavar="A,B", help="Tasks, groups, globs (evalkit tasks list) or alpaca:FILE."
+    "--tasks",
+    "-t",
+    multiple=True,
+    metavar="A,B",
+    help="Tasks, groups, globs (evalkit tasks list), qa.csv or alpaca:FILE.",
 )
+@question_options
 @click.option(
     "--num-fewshot",
     "-f",
@@ -250,6 +263,8 @@ def command(
         if not _costs(flags["engine"]):
             raise click.UsageError(f"--max-usd is for --engine {_that_cost()}: a model of your own costs nothing here")
         flags["model_args"] = _with(flags["model_args"], max_usd=max_usd)
+    if flags["score"] == "judge" and not judge:
+        raise click.UsageError("--score judge needs --judge MODEL and --rubric ID: who reads the answers, and by what?")
     config = RunConfig.build(**flags)  # before the rest is imported: a mistyped flag is answered at once
     from evalkit.registry import Registry
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from evalkit.cli.options import Verb, debug_option, file_option, output_path_option
+from evalkit.cli.options import Verb, debug_option, file_option, output_path_option, question_options
 
 __all__ = ["command"]
 
@@ -16,6 +16,7 @@ __all__ = ["command"]
 @click.argument("answers", metavar="FILE.jsonl|RUN")
 @click.option("--model", "-m", metavar="LABEL", help="Whose answers these are; by default the file's name.")
 @click.option("--tasks", "-t", multiple=True, metavar="A,B", help="By default the tasks that have answers.")
+@question_options
 @click.option("--num-fewshot", "-f", type=click.IntRange(min=0), metavar="N", help="Shots, where a row has no prompt.")
 @click.option("--limit", "-L", metavar="N", help="Only the first N documents of each task. Stamped LIMITED.")
 @click.option("--include-path", multiple=True, metavar="DIR", help="A folder of your own tasks in lm-eval's YAML.")

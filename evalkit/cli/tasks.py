@@ -1,4 +1,4 @@
-"""evalkit tasks list | show | validate"""
+"""evalkit tasks list | show | validate | init"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from evalkit.cli.options import VerbGroup, debug_option, file_option, write_to
+from evalkit.cli.options import VerbGroup, debug_option, file_option, question_options, write_to
 from evalkit.reporting.tables import Cell, Column, Table, draw, note, open_console, quote, say
 
 __all__ = ["command"]
@@ -41,7 +41,7 @@ _COLUMNS = (
 
 @click.group("tasks", cls=VerbGroup)
 def command() -> None:
-    """List, show and validate tasks."""
+    """List, show, validate and begin tasks."""
 
 
 @command.command("list")
@@ -78,6 +78,7 @@ def list_command(include_path: tuple[str, ...], everything: bool, json: str | No
 
 @command.command("show")
 @click.argument("task")
+@question_options
 @click.option("--model", "-m", metavar="MODEL", help="Render and tokenise as for this model.")
 @click.option("--doc", default=0, show_default=True, metavar="N", help="Which document.")
 @click.option("--num-fewshot", "-f", type=click.IntRange(min=0), metavar="N", help="Examples in the prompt.")
@@ -90,6 +91,9 @@ def list_command(include_path: tuple[str, ...], everything: bool, json: str | No
 @debug_option
 def show_command(
     task: str,
+    input: str | None,
+    target: str | None,
+    score: str | None,
     model: str | None,
     doc: int,
     num_fewshot: int | None,
@@ -105,6 +109,7 @@ def show_command(
     from evalkit.config import RunConfig
     from evalkit.registry import Registry
     from evalkit.registry.browse import show_task
+    from evalkit.registry.kinds import FileOptions
 
     if apply_chat_template and not model:
         raise click.UsageError("--apply-chat-template needs --model: whose template?")
@@ -117,7 +122,12 @@ def show_command(
         tokenizer = Tokenizer.load(find_model(model).spec)
         chat = tokenizer.chat(config.apply_chat_template) if config.apply_chat_template else None
     shown = show_task(
-        Registry(split_list(include_path), allow_task_code=allow_task_code, data_dir=data_dir),
+        Registry(
+            split_list(include_path),
+            allow_task_code=allow_task_code,
+            data_dir=data_dir,
+            file_options=FileOptions(input, target, score),
+        ),
         task,
         doc_id=doc,
         tokenizer=tokenizer,
@@ -159,6 +169,20 @@ def validate_command(path: Path, allow_task_code: bool, data_dir: Path | None) -
         quote(console, shown.prompt, indent=4)
     groups = f", groups {', '.join(found.groups)}" if found.groups else ""
     say(console, f"{found.path}: {len(found.tasks)} {'task holds' if len(found.tasks) == 1 else 'tasks hold'}{groups}")
+
+
+@command.command("init")
+@click.argument("table", metavar="FILE.csv", type=click.Path(path_type=Path))
+@question_options
+@click.option("--output", metavar="FILE.yaml", type=click.Path(path_type=Path), help="By default beside the table.")
+@debug_option
+def init_command(table: Path, input: str | None, target: str | None, score: str | None, output: Path | None) -> None:
+    """Write the task file that a table of questions and answers stands for, with a comment for each key."""
+    from evalkit.registry.kinds import FileOptions
+    from evalkit.registry.writing import write_task_file
+
+    path = write_task_file(table.expanduser(), FileOptions(input, target, score), output)
+    click.echo(f"{path} is written; try: evalkit tasks validate {path}")
 
 
 def _show(shown: Any) -> None:

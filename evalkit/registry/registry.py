@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from evalkit.errors import ConfigError, CouldNotDo, EvalkitError, UnknownTask, UsageError, nearest
 from evalkit.registry.cards import Card, card_of, load_cards, shipped_folder
 from evalkit.registry.data import DataSource, quiet
-from evalkit.registry.kinds import NO_OPTIONS, FileOptions, config_of, file_of, meant_by, spell_out
+from evalkit.registry.kinds import NO_OPTIONS, FileOptions, config_of, file_of, meant_by, spell_out, takes_options
 
 if TYPE_CHECKING:
     from evalkit.registry.lmeval import Manager
@@ -58,6 +58,8 @@ class Registry:
         if not names:
             raise UsageError("no task was named")
         spelled_files = spell_out(names)
+        if self.file_options != NO_OPTIONS and not any(takes_options(name) for name in spelled_files):
+            raise UsageError("--input, --target and --score are for files of questions, as --tasks qa.csv")
         manager, _ = self.manager(spelled_files)
         spelled, requested = _spell_out(spelled_files, manager)
         dice = Dice(getattr(seeds, "random", 0), getattr(seeds, "numpy", 1234))

@@ -13,6 +13,7 @@ from evalkit.engines.spec import EngineSpec, choose
 from evalkit.errors import RunFolderError, UsageError
 from evalkit.models.found import find_adapters
 from evalkit.registry import Document, Registry, Suite, Task
+from evalkit.registry.kinds import FileOptions
 from evalkit.runner.listener import Listener
 from evalkit.runner.manifest import draw_up
 from evalkit.tokens import ChatTemplate
@@ -81,7 +82,12 @@ def prepare(
 
 
 def load_suite(config: RunConfig, listener: Listener) -> Suite:
-    registry = Registry(config.include_path, allow_task_code=config.allow_task_code, data_dir=config.data_dir)
+    registry = Registry(
+        config.include_path,
+        allow_task_code=config.allow_task_code,
+        data_dir=config.data_dir,
+        file_options=FileOptions(config.input, config.target, config.score),
+    )
     suite = registry.load(
         config.tasks,
         num_fewshot=config.num_fewshot,

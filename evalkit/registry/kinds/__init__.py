@@ -16,7 +16,17 @@ from typing import Any
 from evalkit.errors import UsageError, nearest
 from evalkit.registry.kinds.kind import NO_OPTIONS, FileKind, FileOptions
 
-__all__ = ["NO_OPTIONS", "FileKind", "FileOptions", "config_of", "file_of", "kinds", "meant_by", "spell_out"]
+__all__ = [
+    "NO_OPTIONS",
+    "FileKind",
+    "FileOptions",
+    "config_of",
+    "file_of",
+    "kinds",
+    "meant_by",
+    "spell_out",
+    "takes_options",
+]
 
 
 @functools.lru_cache(maxsize=1)
@@ -43,6 +53,12 @@ def file_of(name: str) -> Path | None:
     """The file behind a task's name; None for a task of any other sort."""
     found = _kind_of(name)
     return found[2] if found is not None else None
+
+
+def takes_options(name: str) -> bool:
+    """Whether --input, --target and --score mean something for this task."""
+    found = _kind_of(name)
+    return found is not None and found[0].takes_options
 
 
 def config_of(name: str, options: FileOptions = NO_OPTIONS) -> dict[str, Any]:

@@ -38,3 +38,5 @@ class FileKind:
     """Endings of files that such a task may have."""
     wanted: str = ".json or .jsonl"
     example: str = "file.jsonl"
+    takes_options: bool = False
+    """Whether the flags of FileOptions mean something for it."""

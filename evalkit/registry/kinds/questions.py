@@ -113,4 +113,5 @@ KIND = FileKind(
     endings=ENDINGS,
     wanted=".csv, .jsonl or .parquet",
     example="qa.csv",
+    takes_options=True,
 )
