@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from evalkit.cli.options import VerbGroup, debug_option, file_option, question_options, write_to
+from evalkit.errors import ConfigError
 from evalkit.reporting.tables import Cell, Column, Table, draw, note, open_console, quote, say
 
 __all__ = ["command"]
@@ -167,8 +168,13 @@ def validate_command(path: Path, allow_task_code: bool, data_dir: Path | None) -
             f"{shown.task}: {found.documents[shown.task]} documents, {shown.num_fewshot} shots, {shown.headline}",
         )
         quote(console, shown.prompt, indent=4)
+    for fault in found.faults:
+        note(fault, "fault")
     groups = f", groups {', '.join(found.groups)}" if found.groups else ""
     say(console, f"{found.path}: {len(found.tasks)} {'task holds' if len(found.tasks) == 1 else 'tasks hold'}{groups}")
+    if found.faults:
+        count = len(found.faults)
+        raise ConfigError(f"{found.path}: {count} {'fault' if count == 1 else 'faults'}, named above")
 
 
 @command.command("init")

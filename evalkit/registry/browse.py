@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalkit.errors import ConfigError, UsageError
+from evalkit.errors import ConfigError, EvalkitError, UsageError
 from evalkit.registry.registry import Registry
 from evalkit.types import Request, ScoreRequest
 
@@ -67,6 +67,8 @@ class Validated:
     documents: dict[str, int]
     groups: tuple[str, ...]
     notes: tuple[str, ...]
+    faults: tuple[str, ...] = ()
+    """A line for each file of a folder that does not hold."""
 
 
 def list_tasks(include_paths: Sequence[str | Path] = (), *, everything: bool = False) -> list[Listed]:
@@ -125,13 +127,55 @@ def validate_path(path: Path, *, allow_task_code: bool = False, data_dir: Path |
     path = path.expanduser()
     if not path.exists():
         raise ConfigError(f"{path}: no such file or folder")
-    folder = path if path.is_dir() else path.parent
-    names = _names(sorted(path.glob("**/*.yaml")) if path.is_dir() else [path], single=path.is_file())
-    if not names:
-        raise ConfigError(f"{path}: no task and no group in its YAML files")
-    alone = path.is_file() and not any(kind == "group" for _, kind in names)
-    registry = Registry(() if alone else (folder,), allow_task_code=allow_task_code, data_dir=data_dir)
-    suite = registry.load([str(path)] if alone else [name for name, _ in names])
+    if path.is_dir():
+        return _validate_folder(path, allow_task_code, data_dir)
+    names = _names([path], single=True)
+    alone = not any(kind == "group" for _, kind in names)
+    registry = Registry(() if alone else (path.parent,), allow_task_code=allow_task_code, data_dir=data_dir)
+    return _validated(path, registry, [str(path)] if alone else [name for name, _ in names])
+
+
+def _validate_folder(folder: Path, allow_task_code: bool, data_dir: Path | None) -> Validated:
+    """Looks at every file, whatever is wrong with another; where none holds, the first fault raises."""
+    registry = Registry((folder,), allow_task_code=allow_task_code, data_dir=data_dir)
+    named, faults = [], []
+    for file in sorted(folder.glob("**/*.yaml")):
+        try:
+            named += _names([file], single=False)
+        except EvalkitError as error:
+            faults.append(error)
+    if not named and not faults:
+        raise ConfigError(f"{folder}: no task and no group in its YAML files")
+    names = [name for name, _ in named]
+    try:
+        if not faults:
+            return _validated(folder, registry, names)
+    except EvalkitError as error:
+        if len(names) == 1:
+            raise
+        first = error
+    else:
+        first = faults[0]
+    held = []
+    for name in names:
+        try:
+            held.append(_validated(folder, registry, [name]))
+        except EvalkitError as error:
+            faults.append(error)
+    if not held:
+        raise faults[0] if faults else first
+    return Validated(
+        folder,
+        tuple({shown.task: shown for part in held for shown in part.tasks}.values()),
+        {name: size for part in held for name, size in part.documents.items()},
+        tuple(dict.fromkeys(name for part in held for name in part.groups)),
+        (),
+        tuple(dict.fromkeys(str(fault) for fault in faults)),
+    )
+
+
+def _validated(path: Path, registry: Registry, names: Sequence[str]) -> Validated:
+    suite = registry.load(names)
     shown = tuple(_shown(suite, leaf, 0, None, None, None, False) for leaf in suite.tasks)
     sizes = {name: task.size for name, task in suite.tasks.items()}
     return Validated(path, shown, sizes, tuple(suite.groups), suite.notes)

@@ -32,6 +32,8 @@ class UserFiles:
     allow_task_code: bool = False
     readable: tuple[Path, ...] = ()
     """Folders that the user named: what a task file may read beside what lies below its own folder."""
+    broken: dict[Path, ConfigError] = field(default_factory=dict)
+    """Files of the user's folders that cannot be read, and why. They matter where a task in them is asked for."""
     _vetted: set[Path] = field(default_factory=set)
 
     def is_users(self, path: Path | None) -> bool:
@@ -45,7 +47,17 @@ class UserFiles:
         if not folder.is_dir():
             raise ConfigError(f"--include-path {folder}: a folder of YAML files is wanted, this is a file")
         for path in sorted(folder.glob("**/*.yaml")):
-            self.vet(path)
+            try:
+                self.vet(path)
+            except ConfigError as error:
+                self.broken[path.resolve()] = error
+
+    def broken_with(self, name: str) -> ConfigError | None:
+        """What is wrong with the file that speaks of this task, where it cannot be read."""
+        for path, error in self.broken.items():
+            if name in read_bounded(path, str(path), 64 << 20).decode("utf-8", "replace"):
+                return error
+        return None
 
     def vet(self, path: Path) -> None:
         """Syntax, known keys and code references of a user's file and of what it includes."""
@@ -53,6 +65,13 @@ class UserFiles:
         if path in self._vetted or not self.is_users(path):
             return
         self._vetted.add(path)
+        try:
+            self._look_through(path)
+        except ConfigError:
+            self._vetted.discard(path)  # another file that includes this one is refused too
+            raise
+
+    def _look_through(self, path: Path) -> None:
         root = _parse(path)
         if root is None:
             return

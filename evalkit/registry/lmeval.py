@@ -12,6 +12,7 @@ import inspect
 import io
 import logging
 import os
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import fields, replace
@@ -31,6 +32,7 @@ from lm_eval.config.task import TaskConfig
 from lm_eval.tasks import TaskManager
 from lm_eval.tasks._factory import TaskFactory
 from lm_eval.tasks._index import Entry, Kind, TaskIndex
+from lm_eval.tasks._yaml_loader import load_yaml
 
 from evalkit.errors import ConfigError, CouldNotDo, DataNotFound, EvalkitError, UsageError, nearest
 from evalkit.registry.conversation import Conversation, Conversational
@@ -130,6 +132,19 @@ def _builtin_index() -> Index:
     return index
 
 
+def _index_of(folder: Path, left_out: Collection[Path]) -> Index:
+    """As TaskIndex.build, without the files that are left out: reading them may never end."""
+    if not left_out:
+        built: Index = TaskIndex.build([folder])
+        return built
+    index: Index = {}
+    for path in TaskIndex._iter_yaml_files(folder):
+        if path.resolve() not in left_out:
+            with contextlib.suppress(Exception):
+                TaskIndex.process_cfg(load_yaml(path, resolve_func=False), path, index)
+    return index
+
+
 class Manager(TaskManager):  # type: ignore[misc]
     """lm-eval's task manager over an index of ours, with tags joined and data taken from the mirror."""
 
@@ -139,22 +154,23 @@ class Manager(TaskManager):  # type: ignore[misc]
         user_folders: Sequence[Path],
         factory: Factory,
         configs: Mapping[str, Mapping[str, Any]] | None = None,
+        left_out: Collection[Path] = (),
     ) -> None:
-        """`configs`: tasks that stand in no file, by name."""
+        """`configs`: tasks that stand in no file, by name. `left_out`: files of the user's that are broken."""
         self.include_path = None
         self.metadata = None
         self._factory = factory
         self.notes: list[str] = []
-        self._index = self._join(folders, user_folders)
+        self._index = self._join(folders, user_folders, left_out)
         for name, config in (configs or {}).items():
             self._index[name] = Entry(name=name, kind=Kind.TASK, yaml_path=None, cfg=dict(config))
         self._all_tasks = sorted(self._index)
 
-    def _join(self, folders: Sequence[Path], user_folders: Sequence[Path]) -> Index:
+    def _join(self, folders: Sequence[Path], user_folders: Sequence[Path], left_out: Collection[Path]) -> Index:
         """Later folders win over earlier ones by name, but a tag keeps the tasks it had (lm-eval drops them)."""
         index: Index = {}
         for folder in [*folders, *user_folders]:
-            found = _builtin_index() if folder == BUILTIN_TASKS else TaskIndex.build([folder])
+            found = _builtin_index() if folder == BUILTIN_TASKS else _index_of(folder, left_out)
             for name, entry in found.items():
                 known = index.get(name)
                 if known is not None and known.kind is Kind.TAG and entry.kind is Kind.TAG:
@@ -287,7 +303,8 @@ class Factory(TaskFactory):  # type: ignore[misc]
                     f"{entry.name} has no documents: check its data set, its split and its process_docs"
                 ) from error
             if origin.of_user:
-                raise ConfigError(f"{origin.where}: task {entry.name} cannot be built: {say(error)}") from error
+                place = f"{origin.where}{line_of(origin.where, error)}"
+                raise ConfigError(f"{place}: task {entry.name} cannot be built: {say(error)}") from error
             raise CouldNotDo(f"task {entry.name} cannot be loaded here: {say(error)}") from error
         self.sources[config["task"]] = origin.file
         return task
@@ -337,6 +354,16 @@ class Factory(TaskFactory):  # type: ignore[misc]
             listed.append(member)
         built: list[Any] = super()._build_group_members(listed, group, overrides, registry)
         return built
+
+
+def line_of(path: Path | None, error: BaseException) -> str:
+    """`:7` where the name that a template misses stands on line 7 of the task file, else nothing."""
+    asked = re.search(r"'(\w+)' is undefined", str(error))
+    if path is None or asked is None:
+        return ""
+    alone = re.compile(rf"(?<!\w){re.escape(asked.group(1))}(?!\w)")
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return next((f":{number}" for number, line in enumerate(lines, 1) if alone.search(line)), "")
 
 
 def known_metric(name: str) -> bool:

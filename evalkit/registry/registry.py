@@ -60,7 +60,7 @@ class Registry:
         spelled_files = spell_out(names)
         if self.file_options != NO_OPTIONS and not any(takes_options(name) for name in spelled_files):
             raise UsageError("--input, --target and --score are for files of questions, as --tasks qa.csv")
-        manager, _ = self.manager(spelled_files)
+        manager, files = self.manager(spelled_files)
         spelled, requested = _spell_out(spelled_files, manager)
         dice = Dice(getattr(seeds, "random", 0), getattr(seeds, "numpy", 1234))
         try:
@@ -80,7 +80,8 @@ class Registry:
             code, checks = _code_spec(made, source, name), _check_spec(made, source, name)
             tasks[name] = Task(made, name, card=card, dice=dice, code=code, checks=checks)
         groups = {name: self._group(group, tasks) for name, group in loaded.get("groups", {}).items()}
-        notes = [*manager.notes, *(note for task in tasks.values() for note in _left_out(task))]
+        notes = [f"{error}; the file is left out" for error in files.broken.values()]
+        notes += [*manager.notes, *(note for task in tasks.values() for note in _left_out(task))]
         return Suite(tuple(names), tuple(requested), tasks, groups, tuple(notes))
 
     # ── which files ──────────────────────────────────────────────────────────
@@ -99,17 +100,21 @@ class Registry:
         for name in names:
             if _is_file(name):
                 files.vet(Path(name))
+            elif files.broken and (wrong := files.broken_with(name)) is not None:
+                raise wrong
         own = {name: config_of(name, self.file_options) for name in names if file_of(name) is not None}
         folders = dict.fromkeys(BUILTIN_TASKS / card.folder for card in self.cards.values() if card.folder)
-        few = Manager([*folders, self.shipped], self.include_paths, Factory(self.data, files), own)
+        few = Manager([*folders, self.shipped], self.include_paths, Factory(self.data, files), own, files.broken)
         rest = [name for name in names if not _is_complete(name, few.index)]
         if rest and not any(map(_is_glob, rest)):
             more = [folder for folder in folders_of(rest) if folder not in folders]
-            few = Manager([*folders, *more, self.shipped], self.include_paths, Factory(self.data, files), own)
+            few = Manager(
+                [*folders, *more, self.shipped], self.include_paths, Factory(self.data, files), own, files.broken
+            )
             rest = [name for name in rest if not _is_complete(name, few.index, own_tags=False)]
         if not rest:
             return few, files
-        full = Manager([BUILTIN_TASKS, self.shipped], self.include_paths, Factory(self.data, files), own)
+        full = Manager([BUILTIN_TASKS, self.shipped], self.include_paths, Factory(self.data, files), own, files.broken)
         known = sorted(full.index)
         for name in names:
             if name not in full.index and not _is_glob(name) and not _is_file(name):

@@ -5,10 +5,14 @@ from __future__ import annotations
 import datetime
 import decimal
 import functools
+import re
 import types
 from typing import Any
 
+from jinja2.exceptions import UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from evalkit.errors import nearest
 
 __all__ = ["Templates"]
 
@@ -61,4 +65,13 @@ class Templates:
         self.compiled = functools.lru_cache(maxsize=4096)(environment.from_string)
 
     def render(self, template: str, values: Any) -> str:
-        return str(self.compiled(template).render(**values))
+        """A name that the document lacks is an error that lists the fields there are."""
+        try:
+            return str(self.compiled(template).render(**values))
+        except UndefinedError as error:
+            asked = re.match(r"'(\w+)' is undefined", str(error.message))
+            if asked is None:
+                raise
+            fields = ", ".join(str(name) for name in list(values)[:20])
+            hint = nearest(asked.group(1), map(str, values), 1)
+            raise UndefinedError(f"{error.message}: the document has {fields}{hint}") from error
