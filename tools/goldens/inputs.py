@@ -68,8 +68,6 @@ def checkpoints(folder: Path) -> None:
 
 def tasks(folder: Path) -> None:
     shutil.copytree(FILES / "tasks", folder / "tasks")
-    shutil.copytree(FILES / "coded", folder / "coded")
-    shutil.copytree(FILES / "broken", folder / "broken")
     questions = [
         {"question": f"What colour is {t}?", "answer": i % 3, "kind": f"k{i // 2}"} for i, t in enumerate(THINGS)
     ]
@@ -113,7 +111,7 @@ def recorded(folder: Path, hub: Path) -> None:
 
 
 def instructions(folder: Path) -> None:
-    """Instructions of a user's own, whose numbers the server on loopback knows, and labels by people."""
+    """Instructions of a user's own, whose numbers the server on loopback knows."""
     rows: list[Any] = [
         {
             "instruction": f"Name a thing that is like item-{i}.",
@@ -124,9 +122,6 @@ def instructions(folder: Path) -> None:
     ]
     write(folder / "asked" / "items.jsonl", [*rows, {"instruction": "No answer stands here."}])
     write(folder / "asked" / "others.jsonl", [{**row, "output": f"Rather {i}."} for i, row in enumerate(rows)])
-    shutil.copytree(FILES / "rubrics", folder / "rubrics")
-    shutil.copytree(FILES / "policies", folder / "policies")
-    shutil.copytree(FILES / "configs", folder / "configs")
 
 
 def from_lm_eval(folder: Path) -> None:

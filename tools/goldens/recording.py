@@ -107,6 +107,7 @@ class Recorder:
             fcntl.flock(lock, fcntl.LOCK_EX)
             shutil.rmtree(self.work, ignore_errors=True)
             shutil.copytree(self.inputs, self.work / "inputs")
+            shutil.copytree(HERE / "files", self.work / "inputs", dirs_exist_ok=True)
             (self.work / "shared").symlink_to(self.hub.resolve().parent)
             with ThreadPoolExecutor(jobs) as pool:
                 for _ in pool.map(self.group, chosen):
