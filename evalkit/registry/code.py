@@ -1,15 +1,15 @@
-"""Tasks whose answers are programs: what to run, and pass@k from the verdicts."""
+"""Tasks whose answers are programs: which program and which tests to run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from evalkit.errors import ConfigError, nearest
 from evalkit.types import Program
 
-__all__ = ["CodeSpec", "metrics_of"]
+__all__ = ["CodeSpec"]
 
 _KEYS = ("language", "program", "tests", "entry_point", "prelude", "k")
 
@@ -80,15 +80,3 @@ class CodeSpec:
 
 def _joined(value: Any) -> str:
     return "\n".join(str(part) for part in value) if isinstance(value, (list, tuple)) else str(value)
-
-
-_USUAL_KS = (10, 64, 100)
-"""Reported wherever there are samples enough, whatever number the task itself asks for."""
-
-
-def metrics_of(passed: Sequence[bool], ks: Sequence[int]) -> dict[str, float]:
-    """`pass@k` for each k that the number of samples allows, as code_eval reports them."""
-    from evalkit.stats import pass_at_k
-
-    n, correct = len(passed), sum(passed)
-    return {f"pass@{k}": float(pass_at_k(n, correct, k)) for k in sorted({*ks, *_USUAL_KS}) if k <= n}

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from evalkit.registry import lmeval
-from evalkit.registry.code import CodeSpec, metrics_of
+from evalkit.registry.code import CodeSpec
 from evalkit.registry.rows import Document, Given, arguments, code_columns, found_no_answer, give, make_row
+from evalkit.scoring import passk
 from evalkit.types import Answer, Program, Row, Verdict
 
 __all__ = ["Answers", "Grader", "Scorer"]
@@ -142,7 +143,7 @@ class Grader:
             mine, rest = rest[: len(programs)], rest[len(programs) :]
             broken = next((v for v in mine if v.verdict == "sandbox_error"), None)
             if broken is None:
-                metrics: Mapping[str, Any] = metrics_of(
+                metrics: Mapping[str, Any] = passk.figures(
                     [v.verdict == "passed" for v in mine], self.code.k if self.code else ()
                 )
             else:

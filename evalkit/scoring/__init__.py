@@ -1,5 +1,5 @@
-"""Figures beyond lm-eval's own metrics.
+"""pass@k, for the registry and on its own.
 
-code        verdicts of the sandbox as pass@k, with coverage
+passk       the unbiased estimate of one problem
 code_eval   the same as a metric of the `evaluate` library, usable on its own (imports that library)
 """

@@ -20,7 +20,7 @@ import evaluate
 
 from evalkit.errors import SandboxError
 from evalkit.sandbox import Limits, Sandbox
-from evalkit.scoring.code import pass_at_k
+from evalkit.scoring.passk import pass_at_k
 from evalkit.types import Program, Verdict
 
 __all__ = ["CodeEval"]

@@ -7,7 +7,7 @@ bounded        bounds on a paired difference that hold at any size: what the gat
 multiplicity   many tests at once
 sequential     confidence sequences: bounds that hold at whatever time one looks, and the drawing that they need
 power          what n documents can see, and how many it takes
-groups, ranks, passk   figures made of figures
+groups, ranks  figures made of figures
 """
 
 from evalkit.stats.bounded import BoundedDifference, bounded_difference, mover_limits
@@ -32,7 +32,6 @@ from evalkit.stats.paired import (
     paired_t,
     sign_flip,
 )
-from evalkit.stats.passk import pass_at_k, pass_at_k_mean
 from evalkit.stats.power import (
     decision_probability,
     documents_needed,
@@ -76,8 +75,6 @@ __all__ = [
     "paired_difference",
     "paired_t",
     "pairwise_better",
-    "pass_at_k",
-    "pass_at_k_mean",
     "plain_mean",
     "rank_intervals",
     "repeats_needed",

@@ -35,8 +35,6 @@ from evalkit.stats import (
     paired_difference,
     paired_t,
     pairwise_better,
-    pass_at_k,
-    pass_at_k_mean,
     plain_mean,
     rank_intervals,
     repeats_needed,
@@ -231,22 +229,6 @@ def test_holm_levels_decide_as_holm_does(p_values: list[float]) -> None:
 
 
 # ── pass@k, groups, ranks ────────────────────────────────────────────────────
-
-
-@given(n=st.integers(1, 60), data=st.data())
-@settings(max_examples=100, deadline=None)
-def test_pass_at_k_equals_the_binomials(n: int, data: st.DataObject) -> None:
-    c, k = data.draw(st.integers(0, n)), data.draw(st.integers(1, n))
-    assert float(pass_at_k(n, c, k)) == pytest.approx(1 - math.comb(n - c, k) / math.comb(n, k))
-
-
-def test_pass_at_k_mean_and_its_refusal() -> None:
-    each = pass_at_k([10, 10, 10], [0, 5, 10], 1)
-    assert list(each) == pytest.approx([0, 0.5, 1])
-    value, stderr = pass_at_k_mean([10, 10, 10], [0, 5, 10], 1)
-    assert (value, stderr) == pytest.approx((0.5, sps.sem(each)))
-    with pytest.raises(ValueError, match="pass@5 needs 5"):
-        pass_at_k([3], [1], 5)
 
 
 def test_group_error_is_that_of_the_weighted_sum() -> None:
