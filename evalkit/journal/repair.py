@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import json
 import os
-import shutil
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
@@ -14,8 +13,9 @@ from pathlib import Path
 
 from evalkit.errors import EvalkitError
 from evalkit.journal.records import checksum
-from evalkit.journal.salvage import Log, Losses, Rescued, rescue_database
+from evalkit.journal.salvage import Rescued, open_damaged, rescue
 from evalkit.journal.store import Damaged, Store
+from evalkit.journal.wal import Log, log_path, read_log
 
 __all__ = ["open_checked", "remember_good"]
 
@@ -27,34 +27,54 @@ def open_checked(path: Path, *, safe: bool) -> tuple[Store, list[str]]:
     if not path.exists() and _fresh(path).exists():
         _fresh(path).rename(path)  # a rebuild was cut short between its last two steps
     notices = _missing_parts(path, safe)
-    log = _keep_log(path)
+    log = read_log(path) if path.exists() else None
+    known_good = log is None and _known_good(path)
+    stamp_file(path).unlink(missing_ok=True)
     try:
-        known_good = log is None and _known_good(path)
-        stamp_file(path).unlink(missing_ok=True)
-        try:
-            store = Store(path, safe=safe)
-        except Damaged:
-            return _rebuild(path, log, safe)
-        try:
-            good = store.fold_log()
-            if known_good or store.check():
-                return store, notices + (_rescue_from_log(store, log, good) if log else [])
-        except Damaged:
-            pass
-        except BaseException:
-            store.close()
-            raise
+        store, damage = _open_with_log(path, log, safe)
+    except Damaged:
+        return _rebuild(path, safe)
+    try:
+        if known_good or store.check():
+            return store, notices + damage
+    except BaseException:
         store.close()
-        return _rebuild(path, log, safe)
-    finally:
-        if log:
-            log.path.unlink(missing_ok=True)
+        raise
+    store.close()
+    store, rebuilt = _rebuild(path, safe)
+    return store, notices + damage + rebuilt
+
+
+def _open_with_log(path: Path, log: Log | None, safe: bool) -> tuple[Store, list[str]]:
+    """Open the file and take over its log; a second time with a mended one where the first did not read it whole."""
+    store = Store(path, safe=safe)
+    try:
+        read = store.fold_log()
+        if log is None or (log.committed <= read and not log.cut):
+            return store, []
+        if log.committed <= read:
+            return store, [
+                f"{log_path(path)} ends within a write (a disk that was full, or a file that was cut):"
+                " its answers are computed again"
+            ]
+    except BaseException:
+        store.close()
+        raise
+    store.close()
+    log_path(path).write_bytes(log.mended())
+    store = Store(path, safe=safe)
+    try:
+        store.fold_log()
+    except BaseException:
+        store.close()
+        raise
+    return store, [f"{log_path(path)} was damaged: what cannot be read of it is computed again"]
 
 
 def remember_good(path: Path) -> None:
     """Note that a file was closed in order, so that the next one to open it need not read it through."""
     with contextlib.suppress(OSError):
-        if not _log_path(path).exists():
+        if not log_path(path).exists():
             stamp_file(path).write_text(json.dumps(_stamp(path)))
 
 
@@ -66,13 +86,17 @@ def stamp_file(path: Path) -> Path:
 
 
 def _missing_parts(path: Path, safe: bool) -> list[str]:
+    """Say which files were deleted or emptied since the last process had them."""
+    log = log_path(path)
+    log_size = log.stat().st_size if log.exists() else None
     if not path.exists():
-        return []
-    if path.stat().st_size == 0 and not _log_path(path).exists():
+        return [f"{path} is missing beside {log.name}: what they held is computed again"] if log_size else []
+    if path.stat().st_size == 0 and not log_size:
         path.unlink()
         return [f"{path} was empty: what it held is computed again"]
-    if not safe and not stamp_file(path).exists() and not _log_path(path).exists():
-        return [f"{path.name}-wal is missing beside {path}: the newest answers may have to be computed again"]
+    if not safe and not log_size and not stamp_file(path).exists():
+        state = "is missing" if log_size is None else "is empty"
+        return [f"{log.name} {state} beside {path}: the newest answers may have to be computed again"]
     return []
 
 
@@ -89,46 +113,21 @@ def _stamp(path: Path) -> list[int]:
     return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
 
 
-def _log_path(path: Path) -> Path:
-    return path.with_name(path.name + "-wal")
-
-
-def _keep_log(path: Path) -> Log | None:
-    """A copy of the log as the last process left it. Opening the file takes over what is good and drops the rest."""
-    log = _log_path(path)
-    if not path.exists() or not log.exists() or log.stat().st_size == 0:
-        return None
-    copy = path.with_name(path.name + "-wal-before")
-    shutil.copyfile(log, copy)
-    return Log.open(copy)
-
-
-def _rescue_from_log(store: Store, log: Log, good: int) -> list[str]:
-    """Take from the log what lies behind its first bad frame: the database stops reading there."""
-    losses = Losses()
-    damaged = log.cut or log.has_commit(good)
-    rescued = _insert(store, log.rescue(store.path, losses, good))
-    if not damaged:
-        return []
-    lost = f"at least {losses.rows} others" if losses.rows else "what else it may have held"
-    return [f"{store.path}-wal was damaged: {rescued} answers were rescued from it, {lost} will be computed again"]
-
-
 # ── the whole file ───────────────────────────────────────────────────────────
 
 
-def _rebuild(path: Path, log: Log | None, safe: bool) -> tuple[Store, list[str]]:
-    """Read what is intact into a new file, put the damaged one aside."""
+def _rebuild(path: Path, safe: bool) -> tuple[Store, list[str]]:
+    """Read what is intact into a new file, and put the damaged one aside."""
     fresh = _fresh(path)
     _remove(fresh)
-    losses = Losses()
+    kept = 0
     try:
         store = Store(fresh, safe=safe)
         try:
-            kept = _insert(store, rescue_database(path, losses))
-            if log:
-                kept += _insert(store, log.rescue(path, losses))
-            _copy_names(path, store)
+            with open_damaged(path) as damaged:
+                if damaged is not None:
+                    kept = _insert(store, rescue(damaged))
+                    _copy_names(damaged, store)
             _mark_in_use(store)
         finally:
             store.close()
@@ -140,12 +139,9 @@ def _rebuild(path: Path, log: Log | None, safe: bool) -> tuple[Store, list[str]]
     for suffix in ("-wal", "-shm", "-journal"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
     fresh.rename(path)
-    known = [f"{losses.rows} answers"] if losses.rows else []
-    known += [f"{losses.pages} empty or cut pages"] if losses.pages else []
-    lost = f"{' and '.join(known)} could not be read, and are" if known else "anything else it held is"
     return Store(path, safe=safe), [
-        f"{path} was damaged: {kept} answers are intact and used; {lost} computed again where a run needs them."
-        f" The damaged file is kept as {aside.name} until `evalkit cache prune`"
+        f"{path} was damaged: {kept} answers are intact and used; what else it held is computed again where a run needs"
+        f" it. The damaged file is kept as {aside.name} until `evalkit cache prune`"
     ]
 
 
@@ -156,15 +152,11 @@ def _insert(store: Store, rows: Iterator[Rescued]) -> int:
     return count
 
 
-def _copy_names(path: Path, store: Store) -> None:
-    """The models' names and the runs, as far as the damaged file still gives them."""
+def _copy_names(damaged: sqlite3.Connection, store: Store) -> None:
+    """Copy the names of models and runs, as far as they can be read."""
     for table, columns in (("models", "owner, fingerprint, label, used"), ("runs", "run, used, written")):
         with contextlib.suppress(sqlite3.Error, EvalkitError):
-            damaged = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-            try:
-                _copy_rows(damaged.execute(f"SELECT {columns} FROM {table}"), store, table, columns)
-            finally:
-                damaged.close()
+            _copy_rows(damaged.execute(f"SELECT {columns} FROM {table}"), store, table, columns)
 
 
 def _copy_rows(rows: Iterable[tuple[object, ...]], store: Store, table: str, columns: str) -> None:
@@ -174,7 +166,7 @@ def _copy_rows(rows: Iterable[tuple[object, ...]], store: Store, table: str, col
 
 
 def _mark_in_use(store: Store) -> None:
-    """Who refers to what is lost with the file: as long as nobody knows better, every answer is in use."""
+    """Count every answer as in use: which runs refer to it is lost with the file."""
     now = int(time.time())
     run = f"rescued {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(now))}"
     store.execute("INSERT OR IGNORE INTO runs (run, used, written) VALUES (?, ?, 0)", (run, now))

@@ -1,29 +1,28 @@
-"""Reads answers out of damaged database files, page by page, without the database's help.
+"""Reads the answers that a damaged database file still gives.
 
-A table's leaf page (https://www.sqlite.org/fileformat2.html#b_tree_pages) names its cells, and each cell is one whole
-row, the long ones with a chain of overflow pages. A row counts only if its own checksum holds, so a page that merely
-looks like one gives nothing.
+SQLite stops at a page that it cannot read. Answers have numbers, so reading goes on behind the damage: first one number
+further, then two, four, eight, until there is an answer again, and from there back towards the damage. What is lost is
+about as much as the damage touched. An answer counts only if its own checksum holds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import contextlib
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from evalkit.journal.records import checksum
+from evalkit.journal.schema import PAGE_SIZE, migrate
 
-__all__ = ["PAGE_SIZE", "Log", "Losses", "Rescued", "rescue_database"]
+__all__ = ["Rescued", "open_damaged", "rescue"]
 
-PAGE_SIZE = 4096
-_LEAF = 0x0D
-_KEY_TYPE = 12 + 2 * 24
-_LOG_HEADER = 32
-_FRAME_HEADER = 24
-_FRAME = _FRAME_HEADER + PAGE_SIZE
-
-ReadPage = Callable[[int], bytes]
+_AT_ONCE = 512
+_MOST = 2**48
+"""No answer has a number as high as this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,150 +32,110 @@ class Rescued:
     at: int
 
 
-@dataclass(slots=True)
-class Losses:
-    """What was seen and could not be read."""
-
-    rows: int = 0
-    pages: int = 0
+_Row = tuple[int, bytes, bytes, int, int]
+"""id, key, value, crc, at"""
 
 
-def rescue_database(path: Path, losses: Losses) -> Iterator[Rescued]:
-    """All intact answers of a database file, in no order; some may come twice."""
-    with path.open("rb") as file:
-
-        def read(number: int) -> bytes:
-            return _read(file, (number - 1) * PAGE_SIZE, PAGE_SIZE) if number > 0 else b""
-
-        count = -(-path.stat().st_size // PAGE_SIZE)
-        for number in range(1, count + 1):
-            page = read(number)
-            if len(page) < PAGE_SIZE or not any(page):
-                losses.pages += 1
-            yield from _rows(page, 100 if number == 1 else 0, read, losses)
+def rescue(connection: sqlite3.Connection) -> Iterator[Rescued]:
+    """All intact answers that can be read, some of them twice."""
+    start = 1
+    while start < _MOST:
+        hole = yield from _read(connection, start, _MOST)
+        if hole is None:
+            return
+        start = _behind(connection, hole)
+        yield from _read(connection, start - 1, hole)
+        start = max(start, hole + 1)
 
 
-@dataclass(frozen=True)
-class Log:
-    """A write-ahead log, read without trusting its checksums (https://www.sqlite.org/fileformat2.html#walformat)."""
+@contextlib.contextmanager
+def open_damaged(path: Path) -> Iterator[sqlite3.Connection | None]:
+    """A connection that reads what there is; None where nothing can be read at all.
 
-    path: Path
-    frames: tuple[int, ...]
-    """Where the frames of the newest generation begin; older ones behind them were folded into the file long ago."""
-    cut: bool
-    """Whether its last frame is not whole."""
-
-    @classmethod
-    def open(cls, path: Path) -> Log:
-        size = path.stat().st_size
-        offsets = range(_LOG_HEADER, size - _FRAME + 1, _FRAME)
-        with path.open("rb") as file:
-            # The salts tell generations apart. One of these two places may be damaged.
-            salts = {_read(file, 16, 8), _read(file, _LOG_HEADER + 8, 8)}
-            frames = tuple(offset for offset in offsets if _read(file, offset + 8, 8) in salts)
-        return cls(path, frames, size > _LOG_HEADER and (size - _LOG_HEADER) % _FRAME != 0)
-
-    def has_commit(self, first: int) -> bool:
-        """Whether a transaction ends in frame `first` or later. Without, a killed process had not finished one."""
-        with self.path.open("rb") as file:
-            return any(any(_read(file, offset + 4, 4)) for offset in self.frames[first:])
-
-    def rescue(self, database: Path, losses: Losses, first: int = 0) -> Iterator[Rescued]:
-        """All intact answers in frame `first` and later."""
-        with self.path.open("rb") as log, database.open("rb") as file:
-            latest = {int.from_bytes(_read(log, offset, 4), "big"): offset for offset in self.frames}
-
-            def read(number: int) -> bytes:
-                if number in latest:
-                    return _read(log, latest[number] + _FRAME_HEADER, PAGE_SIZE)
-                return _read(file, (number - 1) * PAGE_SIZE, PAGE_SIZE) if number > 0 else b""
-
-            for offset in self.frames[first:]:
-                yield from _rows(_read(log, offset + _FRAME_HEADER, PAGE_SIZE), 0, read, losses)
+    The first page holds the description of all tables. Where it is damaged, a copy of the file gets the first page of
+    a new journal, whose tables begin on the same pages.
+    """
+    with contextlib.closing(_connect(path)) as connection:
+        if _has_answers(connection):
+            yield connection
+            return
+    with tempfile.TemporaryDirectory(prefix=f"{path.name}.reading-", dir=path.parent) as folder:
+        copy = Path(folder) / path.name
+        for suffix in ("", "-wal"):
+            if (file := path.with_name(path.name + suffix)).exists():
+                shutil.copyfile(file, copy.with_name(copy.name + suffix))
+        with copy.open("r+b") as file_:
+            file_.write(_first_page(Path(folder) / "new.db"))
+        with contextlib.closing(_connect(copy)) as connection:
+            yield connection if _has_answers(connection) else None
 
 
-def _rows(page: bytes, start: int, read: ReadPage, losses: Losses) -> Iterator[Rescued]:
-    if len(page) < start + 8 or page[start] != _LEAF:
-        return
-    cells = int.from_bytes(page[start + 3 : start + 5], "big")
-    for index in range(min(cells, PAGE_SIZE // 4)):
-        at = start + 8 + 2 * index
-        try:
-            payload = _payload(page, int.from_bytes(page[at : at + 2], "big"), read)
-            columns = _columns(payload)
-        except (IndexError, ValueError):
-            losses.rows += 1
+# ── inside ───────────────────────────────────────────────────────────────────
+
+
+def _read(connection: sqlite3.Connection, start: int, end: int) -> Generator[Rescued, None, int | None]:
+    """Yield the answers from `start` to `end`, upwards or downwards. Returns the number that cannot be read, if any."""
+    step = 1 if end >= start else -1
+    count = _AT_ONCE
+    while (end - start) * step >= 0:
+        rows = _fetch(connection, start, end, count)
+        if rows is None:
+            if count == 1:
+                return start
+            count //= 2
             continue
-        if columns is None:
-            continue
-        row, crc = columns
-        if checksum(row.key, row.value) == crc:
-            yield row
-        else:
-            losses.rows += 1
+        if not rows:
+            return None
+        for _, key, value, crc, at in rows:
+            if isinstance(key, bytes) and isinstance(value, bytes) and checksum(key, value) == crc:
+                yield Rescued(key, value, at if isinstance(at, int) else 0)
+        # A damaged number must not lead backwards, or reading would not end.
+        last = rows[-1][0]
+        start = last + step if (last - start) * step >= 0 else start + step
+        count = min(2 * count, _AT_ONCE)
+    return None
 
 
-def _payload(page: bytes, at: int, read: ReadPage) -> bytes:
-    length, at = _varint(page, at)
-    _, at = _varint(page, at)
-    most = PAGE_SIZE - 35
-    if length <= most:
-        return page[at : at + length]
-    least = (PAGE_SIZE - 12) * 32 // 255 - 23
-    local = least + (length - least) % (PAGE_SIZE - 4)
-    if local > most:
-        local = least
-    parts, have = [page[at : at + local]], local
-    following = int.from_bytes(page[at + local : at + local + 4], "big")
-    while have < length:
-        overflow = read(following)
-        if len(overflow) < PAGE_SIZE:
-            raise ValueError("the chain of overflow pages is broken")
-        part = overflow[4 : 4 + length - have]
-        parts.append(part)
-        have += len(part)
-        following = int.from_bytes(overflow[:4], "big")
-    return b"".join(parts)
-
-
-def _columns(payload: bytes) -> tuple[Rescued, int] | None:
-    """The columns of an answer; None for a row of another table."""
-    header_size, at = _varint(payload, 0)
-    types = []
-    while at < header_size:
-        kind, at = _varint(payload, at)
-        types.append(kind)
-    if len(types) != 5 or types[0] != 0 or types[1] != _KEY_TYPE or types[2] < 12:
+def _fetch(connection: sqlite3.Connection, start: int, end: int, count: int) -> list[_Row] | None:
+    """Answers in order of their numbers; None where a page on the way is damaged."""
+    low, high, order = (start, end, "ASC") if end >= start else (end, start, "DESC")
+    query = f"SELECT id, key, value, crc, at FROM answers WHERE id BETWEEN ? AND ? ORDER BY id {order} LIMIT ?"
+    try:
+        return connection.execute(query, (low, high, count)).fetchall()
+    except (sqlite3.Error, OverflowError, UnicodeDecodeError):
         return None
-    sizes = [_size(kind) for kind in types]
-    if header_size + sum(sizes) != len(payload):
-        raise ValueError("a row of the wrong length")
-    parts = []
-    for size in sizes:
-        parts.append(payload[at : at + size])
-        at += size
-    return Rescued(parts[1], parts[2], _integer(types[4], parts[4])), _integer(types[3], parts[3])
 
 
-def _size(kind: int) -> int:
-    return (kind - 12) // 2 if kind >= 12 else (0, 1, 2, 3, 4, 6, 8, 8, 0, 0, 0, 0)[kind]
+def _behind(connection: sqlite3.Connection, hole: int) -> int:
+    """A number behind the hole from which on something can be read, or there is nothing more."""
+    step = 1
+    while hole + step < _MOST and _fetch(connection, hole + step, _MOST, 1) is None:
+        step *= 2
+    return min(hole + step, _MOST)
 
 
-def _integer(kind: int, content: bytes) -> int:
-    return {8: 0, 9: 1}.get(kind, int.from_bytes(content, "big", signed=True))
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    # Else a file that is shorter than its header says is refused as a whole.
+    connection.execute("PRAGMA writable_schema = ON")
+    connection.execute("PRAGMA query_only = ON")
+    return connection
 
 
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    value = 0
-    for _ in range(8):
-        byte = data[at]
-        at += 1
-        value = value << 7 | byte & 0x7F
-        if byte < 0x80:
-            return value, at
-    return value << 8 | data[at], at + 1
+def _has_answers(connection: sqlite3.Connection) -> bool:
+    try:
+        connection.execute("SELECT id, key, value, crc, at FROM answers LIMIT 0").fetchall()
+        return int(connection.execute("PRAGMA page_size").fetchone()[0]) == PAGE_SIZE
+    except sqlite3.Error:
+        return False
 
 
-def _read(file: BinaryIO, offset: int, size: int) -> bytes:
-    file.seek(offset)
-    return file.read(size)
+def _first_page(path: Path) -> bytes:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        migrate(connection)
+    page = bytearray(path.read_bytes()[:PAGE_SIZE])
+    # The number of pages stands at 28 and counts only where 24 and 92 are equal; else the file's size counts.
+    page[92:96] = bytes(4)
+    return bytes(page)

@@ -6,7 +6,9 @@ import sqlite3
 
 from evalkit.errors import OutputError
 
-__all__ = ["MIGRATIONS", "RUN_SEPARATOR", "migrate"]
+__all__ = ["MIGRATIONS", "PAGE_SIZE", "RUN_SEPARATOR", "migrate"]
+
+PAGE_SIZE = 4096
 
 RUN_SEPARATOR = "\n"
 """Between the folders of runs that shared one pass."""

@@ -12,8 +12,7 @@ from typing import Any, TypeVar
 
 from evalkit.errors import OutputError
 from evalkit.journal.records import checksum
-from evalkit.journal.salvage import PAGE_SIZE
-from evalkit.journal.schema import migrate
+from evalkit.journal.schema import PAGE_SIZE, migrate
 
 __all__ = ["Batch", "Busy", "Damaged", "NoLog", "Store"]
 
@@ -65,6 +64,7 @@ class Store:
     def __init__(self, path: Path, *, safe: bool) -> None:
         self.path = path
         self.safe = safe
+        self._folded = 0
         self._connection = self._connect()
         try:
             self._guard(self._set_up)
@@ -140,10 +140,10 @@ class Store:
             raise
 
     def fold_log(self) -> int:
-        """Fold the log into the file; how many of its frames were good."""
-        if self.safe:
-            return 0
-        return int(self.select("PRAGMA wal_checkpoint(PASSIVE)")[0][1])
+        """Fold the log into the file; how many of its frames could be read."""
+        if not self.safe:
+            self._folded = int(self.select("PRAGMA wal_checkpoint(PASSIVE)")[0][1])
+        return self._folded
 
     def close(self) -> None:
         with contextlib.suppress(sqlite3.Error):
@@ -165,6 +165,8 @@ class Store:
         run("PRAGMA cache_size = -40000")
         if self.safe:
             run("PRAGMA locking_mode = EXCLUSIVE")
+            # A log that the fast mode left is folded in by changing the mode; count its frames before.
+            self._folded = max(0, int(run("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1]))
             run("PRAGMA journal_mode = TRUNCATE")
             run("PRAGMA synchronous = FULL")
             # Take the lock now: with this locking mode it is kept until the file is closed.
