@@ -142,6 +142,9 @@ class RunConfig:
         str, Flag("How generated code is held: auto, namespaces, landlock or unsafe-none.", metavar="TIER")
     ] = "auto"
     output_path: Annotated[Folder, Flag("The folder that holds the runs.", metavar="DIRECTORY")] = Path("results")
+    journal: Annotated[
+        Folder | None, Flag("Where answers are kept; by default .journal under --output-path.", metavar="DIR")
+    ] = None
     name: Annotated[str | None, Flag("The run's id; by default the time and four hex digits.", metavar="NAME")] = None
     fresh: Annotated[bool, Flag("Ask again whatever is kept: a second baseline for gate --noise.", switch=True)] = False
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from evalkit.cli.options import VerbGroup, debug_option, file_option, output_path_option, write_to
+from evalkit.cli.options import VerbGroup, debug_option, file_option, journal_option, output_path_option, write_to
 from evalkit.reporting.tables import Column, Table, draw, note, open_console, say
 
 __all__ = ["command"]
@@ -30,13 +30,14 @@ def command() -> None:
 
 @command.command("stat")
 @output_path_option
+@journal_option
 @file_option("json", "the counts")
 @debug_option
-def stat_command(output_path: Path, json: str | None) -> None:
+def stat_command(output_path: Path, journal: Path | None, json: str | None) -> None:
     """How many answers are kept, whose, and how big they are."""
     from evalkit.journal import stat
 
-    found = stat(output_path, _runs(output_path))
+    found = stat(output_path, _runs(output_path), folder=journal)
     write_to(json, json_library.dumps(asdict(found), indent=2, ensure_ascii=False, default=str))
     if json == "-":
         return
@@ -52,16 +53,19 @@ def stat_command(output_path: Path, json: str | None) -> None:
 
 @command.command("prune")
 @output_path_option
+@journal_option
 @click.option("--model", "-m", metavar="MODEL", help="Only this model's answers.")
 @click.option("--older-than", type=float, metavar="DAYS", help="Only answers that no run has used for so long.")
 @click.option("--dry-run", is_flag=True, help="Say what would be dropped, and drop nothing.")
 @debug_option
-def prune_command(output_path: Path, model: str | None, older_than: float | None, dry_run: bool) -> None:
+def prune_command(
+    output_path: Path, journal: Path | None, model: str | None, older_than: float | None, dry_run: bool
+) -> None:
     """Drop the answers that no run refers to. Nothing is lost but time."""
     from evalkit.journal import prune
 
     seconds = None if older_than is None else older_than * 86400
-    done = prune(output_path, _runs(output_path), model=model, older_than=seconds, dry_run=dry_run)
+    done = prune(output_path, _runs(output_path), model=model, older_than=seconds, dry_run=dry_run, folder=journal)
     if dry_run:
         click.echo(f"{done.answers:,} answers would be dropped, {done.kept:,} kept")
     else:

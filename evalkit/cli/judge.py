@@ -8,7 +8,15 @@ from typing import Any, TypeVar
 
 import click
 
-from evalkit.cli.options import EngineOption, VerbGroup, debug_option, file_option, output_path_option, write_to
+from evalkit.cli.options import (
+    EngineOption,
+    VerbGroup,
+    debug_option,
+    file_option,
+    journal_option,
+    output_path_option,
+    write_to,
+)
 
 __all__ = ["command"]
 
@@ -77,6 +85,7 @@ _item_options = _all_of(
 @click.option("--max-usd", type=click.FloatRange(min=0), metavar="USD", help="Stop before this is spent.")
 @click.option("--dry-run", is_flag=True, help="Only say how many requests, tokens and dollars it would take.")
 @output_path_option
+@journal_option
 @file_option("json", "the judged figures")
 @click.option("--quiet", "-q", is_flag=True, help="No progress, only the result.")
 @debug_option
@@ -97,6 +106,7 @@ def run_command(**flags: Any) -> None:
 @_judge_options
 @_item_options
 @output_path_option
+@journal_option
 @file_option("json", "the judged figures")
 @click.option("--quiet", "-q", is_flag=True, help="No progress, only the result.")
 @debug_option
@@ -120,6 +130,7 @@ def _run(
     max_usd: float | None,
     dry_run: bool,
     output_path: Path,
+    journal: Path | None,
     json: str | None,
     quiet: bool,
     ask: bool,
@@ -151,6 +162,7 @@ def _run(
         rubric=chosen,
         judges=[parse_judge(typed) for typed in split_list(judge)],
         output_path=output_path,
+        journal=journal,
         arguments=arguments,
         tasks=split_list(tasks),
         fields=parse_fields(inputs),
@@ -180,6 +192,7 @@ def _run(
 @_judge_options
 @click.option("--dimension", multiple=True, metavar="NAME", help="Only this dimension; repeat for several.")
 @output_path_option
+@journal_option
 @debug_option
 def steps_command(
     rubric: str,
@@ -188,6 +201,7 @@ def steps_command(
     judge_args: tuple[str, ...],
     dimension: tuple[str, ...],
     output_path: Path,
+    journal: Path | None,
 ) -> None:
     """Draft evaluation steps for a rubric. Read them, mend them, and commit them into its file."""
     from evalkit.config import parse_pairs
@@ -200,8 +214,8 @@ def steps_command(
     dimensions = [found.dimension(name) for name in dimension] or list(found.dimensions)
     arguments = parse_pairs(judge_args, "--judge-args")
     with (
-        Journal.open(output_path) as journal,
-        open_judge(parse_judge(judge[0]), journal, arguments) as (_, asker, _),
+        Journal.open(output_path, folder=journal) as kept,
+        open_judge(parse_judge(judge[0]), kept, arguments) as (_, asker, _),
     ):
         click.echo(as_yaml(draft_steps(found, dimensions, asker)), nl=False)
 
@@ -280,6 +294,7 @@ def calibrate_command(
 @click.option("--rubric", metavar="ID", help="Ask the judge injection attempts under this rubric.")
 @_include_path
 @output_path_option
+@journal_option
 @file_option("json", "all that was measured")
 @debug_option
 def audit_command(
@@ -289,6 +304,7 @@ def audit_command(
     rubric: str | None,
     include_path: tuple[str, ...],
     output_path: Path,
+    journal: Path | None,
     json: str | None,
 ) -> None:
     """Measure a judge: order, length, repeatability, its own family, constant outputs, injection attempts."""
@@ -303,7 +319,7 @@ def audit_command(
     report = audit_files(judgments, judge)
     if judge and rubric:
         arguments = parse_pairs(judge_args, "--judge-args")
-        live = audit_live(find_rubric(rubric, include_path), parse_judge(judge), output_path, arguments)
+        live = audit_live(find_rubric(rubric, include_path), parse_judge(judge), output_path, arguments, journal)
         report = {**report, **live, "warnings": [*report["warnings"], *live["warnings"]]}
     write_to(json, as_json(report))
     if json != "-":

@@ -19,6 +19,7 @@ __all__ = [
     "VerbGroup",
     "debug_option",
     "file_option",
+    "journal_option",
     "output_path_option",
     "question_options",
     "to_stdout",
@@ -149,6 +150,15 @@ def output_path_option(function: F) -> F:
         default=Path("results"),
         show_default=True,
         help="The folder that holds the runs.",
+    )(function)
+
+
+def journal_option(function: F) -> F:
+    return click.option(
+        "--journal",
+        type=click.Path(path_type=Path, file_okay=False),
+        metavar="DIR",
+        help="Where answers are kept; by default .journal under --output-path.",
     )(function)
 
 

@@ -15,6 +15,7 @@ from evalkit.cli.options import (
     Verb,
     debug_option,
     file_option,
+    journal_option,
     output_path_option,
     question_options,
     write_to,
@@ -199,6 +200,7 @@ def engine_options(function: Any) -> Any:
     help="How generated code is held: auto, namespaces, landlock or unsafe-none.",
 )
 @output_path_option
+@journal_option
 @click.option("--name", metavar="NAME", help="The run's id; by default the time and four hex digits.")
 @click.option("--fresh", is_flag=True, help="Ask again whatever is kept: a second baseline for gate --noise.")
 @click.option(
@@ -276,7 +278,7 @@ def command(
     if dry_run:
         _estimate(config, quiet, json)
         return
-    request = _judge_request(judge, rubric, judge_args, config.output_path)
+    request = _judge_request(judge, rubric, judge_args, config.output_path, config.journal)
     watched = _against(against, policy, judged=bool(judge), root=config.output_path)
     with Progress.open(quiet=quiet) as progress:
         finished = run(config, progress, report, watched)
@@ -306,7 +308,9 @@ def _estimate(config: Any, quiet: bool, json: str | None) -> None:
         show_estimate(cost)
 
 
-def _judge_request(judge: tuple[str, ...], rubric: str | None, judge_args: tuple[str, ...], root: Path) -> Any:
+def _judge_request(
+    judge: tuple[str, ...], rubric: str | None, judge_args: tuple[str, ...], root: Path, journal: Path | None
+) -> Any:
     """Checked before the run, so that a mistyped rubric does not cost one."""
     if not judge and rubric is None and not judge_args:
         return None
@@ -320,7 +324,9 @@ def _judge_request(judge: tuple[str, ...], rubric: str | None, judge_args: tuple
     from evalkit.runner.judging import JudgeRequest
 
     judges = [parse_judge(typed) for typed in split_list(judge)]
-    return JudgeRequest(find_rubric(rubric), judges, root, parse_pairs(judge_args, "--judge-args"), report=report)
+    return JudgeRequest(
+        find_rubric(rubric), judges, root, parse_pairs(judge_args, "--judge-args"), journal=journal, report=report
+    )
 
 
 def _against(ref: str | None, policy: Path | None, *, judged: bool, root: Path) -> Any:

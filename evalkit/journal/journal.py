@@ -65,14 +65,24 @@ class Journal:
         self._thread.start()
 
     @classmethod
-    def open(cls, root: Path | str, *, run: str | Sequence[str] = (), safe: bool | None = None) -> Journal:
-        """The journal of a results folder.
+    def open(
+        cls,
+        root: Path | str,
+        *,
+        run: str | Sequence[str] = (),
+        safe: bool | None = None,
+        folder: Path | None = None,
+    ) -> Journal:
+        """The journal of a results folder, or the one in `folder`.
 
         `run` is `<model-slug>/<run-id>`, or several where adapters share a pass: its answers are in use then, as
         long as one of these folders exists. `safe` chooses between the fast mode and the one for network file
-        systems; None looks at the file system.
+        systems; None looks at the file system. A journal in a `folder` of its own may serve several results folders,
+        so runs are kept there by their whole path.
         """
-        folder = Path(root) / FOLDER
+        if folder is not None:
+            run = [str(Path(root).resolve() / name) for name in ([run] if isinstance(run, str) else run) if name]
+        folder = Path(root) / FOLDER if folder is None else folder
         store, users, notices = open_files(folder, safe)
         try:
             return cls(folder, store, users, notices, run if isinstance(run, str) else RUN_SEPARATOR.join(run))

@@ -58,9 +58,9 @@ def expected_bytes(scored: int, generated: int, mean_text: float = 1000.0) -> in
     return int(scored * 160 + generated * (220 + 1.05 * mean_text))
 
 
-def stat(root: Path | str, runs: Collection[str] | None = None) -> JournalStat:
-    """What a results folder's journal holds; `runs` as for `prune`."""
-    folder = Path(root) / FOLDER
+def stat(root: Path | str, runs: Collection[str] | None = None, *, folder: Path | None = None) -> JournalStat:
+    """What the journal of a results folder holds, or the one in `folder`; `runs` as for `prune`."""
+    folder = Path(root) / FOLDER if folder is None else folder
     if not folder.is_dir():
         return JournalStat(folder, 0, 0)
     store, users, notices = open_files(folder)
@@ -79,15 +79,16 @@ def prune(
     model: str | None = None,
     older_than: float | None = None,
     dry_run: bool = False,
+    folder: Path | None = None,
 ) -> Pruned:
-    """Drop answers and give their room back.
+    """Drop answers of a results folder's journal, or of the one in `folder`, and give their room back.
 
     `runs` are the runs that exist, as `<model-slug>/<run-id>`. Without a filter all goes that no run refers to; a run
     that was killed and has no folder yet counts as one, for it can be resumed. `model` (a label, or the beginning of a
     fingerprint) and `older_than` (seconds since any run used it) choose answers whether or not a run refers to them;
     both together choose what fits both.
     """
-    folder = Path(root) / FOLDER
+    folder = Path(root) / FOLDER if folder is None else folder
     if not folder.is_dir():
         return Pruned(0, 0, 0, 0)
     before = _size(folder)
@@ -176,7 +177,9 @@ def _drop(store: Store, chosen: str, runs: Collection[str]) -> None:
 
 
 def _exists(run: str, runs: Collection[str]) -> bool:
-    return any(folder in runs for folder in run.split(RUN_SEPARATOR))
+    """Whether one of the folders that share an entry is still there."""
+    folders = run.split(RUN_SEPARATOR)
+    return any(Path(folder).is_dir() if Path(folder).is_absolute() else folder in runs for folder in folders)
 
 
 def _shrink(store: Store) -> list[str]:

@@ -35,7 +35,9 @@ def audit_files(paths: Sequence[Path], judge: str | None) -> dict[str, Any]:
     return {**report, "warnings": list(dict.fromkeys(warnings))}
 
 
-def audit_live(rubric: Rubric, spec: JudgeSpec, output_path: Path, arguments: Mapping[str, Any]) -> dict[str, Any]:
+def audit_live(
+    rubric: Rubric, spec: JudgeSpec, output_path: Path, arguments: Mapping[str, Any], journal: Path | None = None
+) -> dict[str, Any]:
     """The canaries, and the same plain answers several times over."""
     sampled = replace(
         rubric,
@@ -44,8 +46,8 @@ def audit_live(rubric: Rubric, spec: JudgeSpec, output_path: Path, arguments: Ma
         min_coverage=0.0,
     )
     with (
-        Journal.open(output_path) as journal,
-        open_judge(spec, journal, arguments) as (judge, asker, _),
+        Journal.open(output_path, folder=journal) as kept,
+        open_judge(spec, kept, arguments) as (judge, asker, _),
     ):
         items = canary_items(rubric)
         canaries = canary_report(rubric, judge_all(rubric, items, judge, asker))

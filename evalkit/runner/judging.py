@@ -42,6 +42,8 @@ class JudgeRequest:
     limit: int | None = None
     report: Reporter | None = None
     """Writes report.md anew, with the judged figures in it."""
+    journal: Path | None = None
+    """The folder of the kept answers, where it is not under `output_path`."""
 
 
 def prepare_items(run: Run, request: JudgeRequest) -> list[Item]:
@@ -65,7 +67,7 @@ def judge_run(run: Run, request: JudgeRequest, listener: Listener) -> tuple[Run,
     items = prepare_items(run, request)
     judged = Judged(request.rubric, [])
     with ExitStack() as stack:
-        journal = stack.enter_context(Journal.open(request.output_path))
+        journal = stack.enter_context(Journal.open(request.output_path, folder=request.journal))
         stop = stack.enter_context(Stop(rescue=journal.flush, announce=lambda: listener.stopping(0)))
         listener.start({spec.typed: len(items) * len(request.rubric.dimensions) for spec in request.judges})
         for spec in request.judges:
@@ -76,8 +78,8 @@ def judge_run(run: Run, request: JudgeRequest, listener: Listener) -> tuple[Run,
     judged.warnings = cautions(items, judged.judges)
     if not any(j.score is not None for judgments in judged.by_judge for j in judgments) and not request.ask:
         raise JudgeError(
-            f"the journal under {request.output_path} holds no answer of {request.judges[0].typed} to"
-            f" rubric {request.rubric.id}: evalkit judge run asks it"
+            f"the journal under {request.journal or request.output_path} holds no answer of"
+            f" {request.judges[0].typed} to rubric {request.rubric.id}: evalkit judge run asks it"
         )
     calibration = partial(find_certificate, request.output_path, request.rubric.hash)
     return write_judged(run, judged, calibration, request.report), judged

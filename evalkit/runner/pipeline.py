@@ -106,7 +106,7 @@ def _trials(config: RunConfig, prepared: Prepared, early: EarlyGate, listener: L
 
 def _open_journal(config: RunConfig, prepared: Prepared) -> Journal:
     folders = [f"{variant.slug}/{variant.run_id}" for variant in prepared.variants]
-    journal = Journal.open(config.output_path, run=folders)
+    journal = Journal.open(config.output_path, run=folders, folder=config.journal)
     for variant in prepared.variants:
         name = prepared.model.spec.typed + (f"+{variant.adapter.name}" if variant.adapter else "")
         journal.name_model(prepared.model.key(variant.adapter), name)

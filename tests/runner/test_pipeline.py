@@ -201,3 +201,13 @@ def test_an_adapter_of_another_model_is_refused_before_any_engine_starts(
     wider = make_checkpoint(tmp_path / "wider", size="7m")
     with pytest.raises(CheckpointError, match="made for another model"):
         corridor(model=str(wider), adapter=f"ko={tiny_adapters[0]}")
+
+
+def test_answers_are_kept_where_the_journal_is_said_to_be(
+    corridor: Callable[..., list[Outcome]], tmp_path: Path
+) -> None:
+    shared = tmp_path / "answers"
+    (first,) = corridor(journal=str(shared), output_path=str(tmp_path / "a"))
+    (second,) = corridor(journal=str(shared), output_path=str(tmp_path / "b"))
+    assert not list(tmp_path.glob("*/.journal"))
+    assert first.results["tokens"]["prompt"] > second.results["tokens"]["prompt"] == 0
