@@ -35,6 +35,7 @@ __all__ = [
     "ServedJudge",
     "all_specs",
     "broken",
+    "check_device",
     "check_name",
     "choose",
     "distributions",
@@ -121,6 +122,9 @@ class EngineSpec:
     """--model-args that change how fast answers come, not what they are. All others count as part of the model."""
     device: Literal["taken", "ignored", "refused"] = "refused"
     """What --device means to it."""
+    check_device: Callable[[str], None] | None = None
+    """Raises UsageError where there is no such device. Called before anything is loaded, also where the answers are
+    kept and nothing has to be."""
     device_instead: str = "set CUDA_VISIBLE_DEVICES"
     """Where --device is refused: what to do instead."""
     lm_eval_names: tuple[str, ...] = ()
@@ -286,10 +290,19 @@ def start(
     spec: EngineSpec, model: ModelSpec, tokenizer: Any, adapters: Sequence[Adapter], settings: EngineSettings
 ) -> Engine:
     """The running engine. UsageError where it has no use for --device."""
-    if settings.device is not None and spec.device == "refused":
+    check_device(spec, settings.device)
+    return spec.start(model, tokenizer, adapters, settings)
+
+
+def check_device(spec: EngineSpec, device: str | None) -> None:
+    """UsageError where the engine has no use for --device, or there is no such device here."""
+    if device is None:
+        return
+    if spec.device == "refused":
         takes = " or ".join(other.name for other in startable() if other.device == "taken")
         raise UsageError(f"--device goes with --engine {takes}; for {spec.name} {spec.device_instead}")
-    return spec.start(model, tokenizer, adapters, settings)
+    if spec.device == "taken" and spec.check_device is not None:
+        spec.check_device(device)
 
 
 def is_installed(module: str) -> bool:

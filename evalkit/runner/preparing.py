@@ -9,7 +9,7 @@ from typing import Any
 from evalkit import results
 from evalkit.config import RunConfig
 from evalkit.engines.base import EngineModel, EngineTokenizer
-from evalkit.engines.spec import EngineSpec, choose
+from evalkit.engines.spec import EngineSpec, check_device, choose
 from evalkit.errors import RunFolderError, UsageError
 from evalkit.models.found import find_adapters
 from evalkit.registry import Document, Registry, Suite, Task
@@ -59,6 +59,7 @@ def prepare(
 ) -> Prepared:
     """`extra` goes into the manifest: settings beside those of the config."""
     kind = choose(config.engine, config.model_args)
+    check_device(kind, config.device)
     if config.no_base and not config.adapter:
         raise UsageError("--no-base without --adapter leaves nothing to run")
     listener.stage(f"finding {', '.join(config.tasks)}")

@@ -211,3 +211,14 @@ def test_answers_are_kept_where_the_journal_is_said_to_be(
     (second,) = corridor(journal=str(shared), output_path=str(tmp_path / "b"))
     assert not list(tmp_path.glob("*/.journal"))
     assert first.results["tokens"]["prompt"] > second.results["tokens"]["prompt"] == 0
+
+
+@pytest.mark.parametrize("device", ["gpu0", "cuda:99"])
+def test_a_device_that_is_not_there_is_refused_also_where_all_answers_are_kept(
+    tiny_model: Path, tmp_path: Path, device: str
+) -> None:
+    asked = {"model": str(tiny_model), "tasks": "mini_knowledge", "limit": 2, "output_path": tmp_path, "engine": "hf"}
+    [outcome] = run(RunConfig.build(**asked, device="cpu"), Progress(), report)
+    assert outcome.exit_code == 0
+    with pytest.raises(UsageError, match=device):
+        run(RunConfig.build(**asked, device=device), Progress(), report)

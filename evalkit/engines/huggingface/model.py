@@ -13,6 +13,7 @@ import torch
 from transformers import AutoModelForCausalLM
 from transformers.cache_utils import Cache
 
+from evalkit.engines.huggingface.device import find_device
 from evalkit.engines.huggingface.options import Options
 from evalkit.errors import CheckpointError, EngineError, UsageError
 from evalkit.models.checkpoint import Checkpoint
@@ -64,7 +65,7 @@ class Model:
                 f"{spec.typed} brings Python code of its own, which is not run unasked: read it, then add "
                 "--model-args trust_remote_code=True"
             )
-        device = _device(options)
+        device = find_device(options.device)
         net = _load_net(spec, checkpoint, options, device)
         net.eval()
         model = cls(
@@ -187,19 +188,6 @@ def one_line(error: BaseException) -> str:
 
 
 # ── loading ──────────────────────────────────────────────────────────────────
-
-
-def _device(options: Options) -> torch.device:
-    asked = options.device
-    try:
-        device = torch.device(asked or ("cuda" if torch.cuda.is_available() else "cpu"))
-    except RuntimeError:
-        raise UsageError(f"no device {asked!r}: type device=cpu, device=cuda or device=cuda:1") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise UsageError(f"device={asked} was asked for, and PyTorch sees no GPU here; leave it out to use the CPU")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise UsageError(f"device={asked} was asked for, and there are {torch.cuda.device_count()} GPUs")
-    return device
 
 
 def _load_net(spec: ModelSpec, checkpoint: Checkpoint, options: Options, device: torch.device) -> Any:

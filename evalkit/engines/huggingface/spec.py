@@ -37,6 +37,12 @@ def _start(model: ModelSpec, tokenizer: Any, adapters: Sequence[Adapter], settin
     return load(model, tokenizer, adapters, batch_size=settings.batch_size, device=settings.device)
 
 
+def _check_device(device: str) -> None:
+    from evalkit.engines.huggingface.device import find_device
+
+    find_device(device)
+
+
 SPEC = EngineSpec(
     name="hf",
     title="transformers",
@@ -49,6 +55,7 @@ SPEC = EngineSpec(
     distributions=("torch", "transformers", "tokenizers", "peft"),
     pace_arguments=_PACE,
     device="taken",
+    check_device=_check_device,
     lm_eval_names=("hf", "huggingface", "hf-auto"),
     priority=20,
     suits=lambda: is_installed("torch"),
