@@ -44,7 +44,7 @@ def _kind_of(name: str) -> tuple[FileKind, str, Path] | None:
         if colon and f"{prefix}:" in kind.prefixes:
             return kind, f"{prefix}:", Path(rest).expanduser()
     for kind in kinds():
-        if name.lower().endswith(kind.suffixes):
+        if name.lower().endswith(kind.suffixes) and not meant_by(name):
             return kind, "", Path(name).expanduser()
     return None
 
