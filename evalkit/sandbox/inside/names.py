@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import builtins
 import functools
-import re
 import sys
 import types
 from typing import Any
@@ -51,7 +50,7 @@ class TestNames(dict[str, Any]):
     def _from_library(self, name: str, value: Any) -> tuple[bool, Any]:
         """Whether the tests get Python's own object by this name, and the object."""
         if name in sys.stdlib_module_names:
-            attributes = _attributes_used(self._tests, name)
+            attributes = _attributes_used(self._tests).get(name, frozenset())
             module = _imported(name) if attributes else None
             if module is not None and all(hasattr(module, attribute) for attribute in attributes):
                 return True, module
@@ -71,7 +70,7 @@ class TestNames(dict[str, Any]):
         if name == self._entry_point:
             return False
         others = self._entry_point is not None or any(other not in _math() for other in _free_names(self._tests))
-        return others and (name in _MEASURES or re.search(rf"\bassert\s+(not\s+)?{name}\s*\(", self._tests) is None)
+        return others and (name in _MEASURES or name not in _judged_names(self._tests))
 
 
 def looks_like_a_class(name: str) -> bool:
@@ -92,12 +91,17 @@ def _math() -> dict[str, Any]:
 
 
 @functools.lru_cache(maxsize=64)
-def _attributes_used(tests: str, name: str) -> frozenset[str]:
-    """What the tests use of `name.`; nothing where they call it or use it as a value as well."""
-    uses = re.findall(rf"(?<![\w.'\"]){name}\b\s*(\.\s*\w+)?", tests)
-    if not all(uses):
-        return frozenset()
-    return frozenset(use.lstrip(". \t\n") for use in uses)
+def _attributes_used(tests: str) -> dict[str, frozenset[str]]:
+    """For each name that the tests only use as `name.attribute`, those attributes."""
+    used: dict[str, set[str]] = {}
+    on_attributes: set[int] = set()
+    tree = ast.parse(tests)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            used.setdefault(node.value.id, set()).add(node.attr)
+            on_attributes.add(id(node.value))
+    otherwise = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and id(n) not in on_attributes}
+    return {name: frozenset(attributes) for name, attributes in used.items() if name not in otherwise}
 
 
 @functools.lru_cache(maxsize=64)
@@ -114,3 +118,16 @@ def _free_names(tests: str) -> frozenset[str]:
         elif isinstance(node, ast.alias):
             bound.add((node.asname or node.name).partition(".")[0])
     return frozenset(node.id for node in names) - bound - sys.stdlib_module_names
+
+
+@functools.lru_cache(maxsize=64)
+def _judged_names(tests: str) -> frozenset[str]:
+    """The functions whose results the tests assert about directly: `f` in `assert f(1)` and `assert not f(1) == 2`."""
+    names = set()
+    for node in ast.walk(ast.parse(tests)):
+        if isinstance(node, ast.Assert):
+            asserted = node.test.operand if isinstance(node.test, ast.UnaryOp) else node.test
+            asserted = asserted.left if isinstance(asserted, ast.Compare) else asserted
+            if isinstance(asserted, ast.Call) and isinstance(asserted.func, ast.Name):
+                names.add(asserted.func.id)
+    return frozenset(names)

@@ -8,14 +8,15 @@ answer, or to differ from each by 0.0.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from .peer import Peer, Proxy
 
 __all__ = ["Arithmetic", "Remote", "TesterPeer", "mark_class"]
 
-_CONVERSIONS = frozenset(("bool", "float", "hash", "index", "int", "len", "repr", "str"))
-"""Operations that change nothing in the candidate, so that asking twice in a row must give the same answer."""
+_LOOKS = frozenset(("bool", "float", "hash", "index", "int", "item", "len", "repr", "str"))
+"""Operations that only look at an object, so that what it is as a plain value stays the same between them."""
 _LOOKUPS = frozenset(("get", "name"))
 
 
@@ -29,7 +30,7 @@ class TesterPeer(Peer):
     """Counts the operations so far that may have changed an object of the candidate's."""
 
     def ask(self, operation: str, *arguments: Any, **named: Any) -> Any:
-        if operation not in _CONVERSIONS:
+        if operation not in _LOOKS:
             self.changes += 1
         try:
             value = super().ask(operation, *arguments, **named)
@@ -91,7 +92,13 @@ class Remote(Proxy):
         _ask(self, "del", name)
 
     def __iter__(self) -> Any:
-        return _ask(self, "iter")
+        items = _ask(self, "iter")
+        if items is self or _from_class(self):
+            return items
+        try:
+            return _as_many_as(len(self), items)
+        except (TypeError, ValueError):  # it has no length, as an iterator has none
+            return items
 
     def __next__(self) -> Any:
         return _ask(self, "next")
@@ -187,12 +194,28 @@ def mark_class(value: Any) -> None:
         object.__setattr__(value, "_is_class", True)
 
 
+def _as_many_as(length: int, items: Any) -> Iterator[Any]:
+    """The items, and an error where there are not as many as the object says. A test may have compared its length, and
+    then compare item by item for as long as there are any."""
+    count = 0
+    for item in items:
+        count += 1
+        yield item
+    if count != length:
+        raise RuntimeError(f"an object of the program has length {length} and {count} items")
+
+
 def _from_class(value: Any) -> bool:
     return isinstance(value, Remote) and object.__getattribute__(value, "_from_class") is True
 
 
 def _converted(target: Remote, operation: str) -> Any:
-    """The object as a plain value: the same one again until something is done that may change it."""
+    """The object as a plain value: the same one again until something is done that may change it.
+
+    An instance that the tests made themselves is asked each time: its class is what they test.
+    """
+    if _from_class(target):
+        return _ask(target, operation)
     answers: dict[str, tuple[int, Any]] | None = object.__getattribute__(target, "_answers")
     if answers is None:
         answers = {}

@@ -151,7 +151,7 @@ class Worker:
             return "gone", ""
         status = self._end_tester()
         if os.WIFSIGNALED(status):
-            return "killed", f"the tests' process was killed by {signal.Signals(os.WTERMSIG(status)).name}"
+            return "killed", f"the tests' process was killed by {_signal_name(os.WTERMSIG(status))}"
         if os.WEXITSTATUS(status) == tester.CRASHED:
             return "killed", "the tests' process could not go on"
         return "lost", f"the tester ended with status {os.WEXITSTATUS(status)}"
@@ -164,7 +164,7 @@ class Worker:
             if pid:
                 self._candidate = 0
                 if os.WIFSIGNALED(status):
-                    return f"killed by {signal.Signals(os.WTERMSIG(status)).name}"
+                    return f"killed by {_signal_name(os.WTERMSIG(status))}"
                 return f"the program ended with status {os.WEXITSTATUS(status)}"
             time.sleep(0.0005)
         return "the program hung up"
@@ -196,3 +196,11 @@ class Worker:
             self._link.close()
             self._link = None
         return status
+
+
+def _signal_name(number: int) -> str:
+    """The signal's name, or its number: most of the real-time signals have no name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
