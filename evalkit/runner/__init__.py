@@ -14,6 +14,7 @@ Beside them: early_gate and rounds (--against), recorded (evalkit score), judgin
 from evalkit.runner.early_gate import EarlyGate
 from evalkit.runner.listener import Listener
 from evalkit.runner.pipeline import run
+from evalkit.runner.preparing import LoadedModel
 from evalkit.runner.writing import Outcome
 
-__all__ = ["EarlyGate", "Listener", "Outcome", "run"]
+__all__ = ["EarlyGate", "Listener", "LoadedModel", "Outcome", "run"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from evalkit.config import RunConfig
@@ -87,16 +87,13 @@ def answer(
         anything = loop.next_batch()
         check_space(config.output_path, _space(prepared, loop.unknown))
         engine: Engine | None = None
+        before = Usage()
         error: EvalkitError | None = None
         if anything:
-            with clock("load"):
-                listener.stage(f"loading {prepared.model.spec.typed} ({prepared.kind.name})")
-                engine = start(
-                    prepared.kind, prepared.model.spec, prepared.tokenizer, prepared.adapters, settings_of(config)
-                )
-                stack.callback(engine.close)
+            engine = prepared.engine or _start(prepared, config, stack, listener, clock)
+            before = Usage() if prepared.engine is None else replace(engine.usage)
             listener.known()
-            error = _ask(engine, loop, stop, listener, clock)
+            error = _ask(engine, before, loop, stop, listener, clock)
         journal.flush()
         if stop.now:
             stop.raise_if_requested()
@@ -111,7 +108,7 @@ def answer(
             grading,
             loop.generated,
             loop.unique,
-            usage=None if engine is None else engine.usage,
+            usage=None if engine is None else _since(before, engine.usage),
             engine=None if engine is None else engine.description,
             sandbox=None if sandbox is None else sandbox.describe(),
             first_failure=requests.ledger.first_failure,
@@ -120,13 +117,34 @@ def answer(
         )
 
 
-def _ask(engine: Engine, loop: AnswerLoop, stop: Stop, listener: Listener, clock: Clock) -> EvalkitError | None:
+def _start(prepared: Prepared, config: RunConfig, stack: ExitStack, listener: Listener, clock: Clock) -> Engine:
+    with clock("load"):
+        listener.stage(f"loading {prepared.model.spec.typed} ({prepared.kind.name})")
+        engine = start(prepared.kind, prepared.model.spec, prepared.tokenizer, prepared.adapters, settings_of(config))
+        stack.callback(engine.close)
+    return engine
+
+
+def _since(before: Usage, now: Usage) -> Usage:
+    """What this pass used: an engine that was there before has counted other passes too."""
+    return Usage(
+        now.prompt - before.prompt,
+        now.computed - before.computed,
+        now.cached - before.cached,
+        now.generated - before.generated,
+    )
+
+
+def _ask(
+    engine: Engine, before: Usage, loop: AnswerLoop, stop: Stop, listener: Listener, clock: Clock
+) -> EvalkitError | None:
     """Run the engine over the loop's work. Returns what stopped it before the end."""
     try:
         with clock("inference"):
             for answer in engine.run(loop.work()):
                 loop.take(answer)
-                listener.tokens(engine.usage.prompt + engine.usage.generated)
+                used = _since(before, engine.usage)
+                listener.tokens(used.prompt + used.generated)
                 if stop.now:
                     break
     except (EngineError, OutputError) as error:

@@ -16,7 +16,7 @@ from evalkit.runner.clock import Clock
 from evalkit.runner.early_gate import EarlyGate, trials
 from evalkit.runner.listener import Listener
 from evalkit.runner.merging import passes
-from evalkit.runner.preparing import Prepared, Variant, prepare
+from evalkit.runner.preparing import LoadedModel, Prepared, Variant, prepare
 from evalkit.runner.rounds import EXIT_OF, Rounds
 from evalkit.runner.writing import Outcome, Reporter, write
 
@@ -26,32 +26,45 @@ _HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{20,}\b")
 """A hash in a message is shortened: one only has to see that two are not the same."""
 
 
-def run(config: RunConfig, listener: Listener, report: Reporter, early: EarlyGate | None = None) -> list[Outcome]:
+def run(
+    config: RunConfig,
+    listener: Listener,
+    report: Reporter,
+    early: EarlyGate | None = None,
+    loaded: LoadedModel | None = None,
+) -> list[Outcome]:
     """Run every model asked for, one after the other, its adapters in one pass with it.
 
     Nothing is printed and no process ends: what there is to say goes to `listener`, what came out is returned, and
     what is wrong is raised. Signals are handled while answers are awaited, and only in the main thread. `early`: judge
-    each run while it runs, and stop where the verdict is sure.
+    each run while it runs, and stop where the verdict is sure. `loaded`: the one model of the config is in memory
+    already, and the config holds only its name.
     """
     results.check_writable(config.output_path)
     run_id = results.check_name(config.name) if config.name is not None else results.new_run_id()
     outcomes: list[Outcome] = []
     for typed in config.model:
         own_id = run_id if len(config.model) == 1 else results.member_id(run_id, typed)
-        outcomes += _run_model(config, typed, own_id, listener, report, early)
+        outcomes += _run_model(config, typed, own_id, listener, report, early, loaded)
         if _interrupted(outcomes):
             break
     return outcomes
 
 
 def _run_model(
-    config: RunConfig, typed: str, run_id: str, listener: Listener, report: Reporter, early: EarlyGate | None
+    config: RunConfig,
+    typed: str,
+    run_id: str,
+    listener: Listener,
+    report: Reporter,
+    early: EarlyGate | None,
+    loaded: LoadedModel | None,
 ) -> list[Outcome]:
     """The base and its adapters: one pass as a rule, more where the engine cannot serve an adapter."""
     clock = Clock()
     settings = {} if early is None else {"against": early.settings(config.seed.random)}
     with clock("build"):
-        prepared = prepare(config, typed, run_id, listener, settings)
+        prepared = prepare(config, typed, run_id, listener, settings, loaded)
     finished = [_finished(config, variant, listener) for variant in prepared.variants]
     if all(finished):
         return [outcome for outcome in finished if outcome is not None]

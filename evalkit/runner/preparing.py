@@ -1,4 +1,4 @@
-"""From what was typed to documents with prompts: everything that can be wrong is found here, before a model loads."""
+"""Stage 1, prepare: from what was typed to documents with prompts. Errors are found here, before a model loads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from evalkit import results
 from evalkit.config import RunConfig
-from evalkit.engines.base import EngineModel, EngineTokenizer
+from evalkit.engines.base import Engine, EngineModel, EngineTokenizer
 from evalkit.engines.spec import EngineSpec, check_device, choose
 from evalkit.errors import RunFolderError, UsageError
 from evalkit.models.found import find_adapters
@@ -19,7 +19,17 @@ from evalkit.runner.manifest import draw_up
 from evalkit.tokens import ChatTemplate
 from evalkit.types import Adapter
 
-__all__ = ["Prepared", "Variant", "load_suite", "prepare"]
+__all__ = ["LoadedModel", "Prepared", "Variant", "load_suite", "prepare"]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model that is in memory already. Who loaded it closes its engine."""
+
+    kind: EngineSpec
+    model: EngineModel
+    tokenizer: EngineTokenizer
+    engine: Engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +51,16 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
+    """A pass: what one engine is to be asked."""
+
     kind: EngineSpec
     suite: Suite
     model: EngineModel
     tokenizer: EngineTokenizer
     documents: Mapping[str, tuple[Task, Sequence[Document]]]
     variants: Sequence[Variant]
+    engine: Engine | None = None
+    """The engine, where the model is in memory already; else it is started when something has to be asked."""
 
     @property
     def adapters(self) -> list[Adapter]:
@@ -55,18 +69,29 @@ class Prepared:
 
 
 def prepare(
-    config: RunConfig, typed: str, run_id: str, listener: Listener, extra: Mapping[str, Any] | None = None
+    config: RunConfig,
+    typed: str,
+    run_id: str,
+    listener: Listener,
+    extra: Mapping[str, Any] | None = None,
+    loaded: LoadedModel | None = None,
 ) -> Prepared:
-    """`extra` goes into the manifest: settings beside those of the config."""
-    kind = choose(config.engine, config.model_args)
-    check_device(kind, config.device)
+    """`extra` goes into the manifest: settings beside those of the config. `loaded`: the model, in memory already."""
+    if loaded is not None and config.adapter:
+        raise UsageError("--adapter goes with a model that evalkit loads: give the model's folder, not the model")
+    kind = choose(config.engine, config.model_args) if loaded is None else loaded.kind
+    if loaded is None:
+        check_device(kind, config.device)
     if config.no_base and not config.adapter:
         raise UsageError("--no-base without --adapter leaves nothing to run")
     listener.stage(f"finding {', '.join(config.tasks)}")
     suite = load_suite(config, listener)
     listener.stage(f"reading {typed}")
-    model = kind.find_model(typed, config.model_args, config.trust_remote_code)
-    tokenizer = kind.load_tokenizer(model)
+    if loaded is None:
+        model = kind.find_model(typed, config.model_args, config.trust_remote_code)
+        tokenizer = kind.load_tokenizer(model)
+    else:
+        model, tokenizer = loaded.model, loaded.tokenizer
     adapters = find_adapters(config.adapter, model.spec.source)
     chat = tokenizer.chat(config.apply_chat_template) if config.apply_chat_template else None
     _warn(config, typed, model, chat, listener)
@@ -79,7 +104,8 @@ def prepare(
         variants.append(
             Variant(adapter, results.model_slug(typed, adapter.name if adapter else None), own_id, manifest)
         )
-    return Prepared(kind, suite, model, tokenizer, documents, _resume(config, variants))
+    engine = None if loaded is None else loaded.engine
+    return Prepared(kind, suite, model, tokenizer, documents, _resume(config, variants), engine)
 
 
 def load_suite(config: RunConfig, listener: Listener) -> Suite:

@@ -7,12 +7,15 @@ import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from evalkit.config import RunConfig
+from evalkit.engines.spec import EngineSettings, find_spec
+from evalkit.errors import UsageError
 from evalkit.reporting.run_view import report
-from evalkit.runner import Outcome, run
+from evalkit.runner import LoadedModel, Outcome, run
 from tests.helpers.listening import Heard
 
 
@@ -63,3 +66,24 @@ def test_two_runs_at_once_in_two_threads(corridor: Callable[..., list[Outcome]])
     for thread in threads:
         thread.join()
     assert ended["one"][0].results["tasks"] == ended["two"][0].results["tasks"]
+
+
+def test_a_model_in_memory_is_asked_again_and_again_and_left_open(tiny_model: Path, tmp_path: Path) -> None:
+    spec = find_spec("hf")
+    model = spec.find_model(str(tiny_model), {}, False)
+    tokenizer = spec.load_tokenizer(model)
+    engine = spec.start(model.spec, tokenizer, (), EngineSettings(device="cpu"))
+    loaded = LoadedModel(spec, model, tokenizer, engine)
+
+    def go(name: str, **asked: Any) -> Outcome:
+        flags = {"model": "mine", "tasks": "mini_knowledge", "limit": 3, "output_path": tmp_path, "name": name}
+        [outcome] = run(RunConfig.build(**{**flags, **asked}), Heard(), report, loaded=loaded)
+        return outcome
+
+    first, second = go("first", fresh=True), go("second", fresh=True)
+    assert first.results["tasks"] == second.results["tasks"]
+    assert first.results["tokens"]["prompt"] == second.results["tokens"]["prompt"] > 0
+    assert first.path.parent.name == "mine"
+    with pytest.raises(UsageError, match="--adapter"):
+        go("third", adapter="x=somewhere")
+    engine.close()
