@@ -17,8 +17,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from evalkit.api.arenas import arena
     from evalkit.api.comparisons import compare
+    from evalkit.api.evaluation import evaluate
+    from evalkit.api.judgments import judge
     from evalkit.api.leaderboards import leaderboard
     from evalkit.api.overlaps import overlap
+    from evalkit.api.recorded import score
     from evalkit.api.reports import report
     from evalkit.api.runs import Run, load
     from evalkit.api.synthesis import synth_replay
@@ -32,11 +35,14 @@ __all__ = [
     "__version__",
     "arena",
     "compare",
+    "evaluate",
     "gate",
+    "judge",
     "leaderboard",
     "load",
     "overlap",
     "report",
+    "score",
     "synth_replay",
 ]
 
@@ -45,12 +51,15 @@ _HOMES = {
     "Run": "evalkit.api.runs",
     "arena": "evalkit.api.arenas",
     "compare": "evalkit.api.comparisons",
+    "evaluate": "evalkit.api.evaluation",
     "gate": "evalkit.api.verdicts",
+    "judge": "evalkit.api.judgments",
     "leaderboard": "evalkit.api.leaderboards",
     "load": "evalkit.api.runs",
     "overlap": "evalkit.api.overlaps",
     "report": "evalkit.api.reports",
     "synth_replay": "evalkit.api.synthesis",
+    "score": "evalkit.api.recorded",
 }
 
 

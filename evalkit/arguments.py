@@ -53,11 +53,13 @@ class Argument:
     name: str
     flag: Flag
     default: Any
+    required: bool = False
 
     @property
     def help(self) -> str:
         text = self.flag.help if isinstance(self.flag.help, str) else self.flag.help()
-        return text + (f"  [default: {self.shown_default}]" if self.shown_default else "")
+        note = "required" if self.required else self.shown_default and f"default: {self.shown_default}"
+        return text + (f"  [{note}]" if note else "")
 
     @property
     def shown_default(self) -> str | None:
@@ -80,7 +82,7 @@ def definition(cls: type[Any]) -> tuple[Argument, ...]:
     """The arguments that a record of `@arguments` defines, in order."""
     hints = get_type_hints(cls, include_extras=True)
     return tuple(
-        Argument(field.name, flag, _default(field))
+        Argument(field.name, flag, *_default(field))
         for field in dataclasses.fields(cls)
         if (flag := _flag(hints[field.name])) is not None
     )
@@ -105,7 +107,7 @@ def flag_name(name: str) -> str:
 
 def split_list(value: Any) -> tuple[str, ...]:
     """`a,b`, several of them, or a list: the names in order, repeats dropped."""
-    parts = [value] if isinstance(value, str) else list(value or ())
+    parts = [value] if isinstance(value, str | Path) else list(value or ())
     names = [name.strip() for part in parts for name in str(part).split(",")]
     return tuple(dict.fromkeys(name for name in names if name))
 
@@ -165,8 +167,10 @@ def _metadata(hint: Any) -> Iterator[Any]:
             yield from inner.__metadata__
 
 
-def _default(field: Any) -> Any:
+def _default(field: Any) -> tuple[Any, bool]:
+    """The default, and whether there is none."""
     if field.default_factory is not dataclasses.MISSING:
-        made = field.default_factory()
-        return None if made is dataclasses.MISSING else made
-    return None if field.default is dataclasses.MISSING else field.default
+        return field.default_factory(), False
+    if field.default is not dataclasses.MISSING:
+        return field.default, False
+    return None, True

@@ -7,7 +7,7 @@ and that the file.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -16,21 +16,22 @@ from pydantic import BeforeValidator, Field, InstanceOf
 from evalkit.arguments import Flag, Folder, Names, arguments, checked, split_list
 from evalkit.engines.spec import AUTO, EngineSpec, check_name, engine_names, startable
 from evalkit.errors import ConfigError, UsageError, nearest
+from evalkit.parsing import (
+    Seeds,
+    parse_adapters,
+    parse_batch_size,
+    parse_boolean,
+    parse_limit,
+    parse_pairs,
+    parse_seeds,
+    parse_template,
+    split_tasks,
+)
 from evalkit.yamlfile import read_yaml
 
-__all__ = ["RunConfig", "Seeds", "parse_adapter", "parse_limit", "parse_pairs", "parse_seeds", "read_file"]
+__all__ = ["TIERS", "Pairs", "RunConfig", "read_file"]
 
 TIERS = ("auto", "namespaces", "landlock", "unsafe-none")
-
-
-@dataclass(frozen=True, slots=True)
-class Seeds:
-    """lm-eval's four, in its order, with its defaults."""
-
-    random: int = 0
-    numpy: int = 1234
-    torch: int = 1234
-    fewshot: int = 1234
 
 
 def _engine_help() -> str:
@@ -70,17 +71,17 @@ class RunConfig:
             "Engine arguments: dtype=bfloat16, revision=…, max_model_len=…", metavar="K=V,…", short=("-a",), many=True
         ),
     ] = field(default_factory=dict)
-    engine: Annotated[str, Flag(lambda: _engine_help(), metavar="ENGINE")] = AUTO
+    engine: Annotated[str, Flag(_engine_help, metavar="ENGINE")] = AUTO
     adapter: Annotated[
         tuple[tuple[str, str], ...],
-        BeforeValidator(lambda value: parse_adapters(value)),
+        BeforeValidator(parse_adapters),
         Flag("A LoRA adapter; repeat for several. The base runs too.", metavar="[NAME=]PATH", many=True),
     ] = ()
     no_base: Annotated[bool, Flag("Leave the base out; run its adapters only.", switch=True)] = False
-    device: Annotated[str | None, Flag(lambda: _device_help(), metavar="DEVICE")] = None
+    device: Annotated[str | None, Flag(_device_help, metavar="DEVICE")] = None
     batch_size: Annotated[
         str,
-        BeforeValidator(lambda value: parse_batch_size(value)),
+        BeforeValidator(parse_batch_size),
         Flag("auto, or at most N at once.", metavar="N", short=("-b",)),
     ] = "auto"
     trust_remote_code: Annotated[
@@ -88,7 +89,7 @@ class RunConfig:
     ] = False
     tasks: Annotated[
         tuple[str, ...],
-        BeforeValidator(lambda value: split_tasks(value)),
+        BeforeValidator(split_tasks),
         Flag(
             "Tasks, groups, globs (evalkit tasks list), qa.csv or alpaca:FILE.", metavar="A,B", short=("-t",), many=True
         ),
@@ -105,7 +106,7 @@ class RunConfig:
     ] = None
     limit: Annotated[
         float | None,
-        BeforeValidator(lambda value: parse_limit(value)),
+        BeforeValidator(parse_limit),
         Flag(
             "Only the first N documents of each task, or a share below 1. Stamped LIMITED.",
             metavar="N",
@@ -114,7 +115,7 @@ class RunConfig:
     ] = None
     apply_chat_template: Annotated[
         bool | str,
-        BeforeValidator(lambda value: _boolean_or_name(value)),
+        BeforeValidator(parse_template),
         Flag("Render prompts with the model's chat template.", metavar="[NAME]", alone="true"),
     ] = False
     fewshot_as_multiturn: Annotated[
@@ -130,7 +131,7 @@ class RunConfig:
     repeats: Annotated[int | None, Field(ge=1), Flag("Samples of each prompt, for pass@k.", metavar="N")] = None
     seed: Annotated[
         InstanceOf[Seeds],
-        BeforeValidator(lambda value: parse_seeds(value)),
+        BeforeValidator(parse_seeds),
         Flag("One seed, or lm-eval's four.", metavar="N[,N,N,N]", default="0,1234,1234,1234"),
     ] = Seeds()
     include_path: Annotated[Names, Flag("A folder of your own tasks in lm-eval's YAML.", metavar="DIR", many=True)] = ()
@@ -178,120 +179,15 @@ class RunConfig:
         models = split_list(asked.get("model"))
         model_args = parse_pairs(asked.get("model_args"), "--model-args")
         models, model_args, engine = _as_lm_eval_types_it(models, model_args, asked.get("engine", AUTO))
-        chat = _boolean_or_name(asked.get("apply_chat_template", False))
+        chat = parse_template(asked.get("apply_chat_template", False))
         multiturn = asked.get("fewshot_as_multiturn")
-        multiturn = bool(chat) if multiturn is None else _boolean(multiturn, "--fewshot-as-multiturn")
+        multiturn = bool(chat) if multiturn is None else parse_boolean(multiturn, "--fewshot-as-multiturn")
         if multiturn and not chat:
             raise UsageError(
                 "--fewshot-as-multiturn needs --apply-chat-template: without a template there are no turns"
             )
         made = {"model": models, "model_args": model_args, "engine": engine, "apply_chat_template": chat}
         return checked(cls, {**asked, **made, "fewshot_as_multiturn": multiturn})
-
-
-_OF_FILES = ("alpaca:", "messages:")
-_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
-
-
-def split_tasks(value: str | Sequence[str]) -> tuple[str, ...]:
-    """As `split_list`; a comma inside the name of a file that exists does not part it."""
-    names: list[str] = []
-    for text in [value] if isinstance(value, str) else [str(part) for part in value]:
-        parts = text.split(",")
-        while parts:
-            count = next((n for n in range(len(parts), 1, -1) if _is_one_file(",".join(parts[:n]))), 1)
-            names.append(",".join(parts[:count]).strip())
-            parts = parts[count:]
-    return tuple(dict.fromkeys(name for name in names if name))
-
-
-def _is_one_file(text: str) -> bool:
-    prefix, colon, path = text.strip().partition(":")
-    if f"{prefix}{colon}" not in _OF_FILES:
-        path = text.strip()
-        if not path.lower().endswith(_TABLES):
-            return False
-    try:
-        return Path(path).expanduser().is_file()
-    except (OSError, ValueError, RuntimeError):
-        return False
-
-
-def parse_pairs(value: str | Sequence[str] | Mapping[str, Any] | None, flag: str) -> dict[str, Any]:
-    """`k=v,k=v` with lm-eval's reading of numbers, true, false and none."""
-    if value is None:
-        return {}
-    if isinstance(value, Mapping):
-        return dict(value)
-    text = value if isinstance(value, str) else ",".join(value)
-    pairs: dict[str, Any] = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        key, equals, raw = part.partition("=")
-        if not equals or not key.strip():
-            raise UsageError(f"{flag} {text}: {part!r} is not of the form key=value")
-        pairs[key.strip()] = _literal(raw)
-    return pairs
-
-
-def parse_limit(value: str | float | None) -> float | None:
-    if value is None:
-        return None
-    try:
-        limit = float(value)
-    except (TypeError, ValueError):
-        raise UsageError(f"--limit {value}: a number of documents, or a share of them between 0 and 1") from None
-    if not limit > 0 or limit == float("inf"):
-        raise UsageError(f"--limit {value}: must be above 0; leave it out to run all documents")
-    if limit > 1 and not limit.is_integer():
-        raise UsageError(f"--limit {value}: above 1 it is a number of documents, and that is a whole number")
-    return limit
-
-
-def parse_batch_size(value: str | int) -> str:
-    text = str(value).strip().lower()
-    if text.partition(":")[0] != "auto" and not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise UsageError(f"--batch-size {value}: auto, or the most rows at once, 1 or more")
-    return text
-
-
-def parse_seeds(value: str | int | Sequence[Any] | Seeds | None) -> Seeds:
-    """One number for all four, or lm-eval's four: random, numpy, torch, few-shot."""
-    if value is None or isinstance(value, Seeds):
-        return value or Seeds()
-    parts = value.split(",") if isinstance(value, str) else [value] if isinstance(value, int) else list(value)
-    try:
-        numbers = [int(part) for part in parts]
-    except (TypeError, ValueError):
-        raise UsageError(f"--seed {value}: whole numbers, as in --seed 7 or --seed 0,1234,1234,1234") from None
-    if len(numbers) == 1:
-        numbers *= 4
-    if len(numbers) not in (3, 4) or min(numbers) < 0:
-        raise UsageError(f"--seed {value}: one number, or four of them (random, numpy, torch, few-shot), none below 0")
-    return Seeds(*numbers)
-
-
-def parse_adapter(text: str) -> tuple[str, str]:
-    """`NAME=PATH`, or a path whose last part is the name."""
-    name, equals, path = text.partition("=")
-    if not equals:
-        name, path = Path(text).expanduser().resolve().name, text
-    if not name or not path:
-        raise UsageError(f"--adapter {text}: give --adapter PATH or --adapter NAME=PATH")
-    return name, path
-
-
-def parse_adapters(value: Any) -> tuple[tuple[str, str], ...]:
-    """`NAME=PATH,PATH`, a list of those or of pairs, or a mapping of names to paths."""
-    if isinstance(value, Mapping):
-        return tuple((str(name), str(path)) for name, path in value.items())
-    parts = [value] if isinstance(value, str | Path) else list(value)
-    pairs: list[tuple[str, str]] = []
-    for part in parts:
-        if isinstance(part, tuple):
-            pairs.append((str(part[0]), str(part[1])))
-        else:
-            pairs += [parse_adapter(text) for text in split_list(str(part))]
-    return tuple(pairs)
 
 
 _MAPPINGS = ("model_args", "gen_kwargs", "judge_args", "adapter")
@@ -342,34 +238,3 @@ def _lm_eval_backend(typed: str) -> EngineSpec | None:
 
 def _named_by_pretrained() -> str:
     return " or ".join(sorted(f"--model {spec.name}" for spec in startable() if spec.name in spec.lm_eval_names))
-
-
-def _literal(raw: str) -> Any:
-    text = raw.strip()
-    if len(text) >= 2 and text[0] == text[-1] and text[0] in "'\"":
-        return text[1:-1]
-    named = {"true": True, "false": False, "none": None}
-    if text.lower() in named:
-        return named[text.lower()]
-    for number in (int, float):
-        try:
-            return number(text)
-        except ValueError:
-            continue
-    return text
-
-
-def _boolean(value: Any, flag: str) -> bool:
-    text = str(value).strip().lower()
-    if text in ("true", "1", "yes", "on"):
-        return True
-    if text in ("false", "0", "no", "off"):
-        return False
-    raise UsageError(f"{flag} {value}: true or false")
-
-
-def _boolean_or_name(value: Any) -> bool | str:
-    try:
-        return _boolean(value, "--apply-chat-template")
-    except UsageError:
-        return str(value)

@@ -31,6 +31,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 __all__ = [
     "AdaptersRefused",
@@ -62,6 +63,9 @@ __all__ = [
 
 class EvalkitError(Exception):
     exit_code = 4
+
+    runs: tuple[Any, ...] = ()
+    """The runs that were written before it, where a function of the Python API could not do all that was asked."""
 
 
 class Regression(EvalkitError):

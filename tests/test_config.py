@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.config import RunConfig, Seeds, parse_limit, parse_pairs, read_file
+from evalkit.config import RunConfig, read_file
 from evalkit.errors import ConfigError, UsageError
+from evalkit.parsing import Seeds, parse_limit, parse_pairs
 
 
 def build(**flags: Any) -> RunConfig:

@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "evalkit"
 
 GROUND = {"errors", "types", "validation", "yamlfile"}
 READS_RESULTS = {"stats", "policy", "results"}
-READING_API = {"arguments", "registry", "models", "comparison", "gating", "ranking", "reporting"}
+READING_API = {"arguments", "parsing", "registry", "models", "comparison", "gating", "ranking", "reporting"}
 ABOVE_REGISTRY = GROUND | {"stats", "config", "policy", "models", "tokens"}
 ARROWS: dict[str, set[str]] = {
     "errors": set(),
@@ -29,7 +29,8 @@ ARROWS: dict[str, set[str]] = {
     "plugins": {"errors"},
     "stats": GROUND,
     "arguments": GROUND,
-    "config": GROUND | {"arguments", "engines"},  # of engines the specs alone: which there are
+    "parsing": GROUND | {"arguments"},
+    "config": GROUND | {"arguments", "parsing", "engines"},  # of engines the specs alone: which there are
     "policy": GROUND,
     "models": GROUND,
     "tokens": GROUND | {"models"},

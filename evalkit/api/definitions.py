@@ -10,9 +10,10 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from evalkit.arguments import Flag, Folder, Names, arguments
-from evalkit.config import Pairs, RunConfig, parse_limit, parse_pairs
+from evalkit.config import Pairs, RunConfig
 from evalkit.engines.spec import judge_forms, startable
 from evalkit.errors import UsageError, nearest
+from evalkit.parsing import parse_limit, parse_pairs
 
 __all__ = [
     "CompareArguments",
@@ -44,6 +45,18 @@ def paid_engines() -> str:
     return " or ".join(spec.name for spec in startable() if spec.costs_money)
 
 
+def _judge_after() -> str:
+    return f"Then judge the answers: {judge_forms()}."
+
+
+def _judges() -> str:
+    return f"{judge_forms()}; several are averaged."
+
+
+def _max_usd() -> str:
+    return f"Stop before this is spent (--engine {paid_engines()})."
+
+
 def _statuses(value: Any) -> tuple[str, ...]:
     names = (value,) if isinstance(value, str) else tuple(str(name) for name in value or ())
     for name in names:
@@ -52,6 +65,14 @@ def _statuses(value: Any) -> tuple[str, ...]:
                 f"--include {name}: no such status{nearest(name, STATUSES)} (one of {', '.join(STATUSES)})"
             )
     return names
+
+
+def _fields(value: Any) -> dict[str, str]:
+    from evalkit.judging.items import parse_fields
+
+    if isinstance(value, Mapping):
+        value = [f"{name}={path}" for name, path in value.items()]
+    return parse_fields((value,) if isinstance(value, str) else tuple(str(part) for part in value))
 
 
 def _paths(value: Any) -> tuple[Path, ...]:
@@ -67,7 +88,7 @@ _JudgeArgs = Annotated[Mapping[str, Any], BeforeValidator(lambda value: parse_pa
 class EvaluateArguments(RunConfig):
     """`evalkit run`: the settings of a run, and what is done with it."""
 
-    judge: Annotated[Names, Flag(lambda: f"Then judge the answers: {judge_forms()}.", metavar="JUDGE", many=True)] = ()
+    judge: Annotated[Names, Flag(_judge_after, metavar="JUDGE", many=True)] = ()
     rubric: Annotated[str | None, Flag("By this rubric (a shipped id, or the path of a file).", metavar="ID")] = None
     judge_args: Annotated[_JudgeArgs, Flag("timeout=60, max_usd=5, price=0.15/0.60 …", metavar="K=V,…", many=True)] = (
         field(default_factory=dict)
@@ -79,7 +100,7 @@ class EvaluateArguments(RunConfig):
     max_usd: Annotated[
         float | None,
         Field(ge=0),
-        Flag(lambda: f"Stop before this is spent (--engine {paid_engines()}).", metavar="USD"),
+        Flag(_max_usd, metavar="USD"),
     ] = None
     dry_run: Annotated[bool, Flag("Only say how many requests, tokens and dollars it would take.", switch=True)] = False
     config: Annotated[
@@ -208,12 +229,12 @@ class JudgeArguments:
 
     rubric: Annotated[str, Flag("A rubric's id, or the path of its file.", metavar="ID")]
     include_path: Annotated[Names, Flag("A folder of your own rubrics.", metavar="DIR", many=True)] = ()
-    judge: Annotated[Names, Flag(lambda: f"{judge_forms()}; several are averaged.", metavar="JUDGE", many=True)]
+    judge: Annotated[Names, Flag(_judges, metavar="JUDGE", many=True)]
     judge_args: Annotated[_JudgeArgs, Flag(_JUDGE_ARGS, metavar="K=V,…", many=True)] = field(default_factory=dict)
     tasks: Annotated[Names, Flag("Only these tasks of the run.", metavar="A,B", short=("-t",), many=True)] = ()
     input: Annotated[
         Pairs,
-        BeforeValidator(lambda value: _fields(value)),
+        BeforeValidator(_fields),
         Flag("Take an input from a field: reference=answer.", metavar="NAME=FIELD", many=True),
     ] = field(default_factory=dict)
     against: Annotated[Any, Flag("The other run of a comparison; else the documents' reference.", metavar="RUN")] = None
@@ -224,13 +245,8 @@ class JudgeArguments:
     max_usd: Annotated[float | None, Field(ge=0), Flag("Stop before this is spent.", metavar="USD")] = None
     dry_run: Annotated[bool, Flag("Only say how many requests, tokens and dollars it would take.", switch=True)] = False
     output_path: Annotated[Folder, _RUNS_FOLDER] = Path("results")
+    journal: Annotated[
+        Folder | None, Flag("Where answers are kept; by default .journal under --output-path.", metavar="DIR")
+    ] = None
     json: Annotated[OutFile, _file("the judged figures")] = None
     quiet: Annotated[bool, _QUIET] = False
-
-
-def _fields(value: Any) -> dict[str, str]:
-    from evalkit.judging.items import parse_fields
-
-    if isinstance(value, Mapping):
-        value = [f"{name}={path}" for name, path in value.items()]
-    return parse_fields((value,) if isinstance(value, str) else tuple(str(part) for part in value))

@@ -57,6 +57,12 @@ class Run:
     def notes(self) -> list[str]:
         return [str(note) for note in self.record.results.get("notes") or ()]
 
+    @property
+    def verdict(self) -> str | None:
+        """pass, regression or cannot_tell of a run that was judged while it ran (`against`); else None."""
+        verdict = (self.record.results.get("early_stopping") or {}).get("verdict")
+        return None if verdict is None else str(verdict)
+
     def figures(self) -> pd.DataFrame:
         """One row for each task or group and metric: value, standard error, 95% interval, number of documents.
 

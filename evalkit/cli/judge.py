@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from evalkit.api.definitions import JudgeArguments
 from evalkit.cli.options import (
     EngineOption,
     VerbGroup,
@@ -15,8 +16,11 @@ from evalkit.cli.options import (
     file_option,
     journal_option,
     output_path_option,
+    to_stdout,
+    verb,
     write_to,
 )
+from evalkit.cli.run import conclude
 
 __all__ = ["command"]
 
@@ -60,36 +64,13 @@ _judge_options = _all_of(
     click.option("--judge", cls=EngineOption, multiple=True, required=True, metavar="JUDGE", help=_judge_help),
     _judge_args,
 )
-_item_options = _all_of(
-    click.option("--tasks", "-t", multiple=True, metavar="A,B", help="Only these tasks of the run."),
-    click.option(
-        "--input",
-        "inputs",
-        multiple=True,
-        metavar="NAME=FIELD",
-        help="Take an input from a field: reference=answer.",
-    ),
-    click.option("--against", metavar="RUN", help="The other run of a comparison; else the documents' reference."),
-    click.option(
-        "--reference", type=_FILE, metavar="FILE", help="The other answers from a file: rows of instruction and output."
-    ),
-    click.option("--limit", "-L", type=click.IntRange(min=1), metavar="N", help="Only the first N answers."),
-)
+
+_RUN_ONLY = ("max_usd", "dry_run")
 
 
-@command.command("run")
+@verb("run", JudgeArguments, group=command)
 @click.argument("run", metavar="RUN")
-@_rubric_options
-@_judge_options
-@_item_options
-@click.option("--max-usd", type=click.FloatRange(min=0), metavar="USD", help="Stop before this is spent.")
-@click.option("--dry-run", is_flag=True, help="Only say how many requests, tokens and dollars it would take.")
-@output_path_option
-@journal_option
-@file_option("json", "the judged figures")
-@click.option("--quiet", "-q", is_flag=True, help="No progress, only the result.")
-@debug_option
-def run_command(**flags: Any) -> None:
+def run_command(given: dict[str, Any], run: str) -> None:
     """Judge the answers of RUN and put the figures beside its others.
 
     \b
@@ -97,94 +78,21 @@ def run_command(**flags: Any) -> None:
     evalkit judge run RUN --rubric pairwise --against OTHER --judge vllm:./judge-model
     evalkit judge run RUN --rubric pairwise --reference gpt4_outputs.json --judge openai:gpt-4o
     """
-    _run(ask=True, **flags)
+    _judge(run, given, replay=False)
 
 
-@command.command("replay")
+@verb("replay", JudgeArguments, group=command, without=_RUN_ONLY)
 @click.argument("run", metavar="RUN")
-@_rubric_options
-@_judge_options
-@_item_options
-@output_path_option
-@journal_option
-@file_option("json", "the judged figures")
-@click.option("--quiet", "-q", is_flag=True, help="No progress, only the result.")
-@debug_option
-def replay_command(**flags: Any) -> None:
+def replay_command(given: dict[str, Any], run: str) -> None:
     """Judge again from the answers that are kept, and call nobody."""
-    _run(ask=False, max_usd=None, dry_run=False, **flags)
+    _judge(run, given, replay=True)
 
 
-def _run(
-    *,
-    run: str,
-    rubric: str,
-    include_path: tuple[str, ...],
-    judge: tuple[str, ...],
-    judge_args: tuple[str, ...],
-    tasks: tuple[str, ...],
-    inputs: tuple[str, ...],
-    against: str | None,
-    reference: Path | None,
-    limit: int | None,
-    max_usd: float | None,
-    dry_run: bool,
-    output_path: Path,
-    journal: Path | None,
-    json: str | None,
-    quiet: bool,
-    ask: bool,
-) -> None:
-    from evalkit.arguments import split_list
-    from evalkit.cli.runs import find_run
-    from evalkit.config import parse_pairs
-    from evalkit.judging.items import parse_fields
-    from evalkit.judging.rubric import find_rubric
-    from evalkit.reporting.judge_view import as_json, show_estimate, show_judged
-    from evalkit.reporting.progress import Progress
-    from evalkit.reporting.run_view import report
-    from evalkit.runner.judge_cost import estimate
-    from evalkit.runner.judges import parse_judge
-    from evalkit.runner.judging import JudgeRequest, judge_run, prepare_items
+def _judge(run: str, given: dict[str, Any], *, replay: bool) -> None:
+    import evalkit as ek
 
-    found = find_run(run, output_path)
-    if found.imported_from:
-        raise click.UsageError(f"{run} is a run of {found.imported_from}; judgments are written into runs of evalkit")
-    chosen = find_rubric(rubric, include_path)
-    if against is not None and reference is not None:
-        raise click.UsageError("--against and --reference both name the other answers: give one")
-    if reference is not None and chosen.kind != "pairwise":
-        raise click.UsageError(
-            f"--reference is for comparisons, and rubric {chosen.id} rates single answers: try pairwise"
-        )
-    arguments = parse_pairs(judge_args, "--judge-args") | ({} if max_usd is None else {"max_usd": max_usd})
-    request = JudgeRequest(
-        rubric=chosen,
-        judges=[parse_judge(typed) for typed in split_list(judge)],
-        output_path=output_path,
-        journal=journal,
-        arguments=arguments,
-        tasks=split_list(tasks),
-        fields=parse_fields(inputs),
-        against=None if against is None else find_run(against, output_path),
-        reference=reference,
-        ask=ask,
-        limit=limit,
-        report=report,
-    )
-    if dry_run:
-        cost = estimate(request.rubric, request.judges, prepare_items(found, request), arguments.get("price"))
-        write_to(json, as_json(cost))
-        if json != "-":
-            show_estimate(cost)
-        return
-    with Progress.open(quiet=quiet) as progress:
-        written, judged = judge_run(found, request, progress)
-    figures = {"tasks": dict(written.tasks), "groups": dict(written.groups)}
-    write_to(json, as_json({"run": written.run_id, "coverage": judged.coverage, **figures}))
-    if json != "-":
-        show_judged(written, request.rubric.id, judged)
-    judged.check()
+    quiet = given.pop("quiet", False)
+    conclude(lambda: ek.judge(run, **given, progress=not quiet, replay=replay), stdout=to_stdout(given))
 
 
 @command.command("steps")
@@ -204,10 +112,10 @@ def steps_command(
     journal: Path | None,
 ) -> None:
     """Draft evaluation steps for a rubric. Read them, mend them, and commit them into its file."""
-    from evalkit.config import parse_pairs
     from evalkit.journal import Journal
     from evalkit.judging.rubric import find_rubric
     from evalkit.judging.steps import as_yaml, draft_steps
+    from evalkit.parsing import parse_pairs
     from evalkit.runner.judges import open_judge, parse_judge
 
     found = find_rubric(rubric, include_path)
@@ -308,8 +216,8 @@ def audit_command(
     json: str | None,
 ) -> None:
     """Measure a judge: order, length, repeatability, its own family, constant outputs, injection attempts."""
-    from evalkit.config import parse_pairs
     from evalkit.judging.rubric import find_rubric
+    from evalkit.parsing import parse_pairs
     from evalkit.reporting.judge_view import as_json, show_audit
     from evalkit.runner.auditing import audit_files, audit_live
     from evalkit.runner.judges import parse_judge

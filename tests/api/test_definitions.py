@@ -22,12 +22,19 @@ from evalkit.errors import EvalkitError
 VERBS: dict[str, tuple[str, type[Any]]] = {
     "compare": ("compare", definitions.CompareArguments),
     "gate": ("gate", definitions.GateArguments),
+    "judge run": ("judge", definitions.JudgeArguments),
     "leaderboard": ("leaderboard", definitions.LeaderboardArguments),
     "report": ("report", definitions.ReportArguments),
+    "run": ("evaluate", definitions.EvaluateArguments),
+    "score": ("score", definitions.ScoreArguments),
     "arena": ("arena", data_definitions.ArenaArguments),
     "overlap": ("overlap", data_definitions.OverlapArguments),
     "synth replay": ("synth_replay", data_definitions.SynthReplayArguments),
 }
+POSITIONAL = {"run": {"model"}}
+"""Flags that come first in Python."""
+ONLY_PYTHON = {"tokenizer", "replay"}
+"""What has no flag: a tokenizer goes with a model in memory, and `evalkit judge replay` is a verb."""
 ONLY_TYPED = {"debug", "help"}
 """Flags that mean nothing in Python."""
 
@@ -48,16 +55,21 @@ def test_flags_and_keyword_arguments_are_the_same(name: str) -> None:
     keywords = {
         parameter.name: parameter.default
         for parameter in inspect.signature(function).parameters.values()
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY or parameter.name in POSITIONAL.get(name, ())
     }
     flags = {
         option.name
         for option in command_of(name).params
         if isinstance(option, click.Option) and not option.hidden and option.name not in ONLY_TYPED
     }
-    assert set(keywords) == flags
+    if "quiet" in flags:  # on a terminal progress is shown unless one is quiet, in Python the other way round
+        flags = flags - {"quiet"} | {"progress"}
+        assert keywords["progress"] is False
+    assert set(keywords) - ONLY_PYTHON == flags
     for argument in definition(asks):
-        assert str(keywords[argument.name]) == str(argument.default), argument.name
+        # None stands for the definition's own default.
+        if keywords.get(argument.name) not in (None, ()):
+            assert str(keywords[argument.name]) == str(argument.default), argument.name
 
 
 @pytest.mark.parametrize("name", VERBS)
@@ -78,6 +90,34 @@ WRONG = [
     ("report", {"texts": "much"}),
     ("report", {"texts": -1}),
     ("report", {"baseline": "nothing"}),
+    ("run", {"num_fewshot": "many"}),
+    ("run", {"num_fewshot": -1}),
+    ("run", {"limit": 1.5}),
+    ("run", {"limit": 0}),
+    ("run", {"engine": "vlm"}),
+    ("run", {"seed": "1,2"}),
+    ("run", {"model_args": "dtype"}),
+    ("run", {"batch_size": "some"}),
+    ("run", {"sandbox": "landlok"}),
+    ("run", {"tasks": "mmul"}),
+    ("run", {"name": "a/b"}),
+    ("run", {"max_usd": 3}),
+    ("run", {"max_usd": "much"}),
+    ("run", {"judge": "openai:x"}),
+    ("run", {"judge": "openai", "rubric": "pairwise"}),
+    ("run", {"judge": "openai:x", "rubric": "parwise"}),
+    ("run", {"policy": "gate.yaml"}),
+    ("run", {"against": "nothing"}),
+    ("run", {"config": "nowhere.yaml"}),
+    ("run", {"data_dir": __file__}),
+    ("score", {"num_fewshot": "many"}),
+    ("score", {"limit": "1.5"}),
+    ("judge run", {"judge": "openai:x"}),
+    ("judge run", {"rubric": "pairwise"}),
+    ("judge run", {"judge": "openai:x", "rubric": "parwise"}),
+    ("judge run", {"judge": "x", "rubric": "pairwise"}),
+    ("judge run", {"judge": "openai:x", "rubric": "pairwise", "limit": 0}),
+    ("judge run", {"judge": "openai:x", "rubric": "pairwise", "input": "a=b"}),
 ]
 
 
@@ -87,13 +127,14 @@ def test_a_wrong_argument_says_the_same_as_the_flag(name: str, wrong: dict[str, 
 
     for run_id in ("a", "b"):
         write_run(tmp_path, run_id, {"gsm8k": TaskRows([1.0, 0.0] * 20)}, model=run_id)
-    runs = ["a", "b"]
-    function = getattr(ek, name)
-    several = [runs] if name in ("leaderboard", "report") else runs
+    several = {"compare": ["a", "b"], "gate": ["a", "b"], "judge run": ["a"], "score": ["a"], "run": []}
+    typed = several.get(name, ["a", "b"])
+    wanted = {"model": "nano", "tasks": "mini_arithmetic"} if name == "run" else {}
+    asked = {**wanted, **wrong, "output_path": tmp_path}
     with pytest.raises(EvalkitError) as raised:
-        function(*several, output_path=tmp_path, **wrong)
-    flags = [part for key, value in wrong.items() for part in (f"--{key.replace('_', '-')}", str(value))]
-    done = CliRunner().invoke(cli.cli, [name, *runs, "--output-path", str(tmp_path), *flags])
+        getattr(ek, VERBS[name][0])(*(typed if name in several else [typed]), **asked)
+    flags = [part for key, value in asked.items() for part in (f"--{key.replace('_', '-')}", str(value))]
+    done = CliRunner().invoke(cli.cli, [*name.split(), *typed, *flags])
     assert isinstance(done.exception, EvalkitError)
     assert str(done.exception) == str(raised.value)
     assert done.exception.exit_code == raised.value.exit_code == 2

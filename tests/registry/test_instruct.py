@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 
 from evalkit.checks import check, needs_sandbox, programs, validate
 from evalkit.cli import main
-from evalkit.config import RunConfig, split_tasks
+from evalkit.config import RunConfig
 from evalkit.engines import mock
 from evalkit.errors import ConfigError, EngineError, UsageError
+from evalkit.parsing import split_tasks
 from evalkit.registry import Registry
 from evalkit.registry.cards import shipped_folder
 from evalkit.registry.conversation import Conversation, as_alpaca, as_dialogue

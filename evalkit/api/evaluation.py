@@ -1,0 +1,199 @@
+"""A model is run on tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from evalkit.api.definitions import EvaluateArguments, paid_engines
+from evalkit.api.estimates import Estimate
+from evalkit.api.finishing import finish
+from evalkit.api.output import write_all
+from evalkit.api.policies import PolicyLike, as_policy
+from evalkit.api.runs import Run, RunLike, opened
+from evalkit.arguments import definition
+from evalkit.config import read_file
+from evalkit.engines.spec import AUTO, find_spec
+from evalkit.errors import UsageError
+from evalkit.parsing import parse_pairs
+
+__all__ = ["evaluate", "with_file"]
+
+
+def evaluate(
+    model: str | Path | Sequence[str] | Any = None,
+    *,
+    tokenizer: Any = None,
+    tasks: str | Sequence[str] = (),
+    model_args: str | Mapping[str, Any] | None = None,
+    engine: str = "auto",
+    adapter: str | Sequence[str] | Mapping[str, str] = (),
+    no_base: bool = False,
+    device: str | None = None,
+    batch_size: int | str = "auto",
+    trust_remote_code: bool = False,
+    input: str | None = None,
+    target: str | None = None,
+    score: str | None = None,
+    num_fewshot: int | None = None,
+    limit: float | str | None = None,
+    apply_chat_template: bool | str = False,
+    fewshot_as_multiturn: bool | None = None,
+    system_instruction: str | None = None,
+    gen_kwargs: str | Mapping[str, Any] | None = None,
+    repeats: int | None = None,
+    seed: int | str | Sequence[int] | None = None,
+    include_path: str | Path | Sequence[str | Path] = (),
+    allow_task_code: bool = False,
+    data_dir: str | Path | None = None,
+    sandbox: str = "auto",
+    output_path: str | Path = "results",
+    journal: str | Path | None = None,
+    name: str | None = None,
+    fresh: bool = False,
+    judge: str | Sequence[str] = (),
+    rubric: str | None = None,
+    judge_args: str | Mapping[str, Any] | None = None,
+    against: RunLike | None = None,
+    policy: PolicyLike | None = None,
+    max_usd: float | None = None,
+    dry_run: bool = False,
+    config: str | Path | None = None,
+    json: str | Path | None = None,
+    markdown: str | Path | None = None,
+    progress: bool = False,
+) -> Run | Any:
+    """Evaluate a model on tasks and keep everything under `output_path`.
+
+    One model gives a `Run`; several models or adapters give a list of them, and `dry_run` an `Estimate`. The keys of a
+    `config` file stand in for arguments that are left at their defaults. Where something goes wrong after answers were
+    kept, the error's `runs` are the runs that were written.
+    """
+    given = {
+        "model": model,
+        "tasks": tasks,
+        "input": input,
+        "target": target,
+        "score": score,
+        "model_args": model_args,
+        "engine": engine,
+        "adapter": adapter,
+        "no_base": no_base,
+        "device": device,
+        "batch_size": batch_size,
+        "trust_remote_code": trust_remote_code,
+        "num_fewshot": num_fewshot,
+        "limit": limit,
+        "apply_chat_template": apply_chat_template,
+        "fewshot_as_multiturn": fewshot_as_multiturn,
+        "system_instruction": system_instruction,
+        "gen_kwargs": gen_kwargs,
+        "repeats": repeats,
+        "seed": seed,
+        "include_path": include_path,
+        "allow_task_code": allow_task_code,
+        "data_dir": data_dir,
+        "sandbox": sandbox,
+        "output_path": output_path,
+        "journal": journal,
+        "name": name,
+        "fresh": fresh,
+        "judge": judge,
+        "rubric": rubric,
+        "judge_args": judge_args,
+        "against": against,
+        "policy": policy,
+        "max_usd": max_usd,
+        "dry_run": dry_run,
+        "config": config,
+        "json": json,
+        "markdown": markdown,
+    }
+    asked = _checked(_not_default(given) if config is not None else given)
+    from evalkit.registry import Registry
+
+    Registry(asked.include_path).refuse_unknown(asked.tasks)  # a mistyped task is answered before anything is loaded
+    return _evaluate(asked, progress=progress and not asked.quiet)
+
+
+def with_file(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What was given, and for the rest the keys of its `config` file."""
+    path = given.get("config")
+    rest = {name: value for name, value in given.items() if name != "config" and value is not None}
+    if path is None:
+        return rest
+    known = [argument.name for argument in definition(EvaluateArguments) if argument.name != "config"]
+    return {**read_file(Path(path), known), **rest}
+
+
+def _not_default(given: Mapping[str, Any]) -> dict[str, Any]:
+    defaults = {argument.name: argument.default for argument in definition(EvaluateArguments)}
+    return {name: value for name, value in given.items() if value != defaults[name]}
+
+
+def _checked(given: Mapping[str, Any]) -> EvaluateArguments:
+    """Everything that can be wrong with the arguments themselves."""
+    asked = with_file(given)
+    max_usd = asked.get("max_usd")
+    if max_usd is not None:
+        asked["model_args"] = {**parse_pairs(asked.get("model_args"), "--model-args"), "max_usd": max_usd}
+    checked = EvaluateArguments.build(**asked)
+    if max_usd is not None and not _costs(checked.engine):
+        raise UsageError(f"--max-usd is for --engine {paid_engines()}: a model of your own costs nothing here")
+    if checked.score == "judge" and not checked.judge:
+        raise UsageError("--score judge needs --judge MODEL and --rubric ID: who reads the answers, and by what?")
+    if (checked.judge or checked.rubric or checked.judge_args) and not (checked.judge and checked.rubric):
+        raise UsageError("--judge and --rubric go together: who judges, and by what")
+    if checked.policy is not None and checked.against is None:
+        raise UsageError(
+            "--policy goes with --against RUN, the run to be held against; to judge a finished run, type"
+            " evalkit gate BASELINE CANDIDATE --policy FILE"
+        )
+    if checked.against is not None and checked.judge:
+        raise UsageError("--against stops a run early, and --judge reads whole runs: drop one of them")
+    return checked
+
+
+def _costs(engine: str) -> bool:
+    return engine != AUTO and find_spec(engine).costs_money
+
+
+def _evaluate(asked: EvaluateArguments, *, progress: bool) -> Any:
+    from evalkit.reporting.progress import Progress
+    from evalkit.reporting.run_view import report
+    from evalkit.runner import EarlyGate, run
+    from evalkit.runner.run_cost import estimate_run
+
+    if asked.dry_run:
+        with Progress.open(quiet=not progress) as shown:
+            estimate = Estimate(estimate_run(asked, shown))
+        write_all((asked.json, estimate.json))
+        return estimate
+    request = _judge_request(asked)
+    early = None
+    if asked.against is not None:
+        early = EarlyGate(opened(asked.against, asked.output_path), as_policy(asked.policy))
+    with Progress.open(quiet=not progress) as shown:
+        outcomes = run(asked, shown, report, early)
+        if request is not None:
+            from evalkit.runner.judging import judge_outcomes
+
+            outcomes = judge_outcomes(outcomes, request, shown)
+    runs = finish(outcomes, asked.json, asked.markdown)
+    return runs[0] if len(runs) == 1 else runs
+
+
+def _judge_request(asked: EvaluateArguments) -> Any:
+    """Made before the run, so that a mistyped rubric or judge does not cost one."""
+    if not asked.judge or asked.rubric is None:
+        return None
+    from evalkit.judging.rubric import find_rubric
+    from evalkit.reporting.run_view import report
+    from evalkit.runner.judges import parse_judge
+    from evalkit.runner.judging import JudgeRequest
+
+    judges = [parse_judge(typed) for typed in asked.judge]
+    return JudgeRequest(
+        find_rubric(asked.rubric), judges, asked.output_path, asked.judge_args, journal=asked.journal, report=report
+    )
