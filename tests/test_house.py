@@ -51,7 +51,7 @@ ARROWS: dict[str, set[str]] = {
     "runner": ABOVE_REGISTRY
     | {"hardware", "registry", "planning", "engines", "journal", "sandbox", "scoring", "checks", "judging", "results"}
     | {"comparison", "gating"},
-    "api": GROUND | READS_RESULTS | READING_API | {"config", "engines", "judging", "runner", "synth"},
+    "api": GROUND | READS_RESULTS | READING_API | {"config", "engines", "judging", "runner", "safe", "synth"},
 }
 FREE = {"cli", "__init__", "__main__"}
 HEAVY = ("torch", "vllm", "transformers", "datasets", "lm_eval", "openai", "peft", "evaluate")

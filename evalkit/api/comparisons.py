@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalkit import comparison
+from evalkit import comparison, safe
 from evalkit.api.definitions import CompareArguments
 from evalkit.api.output import as_html_table, write_all
 from evalkit.api.runs import RunLike, load_all
@@ -95,7 +95,7 @@ class ComparedRuns:
 
     def __repr__(self) -> str:
         frame = self.frame()[["run", "task", "metric", "baseline", "candidate", "delta", "low", "high", "n"]]
-        return f"{self._heading()}\n{frame.to_string(index=False, na_rep='')}"
+        return safe.terminal(f"{self._heading()}\n{frame.to_string(index=False, na_rep='')}")
 
     def _repr_html_(self) -> str:
         return as_html_table(self._heading(), self.frame(), self.notes)

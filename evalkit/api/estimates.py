@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from evalkit import safe
 from evalkit.api.output import as_html_table
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Estimate:
         return f"{self.requests:,} requests, {cost}"
 
     def __repr__(self) -> str:
-        return f"{self._heading()}\n{self.frame().to_string(index=False, na_rep='')}"
+        return safe.terminal(f"{self._heading()}\n{self.frame().to_string(index=False, na_rep='')}")
 
     def _repr_html_(self) -> str:
         return as_html_table(self._heading(), self.frame(), [str(note) for note in self.content.get("notes") or ()])

@@ -19,7 +19,7 @@ def finish(outcomes: Sequence[Outcome], json: str | None, markdown: str | None) 
     """The runs that were written, put into the files asked for; an error where one did not come to its end."""
     runs = [Run(outcome.run) for outcome in outcomes if outcome.run is not None]
     if runs:
-        records = [run.record for run in runs]
+        records = [run.stored for run in runs]
         write_all(
             (json, lambda: run_view.as_json(records)),
             (markdown, lambda: run_view.as_markdown(records)),
@@ -35,4 +35,4 @@ def finish(outcomes: Sequence[Outcome], json: str | None, markdown: str | None) 
 
 def show_runs(runs: Sequence[Run]) -> None:
     """Print them as the command line does: one table each, and one of all where there are several."""
-    run_view.show([run.record for run in runs])
+    run_view.show([run.stored for run in runs])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evalkit import safe
 from evalkit.api.definitions import JudgeArguments
 from evalkit.api.estimates import Estimate
 from evalkit.api.output import as_html_table, write_all
@@ -65,13 +66,13 @@ class JudgedRun:
         return pd.DataFrame(rows)
 
     def json(self) -> str:
-        record = self.run.record
+        record = self.run.stored
         figures = {"tasks": dict(record.tasks), "groups": dict(record.groups)}
         return judge_view.as_json({"run": record.run_id, "coverage": self.coverage, **figures})
 
     def show(self) -> None:
         """Print it as the command line does."""
-        judge_view.show_judged(self.run.record, self.result.rubric.id, self.result)
+        judge_view.show_judged(self.run.stored, self.result.rubric.id, self.result)
 
     def _heading(self) -> str:
         judges = ", ".join(judge.name for judge in self.result.judges)
@@ -79,7 +80,7 @@ class JudgedRun:
 
     def __repr__(self) -> str:
         frame = self.figures()[["task", "metric", "value", "stderr", "low", "high", "n"]]
-        return f"{self._heading()}\n{frame.to_string(index=False, na_rep='')}"
+        return safe.terminal(f"{self._heading()}\n{frame.to_string(index=False, na_rep='')}")
 
     def _repr_html_(self) -> str:
         return as_html_table(self._heading(), self.figures(), self.warnings)

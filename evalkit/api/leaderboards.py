@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evalkit import ranking, results
+from evalkit import ranking, results, safe
 from evalkit.api.definitions import STATUSES, LeaderboardArguments
 from evalkit.api.output import as_html_table, write_all
 from evalkit.api.runs import RunLike, load_all
@@ -75,8 +75,8 @@ class RankedRuns:
     def __repr__(self) -> str:
         frame = self.frame()
         if frame.empty:
-            return "Leaderboard without runs" + "".join(f"\n{note}" for note in self.notes)
-        return frame.drop(columns=["rank_worst", "normalised"]).to_string(index=False, na_rep="")
+            return safe.terminal("Leaderboard without runs" + "".join(f"\n{note}" for note in self.notes))
+        return safe.terminal(frame.drop(columns=["rank_worst", "normalised"]).to_string(index=False, na_rep=""))
 
     def _repr_html_(self) -> str:
         return as_html_table("Leaderboard", self.frame(), [*self.notes, *self.warnings])

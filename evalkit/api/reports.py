@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evalkit import safe
 from evalkit.api.definitions import ReportArguments
 from evalkit.api.leaderboards import RankedRuns, chance_levels
 from evalkit.api.output import as_html_table, write_all
@@ -53,7 +54,7 @@ class RunReport:
         overviews.show(self.result)
 
     def __repr__(self) -> str:
-        return self.markdown()
+        return safe.terminal(self.markdown())
 
     def _repr_html_(self) -> str:
         labels = ", ".join(run.label for run in self.result.runs)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from evalkit import results
+from evalkit import results, safe
 from evalkit.api.output import as_html_table
 from evalkit.errors import UnknownTask, UsageError, nearest
 from evalkit.models import catalog
@@ -22,45 +22,45 @@ __all__ = ["Run", "RunLike", "load", "load_all", "opened"]
 class Run:
     """A finished run. `evaluate` and `score` make one, `load` finds one."""
 
-    record: results.Run
+    stored: results.Run
     """The run as evalkit's own rooms read it."""
 
     @property
     def run_id(self) -> str:
-        return self.record.run_id
+        return self.stored.run_id
 
     @property
     def model(self) -> str:
         """The model as it was typed, with its adapter."""
-        return self.record.label
+        return self.stored.label
 
     @property
     def path(self) -> Path:
-        return self.record.path
+        return self.stored.path
 
     @property
     def status(self) -> str:
         """complete, limited, partial or incomplete."""
-        return self.record.status
+        return self.stored.status
 
     @property
     def tasks(self) -> list[str]:
         """The tasks that have rows: groups stand for their members."""
-        return list(self.record.tasks)
+        return list(self.stored.tasks)
 
     @property
     def requested(self) -> list[str]:
         """The tasks and groups that were asked for."""
-        return list(self.record.requested)
+        return list(self.stored.requested)
 
     @property
     def notes(self) -> list[str]:
-        return [str(note) for note in self.record.results.get("notes") or ()]
+        return [str(note) for note in self.stored.results.get("notes") or ()]
 
     @property
     def verdict(self) -> str | None:
         """pass, regression or cannot_tell of a run that was judged while it ran (`against`); else None."""
-        verdict = (self.record.results.get("early_stopping") or {}).get("verdict")
+        verdict = (self.stored.results.get("early_stopping") or {}).get("verdict")
         return None if verdict is None else str(verdict)
 
     def figures(self) -> pd.DataFrame:
@@ -70,13 +70,13 @@ class Run:
         """
         import pandas as pd
 
-        return pd.DataFrame(list(_figures(self.record)), columns=list(_FIGURES))
+        return pd.DataFrame(list(_figures(self.stored)), columns=list(_FIGURES))
 
     def scores(self) -> pd.DataFrame:
         """scores.parquet: one row for each document, filter and metric."""
         import pandas as pd
 
-        frame = self.record.scores().to_pandas()
+        frame = self.stored.scores().to_pandas()
         assert isinstance(frame, pd.DataFrame)
         return frame
 
@@ -85,24 +85,25 @@ class Run:
         import pandas as pd
 
         if task not in self.tasks:
-            members = (self.record.groups.get(task) or {}).get("members") or ()
-            hint = f"; it is a group of {', '.join(map(str, members))}" if members else nearest(task, self.tasks)
+            entry = self.stored.record.results.entry(task)
+            members = () if entry is None else entry.all_members
+            hint = f"; it is a group of {', '.join(members)}" if members else nearest(task, self.tasks)
             raise UnknownTask(f"{self.run_id} has no rows of {task}{hint or '; it has ' + ', '.join(self.tasks)}")
-        return pd.DataFrame(list(self.record.rows(task)))
+        return pd.DataFrame(list(self.stored.rows(task)))
 
     def bless(self, output_path: str | Path = "results") -> Path:
         """Make it the baseline of a results folder, which `@baseline` then names."""
         from evalkit.comparison import usable, whole
 
-        usable(self.record)
-        whole(self.record)
-        self.record.scores()  # a baseline that can't be read is found now, not by the first gate
-        return results.bless(self.record, Path(output_path))
+        usable(self.stored)
+        whole(self.stored)
+        self.stored.scores()  # a baseline that can't be read is found now, not by the first gate
+        return results.bless(self.stored, Path(output_path))
 
     def __repr__(self) -> str:
         heading = f"Run {self.run_id} of {self.model} ({self.status}): {self.path}"
         frame = _shown(self.figures())
-        return heading if frame.empty else f"{heading}\n{frame.to_string(index=False, na_rep='')}"
+        return safe.terminal(heading if frame.empty else f"{heading}\n{frame.to_string(index=False, na_rep='')}")
 
     def _repr_html_(self) -> str:
         heading = f"{self.model} · {self.run_id} ({self.status})"
@@ -124,7 +125,7 @@ def load(ref: RunLike, output_path: str | Path = "results") -> Run:
 def opened(ref: Any, root: Path) -> results.Run:
     """What a reference names, as the rooms below read it. An alias and its hub id are the same model."""
     if isinstance(ref, Run):
-        return ref.record
+        return ref.stored
     if isinstance(ref, results.Run):
         return ref
     if not isinstance(ref, str | Path):
@@ -160,25 +161,27 @@ _FIGURES = (
 
 
 def _figures(run: results.Run) -> Iterator[tuple[Any, ...]]:
-    """Groups and tasks in the order asked for, then the members of groups."""
-    entries = {**run.tasks, **run.groups}
-    for name in dict.fromkeys([*run.requested, *run.groups, *run.tasks]):
-        entry = entries.get(name) or {}
-        for metric, figure in (entry.get("metrics") or {}).items():
-            low, high = figure.get("ci95") or (None, None)
+    """Tasks and groups in the order asked for, then the members of groups."""
+    found = run.record.results
+    for name in dict.fromkeys([*run.requested, *found.groups, *found.tasks]):
+        entry = found.entry(name)
+        if entry is None:
+            continue
+        for metric, figure in entry.metrics.items():
+            low, high = figure.ci95 or (None, None)
             yield (
                 name,
                 metric,
-                figure.get("value"),
-                figure.get("stderr"),
+                figure.value,
+                figure.stderr,
                 low,
                 high,
-                entry.get("n"),
-                entry.get("num_fewshot"),
-                figure.get("higher_is_better", True),
-                name in run.groups,
+                entry.n,
+                entry.num_fewshot,
+                figure.higher_is_better,
+                name in found.groups,
                 name in run.requested,
-                figure.get("reason"),
+                figure.reason,
             )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
-from evalkit import gating
+from evalkit import gating, safe
 from evalkit.api.definitions import GateArguments
 from evalkit.api.output import as_html_table, write_all
 from evalkit.api.policies import PolicyLike, as_policy
@@ -92,7 +92,7 @@ class GateVerdict:
 
     def __repr__(self) -> str:
         frame = self.frame()[["task", "verdict", "metric", "baseline", "candidate", "delta", "n"]]
-        return f"{gate_view.headline(self.result)}\n{frame.to_string(index=False, na_rep='')}"
+        return safe.terminal(f"{gate_view.headline(self.result)}\n{frame.to_string(index=False, na_rep='')}")
 
     def _repr_html_(self) -> str:
         frame = self.frame().drop(columns=["tier", "needed_n", "p_holm"])

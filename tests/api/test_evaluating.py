@@ -86,7 +86,7 @@ def test_a_file_stands_in_for_arguments_left_at_their_defaults(root: Path, tmp_p
     file = tmp_path / "run.yaml"
     file.write_text(f"model: nano\ntasks: [{TASK}]\nlimit: 3\nname: file\noutput_path: {root}\nquiet: true\n")
     run = ek.evaluate(config=file, limit=2)
-    assert (run.run_id, run.record.manifest["limit"]) == ("file", 2)
+    assert (run.run_id, run.stored.manifest["limit"]) == ("file", 2)
     file.write_text("modle: nano\n")
     with pytest.raises(ConfigError, match="did you mean model"):
         ek.evaluate(config=file)
@@ -142,7 +142,7 @@ def test_an_estimate_asks_nobody(root: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("code", "kind"), [(4, CouldNotDo), (130, Interrupted), (2, AskedWrong)])
 def test_what_failed_carries_the_runs_that_were_written(code: int, kind: type[EvalkitError], run: ek.Run) -> None:
-    outcome = Outcome(run.path, run.record.results, code, "the engine died; what had finished is kept")
+    outcome = Outcome(run.path, run.stored.results, code, "the engine died; what had finished is kept")
     with pytest.raises(kind, match="the engine died") as raised:
         finish([outcome], None, None)
     assert raised.value.exit_code == code
