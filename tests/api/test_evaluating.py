@@ -142,7 +142,7 @@ def test_an_estimate_asks_nobody(root: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("code", "kind"), [(4, CouldNotDo), (130, Interrupted), (2, AskedWrong)])
 def test_what_failed_carries_the_runs_that_were_written(code: int, kind: type[EvalkitError], run: ek.Run) -> None:
-    outcome = Outcome(run.path, run.stored.results, code, "the engine died; what had finished is kept")
+    outcome = Outcome(run.stored, code, "the engine died; what had finished is kept")
     with pytest.raises(kind, match="the engine died") as raised:
         finish([outcome], None, None)
     assert raised.value.exit_code == code
