@@ -53,7 +53,7 @@ ARROWS: dict[str, set[str]] = {
     | {"comparison", "gating"},
     "api": GROUND | READS_RESULTS | READING_API | {"config", "engines", "judging", "runner", "safe", "synth"},
 }
-FREE = {"cli", "__init__", "__main__"}
+FREE = {"cli", "__init__", "__main__", "pytest_plugin"}
 HEAVY = ("torch", "vllm", "transformers", "datasets", "lm_eval", "openai", "peft", "evaluate")
 
 

@@ -176,6 +176,9 @@ class GateArguments:
     json: Annotated[OutFile, _file("the verdict and all figures")] = None
     junit: Annotated[OutFile, _file("the verdict as JUnit XML")] = None
     markdown: Annotated[OutFile, _file("the verdict, fit for a pull-request comment")] = None
+    github: Annotated[
+        bool, Flag("In a GitHub Actions job: write its summary, its outputs and annotations.", switch=True)
+    ] = False
 
 
 @arguments

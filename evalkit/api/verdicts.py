@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, overload
 
 from evalkit import gating, safe
 from evalkit.api.definitions import GateArguments
+from evalkit.api.github import hand_to_github
 from evalkit.api.output import as_html_table, write_all
 from evalkit.api.policies import PolicyLike, as_policy
 from evalkit.api.runs import Run, RunLike, load, opened
@@ -112,6 +113,7 @@ def gate(
     json: str | Path | None = None,
     junit: str | Path | None = None,
     markdown: str | Path | None = None,
+    github: bool = False,
 ) -> GateVerdict: ...
 
 
@@ -131,6 +133,7 @@ def gate(
     json: str | Path | None = None,
     junit: str | Path | None = None,
     markdown: str | Path | None = None,
+    github: bool = False,
 ) -> GateVerdict | Run:
     """Say whether a candidate is worse than its baseline: pass, regression or cannot tell.
 
@@ -147,6 +150,7 @@ def gate(
             "json": json,
             "junit": junit,
             "markdown": markdown,
+            "github": github,
         },
     )
     if asked.bless is not None:
@@ -163,4 +167,6 @@ def gate(
     again = None if asked.noise is None else opened(asked.noise, asked.output_path)
     verdict = GateVerdict(gating.gate(here, there, rules, noise=again, allow=asked.allow))
     write_all((asked.json, verdict.json), (asked.junit, verdict.junit), (asked.markdown, verdict.markdown))
+    if asked.github:
+        hand_to_github(verdict.result)
     return verdict
