@@ -41,7 +41,7 @@ def compare(a: Path, b: Path, cases: str, most: int, close: float) -> int:
             print(f"   {file}  {key}\n     - {_short(old)}\n     + {_short(new)}")
         if len(found) > most:
             print(f"   … and {len(found) - most} more: --case '{name}' --most 1000")
-        kinds.update({f"{_kind(file)}  {_kind(key)}" for file, key, _, _ in found})
+        kinds.update({f"{file.rsplit('/', 1)[-1]}  {_kind(key)}" for file, key, _, _ in found})
     print(f"\n{total} cases: {total - different} equal, {different} different")
     if kinds:
         print("\ncases  what differs")
@@ -94,11 +94,27 @@ def _values(old: Any, new: Any, key: str, close: float) -> Iterator[tuple[str, A
         for name in [*old, *(name for name in new if name not in old)]:
             yield from _values(old.get(name, ABSENT), new.get(name, ABSENT), f"{key}.{name}" if key else name, close)
     elif isinstance(old, list) and isinstance(new, list):
+        names = _names(old, new)
+        if names and names[0] != names[1]:
+            yield f"{key} (which, and their order)", *names
+            sides = [dict(zip(*pair, strict=True)) for pair in zip(names, (old, new), strict=True)]
+            old, new = ([side[name] for name in names[0] if name in sides[1]] for side in sides)
         for i in range(max(len(old), len(new))):
             pair = (side[i] if i < len(side) else ABSENT for side in (old, new))
             yield from _values(*pair, f"{key}[{i}]", close)
     elif type(old) is not type(new) or (old != new and not _near(old, new, close)):
         yield key, old, new
+
+
+def _names(old: list[Any], new: list[Any]) -> list[list[str]] | None:
+    """What the objects of two lists are called, where each has a name of its own by which the lists can be matched."""
+    if not all(isinstance(item, dict) for item in (*old, *new)):
+        return None
+    for name in ("path", "run_id", "item"):
+        names = [[item.get(name) for item in side] for side in (old, new)]
+        if all(len(set(side)) == len(side) and all(isinstance(value, str) for value in side) for side in names):
+            return names
+    return None
 
 
 def _near(old: Any, new: Any, close: float) -> bool:
@@ -119,6 +135,7 @@ def _short(value: Any) -> str:
 
 
 def _kind(name: str) -> str:
-    """A file or key without what is a case's own: the places in lists and the names of runs and tasks."""
-    parts = ["[]" if part.isdigit() else part for part in name.replace("[", ".[").replace("]", "").split(".")]
-    return ".".join("[]" if part.startswith("[") else part for part in parts).rsplit("/", 1)[-1].split(" ")[0]
+    """A file or key without what is a case's own: folders, places in lists, and all but a key's ends."""
+    parts = name.rsplit("/", 1)[-1].split(" ")[0].replace("[", ".[").split(".")
+    parts = ["[]" if part.startswith("[") else part for part in parts]
+    return ".".join(parts) if len(parts) < 5 else f"{parts[0]}.….{parts[-1]}"
