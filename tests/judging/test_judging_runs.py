@@ -14,7 +14,18 @@ import pytest
 
 from evalkit.results import Run, RunWriter
 from evalkit.types import Row
-from tests.helpers.judged import CANARY, RUBRIC, environment, evalkit, expected, figure, judge, make_run, write
+from tests.helpers.judged import (
+    CANARY,
+    RUBRIC,
+    environment,
+    evalkit,
+    expected,
+    figure,
+    judge,
+    make_run,
+    of_judge,
+    write,
+)
 from tests.helpers.loopback import Loopback, score_of
 
 
@@ -96,7 +107,8 @@ def test_judging_one_task_leaves_what_was_said_of_another(tmp_path: Path) -> Non
     (file,) = (tmp_path / "nano/r2/judgments").iterdir()
     rows = [json.loads(line) for line in file.read_text().splitlines()]
     assert [row["item"] for row in rows] == [f"{task}/{i}|nano" for task in ("chat", "talk") for i in range(6)]
-    assert all("quality,one" in entry["metrics"] for entry in Run.open(tmp_path / "nano/r2").tasks.values())
+    judged = Run.open(tmp_path / "nano/r2").record.results.tasks
+    assert all(of_judge(task.as_json()["metrics"], "quality,one")["value"] is not None for task in judged.values())
 
 
 def test_a_killed_client_goes_on_and_pays_for_nothing_twice(tmp_path: Path) -> None:
