@@ -8,7 +8,8 @@ The cases are the command lines in tools/goldens/cases/*.yaml, in groups; a grou
 the exit code, stdout, stderr and every file that it wrote or changed are kept as text: JSON sorted, scores.parquet as
 rows, a report's page as its data and its text. What the cases read (tiny checkpoints, tasks, recorded answers, results
 of the real lm-eval and inspect_ai) is made once into `inputs` beside --out, by the tree of the first recording, and
-used by every later one: remove it to make it anew, and record both sides again.
+used by every later one: remove it to make it anew, and record both sides again. Nobody may change the checkout
+while it is recorded: a worktree of its own (`git worktree add --detach`) sees to that.
 
 `compare` goes case by case and ends with a count of cases by file and key, so that a change that is meant shows once.
 
