@@ -47,7 +47,7 @@ def command() -> None:
 
 @command.command("list")
 @_include_path
-@click.option("--all", "everything", is_flag=True, help="lm-eval's own tasks, groups and tags too (takes seconds).")
+@click.option("--all", "everything", is_flag=True, help="lm-eval's own tasks, groups and tags too.")
 @file_option("json", "the list")
 @debug_option
 def list_command(include_path: tuple[str, ...], everything: bool, json: str | None) -> None:

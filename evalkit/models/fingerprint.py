@@ -6,11 +6,8 @@ file's digest is remembered under its path, inode, size and modification time.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
-import tempfile
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +15,7 @@ from pathlib import Path
 
 from evalkit.errors import CheckpointError
 from evalkit.models.files import read_json
+from evalkit.usercache import user_cache, write_cache
 
 __all__ = ["fingerprint", "fingerprint_adapter", "model_fingerprint"]
 
@@ -75,7 +73,8 @@ def model_fingerprint(weights: str, **parts: str | None) -> str:
 
 
 def _digests(files: list[Path], cache_dir: Path | None) -> list[str]:
-    store = (cache_dir or _user_cache()) / "fingerprints.json"
+    folder = cache_dir or user_cache()
+    store = folder / "fingerprints.json" if folder is not None else None
     known = _read(store)
     fresh: dict[str, list[object]] = {}
 
@@ -91,8 +90,8 @@ def _digests(files: list[Path], cache_dir: Path | None) -> list[str]:
 
     with ThreadPoolExecutor(max_workers=4) as pool:
         digests = list(pool.map(digest, files))
-    if fresh:
-        _write(store, {**_read(store), **fresh})
+    if fresh and store is not None:
+        write_cache(store, json.dumps({**_read(store), **fresh}).encode())
     return digests
 
 
@@ -112,11 +111,9 @@ def _hash(file: Path) -> str:
     return digest.hexdigest()
 
 
-def _user_cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "evalkit"
-
-
-def _read(store: Path) -> dict[str, list[object]]:
+def _read(store: Path | None) -> dict[str, list[object]]:
+    if store is None:
+        return {}
     try:
         content = json.loads(store.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -124,17 +121,3 @@ def _read(store: Path) -> dict[str, list[object]]:
     if not isinstance(content, dict):
         return {}
     return {path: entry for path, entry in content.items() if isinstance(entry, list) and len(entry) == 4}
-
-
-def _write(store: Path, content: dict[str, list[object]]) -> None:
-    """Best effort: a cache that cannot be kept costs time, nothing else."""
-    with contextlib.suppress(OSError):
-        store.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=store.parent, prefix=".fingerprints-")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                json.dump(content, stream)
-            Path(name).replace(store)
-        except OSError:
-            Path(name).unlink(missing_ok=True)
-            raise

@@ -6,7 +6,7 @@ task.py      build, score, aggregate one task     cards.py    facts of the shipp
 rows.py      Document and rows                    code.py     `sandbox: python`
 lmeval.py    the seam: nothing else imports lm_eval
 browse.py    list, show and validate              mirror.py   check and pull
-spotting.py  which names lm-eval's files speak of, unparsed
+taskindex.py lm-eval's names, kept on disk         spotting.py  which names a user's files speak of
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ class Validated:
 
 
 def list_tasks(include_paths: Sequence[str | Path] = (), *, everything: bool = False) -> list[Listed]:
-    """The shipped benchmarks and the user's own; with `everything` all of lm-eval's names too, which takes seconds."""
+    """The shipped benchmarks and the user's own; with `everything` all of lm-eval's names too."""
     from evalkit.registry.lmeval import BUILTIN_TASKS
 
     registry = Registry(include_paths)
@@ -81,15 +81,16 @@ def list_tasks(include_paths: Sequence[str | Path] = (), *, everything: bool = F
     for name, entry in manager.index.items():
         card = registry.cards.get(name)
         path = entry.yaml_path
-        users = files.is_users(path)
+        of_lm_eval = path is None or path.is_relative_to(BUILTIN_TASKS)
+        users = not of_lm_eval and files.is_users(path)
         if not (everything or users or card is not None):
             continue
         config = entry.cfg or {}
-        wrapped = path is not None and path.is_relative_to(BUILTIN_TASKS) and card is None
+        wrapped = of_lm_eval and card is None
         found[name] = Listed(
             name=name,
             kind=entry.kind.name.lower().removeprefix("py_"),
-            source="user" if users else "lm-eval" if wrapped or path is None else "shipped",
+            source="user" if users else "lm-eval" if wrapped else "shipped",
             num_fewshot=_first(config.get("num_fewshot"), card.num_fewshot if card else None),
             headline=card.headline if card else None,
             chance=card.chance if card else None,

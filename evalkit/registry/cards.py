@@ -22,7 +22,7 @@ class Card:
     wraps: str | None = None
     """The lm-eval task or group behind it; None for one that is wholly ours."""
     folder: str | None = None
-    """Where it lives under lm_eval/tasks, so that the full index need not be built."""
+    """Where it lives under lm_eval/tasks, so that it can be read alone."""
     members: str | None = None
     """A glob over the names in `folder` that share this card with the group."""
     num_fewshot: int | None = None

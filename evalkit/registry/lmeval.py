@@ -6,7 +6,6 @@ Task objects are handed on as they are; nothing outside needs lm_eval's own type
 from __future__ import annotations
 
 import contextlib
-import functools
 import importlib.metadata
 import inspect
 import io
@@ -38,7 +37,7 @@ from evalkit.errors import ConfigError, CouldNotDo, DataNotFound, EvalkitError, 
 from evalkit.registry.conversation import Conversation, Conversational
 from evalkit.registry.data import DataSource
 from evalkit.registry.origin import Origin
-from evalkit.registry.spotting import spot_builtin
+from evalkit.registry.taskindex import Listing
 from evalkit.registry.templates import Templates
 
 __all__ = [
@@ -51,7 +50,6 @@ __all__ = [
     "Manager",
     "TaskFiles",
     "aggregate",
-    "folders_of",
     "group_figures",
     "hash_json",
     "hash_text",
@@ -119,17 +117,14 @@ def render(template: str, doc: Mapping[str, Any]) -> str:
 # ── finding and building tasks ───────────────────────────────────────────────
 
 
-def folders_of(names: Collection[str]) -> list[Path]:
-    """Folders of lm-eval whose files define these tasks or groups. Reading 14,000 files beats parsing them."""
-    spotted = spot_builtin(frozenset(names))
-    return sorted({folder for found in spotted.folders.values() for folder in found}) if spotted is not None else []
+_KINDS = {"task": Kind.TASK, "class": Kind.PY_TASK, "group": Kind.GROUP, "tag": Kind.TAG}
 
 
-@functools.lru_cache(maxsize=1)
-def _builtin_index() -> Index:
-    """Of the installed package, which stays as it is while the process lives. It takes seconds."""
-    index: Index = TaskIndex.build([BUILTIN_TASKS])
-    return index
+def _entry(listing: Listing) -> Entry:
+    """As in lm-eval's index; of the configuration, which is read when the task is built, only what is asked before."""
+    path = BUILTIN_TASKS / listing.file if listing.file is not None else None
+    kind = _KINDS[listing.kind]
+    return Entry(name=listing.name, kind=kind, yaml_path=path, cfg=listing.facts, tags=set(listing.tags))
 
 
 def _index_of(folder: Path, left_out: Collection[Path]) -> Index:
@@ -150,27 +145,37 @@ class Manager(TaskManager):  # type: ignore[misc]
 
     def __init__(
         self,
-        folders: Sequence[Path],
+        builtin: Mapping[str, Listing],
+        shipped: Path,
         user_folders: Sequence[Path],
         factory: Factory,
         configs: Mapping[str, Mapping[str, Any]] | None = None,
         left_out: Collection[Path] = (),
     ) -> None:
-        """`configs`: tasks that stand in no file, by name. `left_out`: files of the user's that are broken."""
+        """`builtin`: lm-eval's own names. `configs`: tasks that stand in no file, by name.
+
+        `left_out`: files of the user's that are broken.
+        """
         self.include_path = None
         self.metadata = None
         self._factory = factory
         self.notes: list[str] = []
-        self._index = self._join(folders, user_folders, left_out)
+        self._index = self._join(builtin, [shipped, *user_folders], user_folders, left_out)
         for name, config in (configs or {}).items():
             self._index[name] = Entry(name=name, kind=Kind.TASK, yaml_path=None, cfg=dict(config))
         self._all_tasks = sorted(self._index)
 
-    def _join(self, folders: Sequence[Path], user_folders: Sequence[Path], left_out: Collection[Path]) -> Index:
+    def _join(
+        self,
+        builtin: Mapping[str, Listing],
+        folders: Sequence[Path],
+        user_folders: Sequence[Path],
+        left_out: Collection[Path],
+    ) -> Index:
         """Later folders win over earlier ones by name, but a tag keeps the tasks it had (lm-eval drops them)."""
-        index: Index = {}
-        for folder in [*folders, *user_folders]:
-            found = _builtin_index() if folder == BUILTIN_TASKS else _index_of(folder, left_out)
+        index: Index = {name: _entry(listing) for name, listing in builtin.items()}
+        for folder in folders:
+            found = _index_of(folder, left_out)
             for name, entry in found.items():
                 known = index.get(name)
                 if known is not None and known.kind is Kind.TAG and entry.kind is Kind.TAG:
@@ -260,6 +265,8 @@ class Factory(TaskFactory):  # type: ignore[misc]
         self._files = files
         self._groups: list[Path] = []
         """Files of the groups that are being built, the outermost first."""
+        self._names: list[str] = []
+        """Their names."""
         self._written_in: dict[str, Path] = {}
         """The group file in which a task is written out, by the task's name."""
         self.sources: dict[str, Path | None] = {}
@@ -267,11 +274,16 @@ class Factory(TaskFactory):  # type: ignore[misc]
     def build(self, entry: Entry, *, overrides: dict[str, Any] | None = None, registry: Index) -> Any:
         if entry.kind is not Kind.GROUP or entry.yaml_path is None:
             return super().build(entry, overrides=overrides, registry=registry)
+        if entry.name in self._names:
+            way = " → ".join((*self._names, entry.name))
+            raise ConfigError(f"group {entry.name} is a member of itself ({way})")
         self._groups.append(entry.yaml_path)
+        self._names.append(entry.name)
         try:
             return super().build(entry, overrides=overrides, registry=registry)
         finally:
             self._groups.pop()
+            self._names.pop()
 
     def _load_full_config(self, entry: Entry, overrides: dict[str, Any] | None = None) -> dict[str, Any]:
         if entry.yaml_path is not None:
@@ -328,6 +340,11 @@ class Factory(TaskFactory):  # type: ignore[misc]
         if hasattr(task, "config") and hasattr(task.config, "task"):
             task.config.task = config["task"]
         return task
+
+    def _build_group(self, name: str, config: dict[str, Any], overrides: dict[str, Any] | None, registry: Index) -> Any:
+        if isinstance(config.get("task"), str):  # one member, which lm-eval takes for none
+            config = {**config, "task": [config["task"]]}
+        return super()._build_group(name, config, overrides, registry)
 
     def _build_group_members(
         self, members: list[Any], group: str, overrides: dict[str, Any] | None, registry: Index

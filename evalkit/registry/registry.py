@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalkit.errors import ConfigError, CouldNotDo, EvalkitError, UnknownTask, UsageError, nearest
+from evalkit.errors import CouldNotDo, EvalkitError, UnknownTask, UsageError, nearest
 from evalkit.registry.cards import Card, card_of, load_cards, shipped_folder
 from evalkit.registry.data import DataSource, quiet
 from evalkit.registry.kinds import NO_OPTIONS, FileOptions, config_of, file_of, meant_by, spell_out, takes_options
@@ -15,6 +15,7 @@ from evalkit.registry.kinds import NO_OPTIONS, FileOptions, config_of, file_of, 
 if TYPE_CHECKING:
     from evalkit.registry.lmeval import Manager
     from evalkit.registry.suite import Suite
+    from evalkit.registry.taskindex import Listing
 
 __all__ = ["Registry"]
 
@@ -87,10 +88,10 @@ class Registry:
     # ── which files ──────────────────────────────────────────────────────────
 
     def manager(self, names: Sequence[str]) -> tuple[Manager, Any]:
-        """Over the few folders that the names need, where that is known; else over all of lm-eval's."""
+        """Over lm-eval's tasks, the shipped ones and the user's; a name that none of them has is refused."""
         self.refuse_unknown(names)
         from evalkit.registry.files import UserFiles
-        from evalkit.registry.lmeval import BUILTIN_TASKS, Factory, Manager, folders_of
+        from evalkit.registry.lmeval import Factory, Manager
 
         named = [path.parent for name in names if _is_file(name) and (path := Path(name).expanduser())]
         readable = [*self.include_paths, *named, *([self.data.data_dir] if self.data.data_dir else [])]
@@ -103,40 +104,38 @@ class Registry:
             elif files.broken and (wrong := files.broken_with(name)) is not None:
                 raise wrong
         own = {name: config_of(name, self.file_options) for name in names if file_of(name) is not None}
-        folders = dict.fromkeys(BUILTIN_TASKS / card.folder for card in self.cards.values() if card.folder)
-        few = Manager([*folders, self.shipped], self.include_paths, Factory(self.data, files), own, files.broken)
-        rest = [name for name in names if not _is_complete(name, few.index)]
-        if rest and not any(map(_is_glob, rest)):
-            more = [folder for folder in folders_of(rest) if folder not in folders]
-            few = Manager(
-                [*folders, *more, self.shipped], self.include_paths, Factory(self.data, files), own, files.broken
-            )
-            rest = [name for name in rest if not _is_complete(name, few.index, own_tags=False)]
-        if not rest:
-            return few, files
-        full = Manager([BUILTIN_TASKS, self.shipped], self.include_paths, Factory(self.data, files), own, files.broken)
-        known = sorted(full.index)
+        builtin = self._builtin(names)
+        manager = Manager(builtin, self.shipped, self.include_paths, Factory(self.data, files), own, files.broken)
         for name in names:
-            if name not in full.index and not _is_glob(name) and not _is_file(name):
-                raise _unknown(name, known)
-            if _is_glob(name) and not fnmatch.filter(known, name):
+            if name not in manager.index and not _is_glob(name) and not _is_file(name):
+                raise _unknown(name, sorted(manager.index))
+            if _is_glob(name) and not fnmatch.filter(manager.index, name):
                 raise UnknownTask(f"no task matches {name!r} (evalkit tasks list shows what there is)")
-        return full, files
+        return manager, files
+
+    def _builtin(self, names: Sequence[str]) -> Mapping[str, Listing]:
+        """lm-eval's names: those of the shipped benchmarks' folders where these are all that is asked for, else all."""
+        from evalkit.registry.taskindex import builtin_index
+
+        if self.include_paths or not all(name in self.cards or file_of(name) is not None for name in names):
+            return builtin_index()
+        return builtin_index({self.cards[name].folder for name in names if name in self.cards} - {None})
 
     def refuse_unknown(self, names: Sequence[str]) -> None:
-        """A name that stands in no task file at all is refused at once: to be sure of others takes all of them."""
-        from evalkit.registry.spotting import spot, spot_builtin
+        """A name that stands in no task file at all is refused at once, before lm_eval is imported."""
+        from evalkit.registry.spotting import spot
 
         asked = [name for name in names if name not in self.cards and name.isascii() and file_of(name) is None]
         asked = [name for name in asked if not _is_glob(name) and not _is_file(name)]
-        wanted = frozenset(asked)
-        builtin = spot_builtin(wanted) if wanted and all(folder.is_dir() for folder in self.include_paths) else None
-        if builtin is None:
+        if not asked or not all(folder.is_dir() for folder in self.include_paths):
             return
-        spotted = [builtin, *(spot(folder, wanted) for folder in (self.shipped, *self.include_paths))]
+        builtin = self._builtin(asked)
+        if not builtin:  # lm_eval is missing, which its import says best
+            return
+        spotted = [spot(folder, frozenset(asked)) for folder in (self.shipped, *self.include_paths)]
         for name in asked:
-            if not any(name in one.mentioned for one in spotted):
-                raise _unknown(name, sorted({*self.cards, *(known for one in spotted for known in one.defined)}))
+            if name not in builtin and not any(name in one.mentioned for one in spotted):
+                raise _unknown(name, sorted({*self.cards, *builtin, *(own for one in spotted for own in one.defined)}))
 
     def _card(self, name: str, source: Path | None, made: Any) -> Card | None:
         if name in self.cards:
@@ -186,41 +185,6 @@ def _is_glob(name: str) -> bool:
 
 def _is_file(name: str) -> bool:
     return name.endswith((".yaml", ".yml")) and Path(name).is_file()
-
-
-def _is_complete(name: Any, index: Mapping[str, Any], *, own_tags: bool = True, within: tuple[str, ...] = ()) -> bool:
-    """Whether a partial index holds all that this name stands for.
-
-    A tag may have tasks anywhere. Only the tags by which the shipped benchmarks' groups list their own members
-    (mmlu_stem_tasks) are known to lie in one folder.
-    """
-    from evalkit.registry.lmeval import Kind
-
-    entry = index.get(name)
-    if entry is None or entry.kind is Kind.TAG:
-        return _is_file(name)
-    if entry.kind is not Kind.GROUP:
-        return True
-    if name in within:
-        raise ConfigError(f"group {name} is a member of itself ({' → '.join((*within, name))})")
-    members = (entry.cfg or {}).get("task") or []
-    members = [members] if isinstance(members, str) else members
-    return all(_member_is_complete(member, index, own_tags, (*within, name)) for member in members)
-
-
-def _member_is_complete(member: Any, index: Mapping[str, Any], own_tags: bool, within: tuple[str, ...]) -> bool:
-    from evalkit.registry.lmeval import Kind
-
-    if isinstance(member, dict):
-        if "group" in member and member["group"] not in index:
-            return all(_member_is_complete(inner, index, own_tags, within) for inner in member.get("task") or [])
-        if "task" in member and member["task"] not in index:
-            return "dataset_path" in member or "custom_dataset" in member
-        member = member.get("group") or member.get("task")
-    entry = index.get(member)
-    if entry is not None and entry.kind is Kind.TAG:
-        return own_tags
-    return entry is not None and _is_complete(member, index, own_tags=own_tags, within=within)
 
 
 def _spell_out(names: Iterable[str], manager: Manager) -> tuple[list[str], list[str]]:

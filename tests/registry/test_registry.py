@@ -29,7 +29,6 @@ from evalkit.registry import (
     show_task,
     validate_path,
 )
-from evalkit.registry.spotting import spot_builtin
 from evalkit.tokens import Tokenizer
 from evalkit.types import Answer, Failed, Generated, ModelSpec, Request, Row, Scored, Verdict
 
@@ -357,18 +356,6 @@ def test_a_name_that_stands_in_no_task_file_is_refused_before_lm_eval_is_importe
     assert done.stdout.split("\n")[:3] == ["2", "2", "[]"], done.stderr
     assert "did you mean hellaswag" in done.stderr
     assert "did you mean my_own_task" in done.stderr
-
-
-def test_every_name_of_lm_evals_is_spotted_without_parsing() -> None:
-    """Refused at once is only what stands nowhere: no name that lm-eval's own index knows."""
-    from lm_eval.tasks import TaskManager
-
-    known = frozenset(TaskManager().all_tasks)
-    spotted = spot_builtin(known)
-    assert spotted is not None
-    assert len(known) > 10_000
-    assert known - spotted.mentioned == frozenset()
-    assert "gsm8" not in spot_builtin(frozenset({"gsm8"})).mentioned  # type: ignore[union-attr]
 
 
 def test_own_names_are_not_refused_whatever_file_they_stand_in(tmp_path: Path) -> None:
