@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 from evalkit.errors import RunFolderError
+from evalkit.results.files import open_regular
 from evalkit.results.foreign.reading import MOST, size
 
 __all__ = ["Archive"]
@@ -27,7 +28,7 @@ class Archive:
         self.path = path
         self._left = _TOTAL
         try:
-            self._file = path.open("rb")
+            self._file = open_regular(path)
         except OSError as error:
             raise RunFolderError(f"{path} can't be read: {error.strerror or error}") from None
         try:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import UsageError
+from evalkit.errors import RunFolderError, UsageError
+from evalkit.results.files import open_regular
 from evalkit.results.foreign.archive import Archive
 from evalkit.results.foreign.reading import listed, mapping, named, parse, read_bytes
 
@@ -73,9 +74,9 @@ def looks_like_log(path: Path) -> bool:
     if path.suffix != ".json":
         return False
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return _OPENING.match(file.read(200)) is not None
-    except OSError:
+    except (OSError, RunFolderError):
         return False
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import RunFolderError
+from evalkit.results.files import open_regular
 
 __all__ = ["MOST", "finite", "listed", "mapping", "named", "number", "parse", "read_bytes", "read_rows", "size"]
 
@@ -18,7 +19,7 @@ MOST = 512 << 20
 
 def read_bytes(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             content = file.read(MOST + 1)
     except OSError as error:
         raise RunFolderError(f"{path} can't be read: {error.strerror or error}") from None
@@ -38,7 +39,7 @@ def parse(content: bytes, place: object) -> Any:
 def read_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """The objects of a JSONL file, each with its place."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             number = 0
             while line := file.readline(MOST + 1):
                 number += 1
