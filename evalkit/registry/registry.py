@@ -119,7 +119,8 @@ class Registry:
 
         if self.include_paths or not all(name in self.cards or file_of(name) is not None for name in names):
             return builtin_index()
-        return builtin_index({self.cards[name].folder for name in names if name in self.cards} - {None})
+        cards = [self.cards[name] for name in names if name in self.cards]
+        return builtin_index({card.folder for card in cards if card.folder is not None})
 
     def refuse_unknown(self, names: Sequence[str]) -> None:
         """A name that stands in no task file at all is refused at once, before lm_eval is imported."""
