@@ -1,12 +1,12 @@
-"""Runs a model on tasks. The only room that knows the order of things.
+"""Runs a model on tasks: this package puts the stages of a run in order.
 
 The stages, each in its file, in this order (pipeline.py calls them):
 
-preparing   what was typed: suite, model, tokenizer, documents with prompts; what is wrong is found here
-requests    plan: token requests with ids and journal keys (evalkit/planning.py puts them in order)
-answering   the journal's answers, then the engine's, in the loop of loop.py
-grading     complete documents become rows; programs go through the sandbox
-writing     rows become figures and a run folder
+preparing   finds suite, model and tokenizer, and builds documents with prompts; wrong input is reported here
+requests    makes token requests with ids and journal keys (evalkit/planning.py puts them in order)
+answering   takes the journal's answers, then asks the engine for the rest, in the loop of loop.py
+grading     turns complete documents into rows; programs go through the sandbox
+writing     turns rows into figures and writes the run folder
 
 Beside them: early_gate and rounds (--against), recorded (evalkit score), judging (evalkit judge).
 """

@@ -33,22 +33,22 @@ __all__ = ["PassResult", "answer", "start_sandbox"]
 
 @dataclass(frozen=True, slots=True)
 class PassResult:
-    """What one pass of an engine gave: graded documents, and what they took."""
+    """The result of one pass of an engine: graded documents, token counts, and the error that ended it early."""
 
     grading: Grading
     generated: Sequence[int] = (0,)
     """Tokens generated for each variant."""
     unique: int = 0
-    """Prompt tokens when every shared prefix is counted once."""
+    """Prompt tokens, with every shared prefix counted once."""
     usage: Usage | None = None
     engine: Mapping[str, Any] | None = None
-    """How the engine describes itself; None where nothing had to be asked."""
+    """The engine's description; None if every answer came from the journal."""
     sandbox: Mapping[str, Any] | None = None
     first_failure: str | None = None
     error: EvalkitError | None = None
-    """What ended the pass before all was answered."""
+    """The error that ended the pass before all requests were answered."""
     rounds: Rounds | None = None
-    """Where the run is judged while it runs."""
+    """The rounds of --against; None for a run that is not judged while it runs."""
 
 
 def answer(
@@ -59,9 +59,9 @@ def answer(
     clock: Clock,
     rounds: Rounds | None = None,
 ) -> PassResult:
-    """Answer and grade all documents of a pass. `rounds` asks a few at a time, until the verdicts are sure."""
+    """Answer and grade all documents of a pass. With `rounds`, ask a few at a time until the verdicts are sure."""
     with ExitStack() as stack:
-        # Before the engine: nothing may be forked from a process that holds a GPU.
+        # The sandbox starts before the engine: a process that holds a GPU must not fork.
         sandbox = start_sandbox(stack, prepared.documents, config, listener)
         stop = stack.enter_context(Stop(rescue=journal.flush))
         with clock("build"):
@@ -84,12 +84,12 @@ def answer(
         batches: Batches = rounds or Everything(requests.ledger)
         loop = AnswerLoop(requests, batches, grading, journal, stop, clock, reuse=not config.fresh)
         stop.announce = lambda: listener.stopping(loop.in_flight)
-        anything = loop.next_batch()
+        has_work = loop.next_batch()
         check_space(config.output_path, _space(prepared, loop.unknown))
         engine: Engine | None = None
         before = Usage()
         error: EvalkitError | None = None
-        if anything:
+        if has_work:
             engine = prepared.engine or _start(prepared, config, stack, listener, clock)
             before = Usage() if prepared.engine is None else replace(engine.usage)
             listener.known()
@@ -126,7 +126,7 @@ def _start(prepared: Prepared, config: RunConfig, stack: ExitStack, listener: Li
 
 
 def _since(before: Usage, now: Usage) -> Usage:
-    """What this pass used: an engine that was there before has counted other passes too."""
+    """The tokens of this pass: an engine that is used for several passes counts them all."""
     return Usage(
         now.prompt - before.prompt,
         now.computed - before.computed,
@@ -138,7 +138,7 @@ def _since(before: Usage, now: Usage) -> Usage:
 def _ask(
     engine: Engine, before: Usage, loop: AnswerLoop, stop: Stop, listener: Listener, clock: Clock
 ) -> EvalkitError | None:
-    """Run the engine over the loop's work. Returns what stopped it before the end."""
+    """Run the engine over the loop's work. Returns the error that stopped it, or None."""
     try:
         with clock("inference"):
             for answer in engine.run(loop.work()):
@@ -158,7 +158,7 @@ def start_sandbox(
     config: RunConfig,
     listener: Listener,
 ) -> Sandbox | None:
-    """A sandbox, where a task runs code."""
+    """Start a sandbox if any task runs code; else return None."""
     if not any(task.is_code for task, _ in documents.values()):
         return None
     listener.stage("starting the sandbox")
@@ -166,13 +166,13 @@ def start_sandbox(
 
 
 def _requested_by_leaf(prepared: Prepared) -> dict[str, str]:
-    """Task → the name that was asked for: progress is shown for mmlu, not for its 57 subjects."""
+    """Map each task to the name in --tasks that asked for it: progress is shown for mmlu, not for its 57 subjects."""
     suite = prepared.suite
     return {leaf: name for name in reversed(suite.requested) for leaf in suite.leaves(name)}
 
 
 def _totals(prepared: Prepared, requested: Mapping[str, str]) -> dict[str, int]:
-    """Documents for each name that was asked for."""
+    """The number of documents for each name in --tasks."""
     counts: Counter[str] = Counter()
     for name in prepared.suite.requested:
         counts[name] = 0
@@ -182,7 +182,7 @@ def _totals(prepared: Prepared, requested: Mapping[str, str]) -> dict[str, int]:
 
 
 def _space(prepared: Prepared, unknown: Sequence[TokenRequest]) -> int:
-    """Bytes that the pass will write: answers to come in the journal and in samples/, and the prompts in samples/."""
+    """Estimate the bytes that the pass will write: new answers in the journal and in samples/, prompts in samples/."""
     generated = sum(isinstance(request, GenerateRequest) for request in unknown)
     answers = expected_bytes(len(unknown) - generated, generated)
     prompts = sum(

@@ -1,4 +1,4 @@
-"""evalkit judge audit: what was recorded, and what a judge says to injection attempts."""
+"""evalkit judge audit: statistics of recorded judgments, and a judge's replies to injection attempts."""
 
 from __future__ import annotations
 
@@ -20,25 +20,26 @@ __all__ = ["audit_files", "audit_live"]
 
 
 def audit_files(paths: Sequence[Path], judge: str | None) -> dict[str, Any]:
+    """Audit recorded comparisons and judgments; `judge` keeps only those of one judge."""
     comparisons = [c for path in paths if is_comparison(path) for c in read_comparisons(path)]
     judged = [j for path in paths if not is_comparison(path) for j in read_judgments(path, {}, lenient=True)]
     report: dict[str, Any] = {}
     warnings: list[str] = []
     if comparisons:
-        found = audit_comparisons(comparisons, judge)
-        warnings += found.pop("warnings")
-        report |= found
+        audit = audit_comparisons(comparisons, judge)
+        warnings += audit.pop("warnings")
+        report |= audit
     if judged:
-        found = audit_scores(judged, judge)
-        warnings += found.pop("warnings")
-        report |= found
+        audit = audit_scores(judged, judge)
+        warnings += audit.pop("warnings")
+        report |= audit
     return {**report, "warnings": list(dict.fromkeys(warnings))}
 
 
 def audit_live(
     rubric: Rubric, spec: JudgeSpec, output_path: Path, arguments: Mapping[str, Any], journal: Path | None = None
 ) -> dict[str, Any]:
-    """The canaries, and the same plain answers several times over."""
+    """Ask a judge about the canary items, and judge the plain answers repeatedly to measure repeatability."""
     sampled = replace(
         rubric,
         hash=f"{rubric.hash}:repeated",

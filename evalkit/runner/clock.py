@@ -1,4 +1,4 @@
-"""Where a run's time goes."""
+"""Measures how long each phase of a run takes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Clock"]
 
 
 class Clock:
-    """A phase within another counts for itself alone."""
+    """Seconds spent in each phase. The time of a nested phase is not counted in the outer one."""
 
     def __init__(self) -> None:
         self._within: list[str] = []
@@ -31,4 +31,5 @@ class Clock:
                 self.seconds[self._within[-1]] -= spent
 
     def timing(self) -> dict[str, float]:
+        """The `timing` entry of results.json."""
         return {**self.seconds, "total": time.monotonic() - self._began}

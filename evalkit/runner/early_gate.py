@@ -1,4 +1,4 @@
-"""A run that is judged while it runs: against which baseline, by which policy, and whether the two can be compared."""
+"""Judging a run while it runs (--against): checks that it can be compared with the baseline, and sets up the trials."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class EarlyGate:
     policy: Policy
 
     def settings(self, seed: int) -> dict[str, Any]:
-        """The manifest's entry: everything that decides which documents are run."""
+        """The manifest's `against` entry: all settings that decide which documents are run."""
         return {
             "run_id": self.baseline.run_id,
             "model": self.baseline.label,
@@ -67,7 +67,7 @@ class EarlyGate:
 def trials(
     early: EarlyGate, config: RunConfig, suite: Suite, documents: Documents, manifest: Mapping[str, Any]
 ) -> tuple[list[Trial], list[str]]:
-    """One trial for each target of the candidate, and the notes to show. Raises where the two can't be compared."""
+    """Return one trial for each target, and notes for the user. Raises if the two runs can't be compared."""
     baseline = early.baseline
     usable(baseline)
     whole(baseline)
@@ -83,26 +83,27 @@ def trials(
     _check_apart(targets)
     leaves = [leaf for target in targets for leaf in target.leaves]
     notes = check(baseline, candidate, leaves, (), advice=_advice(baseline, config))
-    made = []
+    planned = []
     for target in targets:
         of_baseline = read_lines(baseline, target)
         lines = of_baseline, _lines(target, documents, of_baseline)
-        made.append(trial(baseline, target, policies[target.name], lines, _seed(config, target)))
-    for own in made:
-        if own.in_full is None and (
-            together := [leaf for leaf in own.target.leaves if suite.tasks[leaf].scores_together]
+        planned.append(trial(baseline, target, policies[target.name], lines, _seed(config, target)))
+    for target_trial in planned:
+        if target_trial.in_full is None and (
+            together := [leaf for leaf in target_trial.target.leaves if suite.tasks[leaf].scores_together]
         ):
-            own.in_full = f"a filter of {together[0]} looks at all documents at once"
-            own.looked_at = False
-        if own.in_full:
-            notes.append(f"{own.name} runs in full: {own.in_full}")
+            target_trial.in_full = f"a filter of {together[0]} looks at all documents at once"
+            target_trial.looked_at = False
+        if target_trial.in_full:
+            notes.append(f"{target_trial.name} runs in full: {target_trial.in_full}")
     judged = {leaf for target in targets for leaf in target.leaves}
     if others := [name for name in suite.requested if not judged & set(suite.leaves(name))]:
         notes.append(f"{', '.join(others)} runs in full: not judged by the policy")
-    return made, notes
+    return planned, notes
 
 
 def _policies(early: EarlyGate, candidate: Run, suite: Suite) -> dict[str, TaskPolicy]:
+    """The rule for each judged name: those of the policy, or the default rule for every shared name."""
     names = list(dict.fromkeys([*suite.requested, *suite.groups, *suite.tasks]))
     for name in early.policy.tasks:
         if name not in names:
@@ -120,13 +121,14 @@ def _policies(early: EarlyGate, candidate: Run, suite: Suite) -> dict[str, TaskP
 
 
 def _target(baseline: Run, suite: Suite, name: str, metric: str | None) -> Target:
+    """What is compared under this name. Raises if the candidate's tasks or metrics differ from the baseline's."""
     target = resolve(baseline, baseline, name, metric)
     leaves = [
         leaf for leaf in suite.leaves(name) if leaf in target.leaves or target.metric in suite.tasks[leaf].metrics
     ]
-    if odd := sorted(set(leaves) ^ set(target.leaves)):
+    if unshared := sorted(set(leaves) ^ set(target.leaves)):
         raise NotComparable(
-            f"{name} is made of other tasks in {baseline.run_id}: {', '.join(odd[:5])} stand only in one"
+            f"{name} is made of other tasks in {baseline.run_id}: {', '.join(unshared[:5])} stand only in one"
         )
     without = [leaf for leaf in leaves if target.metric not in suite.tasks[leaf].metrics]
     if without:
@@ -139,6 +141,7 @@ def _target(baseline: Run, suite: Suite, name: str, metric: str | None) -> Targe
 
 
 def _check_apart(targets: Sequence[Target]) -> None:
+    """Raise if two targets share a task: its documents can't stop for one target and go on for the other."""
     counts = Counter(leaf for target in targets for leaf in target.leaves)
     for leaf, count in counts.items():
         if count > 1:
@@ -154,7 +157,7 @@ def _words(limit: Any) -> str:
 
 
 def _advice(baseline: Run, config: RunConfig) -> str:
-    """What to type where the baseline was asked differently."""
+    """What to type if the baseline's prompts were made with other settings."""
     seeds = baseline.manifest.get("seeds")
     was, now = seeds.get("fewshot") if isinstance(seeds, Mapping) else None, config.seed.fewshot
     if was is not None and was != now:
@@ -175,32 +178,32 @@ def _seed(config: RunConfig, target: Target) -> tuple[int, int]:
 def _lines(target: Target, documents: Documents, baseline: Lines) -> Lines:
     """The documents that will be run, as lines without a value.
 
-    A document is several lines where the baseline's got several verdicts.
+    A document with several scores in the baseline (such as the instructions of one prompt) becomes several lines.
     """
     parts: dict[tuple[str, str], list[str]] = {}
     for task, doc_hash in dict.fromkeys(zip(baseline.task, baseline.doc_hash, strict=True)):
-        whole, numbered, _ = doc_hash.rpartition("#")
-        parts.setdefault((task, whole if numbered else doc_hash), []).append(doc_hash)
-    asked, hashes = [], []
+        document_hash, numbered, _ = doc_hash.rpartition("#")
+        parts.setdefault((task, document_hash if numbered else doc_hash), []).append(doc_hash)
+    line_documents, hashes = [], []
     for document in (document for leaf in target.leaves for document in documents[leaf][1]):
         for doc_hash in parts.get((document.task, document.doc_hash), [document.doc_hash]):
-            asked.append(document)
+            line_documents.append(document)
             hashes.append(doc_hash)
-    several = [own != document.doc_hash for own, document in zip(hashes, asked, strict=True)]
+    is_part = [doc_hash != document.doc_hash for doc_hash, document in zip(hashes, line_documents, strict=True)]
     return Lines(
-        task=[document.task for document in asked],
-        doc_id=[document.doc_id for document in asked],
+        task=[document.task for document in line_documents],
+        doc_id=[document.doc_id for document in line_documents],
         doc_hash=hashes,
-        prompt_hash=[document.prompt_hash for document in asked],
-        stratum=[document.stratum for document in asked],
-        cluster=[d.cluster or (d.doc_hash if part else None) for d, part in zip(asked, several, strict=True)],
-        value=np.full(len(asked), np.nan),
-        flags=np.full(len(asked), FLAGS["missing"]),
+        prompt_hash=[document.prompt_hash for document in line_documents],
+        stratum=[document.stratum for document in line_documents],
+        cluster=[d.cluster or (d.doc_hash if part else None) for d, part in zip(line_documents, is_part, strict=True)],
+        value=np.full(len(line_documents), np.nan),
+        flags=np.full(len(line_documents), FLAGS["missing"]),
     )
 
 
 def _as_run(suite: Suite, manifest: Mapping[str, Any], *, limited: bool) -> Run:
-    """The candidate before it runs, as a run with settings and names but no figures."""
+    """The candidate as a run with settings and task names but no figures yet, for the comparison's checks."""
 
     def entry(headline: str | None, members: Sequence[str] = ()) -> dict[str, Any]:
         return {"metrics": {headline: {}} if headline else {}, "headline": headline, "members": list(members)}

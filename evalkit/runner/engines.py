@@ -1,4 +1,4 @@
-"""The flags of a run that its engine may use."""
+"""The run's flags that are passed to its engine."""
 
 from __future__ import annotations
 
@@ -9,4 +9,5 @@ __all__ = ["settings_of"]
 
 
 def settings_of(config: RunConfig) -> EngineSettings:
+    """The engine's settings from the run's flags."""
     return EngineSettings(batch_size=config.batch_size, device=config.device, seed=config.seed.torch)

@@ -1,4 +1,4 @@
-"""Rows and figures to the entries of results.json."""
+"""Turns rows and figures into the entries of results.json."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ __all__ = ["group_entries", "task_entry", "token_entry", "trouble"]
 
 
 def task_entry(task: Task, rows: Sequence[Row], metrics: Mapping[str, Figure]) -> dict[str, Any]:
+    """The entry of a task: its metrics, and how many documents were scored, cut, unfinished or failed."""
     headline_filter = (task.headline or "").partition(",")[2]
     documents = {row.doc_id for row in rows}
     unscored = _flagged(rows, "missing") | _flagged(rows, "error")
@@ -35,6 +36,7 @@ def task_entry(task: Task, rows: Sequence[Row], metrics: Mapping[str, Figure]) -
 def group_entries(
     suite: Suite, tasks: Mapping[str, Mapping[str, Any]], figures: Mapping[str, Mapping[str, Figure]]
 ) -> dict[str, Any]:
+    """The entries of all groups."""
     entries: dict[str, Any] = {}
     for name, group in suite.groups.items():
         leaves = [tasks[leaf] for leaf in group.tasks if leaf in tasks]
@@ -53,7 +55,7 @@ def group_entries(
 
 
 def token_entry(usage: Usage | None, *, unique: int, generated: int, alone: bool) -> dict[str, Any]:
-    """This run's own work. Where several runs shared one pass, what each of them computed cannot be told apart."""
+    """The tokens of one run. If several runs shared a pass, the tokens computed and cached for each are unknown."""
     if usage is None:
         return {"prompt": 0, "computed": 0, "cached": 0, "unique": 0, "generated": 0}
     if alone:
@@ -65,12 +67,12 @@ def token_entry(usage: Usage | None, *, unique: int, generated: int, alone: bool
 
 
 def trouble(tasks: Mapping[str, Mapping[str, Any]]) -> int:
-    """Documents that could not be scored."""
+    """The number of documents that could not be scored."""
     return sum(entry["errors"] for entry in tasks.values())
 
 
 def _counted(rows: Sequence[Row], flag: str, entry: str, what: str) -> int | dict[str, Any]:
-    """How many documents have the flag; not known where recorded answers came without the entry it is read from."""
+    """How many documents have the flag; unknown if recorded answers lack the entry that the flag is read from."""
     without = {row.doc_id for row in rows if row.sample.get(entry, 0) is None}
     if not without:
         return len(_flagged(rows, flag))

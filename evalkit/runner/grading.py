@@ -1,4 +1,4 @@
-"""Stage 4, grade: complete documents in, rows out. Programs are judged while the model still writes."""
+"""Stage 4, grade: turn complete documents into rows. Programs run in the sandbox while the model still generates."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ProgramJudge(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Complete:
-    """A document with its answers, as its task takes them."""
+    """A document with all its answers, in the form that its task scores."""
 
     pending: Pending
     answers: list[list[Answer | None]]
@@ -32,7 +32,7 @@ class _Complete:
 
 
 class Grading:
-    """Grades documents as they are complete, and holds their rows."""
+    """Grades each document once it is complete, and holds the rows."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Grading:
         """`scored` is called with each document that is graded and its rows."""
         self.variants = range(variants)
         self.graded = 0
-        """Documents that had all their answers."""
+        """The number of documents graded with all their answers."""
         self._scorers: dict[tuple[int, str], Scorer] = {
             (variant, name): task.scorer() for variant in range(variants) for name, (task, _) in documents.items()
         }
@@ -52,15 +52,15 @@ class Grading:
         self._sandbox = sandbox
         self._scored = scored
         self._judging: dict[int, tuple[_Complete, list[Verdict | None]]] = {}
-        """Documents whose programs are in the sandbox, and the verdicts that have come."""
+        """Documents whose programs are in the sandbox, and the verdicts received so far."""
         self._next = 0
 
     def take(self, pending: Pending) -> None:
-        """Grade a document that has its answers, now or when its programs have been judged."""
+        """Grade a document that has all its answers: at once, or after the sandbox has run its programs."""
         self.grade(pending, pending.answers(), pending.cut_tokens)
 
     def grade(self, pending: Pending, answers: list[list[Answer | None]], cut_tokens: int) -> None:
-        """The same with answers that came from elsewhere."""
+        """Grade a document with these answers instead of the ones it received."""
         complete = _Complete(pending, answers, cut_tokens)
         programs = self._programs(complete)
         if not programs:
@@ -74,7 +74,7 @@ class Grading:
         self.poll()
 
     def poll(self, wait: bool = False) -> None:
-        """Take the sandbox's verdicts; `wait` until all have come."""
+        """Take the sandbox's verdicts. With `wait`, block until all are there."""
         if self._sandbox is None or not self._judging:
             return
         for (number, place), verdict in self._sandbox.completed(wait=wait):
@@ -85,11 +85,11 @@ class Grading:
                 self._score(complete, [v for v in verdicts if v is not None])
 
     def give_up(self, pending: Pending) -> None:
-        """Make the rows of a document that never got all its answers: they say that these are missing."""
+        """Make rows for a document that lacks answers; they are flagged as missing."""
         self._make_rows(_Complete(pending, pending.answers(), pending.cut_tokens), None)
 
     def rows(self, variant: int) -> dict[str, list[Row]]:
-        """By task, in document order, filters as the task has them."""
+        """The rows of a variant by task, in document order; filters in the order of the task."""
         by_task: dict[str, list[Row]] = {}
         for (number, task), scorer in self._scorers.items():
             if number == variant:

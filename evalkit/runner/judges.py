@@ -1,4 +1,4 @@
-"""Opening a judge: ENGINE:MODEL, and for a server ENGINE:MODEL@URL."""
+"""Opens the judge named by ENGINE:MODEL, or ENGINE:MODEL@URL for a server."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ _SEMANTICS = "judge/1"
 
 @dataclass(frozen=True, slots=True)
 class JudgeSpec:
+    """A judge as it was named on the command line: its engine, model and URL."""
+
     typed: str
     engine: EngineSpec
     model: str
@@ -33,7 +35,7 @@ class JudgeSpec:
 
 
 def parse_judge(typed: str) -> JudgeSpec:
-    """`ENGINE:MODEL`, or `ENGINE:MODEL@URL` where the engine is a server."""
+    """Parse `ENGINE:MODEL`, or `ENGINE:MODEL@URL` for an engine that is a server."""
     engines = {spec.name: spec for spec in judge_engines()}
     kind, colon, rest = typed.partition(":")
     if not colon or not rest or kind not in engines:
@@ -55,9 +57,9 @@ def open_judge(
     spent: float = 0.0,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Iterator[tuple[Judge, Asker, Callable[[], Mapping[str, Any]]]]:
-    """The judge, whoever asks it, and what its engine says of itself. Without `ask`, only the journal answers.
+    """Yield the judge, the Asker that sends its requests, and a function that describes its engine.
 
-    `spent`: dollars that other judges have had of `max_usd` already.
+    Without `ask`, only answers in the journal are used. `spent`: dollars of `max_usd` that other judges have used.
     """
     if spent and arguments.get("max_usd") is not None:
         arguments = {**arguments, "max_usd": max(0.0, float(arguments["max_usd"]) - spent)}
@@ -76,7 +78,7 @@ def open_judge(
 _Encode = Callable[[Sequence[Message], str], TokenIds]
 _Opened = tuple[Judge, Engine | None, _Encode | None, int | None, int]
 _ACTIVE = 256
-"""Judgments under way at once. An API needs more of them than it takes requests, for those that wait their turn."""
+"""Judgments in progress at once. An API needs more judgments than concurrent requests, so that no slot is idle."""
 
 
 def _served(spec: JudgeSpec, arguments: Mapping[str, Any], ask: bool) -> _Opened:
@@ -87,18 +89,18 @@ def _served(spec: JudgeSpec, arguments: Mapping[str, Any], ask: bool) -> _Opened
 
 
 def _local(spec: JudgeSpec, arguments: Mapping[str, Any], ask: bool) -> _Opened:
-    # A model of one's own costs nothing and is no server: what is meant for an API beside it does not concern it.
+    # Arguments for an API judge (price, base_url …) may be given in the same command; a local model ignores them.
     for_servers = frozenset().union(*(engine.arguments for engine in startable() if engine.is_served))
     arguments = {name: value for name, value in arguments.items() if name not in for_servers}
     engine_spec = choose(spec.engine.name, arguments)
     model = engine_spec.find_model(spec.model, arguments, False)
     tokenizer = Tokenizer.load(model.spec)
     chat = tokenizer.chat(True)
-    own_start = chat.description["source"] != "alpaca"
+    template_adds_start = chat.description["source"] != "alpaca"
 
-    def encode(messages: Sequence[Message], said: str) -> TokenIds:
-        text = chat([{"role": m.role, "content": m.content} for m in messages]) + said
-        return array("i", tokenizer.hf.encode(text, add_special_tokens=not own_start))
+    def encode(messages: Sequence[Message], reply_start: str) -> TokenIds:
+        text = chat([{"role": m.role, "content": m.content} for m in messages]) + reply_start
+        return array("i", tokenizer.hf.encode(text, add_special_tokens=not template_adds_start))
 
     judge = Judge(
         spec.typed,

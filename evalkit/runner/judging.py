@@ -1,4 +1,4 @@
-"""evalkit judge run: a run, a rubric and judges in; judgments, figures and score lines in the run's folder out."""
+"""evalkit judge run: judges a run by a rubric, and writes judgments, figures and score lines to the run's folder."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ __all__ = ["JudgeRequest", "judge_outcomes", "judge_run", "prepare_items"]
 
 @dataclass(frozen=True, slots=True)
 class JudgeRequest:
+    """What to judge, by which rubric and judges, and where the results go."""
+
     rubric: Rubric
     judges: Sequence[JudgeSpec]
     output_path: Path
@@ -38,15 +40,16 @@ class JudgeRequest:
     reference: Path | None = None
     """A file of another model's answers to the same instructions."""
     ask: bool = True
-    """False: only what the journal holds; nothing is called."""
+    """False: use only answers in the journal; no judge is asked."""
     limit: int | None = None
     report: Reporter | None = None
-    """Writes report.md anew, with the judged figures in it."""
+    """Writes report.md again, with the judged figures."""
     journal: Path | None = None
-    """The folder of the kept answers, where it is not under `output_path`."""
+    """The journal's folder, if it is not under `output_path`."""
 
 
 def prepare_items(run: Run, request: JudgeRequest) -> list[Item]:
+    """The items to judge: a run's answers, each beside the other answer if the rubric compares pairs."""
     items = items_of(run, request.rubric, request.tasks, request.fields)
     if request.rubric.kind == "pairwise":
         items = _paired(run, request, items)
@@ -63,6 +66,7 @@ def _paired(run: Run, request: JudgeRequest, items: list[Item]) -> list[Item]:
 
 
 def judge_run(run: Run, request: JudgeRequest, listener: Listener) -> tuple[Run, Judged]:
+    """Judge a run with each judge in turn, and write the results. Returns the updated run and the judgments."""
     check_writable(request.output_path)
     items = prepare_items(run, request)
     judged = Judged(request.rubric, [])
@@ -72,7 +76,7 @@ def judge_run(run: Run, request: JudgeRequest, listener: Listener) -> tuple[Run,
         listener.start({spec.typed: len(items) * len(request.rubric.dimensions) for spec in request.judges})
         for spec in request.judges:
             listener.stage(f"opening {spec.typed}")
-            _one(spec, journal, request, items, judged, stop, listener)
+            _ask_judge(spec, journal, request, items, judged, stop, listener)
         stop.raise_if_requested()
     listener.finish()
     judged.warnings = cautions(items, judged.judges)
@@ -86,7 +90,7 @@ def judge_run(run: Run, request: JudgeRequest, listener: Listener) -> tuple[Run,
 
 
 def judge_outcomes(outcomes: Sequence[Outcome], request: JudgeRequest, listener: Listener) -> list[Outcome]:
-    """`evalkit run --judge`: what has come to its end is judged; a judge that fails leaves the run's own figures."""
+    """`evalkit run --judge`: judge the runs that finished. If a judge fails, the run keeps its other figures."""
     judged: list[Outcome] = []
     for outcome in outcomes:
         stopped = judged and judged[-1].exit_code == Interrupted.exit_code
@@ -95,17 +99,17 @@ def judge_outcomes(outcomes: Sequence[Outcome], request: JudgeRequest, listener:
             continue
         code, problem = 0, None
         try:
-            _, found = judge_run(Run.open(outcome.path), request, listener)
-            for warning in found.warnings:
+            _, judgments = judge_run(Run.open(outcome.path), request, listener)
+            for warning in judgments.warnings:
                 listener.note(warning)
-            found.check()
+            judgments.check()
         except EvalkitError as error:
             code, problem = error.exit_code, str(error)
         judged.append(Outcome(Run.open(outcome.path), code, problem))
     return judged
 
 
-def _one(
+def _ask_judge(
     spec: JudgeSpec,
     journal: Journal,
     request: JudgeRequest,

@@ -1,4 +1,4 @@
-"""Which answers each document still waits for. When the last one arrives, the document is complete."""
+"""Tracks which answers each document still waits for; with the last one, the document is complete."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Pending:
     waiting: int = 0
 
     def answers(self) -> list[list[Answer | None]]:
-        """As the task wants them: rolling windows summed, a repeated score repeated."""
-        return [encoded.fold(got) for encoded, got in zip(self.encoded, self.received, strict=True)]
+        """The answers for each request of the task: rolling windows are summed, a repeated score is repeated."""
+        return [encoded.fold(answers) for encoded, answers in zip(self.encoded, self.received, strict=True)]
 
     def next_request(self) -> Request:
         """The first turn that has not been asked yet."""
@@ -37,11 +37,11 @@ class Pending:
 
     @property
     def goes_on(self) -> bool:
-        """Whether a further turn waits for the answers that are here."""
+        """Whether the document has a further turn that can be asked with the answers received."""
         if len(self.encoded) == len(self.document.requests):
             return False
         return not any(encoded.error for encoded in self.encoded) and all(
-            isinstance(answer, Generated) for got in self.received for answer in got
+            isinstance(answer, Generated) for answers in self.received for answer in answers
         )
 
     @property
@@ -50,11 +50,11 @@ class Pending:
 
     @property
     def generated_tokens(self) -> int:
-        return sum(a.tokens for got in self.received for a in got if isinstance(a, Generated))
+        return sum(a.tokens for answers in self.received for a in answers if isinstance(a, Generated))
 
 
 class Ledger:
-    """Every request id points at the document and the place that its answer belongs to."""
+    """Maps each request id to its document and to the place of its answer in that document."""
 
     def __init__(self) -> None:
         self._places: list[tuple[Pending, int, int]] = []
@@ -64,12 +64,12 @@ class Ledger:
 
     @property
     def conversing(self) -> bool:
-        """Whether some document will ask for more when what it asked for has come."""
+        """Whether an open document has further turns that follow from answers it waits for."""
         return any(p.waiting and len(p.encoded) < len(p.document.requests) for p in self._open.values())
 
     @property
     def open(self) -> list[Pending]:
-        """Documents that are not complete, in the order they came."""
+        """Documents that are not complete, in the order they were added."""
         return list(self._open.values())
 
     @property
@@ -77,13 +77,13 @@ class Ledger:
         return len(self._places)
 
     def add(self, pending: Pending) -> None:
-        """Its requests' ids must go on from `next_id`."""
+        """Add a document. The ids of its requests must continue from `next_id`."""
         for i, encoded in enumerate(pending.encoded):
             self._enter(pending, i, encoded)
         self._open[id(pending)] = pending
 
     def extend(self, pending: Pending, request: Request, encoded: Encoded) -> None:
-        """A further turn of an open document, with its prompt as it came to be."""
+        """Add a further turn to an open document, with the prompt made from its answers."""
         place = len(pending.encoded)
         requests = pending.document.requests
         requests = (*requests[:place], request, *requests[place + 1 :])
@@ -100,7 +100,7 @@ class Ledger:
             pending.waiting += 1
 
     def accept(self, id_: int, answer: Answer) -> Pending | None:
-        """The document that has all it asked for with this answer: complete, or ready to ask for its next turn."""
+        """Store an answer. Returns its document if no answer is outstanding: complete, or ready for its next turn."""
         pending, i, j = self._places[id_]
         if pending.received[i][j] is not None:
             return None
@@ -114,7 +114,7 @@ class Ledger:
         return pending if pending.goes_on else self.close(pending)
 
     def unfinished(self) -> Iterator[Pending]:
-        """What is left when a run ends early."""
+        """Close and yield the documents that are still open when a run ends early."""
         for pending in self.open:
             yield self.close(pending)
 

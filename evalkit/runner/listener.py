@@ -1,4 +1,4 @@
-"""What a run tells whoever shows its progress."""
+"""The events of a run, for the code that shows its progress."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ __all__ = ["Listener"]
 
 
 class Listener(Protocol):
-    """All methods are called from the thread that runs, but for `stopping`."""
+    """Receives a run's events. All methods but `stopping` are called from the thread of the run."""
 
     def stage(self, what: str) -> None:
-        """A step that takes a while has begun."""
+        """A step that may take long has begun."""
         ...
 
     def note(self, text: str) -> None:
@@ -20,15 +20,15 @@ class Listener(Protocol):
         ...
 
     def start(self, totals: Mapping[str, int]) -> None:
-        """Documents to come, for each name that was asked for."""
+        """The number of documents for each name in --tasks."""
         ...
 
     def known(self) -> None:
-        """All answers that were kept from before have been counted; from now on the engine answers."""
+        """All answers from the journal have been counted; from now on the engine answers."""
         ...
 
     def advance(self, task: str, documents: int = 1) -> None:
-        """So many documents more are graded."""
+        """This many more documents are graded."""
         ...
 
     def tokens(self, count: int) -> None:
@@ -36,9 +36,9 @@ class Listener(Protocol):
         ...
 
     def stopping(self, in_flight: int) -> None:
-        """The user asked to stop, and so many answers are waited for. Called from another thread, within a second."""
+        """The user asked to stop; `in_flight` answers are awaited. Called from another thread, within a second."""
         ...
 
     def finish(self) -> None:
-        """No more documents will come."""
+        """The run is over; no more documents will be graded."""
         ...

@@ -1,4 +1,4 @@
-"""The loop between journal, engine and grading: work out, answers in."""
+"""The loop between journal, engine and grading: hands out work and takes in answers."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ __all__ = ["AnswerLoop"]
 
 
 class AnswerLoop:
-    """Gives an engine its work and takes its answers in.
+    """Gives an engine its work and takes in its answers.
 
-    Documents come batch by batch. Of each batch, what the journal holds is taken from there and the rest is planned.
+    Documents come in batches. Answers in the journal are used; the other requests of the batch are planned.
     Turns that follow from an answer are asked before the rest of the plan.
     """
 
@@ -36,14 +36,14 @@ class AnswerLoop:
         *,
         reuse: bool,
     ) -> None:
-        """`reuse`: take answers from the journal; else everything is asked again."""
+        """`reuse`: use the journal's answers; if False, everything is asked again."""
         self.requests = requests
         self.generated = [0] * len(grading.variants)
         self.unique = 0
         self.unknown: list[TokenRequest] = []
         """Requests of this batch that the engine has to answer."""
         self.in_flight = 0
-        """Requests that the engine was given and has not answered."""
+        """The number of requests that the engine has not answered yet."""
         self._batches = batches
         self._grading = grading
         self._journal = journal
@@ -53,12 +53,12 @@ class AnswerLoop:
         self._plan: Plan = plan(())
         self._planned: set[int] = set()
         self._new_turns: list[GenerateRequest] = []
-        """Turns that came up and were not looked up in the journal yet."""
+        """New turns that were not looked up in the journal yet."""
         self._late: deque[GenerateRequest] = deque()
-        """Turns that came up while the engine runs, and that it has to be given."""
+        """Turns that arose while the engine runs, to be handed to it next."""
 
     def next_batch(self) -> bool:
-        """Go on to the next batch that has something to ask the engine. False: there is none."""
+        """Go to the next batch that needs the engine. Returns False if there is none."""
         while True:
             with self._clock("scoring"):
                 if not self._batches.settled:
@@ -75,7 +75,7 @@ class AnswerLoop:
                 return True
 
     def work(self) -> Iterator[Work | None]:
-        """What the engine has to do, in order; None while nothing is ready and answers may still bring more."""
+        """The engine's work in order; None while nothing is ready and answers may still bring more."""
         more = True
         while more:
             for item in self._plan:
@@ -92,11 +92,11 @@ class AnswerLoop:
             more = not self._stop.requested and self.next_batch()
 
     def take(self, answer: Answer) -> None:
-        """Keep an answer of the engine's, give it to all who asked for it, and queue the turns that follow from it."""
+        """Store an answer of the engine, give it to every request it belongs to, and queue the turns that follow."""
         self.in_flight -= 1
         if not isinstance(answer, Failed):
             self._journal.put(self.requests.keys[answer.id], answer)
-        # A later turn is asked by itself; what was planned may stand for several equal requests.
+        # A later turn belongs to one request; a planned request may stand for several equal ones.
         owners = self._plan.owners(answer.id) if answer.id in self._planned else (answer.id,)
         for owner in owners:
             self._receive(owner, answer)
@@ -107,23 +107,23 @@ class AnswerLoop:
     # ── inside ───────────────────────────────────────────────────────────────
 
     def _requests_of(self, batch: Sequence[Pending]) -> list[TokenRequest]:
-        """Requests of these documents. A document that asks nothing is graded at once."""
+        """The requests of these documents. A document without requests is graded at once."""
         for pending in batch:
             if not pending.waiting:
                 self._grading.take(self.requests.ledger.close(pending))
         return [request for pending in batch for request in pending.requests()]
 
     def _look_up(self, requests: list[TokenRequest]) -> list[TokenRequest]:
-        """Take what the journal holds. Returns what has to be asked, with the turns that followed meanwhile."""
+        """Use the journal's answers. Returns the requests that the engine has to answer, with the turns that follow."""
         unknown: list[TokenRequest] = []
         requests = [*requests, *self._take_new_turns()]
         while requests:
-            known = set()
+            answered = set()
             if self._reuse:
-                for kept in self._journal.get_many((r.id, self.requests.keys[r.id]) for r in requests):
-                    known.add(kept.id)
-                    self._receive(kept.id, kept)
-            unknown += [request for request in requests if request.id not in known]
+                for answer in self._journal.get_many((r.id, self.requests.keys[r.id]) for r in requests):
+                    answered.add(answer.id)
+                    self._receive(answer.id, answer)
+            unknown += [request for request in requests if request.id not in answered]
             requests = list(self._take_new_turns())
         return unknown
 
@@ -132,7 +132,7 @@ class AnswerLoop:
         return turns
 
     def _receive(self, id_: int, answer: Answer) -> None:
-        """Put an answer in its place. Its document goes on to its next turn, or is graded."""
+        """Store an answer; if its document has all its answers, ask its next turn or grade it."""
         pending = self.requests.ledger.accept(id_, answer)
         if pending is None:
             return

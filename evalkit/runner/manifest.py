@@ -1,4 +1,4 @@
-"""All that determined a run."""
+"""Makes the manifest: every setting and version that a run's figures depend on."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def draw_up(
     chat: ChatTemplate | None,
     engine: str,
 ) -> dict[str, Any]:
-    """What is known before the engine starts; the engine's own description joins when it has."""
+    """The manifest before the engine starts; the engine's description is added when it runs."""
     return {
         **draw_up_settings(config, suite, documents, chat),
         "model": model.manifest(),
@@ -45,7 +45,7 @@ def draw_up_settings(
     documents: Mapping[str, tuple[Task, Sequence[Document]]],
     chat: ChatTemplate | None = None,
 ) -> dict[str, Any]:
-    """All but the model."""
+    """The manifest without the model, the adapter and the engine."""
     return {
         "schema": 1,
         "name": config.name,
@@ -70,4 +70,5 @@ def draw_up_settings(
 
 
 def now() -> str:
+    """The time in UTC, as manifests hold it."""
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

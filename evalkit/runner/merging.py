@@ -1,4 +1,4 @@
-"""Adapters that an engine refuses: each is merged into a temporary checkpoint and run as a model of its own."""
+"""Merges each adapter that an engine refuses into a temporary checkpoint, which runs as a separate model."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ __all__ = ["passes"]
 
 
 def passes(
-    prepared: Prepared, stack: ExitStack, listener: Listener, found: Mapping[str, str] = MappingProxyType({})
+    prepared: Prepared, stack: ExitStack, listener: Listener, refused_at_start: Mapping[str, str] = MappingProxyType({})
 ) -> list[Prepared]:
-    """The pass that the engine can serve at once, then one for each adapter that it refuses.
+    """The pass with everything that the engine can serve together, then one pass for each adapter that it refuses.
 
-    `found`: adapters that it refused when it was started, and why.
+    `refused_at_start`: adapters that the engine refused when it was started, with the reason.
     """
     refuses = prepared.kind.refuses_adapter
     if refuses is None:
@@ -31,7 +31,7 @@ def passes(
         for variant in prepared.variants
         if variant.adapter is not None
         and not variant.merged
-        and (why := found.get(variant.adapter.name) or refuses(variant.adapter.path))
+        and (why := refused_at_start.get(variant.adapter.name) or refuses(variant.adapter.path))
     }
     together = [variant for variant in prepared.variants if variant.run_id not in refused]
     parts = [replace(prepared, variants=together)] if together else []

@@ -23,7 +23,7 @@ from evalkit.runner.writing import Outcome, Reporter, write
 __all__ = ["run"]
 
 _HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{20,}\b")
-"""A hash in a message is shortened: one only has to see that two are not the same."""
+"""Hashes in messages are shortened: a few characters show that two differ."""
 
 
 def run(
@@ -33,19 +33,19 @@ def run(
     early: EarlyGate | None = None,
     loaded: LoadedModel | None = None,
 ) -> list[Outcome]:
-    """Run every model asked for, one after the other, its adapters in one pass with it.
+    """Run every model of the config, one after the other; a model's adapters run in the same pass.
 
-    Nothing is printed and no process ends: what there is to say goes to `listener`, what came out is returned, and
-    what is wrong is raised. Signals are handled while answers are awaited, and only in the main thread. `early`: judge
-    each run while it runs, and stop where the verdict is sure. `loaded`: the one model of the config is in memory
-    already, and the config holds only its name.
+    Progress goes to `listener`, the outcomes are returned, and errors are raised; nothing is printed and the process
+    does not exit. Signals are handled while answers are awaited, and only in the main thread. `early`: judge each run
+    while it runs, and stop once the verdict is sure. `loaded`: the model is in memory already, and the config holds
+    only its name.
     """
     results.check_writable(config.output_path)
     run_id = results.check_name(config.name) if config.name is not None else results.new_run_id()
     outcomes: list[Outcome] = []
     for typed in config.model:
-        own_id = run_id if len(config.model) == 1 else results.member_id(run_id, typed)
-        outcomes += _run_model(config, typed, own_id, listener, report, early, loaded)
+        model_run_id = run_id if len(config.model) == 1 else results.member_id(run_id, typed)
+        outcomes += _run_model(config, typed, model_run_id, listener, report, early, loaded)
         if _interrupted(outcomes):
             break
     return outcomes
@@ -60,7 +60,7 @@ def _run_model(
     early: EarlyGate | None,
     loaded: LoadedModel | None,
 ) -> list[Outcome]:
-    """The base and its adapters: one pass as a rule, more where the engine cannot serve an adapter."""
+    """Run the base and its adapters: usually in one pass, in several if the engine cannot serve an adapter."""
     clock = Clock()
     settings = {} if early is None else {"against": early.settings(config.seed.random)}
     with clock("build"):
@@ -76,12 +76,12 @@ def _run_model(
             part = parts.popleft()
             rounds = None
             if early is not None:
-                own = [of_variant[variant.run_id] for variant in part.variants]
-                rounds = Rounds(own, early.policy.confidence, listener)
+                trials_of_part = [of_variant[variant.run_id] for variant in part.variants]
+                rounds = Rounds(trials_of_part, early.policy.confidence, listener)
             try:
                 outcomes += _run_pass(config, part, listener, clock, report, rounds)
             except AdaptersRefused as refused:
-                # Found only when the engine was started. A merged adapter is not refused again.
+                # Some refusals show only when the engine starts. A merged adapter is not refused again.
                 parts.extendleft(reversed(passes(part, stack, listener, refused.why)))
                 continue
             if _interrupted(outcomes):
@@ -92,7 +92,7 @@ def _run_model(
 def _run_pass(
     config: RunConfig, prepared: Prepared, listener: Listener, clock: Clock, report: Reporter, rounds: Rounds | None
 ) -> list[Outcome]:
-    """Everything that one engine answers, and a run folder for each of its variants."""
+    """Run everything that one engine answers, and write a run folder for each of its variants."""
     with _open_journal(config, prepared) as journal:
         result = answer(prepared, config, journal, listener, clock, rounds)
         listener.finish()
@@ -108,7 +108,7 @@ def _run_pass(
 
 
 def _trials(config: RunConfig, prepared: Prepared, early: EarlyGate, listener: Listener) -> dict[str, list[Trial]]:
-    """The trials of each variant, by its run-id. Raises where it can't be compared with the baseline."""
+    """The trials of each variant, by its run-id. Raises if it can't be compared with the baseline."""
     of_variant: dict[str, list[Trial]] = {}
     for variant in prepared.variants:
         of_variant[variant.run_id], notes = trials(early, config, prepared.suite, prepared.documents, variant.manifest)
@@ -127,23 +127,23 @@ def _open_journal(config: RunConfig, prepared: Prepared) -> Journal:
 
 
 def _finished(config: RunConfig, variant: Variant, listener: Listener) -> Outcome | None:
-    """The run that has this --name already, if it is complete; one with other settings is refused."""
+    """The existing run of this --name, if it is complete. Raises if it was made with other settings."""
     path = results.run_path(config.output_path, variant.slug, variant.run_id)
     if config.name is None or not path.exists():
         return None
-    there = results.Run.open(path)
-    differences = results.same_settings(there.manifest, variant.manifest)
+    existing = results.Run.open(path)
+    differences = results.same_settings(existing.manifest, variant.manifest)
     if differences:
         shown = _HASH.sub(r"\1…", "; ".join(differences[:3]))
         raise UsageError(
             f"--name {variant.run_id}: a run of that name was made with other settings"
             f" ({shown}); choose another name, or delete {path}"
         )
-    judged = there.results.get("early_stopping") or {}
-    if there.status not in ("complete", "limited") and not (there.not_run and judged.get("verdict")):
+    judged = existing.results.get("early_stopping") or {}
+    if existing.status not in ("complete", "limited") and not (existing.not_run and judged.get("verdict")):
         return None
     listener.note(f"{variant.run_id} is complete: nothing to do")
-    return Outcome(there, EXIT_OF.get(judged.get("verdict") or "pass", 0))
+    return Outcome(existing, EXIT_OF.get(judged.get("verdict") or "pass", 0))
 
 
 def _interrupted(outcomes: list[Outcome]) -> bool:

@@ -1,4 +1,4 @@
-"""Stage 1, prepare: from what was typed to documents with prompts. Errors are found here, before a model loads."""
+"""Stage 1, prepare: build documents with prompts from the flags. Most errors show here, before a model loads."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["LoadedModel", "Prepared", "Variant", "load_suite", "prepare"]
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model that is in memory already. Who loaded it closes its engine."""
+    """A model that is in memory already. The caller that loaded it closes its engine."""
 
     kind: EngineSpec
     model: EngineModel
@@ -34,7 +34,7 @@ class LoadedModel:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """The base or one adapter: what gets a run folder of its own."""
+    """The base or one adapter; each gets its own run folder."""
 
     adapter: Adapter | None
     slug: str
@@ -51,7 +51,7 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A pass: what one engine is to be asked."""
+    """A pass: everything that one engine is asked."""
 
     kind: EngineSpec
     suite: Suite
@@ -60,11 +60,11 @@ class Prepared:
     documents: Mapping[str, tuple[Task, Sequence[Document]]]
     variants: Sequence[Variant]
     engine: Engine | None = None
-    """The engine, where the model is in memory already; else it is started when something has to be asked."""
+    """The engine of a model that is in memory already; None if it is started when a request needs it."""
 
     @property
     def adapters(self) -> list[Adapter]:
-        """Those that the engine is to load."""
+        """The adapters that the engine has to load."""
         return [variant.adapter for variant in self.variants if variant.adapter is not None and not variant.merged]
 
 
@@ -76,7 +76,10 @@ def prepare(
     extra: Mapping[str, Any] | None = None,
     loaded: LoadedModel | None = None,
 ) -> Prepared:
-    """`extra` goes into the manifest: settings beside those of the config. `loaded`: the model, in memory already."""
+    """Find the tasks and the model, and build the prompts.
+
+    `extra`: settings for the manifest beside those of the config. `loaded`: a model that is in memory already.
+    """
     if loaded is not None and config.adapter:
         raise UsageError("--adapter goes with a model that evalkit loads: give the model's folder, not the model")
     kind = choose(config.engine, config.model_args) if loaded is None else loaded.kind
@@ -99,16 +102,17 @@ def prepare(
     documents = build_documents(config, suite, chat)
     variants = []
     for adapter in [*([] if config.no_base else [None]), *adapters]:
-        own_id = run_id if adapter is None else results.member_id(run_id, adapter.name)
+        variant_run_id = run_id if adapter is None else results.member_id(run_id, adapter.name)
         manifest = {**draw_up(config, suite, documents, model, adapter, chat, kind.name), **(extra or {})}
         variants.append(
-            Variant(adapter, results.model_slug(typed, adapter.name if adapter else None), own_id, manifest)
+            Variant(adapter, results.model_slug(typed, adapter.name if adapter else None), variant_run_id, manifest)
         )
     engine = None if loaded is None else loaded.engine
     return Prepared(kind, suite, model, tokenizer, documents, _resume(config, variants), engine)
 
 
 def load_suite(config: RunConfig, listener: Listener) -> Suite:
+    """Load the tasks and groups of --tasks."""
     registry = Registry(
         config.include_path,
         allow_task_code=config.allow_task_code,
@@ -130,6 +134,7 @@ def load_suite(config: RunConfig, listener: Listener) -> Suite:
 def build_documents(
     config: RunConfig, suite: Suite, chat: ChatTemplate | None
 ) -> dict[str, tuple[Task, Sequence[Document]]]:
+    """Build the documents of every task, with their prompts."""
     built: dict[str, tuple[Task, Sequence[Document]]] = {}
     for name, task in suite.tasks.items():
         documents = task.build(
@@ -157,16 +162,16 @@ def _warn(config: RunConfig, typed: str, model: EngineModel, chat: ChatTemplate 
 
 
 def _resume(config: RunConfig, variants: list[Variant]) -> list[Variant]:
-    """Without a name, an interrupted run of the same settings goes on under its own id."""
+    """Without --name, continue an interrupted run of the same settings under its run-id."""
     if config.name is not None:
         return variants
     first = variants[0]
     for folder in sorted((config.output_path / first.slug).glob("*"), reverse=True):
         try:
-            there = results.Run.open(folder)
+            existing = results.Run.open(folder)
         except RunFolderError:
             continue
-        if there.status == "incomplete" and not results.same_settings(there.manifest, first.manifest):
-            old = there.run_id
-            return [replace(v, run_id=old + v.run_id.removeprefix(first.run_id)) for v in variants]
+        if existing.status == "incomplete" and not results.same_settings(existing.manifest, first.manifest):
+            old_id = existing.run_id
+            return [replace(v, run_id=old_id + v.run_id.removeprefix(first.run_id)) for v in variants]
     return variants

@@ -1,4 +1,4 @@
-"""Recorded answers in, figures out: task and data, no model."""
+"""evalkit score: computes a run's figures from recorded answers, without a model."""
 
 from __future__ import annotations
 
@@ -37,20 +37,23 @@ def score(
     report: Reporter,
     source: results.Run | None = None,
 ) -> Outcome:
-    """`source` is the run whose own rows are scored: how it asked is not rebuilt, but taken from it."""
+    """Score recorded answers and write a run folder.
+
+    `source`: the run that the answers come from; its chat template, sampling and seeds are copied to the manifest.
+    """
     results.check_writable(config.output_path)
     run_id = results.check_name(config.name) if config.name is not None else results.new_run_id()
     clock = Clock()
     with clock("build"):
         listener.stage(f"finding {', '.join(config.tasks)}")
         suite = load_suite(config, listener)
-        strangers = [name for name in recording.tasks if name not in suite.tasks]
-        if strangers and len(strangers) < len(recording.tasks):
-            listener.note(f"answers of {', '.join(strangers)} are not asked for")
-        elif strangers:
+        unwanted = [name for name in recording.tasks if name not in suite.tasks]
+        if unwanted and len(unwanted) < len(recording.tasks):
+            listener.note(f"answers of {', '.join(unwanted)} are not asked for")
+        elif unwanted:
             raise UnknownTask(
                 f"--tasks {','.join(config.tasks)}: the answers are of {', '.join(recording.tasks)}"
-                f"{nearest(strangers[0], suite.tasks)}"
+                f"{nearest(unwanted[0], suite.tasks)}"
             )
         listener.stage("building prompts")
         documents = build_documents(config, suite, None)
@@ -68,14 +71,14 @@ def score(
         grading = _Grading(documents, 1, sandbox)
         with clock("scoring"):
             listener.stage("scoring")
-            for task, asked in documents.values():
-                grading.recorded[task.name] = _recorded(recording, task, asked)
-                for document in asked:
+            for task, task_documents in documents.values():
+                grading.recorded[task.name] = _recorded(recording, task, task_documents)
+                for document in task_documents:
                     grading.take_recorded(task, document)
             grading.poll(wait=True)
         result = PassResult(grading, sandbox=sandbox.describe() if sandbox is not None else None)
-    for name, said in manifest["tasks"].items():
-        said |= _task_as_asked(source, name, documents[name][1], grading.recorded[name])
+    for name, identity in manifest["tasks"].items():
+        identity |= _task_as_asked(source, name, documents[name][1], grading.recorded[name])
     for note in recording.notes:
         listener.note(note)
     listener.finish()
@@ -84,19 +87,20 @@ def score(
 
 
 class _Grading(Grading):
-    """Answers come whole, and a row's prompt is what was recorded with it, or unknown."""
+    """Grades recorded answers. A row's prompt is the recorded one, or unknown."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.recorded: dict[str, dict[int, Recorded]] = {}
 
     def take_recorded(self, task: Task, document: Document) -> None:
-        found = self.recorded[task.name].get(document.doc_id)
+        """Grade a document with its recorded answers; without any, its answers are missing."""
+        recorded = self.recorded[task.name].get(document.doc_id)
         pending = Pending(0, task, document, [])
-        if found is None:
+        if recorded is None:
             self.grade(pending, [[None] * request.repeats for request in document.requests], 0)
         else:
-            self.grade(pending, [list(answers) for answers in found.answers], found.cut_tokens or 0)
+            self.grade(pending, [list(answers) for answers in recorded.answers], recorded.cut_tokens or 0)
 
     def rows(self, variant: int) -> dict[str, list[Row]]:
         return {
@@ -105,16 +109,16 @@ class _Grading(Grading):
         }
 
     @staticmethod
-    def _as_recorded(row: Row, found: Recorded | None) -> Row:
-        prompt_hash = found.prompt_hash if found is not None else None
+    def _as_recorded(row: Row, recorded: Recorded | None) -> Row:
+        prompt_hash = recorded.prompt_hash if recorded is not None else None
         sample = {**row.sample, "prompt_hash": prompt_hash}
-        if found is not None and not found.finish_known:
+        if recorded is not None and not recorded.finish_known:
             sample["finish"] = None
-        if found is not None and found.cut_tokens is None:
+        if recorded is not None and recorded.cut_tokens is None:
             sample["cut_tokens"] = None
-        if found is not None and found.arguments is not None:
-            # The prompt that was answered; the one rebuilt here knows neither its chat template nor its shots.
-            sample["arguments"] = found.arguments
+        if recorded is not None and recorded.arguments is not None:
+            # The prompt that was answered; the one rebuilt here may lack its chat template and its examples.
+            sample["arguments"] = recorded.arguments
         return replace(row, prompt_hash=prompt_hash, sample=sample)
 
 
@@ -125,18 +129,18 @@ def _as_asked(source: results.Run | None) -> dict[str, Any]:
 def _task_as_asked(
     source: results.Run | None, name: str, documents: Sequence[Document], recorded: Mapping[int, Recorded]
 ) -> dict[str, Any]:
-    """What is known of how a task was asked: the hash of all prompts is null unless every row has one."""
+    """The manifest's entries on a task's prompts. The hash of all prompts is null unless every row has one."""
     rows = [recorded.get(document.doc_id) for document in documents]
     hashes = [None if row is None else row.prompt_hash for row in rows]
-    known = [one for one in hashes if one is not None]
-    whole = hashlib.sha256("".join(known).encode()).hexdigest() if len(known) == len(hashes) else None
-    found: dict[str, Any] = {"prompts_hash": whole}
-    said = (source.manifest.get("tasks") or {}).get(name) if source else None
-    return found | {key: said[key] for key in ("num_fewshot", "generation") if said and key in said}
+    given = [prompt_hash for prompt_hash in hashes if prompt_hash is not None]
+    whole = hashlib.sha256("".join(given).encode()).hexdigest() if len(given) == len(hashes) else None
+    entry: dict[str, Any] = {"prompts_hash": whole}
+    task = (source.manifest.get("tasks") or {}).get(name) if source else None
+    return entry | {key: task[key] for key in ("num_fewshot", "generation") if task and key in task}
 
 
 def _recorded(recording: Recording, task: Task, documents: Sequence[Document]) -> dict[int, Recorded]:
-    # Of scored answers, these metrics ask whether the model would have said them by itself.
+    # These metrics need to know whether the scored answer is what the model would have generated greedily.
     greedy = task.output_type == "loglikelihood" or (
         task.output_type == "multiple_choice" and "exact_match" in task.metric_names
     )
@@ -144,7 +148,7 @@ def _recorded(recording: Recording, task: Task, documents: Sequence[Document]) -
 
 
 def recording_of(path: Path) -> Recording:
-    """A JSONL file, a folder of lm-eval's samples, or a run of ours."""
+    """Read recorded answers from a JSONL file, a folder of lm-eval's samples, or an evalkit run folder."""
     if not (path / "manifest.json").is_file():
         return Recording.load(path)
     run = results.Run.open(path)

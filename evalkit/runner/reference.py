@@ -1,4 +1,4 @@
-"""Another model's answers from a file, put beside a run's own: what AlpacaEval calls the reference outputs."""
+"""Pairs a run's answers with another model's answers from a file, which AlpacaEval calls reference outputs."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _Key: TypeAlias = "tuple[tuple[str, str], ...]"
 
 
 def pair_with_file(run: Run, items: Sequence[Item], path: Path) -> list[Item]:
-    """Each answer beside the file's answer to the same instruction. The text is what joins them, not the place."""
+    """Pair each answer with the file's answer to the same instruction. They are matched by text, not by position."""
     answers, label = _answers(path)
     keys = {(task, row["doc_id"]): _key(row["doc"]) for task in {item.task for item in items} for row in run.rows(task)}
     paired, unknown = [], 0
     for item in items:
         waiting = answers.get(keys.get((item.task, item.doc_id)) or ())
-        # The same instruction may stand in both several times; a last answer serves all that follow.
+        # An instruction may occur several times in both; the file's last answer to it is used for all that follow.
         other = None if not waiting else waiting[0] if len(waiting) == 1 else waiting.popleft()
         unknown += other is None
         why = item.missing or (None if other is not None else f"{path.name} has no answer to this instruction")
@@ -41,22 +41,22 @@ def pair_with_file(run: Run, items: Sequence[Item], path: Path) -> list[Item]:
 
 
 def _answers(path: Path) -> tuple[Mapping[_Key, deque[str]], str]:
-    """By instruction, and whose they are: the file's one `generator`, else its name."""
+    """The file's answers by instruction, and their label: the file's `generator` if it has only one, else its name."""
     if not path.is_file():
         raise UsageError(
             f"--reference {path}: no such file; a .json or .jsonl file with instruction and output is wanted"
         )
     rows = read_instructions(path)
-    found: dict[_Key, deque[str]] = defaultdict(deque)
+    answers: dict[_Key, deque[str]] = defaultdict(deque)
     for row in rows:
         if (key := _key(row)) is not None:
-            found[key].append(row["output"])
-    named = {row.get("generator") for row in rows}
-    return dict(found), str(named.pop()) if len(named) == 1 and None not in named else path.stem
+            answers[key].append(row["output"])
+    generators = {row.get("generator") for row in rows}
+    return dict(answers), str(generators.pop()) if len(generators) == 1 and None not in generators else path.stem
 
 
 def _key(doc: Any) -> _Key | None:
-    """What the model was asked, without the blanks at its edges."""
+    """The turns of the instruction, stripped of white space; None if it can't be read."""
     try:
         turns = Conversation().turns(doc)
     except (KeyError, TypeError, ValueError):

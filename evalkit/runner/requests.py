@@ -1,4 +1,4 @@
-"""Stage 2, plan: all token requests of a pass, numbered, each with the key under which its answer is kept."""
+"""Stage 2, plan: number all token requests of a pass and compute the journal key of each answer."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["PassRequests", "as_work"]
 
 
 class PassRequests:
-    """What a pass asks: the requests known from the start, and those that follow from answers."""
+    """The requests of a pass: those known from the start, and those that follow from answers."""
 
     def __init__(self, prepared: Prepared, seed: int) -> None:
-        """Encode everything once. `seed`: for sampled generations that name none, so that they repeat."""
+        """Encode every prompt once. `seed`: used by sampled generations without a seed, so that they are repeatable."""
         self.ledger = Ledger()
         self.keys: dict[int, bytes] = {}
         """Request id → the key of its answer in the journal."""
@@ -28,10 +28,10 @@ class PassRequests:
         self._add_all()
 
     def next_turn(self, pending: Pending) -> list[GenerateRequest]:
-        """The requests of a document's next turn, made from the answers it has: one for each sample."""
+        """The requests of a document's next turn, made from its answers: one for each sample."""
         request = pending.next_request()
         samples = [
-            self._encode_turn(request, [_text(given[sample]) for given in pending.received], sample)
+            self._encode_turn(request, [_text(answers[sample]) for answers in pending.received], sample)
             for sample in range(request.repeats)
         ]
         error = next((encoded.error for _, encoded in samples if encoded.error), None)
@@ -45,7 +45,7 @@ class PassRequests:
     # ── inside ───────────────────────────────────────────────────────────────
 
     def _add_all(self) -> None:
-        """Tokenise once; every adapter asks the same of the same tokens."""
+        """Tokenise once; the requests of all adapters share the tokens."""
         prepared = self._prepared
         everything = [(task, document) for task, documents in prepared.documents.values() for document in documents]
         limit = prepared.tokenizer.max_length + prepared.kind.beyond_window
@@ -63,7 +63,7 @@ class PassRequests:
                 self.ledger.add(Pending(variant, task, document, numbered))
 
     def _number(self, encoded: Encoded, variant: int, first: int | None = None) -> Encoded:
-        """The same requests with ids of this pass, the variant's adapter, and a seed where they are sampled."""
+        """The requests with ids of this pass, the variant's adapter, and a seed if they are sampled."""
         first = self.ledger.next_id if first is None else first
         adapter = self._prepared.variants[variant].asked_of
         requests = []
@@ -85,7 +85,7 @@ class PassRequests:
 
 
 def as_work(request: GenerateRequest) -> Generate:
-    """One request as an item of work of its own."""
+    """An item of work that holds only this request."""
     return Generate((request.id,), request.prompt, request.sampling, (request.sample,), request.text, request.adapter)
 
 

@@ -1,7 +1,7 @@
-"""Which documents are asked next: all at once, or round by round until each verdict is sure.
+"""Chooses which documents are asked next: all at once, or in rounds until each verdict is sure.
 
-Nothing is decided before a whole round is answered and graded: the documents that finish first are no fair sample,
-since short answers come first.
+A verdict is taken only when a whole round is answered and graded: the documents that finish first are a biased
+sample, since short answers come first.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class Batches(Protocol):
 
     @property
     def settled(self) -> bool:
-        """Whether the next batch can be chosen now; False while answers of this one have to be graded first."""
+        """Whether the next batch can be chosen now; False while answers of this one are not graded."""
         ...
 
     def next(self) -> list[Pending]:
-        """The documents to ask next; empty where none is left."""
+        """The documents to ask next; empty if none is left."""
         ...
 
     def drawn(self, pending: Pending) -> bool:
@@ -64,19 +64,19 @@ class Everything:
 
 
 class Rounds:
-    """A batch holds, for every target that is still open, the documents up to its next look.
+    """A batch holds, for every target without a verdict, the documents up to its next look.
 
-    Documents of no target, and of targets that are judged at the end alone, come in the last batch.
+    The last batch holds documents that belong to no target, or to targets that are judged only at the end.
     """
 
     def __init__(self, trials: Sequence[Sequence[Trial]], confidence: float, listener: Listener) -> None:
-        """`trials`: for each variant, those of its targets."""
+        """`trials`: for each variant, the trials of its targets."""
         self._trials = trials
         self._confidence = confidence
         self._listener = listener
         self._places: dict[Place, tuple[Trial, list[int]]] = {}
-        for variant, own in enumerate(trials):
-            for trial in own:
+        for variant, of_variant in enumerate(trials):
+            for trial in of_variant:
                 for position, document in enumerate(trial.documents):
                     self._places.setdefault((variant, *document), (trial, []))[1].append(position)
         self._pending: dict[Place, Pending] = {}
@@ -86,7 +86,7 @@ class Rounds:
         self._rest_asked = False
 
     def enrol(self, ledger: Ledger) -> None:
-        """Take the documents to draw from."""
+        """Set the documents to draw from."""
         self._pending = {_place(pending): pending for pending in ledger.open}
 
     @property
@@ -96,13 +96,13 @@ class Rounds:
     def next(self) -> list[Pending]:
         while True:
             self._decide()
-            self._looking = [trial for own in self._trials for trial in own if trial.active]
+            self._looking = [trial for of_variant in self._trials for trial in of_variant if trial.active]
             if not self._looking:
                 return self._rest()
             places = [
                 (variant, *trial.documents[position])
-                for variant, own in enumerate(self._trials)
-                for trial in own
+                for variant, of_variant in enumerate(self._trials)
+                for trial in of_variant
                 if trial.active
                 for position in trial.upcoming()
             ]
@@ -123,15 +123,15 @@ class Rounds:
         return sum(place[:2] == (variant, task) and place not in self._drawn for place in self._pending)
 
     def conclude(self, variant: int, rows: Mapping[str, Sequence[Row]], *, whole: bool) -> tuple[dict[str, Any], int]:
-        """The entry of results.json and the exit code, when all is graded. A run that was cut short has no verdict."""
+        """The entry of results.json and the exit code, once all is graded. A run that was cut short has no verdict."""
         if not whole:
             return {"verdict": None, "reason": "the run was cut short; the same command goes on from there"}, 0
         for task, of_task in rows.items():
             by_document: dict[int, list[Row]] = {}
             for row in of_task:
                 by_document.setdefault(row.doc_id, []).append(row)
-            for doc_id, own in by_document.items():
-                self._record((variant, task, doc_id), own)
+            for doc_id, of_document in by_document.items():
+                self._record((variant, task, doc_id), of_document)
         verdicts: tuple[EarlyVerdict, ...] = conclude(self._trials[variant], self._confidence)
         verdict = overall(tuple(of_task.task for of_task in verdicts))
         entry = {"verdict": verdict, "tasks": {of_task.task.name: of_task.entry() for of_task in verdicts}}
@@ -142,13 +142,13 @@ class Rounds:
     def _decide(self) -> None:
         for trial in self._looking:
             trial.look()
-        for own in self._trials if self._looking else ():
-            for trial in judge(own, self._confidence):
+        for of_variant in self._trials if self._looking else ():
+            for trial in judge(of_variant, self._confidence):
                 word = _WORDS.get(trial.sure or "", "")
                 self._listener.note(f"{trial.name}: {word}, sure after {trial.used:,} of {trial.size:,} documents")
 
     def _rest(self) -> list[Pending]:
-        """The last batch."""
+        """The last batch; empty if it was handed out already."""
         if self._rest_asked:
             return []
         self._rest_asked = True
@@ -171,7 +171,7 @@ class Rounds:
             if row.filter == (filter_name or "none"):
                 scores = scores_of(row, metric)
                 for number, position in enumerate(positions):
-                    # A document that failed has none of its verdicts.
+                    # A document that failed has one score, which counts for all its positions.
                     trial.record(position, *scores[min(number, len(scores) - 1)])
 
 

@@ -1,4 +1,4 @@
-"""evalkit run --dry-run: what a run would ask for, and what that would cost. Tasks are built; no model is asked."""
+"""evalkit run --dry-run: estimates the requests, tokens and cost of a run. Tasks are built; no model is asked."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from evalkit.types import Message, Prompt
 __all__ = ["estimate_run"]
 
 _AROUND = 8
-"""Tokens around a prompt: roles and marks of a chat."""
+"""Tokens that a chat format adds around a prompt: roles and separators."""
 
 
 def estimate_run(config: RunConfig, listener: Listener) -> dict[str, Any]:
+    """Estimate the requests, tokens and cost of a run, in all and by task."""
     tasks: dict[str, dict[str, int]] = {}
     prices: dict[str, Price | None] = {}
     total = {"requests": 0, "prompt_tokens": 0, "generated_tokens": 0}
@@ -33,14 +34,14 @@ def estimate_run(config: RunConfig, listener: Listener) -> dict[str, Any]:
         prices[typed] = price
         variants = len(prepared.variants)
         for name, (_, documents) in prepared.documents.items():
-            one = _of_task(documents)
+            counts = _of_task(documents)
             follows += sum(request.follows is not None for document in documents for request in document.requests)
-            tasks[name] = one
+            tasks[name] = counts
             for key in total:
-                total[key] += variants * one[key]
+                total[key] += variants * counts[key]
             if price is not None:
-                costs.append(variants * price.of(one["prompt_tokens"], one["generated_tokens"]))
-    unknown = [name for name, known in prices.items() if known is None]
+                costs.append(variants * price.of(counts["prompt_tokens"], counts["generated_tokens"]))
+    unknown = [name for name, cost in prices.items() if cost is None]
     notes = ["what the journal holds already is not asked again; tokens are estimated from characters"]
     if follows:
         notes.append(f"{follows} turns follow from earlier answers, whose length is not known: not among the prompts")
@@ -49,13 +50,13 @@ def estimate_run(config: RunConfig, listener: Listener) -> dict[str, Any]:
         "tasks": tasks,
         "usd": None if unknown else sum(costs),
         **({"reason": f"the price of {', '.join(unknown)} is not known here; give price=IN/OUT"} if unknown else {}),
-        "prices": {name: None if known is None else known.describe() for name, known in prices.items()},
+        "prices": {name: None if cost is None else cost.describe() for name, cost in prices.items()},
         "notes": notes,
     }
 
 
 def _of_task(documents: Iterable[Document]) -> dict[str, int]:
-    """The continuations of one context are one request; so are the samples of one prompt."""
+    """Requests and tokens of a task. Continuations of one context count as one request; so do samples of one prompt."""
     requests = prompt = generated = 0
     for document in documents:
         contexts: set[Prompt] = set()

@@ -1,8 +1,8 @@
-"""Stopping when asked: Ctrl-C finishes what is in flight, a second one or SIGTERM does not wait.
+"""Stopping a run: the first Ctrl-C finishes the answers in flight; a second one, or SIGTERM, does not wait for them.
 
-Python runs a signal handler only between two bytecodes, and a forward pass can last longer than a scheduler waits. So a
-thread reads the signals too: it says at once that the first Ctrl-C was heard, and after SIGTERM it keeps what had
-finished and ends the process, should the main thread not come back in time.
+Python runs a signal handler only between two bytecodes, and a forward pass can last longer than a cluster's scheduler
+waits. So a thread reads the signals too: it reports the first Ctrl-C at once, and after SIGTERM it saves the finished
+answers and ends the process if the main thread does not react in time.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Stop:
     """
 
     def __init__(self, rescue: Callable[[], None] = lambda: None, announce: Callable[[], None] = lambda: None) -> None:
-        """`rescue` keeps what had finished; `announce` tells the user that the first Ctrl-C was heard."""
+        """`rescue` saves the finished answers; `announce` tells the user that the first Ctrl-C was received."""
         self.requested = False
         self.now = False
         self.reason = ""
@@ -91,9 +91,9 @@ class Stop:
             if received[0] == signal.SIGTERM:
                 threading.Thread(target=self._leave, args=(threading.Event(),), daemon=True).start()
             elif seen == 1:
-                # The main thread may not have run the signal's handler yet: what counts progress must stop now.
+                # The main thread may not have run the signal's handler yet, and the progress display must stop now.
                 self.requested, self.reason = True, "interrupted"
-                with contextlib.suppress(Exception):  # a stream that takes no more must not end this thread
+                with contextlib.suppress(Exception):  # a closed stream must not end this thread
                     self.announce()
             else:
                 self.now = True
@@ -101,7 +101,10 @@ class Stop:
                     threading.Thread(target=self._leave, args=(self._done,), daemon=True).start()
 
     def _leave(self, unless: threading.Event) -> None:
-        """End the process after a while, unless the event is set. SIGTERM has none: freeing takes time too."""
+        """End the process after PATIENCE seconds, unless the event is set first.
+
+        After SIGTERM nothing sets it, since cleaning up may take too long as well.
+        """
         if unless.wait(PATIENCE):
             return
         try:
@@ -112,5 +115,5 @@ class Stop:
 
 
 def _interactive() -> bool:
-    """Whether a person types into this Python, as in a notebook: it must outlive an evaluation."""
+    """Whether this Python is interactive, as in a notebook: such a process must not be ended."""
     return hasattr(sys, "ps1")

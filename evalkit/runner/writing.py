@@ -1,4 +1,4 @@
-"""Stage 5, write: the graded documents of one variant become a run folder, with figures, status and exit code."""
+"""Stage 5, write: write the graded documents of a variant to a run folder, with figures, status and exit code."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from evalkit.types import Figure
 __all__ = ["Outcome", "Reporter", "write"]
 
 Reporter = Callable[[Mapping[str, Any], Path], str]
-"""Makes report.md of the results and the folder that they go to."""
+"""Returns the text of report.md, given the results and their folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Outcome:
     """How one run ended."""
 
     run: Run | None
-    """Its folder; None where nothing was answered, and so nothing was written."""
+    """The run; None if nothing was answered, and so nothing was written."""
     exit_code: int = 0
     problem: str | None = None
     """One line that says why the exit code is not 0."""
@@ -58,7 +58,7 @@ def write(
     report: Reporter,
     number: int = 0,
 ) -> Outcome:
-    """Write the folder of the variant that has this number in its pass."""
+    """Write the run folder of one variant; `number` is its position in the pass."""
     if result.error is not None and not result.grading.graded:
         return Outcome(None, result.error.exit_code, str(result.error))
     with clock("scoring"):
@@ -92,7 +92,7 @@ def write(
     }
     manifest = {
         **variant.manifest,
-        # MODEL@latest passes over a run that was cut short, but not over one with documents that failed.
+        # MODEL@latest skips a run that was cut short (no `finished`), but not a run with documents that failed.
         "finished": None if result.error is not None else now(),
         "engine": dict(result.engine) if result.engine else variant.manifest["engine"],
         "sandbox": result.sandbox,
@@ -133,7 +133,7 @@ def _problem(result: PassResult, tasks: Mapping[str, Mapping[str, Any]]) -> tupl
         return f"{line}; their rows in samples/ say why, everything else is kept", CouldNotDo.exit_code
     for name, entry in tasks.items():
         for metric, figure in entry["metrics"].items():
-            # A metric beside the headline may rightly have no value; one whose aggregation raised may not.
+            # A metric other than the headline may have no value, unless its aggregation raised an error.
             wanted = metric == entry["headline"] or "aggregation failed" in (figure.get("reason") or "")
             if entry["n"] and figure["value"] is None and wanted:
                 return f"{name}: {metric} has no value: {figure['reason']}", CouldNotDo.exit_code
