@@ -1,4 +1,4 @@
-"""What a run ran on, for the manifest and the doctor."""
+"""Describes the machine and the installed packages, for the manifest and `evalkit doctor`."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from typing import Any
 __all__ = ["hardware", "versions"]
 
 _PACKAGES = ("lm_eval", "datasets", "numpy")
-"""Those of no engine."""
+"""The packages that every engine uses."""
 
 
 def hardware() -> dict[str, Any]:
+    """Describe the machine: system, Python, CPU, memory and GPUs."""
     return {
         "machine": platform.machine(),
         "system": f"{platform.system()} {platform.release()}",
@@ -30,14 +31,14 @@ def hardware() -> dict[str, Any]:
 
 
 def versions(engines: Iterable[str] = ()) -> dict[str, str]:
-    """The versions of the engines' packages and of evalkit's own; a package that is absent is left out."""
-    found = {}
+    """The versions of the engines' packages and of evalkit's own; packages that are not installed are left out."""
+    installed = {}
     for package in dict.fromkeys((*engines, *_PACKAGES)):
         try:
-            found[package] = metadata.version(package)
+            installed[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def _cpu() -> str | None:
@@ -58,7 +59,7 @@ def _memory_gib() -> float | None:
 
 
 def _gpus() -> list[str]:
-    """Asked of the driver: importing torch for this would cost seconds."""
+    """The GPUs as nvidia-smi lists them: importing torch for this would take seconds."""
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return []

@@ -1,12 +1,12 @@
-"""Requests in, ordered work out.
+"""Plans the order in which the requests of a run go to the engine.
 
-Equal requests are asked once, the continuations of one context stand together, and the contexts follow
-each other in depth-first order of their token trie: a prefix is read by its first owner, used by all that
-share it, and only then falls out of a cache that is smaller than the tree. Generations begin early, the
-longest first, so that no straggler runs alone at the end; scoring fills the room that they leave.
+Equal requests are asked once. The continuations of one context form one item of work, and the contexts are
+in depth-first order of their token trie: all requests that share a prefix follow each other, so a prefix
+cache keeps it as long as it is needed, even if the cache is smaller than the trie. Generations start early,
+the longest first, so that no long one runs alone at the end; scoring fills the rest of the batch.
 
-The floor is the number of nodes of that trie: what a perfect cache would compute. It is exact, so that a
-run can say how near it came.
+The floor is the number of nodes of that trie: the prompt tokens that a perfect prefix cache would compute.
+It is exact, so a run can report how close it came.
 """
 
 from __future__ import annotations
@@ -33,33 +33,33 @@ from evalkit.types import (
 __all__ = ["Plan", "common_prefix", "plan", "trie_size"]
 
 _BURST = 32
-"""Generations handed out between two stretches of scoring: enough to fill a batch, few enough to mix."""
+"""Generations between two stretches of scoring: enough to fill a batch, few enough to mix with scoring."""
 
 _GENERATIONS_BY = 0.5
-"""All generations are handed out by this part of the scoring, which then covers for the slowest of them."""
+"""All generations are handed out by this share of the scoring; the rest of it runs beside the slowest of them."""
 
 
 @dataclass(slots=True)
-class _Group:
-    """Requests that become one item of work. `key` holds the context's bytes until the order is settled."""
+class _PrefixGroup:
+    """Requests with the same context, which become one item of work. `key` is the context's bytes, for sorting."""
 
     adapter: str | None
     key: bytes
     first: TokenRequest
     members: dict[object, list[int]] = field(default_factory=dict)
-    """What distinguishes a request within the group (continuation, sample number) → ids that ask for it."""
+    """Maps what distinguishes a request in the group (continuation, sample number) to the ids of equal requests."""
     tokens: list[TokenIds] = field(default_factory=list)
 
 
 class Plan:
-    """Ordered work. Iterate over it, as often as needed; items are made as they are taken."""
+    """The work in order. It can be iterated several times; items are made on demand."""
 
     floor: int
-    """Nodes of the token trie of all prompts: the fewest prompt tokens that can be computed."""
+    """The number of nodes of the token trie of all prompts: the fewest prompt tokens that must be computed."""
     prompt_tokens: int
-    """Tokens of all prompts, nothing shared: what computing each item of work from scratch would cost."""
+    """Tokens of all prompts without sharing: what is computed if no prefix is reused."""
 
-    def __init__(self, groups: Sequence[_Group], floor: int, prompt_tokens: int) -> None:
+    def __init__(self, groups: Sequence[_PrefixGroup], floor: int, prompt_tokens: int) -> None:
         self._groups = groups
         self._owners = {ids[0]: tuple(ids) for group in groups for ids in group.members.values()}
         self.floor = floor
@@ -72,18 +72,18 @@ class Plan:
         return len(self._groups)
 
     def owners(self, id: int) -> tuple[int, ...]:
-        """All request ids that the answer to `id` answers, `id` itself first."""
+        """The ids of all requests that are equal to `id`, `id` itself first."""
         return self._owners[id]
 
     def nearness(self, usage: Usage) -> float | None:
-        """Prompt tokens computed for each one of the floor. 1.0 is perfect; None: there was nothing to do."""
+        """Prompt tokens computed, divided by the floor: 1.0 is perfect. None if there was nothing to compute."""
         return usage.computed / self.floor if self.floor else None
 
 
 def plan(requests: Iterable[TokenRequest]) -> Plan:
     """Order the requests of all tasks. Ids must be unique."""
-    scores: dict[object, _Group] = {}
-    generations: dict[object, _Group] = {}
+    scores: dict[object, _PrefixGroup] = {}
+    generations: dict[object, _PrefixGroup] = {}
     seen: set[int] = set()
     for request in requests:
         if request.id in seen:
@@ -100,7 +100,7 @@ def plan(requests: Iterable[TokenRequest]) -> Plan:
     floor = sum(trie_size(of_adapter) for of_adapter in prompts.values())
     total = sum(len(prompt) for of_adapter in prompts.values() for prompt in of_adapter) // _ITEM
 
-    ordered: list[_Group] = []
+    ordered: list[_PrefixGroup] = []
     for adapter in sorted(prompts, key=lambda name: (name is not None, name or "")):
         ordered += _mix(
             sorted((g for g in generations.values() if g.adapter == adapter), key=_longest_first),
@@ -112,7 +112,7 @@ def plan(requests: Iterable[TokenRequest]) -> Plan:
 
 
 def trie_size(prompts: Iterable[bytes]) -> int:
-    """Nodes of the token trie of prompts given as the bytes of their ids; equal prompts count once."""
+    """The number of nodes of the token trie of prompts, given as the bytes of their ids; equal prompts count once."""
     nodes, previous = 0, b""
     for prompt in sorted(set(prompts)):
         nodes += len(prompt) // _ITEM - _common(previous, prompt)
@@ -121,7 +121,7 @@ def trie_size(prompts: Iterable[bytes]) -> int:
 
 
 def common_prefix(a: TokenIds, b: TokenIds) -> int:
-    """How many tokens two prompts share from their beginning."""
+    """The length in tokens of the longest common prefix of two prompts."""
     return _common(a.tobytes(), b.tobytes())
 
 
@@ -130,26 +130,26 @@ def common_prefix(a: TokenIds, b: TokenIds) -> int:
 _ITEM = array("i").itemsize
 
 
-def _add_score(groups: dict[object, _Group], request: ScoreRequest) -> None:
+def _add_score(groups: dict[object, _PrefixGroup], request: ScoreRequest) -> None:
     context = request.context.tobytes()
-    group = groups.setdefault((request.adapter, context), _Group(request.adapter, context, request))
+    group = groups.setdefault((request.adapter, context), _PrefixGroup(request.adapter, context, request))
     ids = group.members.setdefault(request.continuation.tobytes(), [])
     if not ids:
         group.tokens.append(request.continuation)
     ids.append(request.id)
 
 
-def _add_generation(groups: dict[object, _Group], request: GenerateRequest) -> None:
+def _add_generation(groups: dict[object, _PrefixGroup], request: GenerateRequest) -> None:
     prompt = request.prompt.tobytes()
     key = (request.adapter, prompt, request.text, _hashable(request.sampling))
-    group = groups.setdefault(key, _Group(request.adapter, prompt, request))
+    group = groups.setdefault(key, _PrefixGroup(request.adapter, prompt, request))
     # A greedy answer is the same for every sample number.
     sample = 0 if request.sampling.temperature == 0 else request.sample
     group.members.setdefault(sample, []).append(request.id)
 
 
 def _hashable(sampling: Sampling) -> object:
-    """Knobs from --gen-kwargs may hold lists."""
+    """A hashable form of the options: those from --gen-kwargs may hold lists."""
     try:
         hash(sampling)
     except TypeError:
@@ -157,8 +157,8 @@ def _hashable(sampling: Sampling) -> object:
     return sampling
 
 
-def _prompts(group: _Group) -> Iterator[bytes]:
-    """What a model must read for this group: all but a continuation's last token, which nothing follows."""
+def _prompts(group: _PrefixGroup) -> Iterator[bytes]:
+    """The token sequences that a model reads for this group; the last token of a continuation is not read."""
     if isinstance(group.first, GenerateRequest):
         yield group.key
         return
@@ -172,13 +172,13 @@ def _prompts(group: _Group) -> Iterator[bytes]:
 # ── order ────────────────────────────────────────────────────────────────────
 
 
-def _longest_first(group: _Group) -> tuple[int, bytes, Prompt]:
+def _longest_first(group: _PrefixGroup) -> tuple[int, bytes, Prompt]:
     assert isinstance(group.first, GenerateRequest)
     return -group.first.sampling.max_tokens, group.key, repr(group.first.text)
 
 
-def _mix(generations: list[_Group], scores: list[_Group]) -> Iterator[_Group]:
-    """Bursts of generations spread over the first part of the scoring."""
+def _mix(generations: list[_PrefixGroup], scores: list[_PrefixGroup]) -> Iterator[_PrefixGroup]:
+    """Spread bursts of generations over the first part of the scoring."""
     done = 0
     for start in range(0, len(generations), _BURST):
         yield from generations[start : start + _BURST]
@@ -188,7 +188,7 @@ def _mix(generations: list[_Group], scores: list[_Group]) -> Iterator[_Group]:
     yield from scores[done:]
 
 
-def _work(group: _Group) -> Work:
+def _work(group: _PrefixGroup) -> Work:
     ids = tuple(members[0] for members in group.members.values())
     first = group.first
     if isinstance(first, ScoreRequest):

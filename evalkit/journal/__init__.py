@@ -1,8 +1,8 @@
-"""The journal: every finished answer, durable as it comes, found again by what determines it.
+"""The journal: stores every finished answer on disk at once, under a key of all that determines it.
 
 Journal      put and get_many; one per process
-Keyer        the key of a request: model, request and semantics, nothing else
-stat, prune  how big, whose, and how to drop what no run refers to
+Keyer        makes the key of a request, from the model, the request and the engine's semantics only
+stat, prune  show a journal's size and models, and delete answers that no run refers to
 """
 
 from evalkit.journal.journal import FOLDER, Journal

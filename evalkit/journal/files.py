@@ -1,4 +1,4 @@
-"""The files of a journal: one as a rule, more where processes on a network file system could not share it."""
+"""The files of a journal: usually one; more if several processes on a network file system could not share it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BATCH = 2000
 
 
 def open_files(folder: Path, safe: bool | None = None) -> tuple[Store, Lock, list[str]]:
-    """The file to read and write, the lock that says so, and what there is to say."""
+    """Open a journal's folder. Returns the file to use, the lock held on it, and notices for the user."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         users = Lock(folder / "users.lock")
@@ -81,13 +81,13 @@ def _candidates(folder: Path) -> list[Path]:
 
 
 def _take_over_others(folder: Path, store: Store) -> list[str]:
-    """Bring files that no process has open any more together into ours."""
+    """Copy the answers of files that no process has open into ours, and delete those files."""
     notices: list[str] = []
     for path in _candidates(folder):
         if path == store.path or not path.exists():
             continue
         try:
-            other, found = open_checked(path, safe=True)
+            other, repairs = open_checked(path, safe=True)
         except Busy:
             continue
         try:
@@ -97,7 +97,7 @@ def _take_over_others(folder: Path, store: Store) -> list[str]:
         for suffix in ("", "-wal", "-shm", "-journal"):
             path.with_name(path.name + suffix).unlink(missing_ok=True)
         stamp_file(path).unlink(missing_ok=True)
-        notices += found
+        notices += repairs
     return notices
 
 

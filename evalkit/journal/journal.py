@@ -1,4 +1,4 @@
-"""Every finished answer, durable as it comes, found again by what determines it."""
+"""The journal of a process: stores every finished answer on disk, and looks answers up by their keys."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ _LOOKUP = 2000
 
 
 class Journal:
-    """Open one per process. `put` returns at once; a thread commits what came in four times a second.
+    """Open one per process. `put` returns at once; a thread commits new answers four times a second.
 
-    A SIGKILL loses at most what came in since the last commit; `flush` and `close` lose nothing. Safe to use from
-    several threads.
+    A SIGKILL loses at most the answers since the last commit; `flush` and `close` lose nothing. Several threads may
+    use it.
     """
 
     def __init__(self, folder: Path, store: Store, users: Lock, notices: list[str], run: str) -> None:
         self.folder = folder
         self.notices = notices
-        """What was found damaged or could not be shared; grows while answers are read."""
+        """Messages on damaged answers and on files that could not be shared; more may come while answers are read."""
         self.damaged: list[int] = []
         """Ids of the requests whose stored answer was damaged."""
         self.acknowledged = 0
-        """Answers of this process that are on the disk."""
+        """The number of answers of this process that are on disk."""
         self._store = store
         self._users = users
         self._scrubber = Scrubber()
@@ -73,12 +73,12 @@ class Journal:
         safe: bool | None = None,
         folder: Path | None = None,
     ) -> Journal:
-        """The journal of a results folder, or the one in `folder`.
+        """Open the journal of a results folder, or the one in `folder`.
 
-        `run` is `<model-slug>/<run-id>`, or several where adapters share a pass: its answers are in use then, as
-        long as one of these folders exists. `safe` chooses between the fast mode and the one for network file
-        systems; None looks at the file system. A journal in a `folder` of its own may serve several results folders,
-        so runs are kept there by their whole path.
+        `run` is `<model-slug>/<run-id>`, or several of them if adapters share a pass: the answers count as in use as
+        long as one of these folders exists. `safe` chooses the mode for network file systems instead of the fast one;
+        None decides by the file system. A journal in `folder` may serve several results folders, so it keeps the
+        full paths of its runs.
         """
         if folder is not None:
             run = [str(Path(root).resolve() / name) for name in ([run] if isinstance(run, str) else run) if name]
@@ -93,15 +93,15 @@ class Journal:
 
     @property
     def safe(self) -> bool:
-        """Whether it runs in the mode for network file systems."""
+        """Whether the mode for network file systems is used."""
         return self._store.safe
 
     # ── asking ───────────────────────────────────────────────────────────────
 
     def get_many(self, wanted: Iterable[tuple[int, bytes]]) -> Iterator[Record]:
-        """The known answers to (request id, key) pairs, each with its request's id. Pairs and answers are streamed.
+        """Yield the stored answers for (request id, key) pairs, each with its request's id; both are streamed.
 
-        A damaged answer is left out, noted, and replaced by the next `put` of its key.
+        A damaged answer is left out with a notice, and the next `put` of its key replaces it.
         """
         damaged_before = len(self.damaged)
         for request_id, _, value in self._values(wanted):
@@ -114,7 +114,7 @@ class Journal:
             self.notices.append(f"{more} kept answers were damaged and are computed again (requests {shown}…)")
 
     def get_json(self, keys: Iterable[bytes]) -> Iterator[tuple[bytes, Any]]:
-        """The known values that `put_json` kept."""
+        """Yield the stored values of `put_json` with their keys."""
         for _, key, value in self._values(enumerate(keys)):
             with contextlib.suppress(ValueError, KeyError, TypeError):
                 yield key, json.loads(value)["json"]
@@ -122,18 +122,18 @@ class Journal:
     # ── keeping ──────────────────────────────────────────────────────────────
 
     def put(self, key: bytes, answer: Record) -> None:
-        """Keep an answer. OutputError where an earlier one could not be written."""
+        """Store an answer. Raises OutputError if an earlier one could not be written."""
         value = encode(answer, self._scrubber)
         if value is not None:
             self._add(key, value)
 
     def put_json(self, key: bytes, value: Any) -> None:
-        """Keep an answer of another kind, such as a judge's reply with its log-probabilities."""
+        """Store a value of another kind, such as a judge's reply with its log-probabilities."""
         text = json.dumps({"json": value}, separators=(",", ":"))
         self._add(key, (self._scrubber.text(text)).encode())
 
     def name_model(self, fingerprint: str, label: str) -> None:
-        """Say what a fingerprint stands for, for `evalkit cache stat`."""
+        """Store the name of a model's fingerprint, for `evalkit cache stat`."""
         with self._translated(), self._database:
             self._store.execute(
                 "INSERT INTO models VALUES (?, ?, ?, ?) ON CONFLICT (owner) DO UPDATE"
@@ -142,13 +142,13 @@ class Journal:
             )
 
     def run_written(self) -> None:
-        """The run's folder is on the disk: once it is deleted, nothing refers to its answers any more."""
+        """Note that the run's folder is on disk: once it is deleted, the run no longer refers to its answers."""
         if self._run_name:
             with self._translated(), self._database:
                 self._store.execute("UPDATE runs SET written = 1 WHERE run = ?", (self._run_name,))
 
     def flush(self) -> None:
-        """Return when all that was put is on the disk."""
+        """Wait until all stored answers are on disk."""
         with self._changed:
             self._hurry = True
             self._changed.notify_all()
@@ -158,7 +158,7 @@ class Journal:
             self._raise_failure()
 
     def close(self) -> None:
-        """Write what is left, then close. Safe to call twice."""
+        """Write the remaining answers, then close. Safe to call twice."""
         if self._closed:
             return
         self._closed = True
@@ -167,7 +167,7 @@ class Journal:
             self._changed.notify_all()
         self._thread.join()
         try:
-            # After a failure there may be room again; if not, this raises what the user must hear.
+            # After a failure there may be space again; if not, this raises the error for the user.
             if len(self._batch):
                 self._commit(self._batch)
         finally:
@@ -192,18 +192,18 @@ class Journal:
     def _values(self, wanted: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes, bytes]]:
         pairs = iter(wanted)
         while chunk := list(itertools.islice(pairs, _LOOKUP)):
-            found, broken, values = [], set(), {}
+            row_ids, broken, values = [], set(), {}
             with self._translated(), self._database:
                 for key, row_id, value in self._store.get(list({key for _, key in chunk})):
                     if value is None:
                         broken.add(key)
                     else:
-                        found.append(row_id)
+                        row_ids.append(row_id)
                         values[key] = value
             with self._changed:
                 self._batch.broken += broken
                 if self._run is not None:
-                    self._batch.found += found
+                    self._batch.reused += row_ids
             for request_id, key in chunk:
                 if key in values:
                     yield request_id, key, values[key]
@@ -228,7 +228,7 @@ class Journal:
             with self._changed:
                 while not len(self._batch) and not self._closing:
                     self._changed.wait()
-                # Wait for company: one commit of many answers costs little more than one of one.
+                # Wait for more answers: a commit of many costs little more than a commit of one.
                 deadline = time.monotonic() + _COMMIT_EVERY
                 while not (self._hurry or self._closing or self._batch_is_full()):
                     left = deadline - time.monotonic()
@@ -246,7 +246,7 @@ class Journal:
                     self._failure = error
                     self._batch.answers[:0] = batch.answers
                     self._batch.broken[:0] = batch.broken
-                    self._batch.found[:0] = batch.found
+                    self._batch.reused[:0] = batch.reused
             finally:
                 with self._changed:
                     self._writing = False

@@ -1,4 +1,4 @@
-"""What determines an answer, as 24 bytes: 8 for whose it is, 16 for what was asked."""
+"""The journal key of an answer, 24 bytes: 8 for the model, 16 for the request."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _REQUEST_BYTES = 16
 
 
 def owner_of(fingerprint: str) -> bytes:
-    """The first bytes of every key of a model."""
+    """The first 8 bytes of all keys of a model."""
     return blake2b(fingerprint.encode(), digest_size=_OWNER_BYTES, person=b"owner").digest()
 
 
 def key(fingerprint: str, request: TokenRequest, semantics: str) -> bytes:
-    """The key of one request; see `Keyer` for many."""
+    """The key of one request; for many requests use `Keyer`."""
     return Keyer(fingerprint, semantics).key(request)
 
 
 class Keyer:
-    """Keys for one model (an adapter makes it another one) under one engine's semantics, such as `vllm/1`.
+    """Makes the keys for one model (with an adapter it is another model) under one engine's semantics, e.g. `vllm/1`.
 
-    Of a request, `id`, `adapter` and `cut_tokens` don't count: the adapter is a name here, and what it stands for
-    belongs into the fingerprint; what was cut is not in the ids. Batch size and parallelism are never seen.
+    A request's `id`, `adapter` and `cut_tokens` are not part of the key: the adapter's weights are in the fingerprint,
+    and tokens that were cut are not in the prompt. Batch size and parallelism are not part of it either.
     """
 
     def __init__(self, fingerprint: str, semantics: str) -> None:
@@ -50,44 +50,44 @@ class Keyer:
             digest.update(request.prompt)
             digest.update(b"%d:" % request.sample)
             digest.update(self._sampling(request.sampling))
-            # Where the engine gets ids, the text that they came from changes nothing.
+            # If the engine gets token ids, the text that they came from has no effect on the answer.
             if not request.prompt:
                 digest.update(_prompt(request.text))
         return self.owner + digest.digest()
 
     def of_json(self, parts: Any) -> bytes:
-        """The key of a request of another kind, such as a judge's call with its own options."""
+        """The key of another kind of request, such as a judge's call with its options."""
         digest = self._start.copy()
         digest.update(b"J" + _canonical(parts))
         return self.owner + digest.digest()
 
     def _sampling(self, sampling: Sampling) -> bytes:
         try:
-            kept = self._samplings.get(sampling)
-        except TypeError:  # a list among the engine's own knobs
-            return _canonical(_what_matters(sampling))
-        if kept is None:
-            kept = self._samplings[sampling] = _canonical(_what_matters(sampling))
-        return kept
+            cached = self._samplings.get(sampling)
+        except TypeError:  # not hashable: the engine's extra options hold a list
+            return _canonical(_relevant(sampling))
+        if cached is None:
+            cached = self._samplings[sampling] = _canonical(_relevant(sampling))
+        return cached
 
 
-def _what_matters(sampling: Sampling) -> dict[str, Any]:
-    """Without randomness, seed and the shape of the distribution change nothing."""
-    matters: dict[str, Any] = {
+def _relevant(sampling: Sampling) -> dict[str, Any]:
+    """The options that affect the answer: at temperature 0, the seed and options such as top_p do not."""
+    options: dict[str, Any] = {
         "max_tokens": sampling.max_tokens,
         "stop": list(sampling.stop),
         "repetition_penalty": float(sampling.repetition_penalty),
         "extra": [[name, value] for name, value in sampling.extra],
     }
     if sampling.temperature > 0:
-        matters |= {
+        options |= {
             "temperature": float(sampling.temperature),
             "top_p": float(sampling.top_p),
             "top_k": max(sampling.top_k, 0),
             "min_p": float(sampling.min_p),
             "seed": sampling.seed,
         }
-    return matters
+    return options
 
 
 def _prompt(text: Prompt) -> bytes:

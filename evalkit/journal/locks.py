@@ -1,4 +1,4 @@
-"""Who has the journal open. Locks of the system go away with the process, however it ends."""
+"""File locks that show which processes have a journal open. The system releases them when a process ends."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from evalkit.errors import OutputError
 
 try:
     import fcntl
-except ImportError:  # not a Unix: one process at a time is on the user there
+except ImportError:  # not a Unix: there, the user must run one process at a time
     fcntl = None  # type: ignore[assignment]
 
 __all__ = ["Lock", "opening"]
@@ -21,16 +21,18 @@ _PATIENCE = 120.0
 
 
 class Lock:
-    """A file that many may share, or one may have alone."""
+    """A lock on a file: shared by several processes, or exclusive."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
 
     def alone(self) -> bool:
+        """Try to take the lock for this process alone; returns whether it could."""
         return self._try("LOCK_EX")
 
     def share(self) -> bool:
+        """Try to take the lock together with others; returns whether it could."""
         return self._try("LOCK_SH")
 
     def wait_alone(self) -> None:
@@ -55,13 +57,13 @@ class Lock:
         except BlockingIOError:
             return False
         except OSError:
-            return True  # no locks on this file system: the database's own must do
+            return True  # this file system has no locks: rely on those of SQLite
         return True
 
 
 @contextlib.contextmanager
 def opening(folder: Path) -> Iterator[None]:
-    """One process at a time opens, mends or prunes a journal."""
+    """Hold the lock that lets only one process at a time open, repair or prune a journal."""
     lock = Lock(folder / "opening.lock")
     try:
         lock.wait_alone()

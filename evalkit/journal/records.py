@@ -1,4 +1,4 @@
-"""Answers as JSON, each with a checksum that covers its key."""
+"""Encodes answers as JSON, and computes the checksum of a key and its answer."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _FINISHES = get_args(Finish)
 
 
 def encode(answer: Record, scrubber: Scrubber) -> bytes | None:
-    """The stored form; None for an answer that is none, and would be asked for again."""
+    """The stored form of an answer; None for a failed one, which has to be asked again."""
     if isinstance(answer, Scored):
         if math.isnan(answer.logprob):
             return None
-        # Python writes the shortest text that reads back to the same bits; JSON has no infinity.
+        # repr gives the shortest text that reads back as the same float; JSON has no infinity.
         number = repr(float(answer.logprob)) if math.isfinite(answer.logprob) else f'"{answer.logprob}"'
         return f'{{"logprob":{number},"greedy":{"true" if answer.is_greedy else "false"}}}'.encode()
     if answer.finish == "error":
@@ -30,12 +30,12 @@ def encode(answer: Record, scrubber: Scrubber) -> bytes | None:
     out: dict[str, Any] = {"text": scrubber.text(answer.text), "finish": answer.finish, "tokens": int(answer.tokens)}
     if answer.reasoning is not None:
         out["reasoning"] = scrubber.text(answer.reasoning)
-    # ASCII: also half a surrogate pair, which a model can emit, has a stored form.
+    # ASCII, so that a lone surrogate, which a model can emit, can be stored too.
     return _compact(out).encode()
 
 
 def decode(value: bytes, request_id: int) -> Record:
-    """The answer to a request. ValueError where the value is not one of ours."""
+    """The answer to a request. Raises ValueError if the value is not a stored answer."""
     try:
         content = json.loads(value)
         if "logprob" in content:
@@ -49,4 +49,5 @@ def decode(value: bytes, request_id: int) -> Record:
 
 
 def checksum(key: bytes, value: bytes) -> int:
+    """The CRC-32 of key and value."""
     return zlib.crc32(value, zlib.crc32(key))

@@ -1,4 +1,4 @@
-"""Opens a journal file, and mends it first where a crash, a full disk or a bad sector left it damaged."""
+"""Opens a journal file, and repairs it first if a crash, a full disk or a bad sector damaged it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _BATCH = 2000
 
 
 def open_checked(path: Path, *, safe: bool) -> tuple[Store, list[str]]:
-    """The file, whole again, and what there is to say about it. The caller has it alone; else Busy is raised."""
+    """Open a file, repaired if necessary, and return it with notices. Raises Busy if another process has it open."""
     if not path.exists() and _fresh(path).exists():
-        _fresh(path).rename(path)  # a rebuild was cut short between its last two steps
+        _fresh(path).rename(path)  # a rebuild was interrupted between its last two steps
     notices = _missing_parts(path, safe)
     log = read_log(path) if path.exists() else None
     known_good = log is None and _known_good(path)
@@ -46,7 +46,7 @@ def open_checked(path: Path, *, safe: bool) -> tuple[Store, list[str]]:
 
 
 def _open_with_log(path: Path, log: Log | None, safe: bool) -> tuple[Store, list[str]]:
-    """Open the file and take over its log; a second time with a mended one where the first did not read it whole."""
+    """Open the file and fold in its log; if SQLite did not read all of the log, open again with a repaired log."""
     store = Store(path, safe=safe)
     try:
         read = store.fold_log()
@@ -72,13 +72,14 @@ def _open_with_log(path: Path, log: Log | None, safe: bool) -> tuple[Store, list
 
 
 def remember_good(path: Path) -> None:
-    """Note that a file was closed in order, so that the next one to open it need not read it through."""
+    """Note that a file was closed properly, so that it need not be checked when it is opened next."""
     with contextlib.suppress(OSError):
         if not log_path(path).exists():
             stamp_file(path).write_text(json.dumps(_stamp(path)))
 
 
 def stamp_file(path: Path) -> Path:
+    """The file that notes the state in which a journal file was closed."""
     return path.with_name(path.name + ".ok")
 
 
@@ -86,7 +87,7 @@ def stamp_file(path: Path) -> Path:
 
 
 def _missing_parts(path: Path, safe: bool) -> list[str]:
-    """Say which files were deleted or emptied since the last process had them."""
+    """Notices on files that were deleted or emptied since they were closed."""
     log = log_path(path)
     log_size = log.stat().st_size if log.exists() else None
     if not path.exists():
@@ -108,16 +109,16 @@ def _known_good(path: Path) -> bool:
 
 
 def _stamp(path: Path) -> list[int]:
-    """Changes with every write, also with one that puts the old modification time back."""
-    found = path.stat()
-    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+    """Values that change with every write, even if the old modification time is restored."""
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
 
 
 # ── the whole file ───────────────────────────────────────────────────────────
 
 
 def _rebuild(path: Path, safe: bool) -> tuple[Store, list[str]]:
-    """Read what is intact into a new file, and put the damaged one aside."""
+    """Copy the intact answers into a new file, and rename the damaged one."""
     fresh = _fresh(path)
     _remove(fresh)
     kept = 0
@@ -166,7 +167,7 @@ def _copy_rows(rows: Iterable[tuple[object, ...]], store: Store, table: str, col
 
 
 def _mark_in_use(store: Store) -> None:
-    """Count every answer as in use: which runs refer to it is lost with the file."""
+    """Count every answer as in use: the damaged file's list of runs that refer to it is lost."""
     now = int(time.time())
     run = f"rescued {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(now))}"
     store.execute("INSERT OR IGNORE INTO runs (run, used, written) VALUES (?, ?, 0)", (run, now))

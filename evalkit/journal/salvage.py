@@ -1,8 +1,8 @@
-"""Reads the answers that a damaged database file still gives.
+"""Reads the answers that can still be read from a damaged database file.
 
-SQLite stops at a page that it cannot read. Answers have numbers, so reading goes on behind the damage: first one number
-further, then two, four, eight, until there is an answer again, and from there back towards the damage. What is lost is
-about as much as the damage touched. An answer counts only if its own checksum holds.
+SQLite stops at a page that it cannot read. Answers have numbers, so reading continues after the damage: one number
+further, then two, four, eight, until an answer can be read, and from there back towards the damage. Little more is lost
+than the damaged pages held. An answer counts only if its checksum is right.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ _MOST = 2**48
 
 @dataclass(frozen=True, slots=True)
 class Rescued:
+    """An intact answer of a damaged file."""
+
     key: bytes
     value: bytes
     at: int
@@ -37,7 +39,7 @@ _Row = tuple[int, bytes, bytes, int, int]
 
 
 def rescue(connection: sqlite3.Connection) -> Iterator[Rescued]:
-    """All intact answers that can be read, some of them twice."""
+    """Yield all intact answers that can be read; some come twice."""
     start = 1
     while start < _MOST:
         hole = yield from _read(connection, start, _MOST)
@@ -50,10 +52,10 @@ def rescue(connection: sqlite3.Connection) -> Iterator[Rescued]:
 
 @contextlib.contextmanager
 def open_damaged(path: Path) -> Iterator[sqlite3.Connection | None]:
-    """A connection that reads what there is; None where nothing can be read at all.
+    """Yield a connection that reads a damaged file; None if nothing can be read.
 
-    The first page holds the description of all tables. Where it is damaged, a copy of the file gets the first page of
-    a new journal, whose tables begin on the same pages.
+    The first page describes all tables. If it is damaged, a copy of the file gets the first page of a new journal,
+    whose tables begin on the same pages.
     """
     with contextlib.closing(_connect(path)) as connection:
         if _has_answers(connection):
@@ -89,7 +91,7 @@ def _read(connection: sqlite3.Connection, start: int, end: int) -> Generator[Res
         for _, key, value, crc, at in rows:
             if isinstance(key, bytes) and isinstance(value, bytes) and checksum(key, value) == crc:
                 yield Rescued(key, value, at if isinstance(at, int) else 0)
-        # A damaged number must not lead backwards, or reading would not end.
+        # A damaged number must not move backwards, or the loop would not end.
         last = rows[-1][0]
         start = last + step if (last - start) * step >= 0 else start + step
         count = min(2 * count, _AT_ONCE)
@@ -97,7 +99,7 @@ def _read(connection: sqlite3.Connection, start: int, end: int) -> Generator[Res
 
 
 def _fetch(connection: sqlite3.Connection, start: int, end: int, count: int) -> list[_Row] | None:
-    """Answers in order of their numbers; None where a page on the way is damaged."""
+    """Answers in order of their numbers; None if a page that holds them is damaged."""
     low, high, order = (start, end, "ASC") if end >= start else (end, start, "DESC")
     query = f"SELECT id, key, value, crc, at FROM answers WHERE id BETWEEN ? AND ? ORDER BY id {order} LIMIT ?"
     try:
@@ -107,7 +109,7 @@ def _fetch(connection: sqlite3.Connection, start: int, end: int, count: int) -> 
 
 
 def _behind(connection: sqlite3.Connection, hole: int) -> int:
-    """A number behind the hole from which on something can be read, or there is nothing more."""
+    """A number after the hole from which answers can be read, or after which there are none."""
     step = 1
     while hole + step < _MOST and _fetch(connection, hole + step, _MOST, 1) is None:
         step *= 2
@@ -116,7 +118,7 @@ def _behind(connection: sqlite3.Connection, hole: int) -> int:
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
-    # Else a file that is shorter than its header says is refused as a whole.
+    # Without this, SQLite refuses a file that is shorter than its header says.
     connection.execute("PRAGMA writable_schema = ON")
     connection.execute("PRAGMA query_only = ON")
     return connection

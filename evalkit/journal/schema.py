@@ -1,4 +1,4 @@
-"""The tables of a journal file, as a list of steps: a file at step n is brought up to date by the steps after n."""
+"""The tables of a journal file, as a list of migrations: a file at version n needs those after the n-th."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["MIGRATIONS", "PAGE_SIZE", "RUN_SEPARATOR", "migrate"]
 PAGE_SIZE = 4096
 
 RUN_SEPARATOR = "\n"
-"""Between the folders of runs that shared one pass."""
+"""Separates the folders of runs that shared a pass."""
 
 MIGRATIONS = (
     """
@@ -44,7 +44,7 @@ MIGRATIONS = (
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Bring an open file up to date, in one transaction."""
+    """Run the missing migrations on an open file, in one transaction."""
     if _version(connection) == len(MIGRATIONS):
         return
     connection.execute("BEGIN IMMEDIATE")

@@ -1,4 +1,4 @@
-"""One SQLite file of answers, opened the fast way or the safe one."""
+"""One SQLite file of answers, opened in the fast mode or in the safe mode for network file systems."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _READ_AT_ONCE = 500
 _WRITTEN_AT_ONCE = 2000
 _PATIENCE = 60.0
 _LOG_PAGES = 4000
-"""The log is folded into the file at 16 MB: rarely enough that an index page is written once for many answers."""
+"""The log is folded into the file at 16 MB: seldom, so that one write of an index page serves many answers."""
 _DAMAGE = ("malformed", "not a database", "corrupt")
 
 
@@ -31,7 +31,7 @@ class Busy(Exception):
 
 
 class NoLog(Exception):
-    """The file system has no write-ahead log: the safe way is left."""
+    """The file system does not support a write-ahead log: only the safe mode works."""
 
 
 class Damaged(Exception):
@@ -40,25 +40,25 @@ class Damaged(Exception):
 
 @dataclass(slots=True)
 class Batch:
-    """What is written in one transaction."""
+    """The changes to write in one transaction."""
 
     answers: list[tuple[bytes, bytes, int, int]] = field(default_factory=list)
     """key, value, crc, at"""
-    found: list[int] = field(default_factory=list)
-    """Row ids of known answers that the run uses."""
+    reused: list[int] = field(default_factory=list)
+    """Row ids of stored answers that the run uses."""
     broken: list[bytes] = field(default_factory=list)
     """Keys whose stored answer is damaged: the next one replaces it."""
     size: int = 0
 
     def __len__(self) -> int:
-        return len(self.answers) + len(self.found) + len(self.broken)
+        return len(self.answers) + len(self.reused) + len(self.broken)
 
 
 class Store:
-    """Not for several threads at once: the journal holds a lock around it.
+    """A file of answers. Only one thread may use it at a time; the journal holds a lock.
 
-    Fast: write-ahead log, shared with other processes. Safe, for network file systems: rollback journal, every commit
-    synced, and the file is ours alone as long as it is open.
+    Fast mode: write-ahead log, shared with other processes. Safe mode, for network file systems: rollback journal,
+    every commit synced, and only this process may open the file.
     """
 
     def __init__(self, path: Path, *, safe: bool) -> None:
@@ -75,7 +75,7 @@ class Store:
     # ── reading ──────────────────────────────────────────────────────────────
 
     def get(self, keys: Sequence[bytes]) -> Iterator[tuple[bytes, int, bytes | None]]:
-        """Key, row id and value of those that are known; the value is None where it is damaged."""
+        """Yield key, row id and value of the stored keys; the value is None if it is damaged."""
         for chunk in _chunks(keys, _READ_AT_ONCE):
             query = f"SELECT key, id, value, crc FROM answers WHERE key IN ({_marks(len(chunk))})"
             for key, row_id, value, crc in self.select(query, chunk):
@@ -86,7 +86,7 @@ class Store:
         return self._guard(lambda: self._connection.execute(query, parameters).fetchall())
 
     def check(self) -> bool:
-        """Whether the whole file hangs together, indexes included."""
+        """Whether SQLite finds the whole file intact, indexes included."""
         try:
             return bool(self.select("PRAGMA integrity_check(1)")[0][0] == "ok")
         except Damaged:
@@ -95,10 +95,11 @@ class Store:
     # ── writing ──────────────────────────────────────────────────────────────
 
     def write(self, batch: Batch, run: int | None = None) -> None:
+        """Write a batch in one transaction; `run` then refers to its answers."""
         with self.transaction() as connection:
             for chunk in _chunks(batch.broken, _WRITTEN_AT_ONCE):
                 connection.execute(f"DELETE FROM answers WHERE key IN ({_marks(len(chunk))})", chunk)
-            # Many rows to a statement: threads take turns between statements, and a turn costs more than a row.
+            # Many rows per statement: threads switch between statements, and a switch costs more than a row.
             for rows in _chunks(batch.answers, _WRITTEN_AT_ONCE):
                 marks = ",".join(["(?,?,?,?)"] * len(rows))
                 connection.execute(
@@ -109,24 +110,24 @@ class Store:
                     refer = f"INSERT OR IGNORE INTO refs SELECT {run:d}, id FROM answers WHERE key IN "
                     connection.execute(f"{refer} ({_marks(len(rows))})", [row[0] for row in rows])
             if run is not None:
-                for found in _chunks(batch.found, _WRITTEN_AT_ONCE):
-                    marks = ",".join([f"({run:d},?)"] * len(found))
-                    connection.execute(f"INSERT OR IGNORE INTO refs VALUES {marks}", found)
+                for row_ids in _chunks(batch.reused, _WRITTEN_AT_ONCE):
+                    marks = ",".join([f"({run:d},?)"] * len(row_ids))
+                    connection.execute(f"INSERT OR IGNORE INTO refs VALUES {marks}", row_ids)
 
     def insert(self, rows: Iterable[tuple[bytes, bytes, int, int]]) -> int:
-        """Add answers that aren't known yet; how many were new."""
+        """Add the answers whose keys are new; returns how many were added."""
         with self.transaction() as connection:
             before = connection.total_changes
             connection.executemany("INSERT OR IGNORE INTO answers (key, value, crc, at) VALUES (?, ?, ?, ?)", rows)
             return connection.total_changes - before
 
     def execute(self, query: str, parameters: Sequence[Any] = ()) -> int:
-        """One statement outside of a transaction, or in the open one; how many rows it changed."""
+        """Run one statement, in the open transaction if there is one; returns how many rows it changed."""
         return self._guard(lambda: self._connection.execute(query, parameters).rowcount)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        # IMMEDIATE: one that starts as a reader could not become the writer while another one is.
+        # IMMEDIATE: a transaction that starts as a reader cannot become a writer while another process writes.
         self._guard(lambda: self._connection.execute("BEGIN IMMEDIATE"))
         try:
             yield self._connection
@@ -140,7 +141,7 @@ class Store:
             raise
 
     def fold_log(self) -> int:
-        """Fold the log into the file; how many of its frames could be read."""
+        """Fold the log into the file; returns how many of its frames could be read."""
         if not self.safe:
             self._folded = int(self.select("PRAGMA wal_checkpoint(PASSIVE)")[0][1])
         return self._folded
@@ -165,7 +166,7 @@ class Store:
         run("PRAGMA cache_size = -40000")
         if self.safe:
             run("PRAGMA locking_mode = EXCLUSIVE")
-            # A log that the fast mode left is folded in by changing the mode; count its frames before.
+            # Changing the mode folds in a log that the fast mode left; count its frames first.
             self._folded = max(0, int(run("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1]))
             run("PRAGMA journal_mode = TRUNCATE")
             run("PRAGMA synchronous = FULL")

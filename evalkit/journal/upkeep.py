@@ -1,4 +1,4 @@
-"""How big a journal is, whose answers it holds, and how to drop what no run refers to."""
+"""`evalkit cache`: shows a journal's size and models, and deletes answers that no run refers to."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ __all__ = ["JournalStat", "ModelUse", "Pruned", "expected_bytes", "prune", "stat
 
 @dataclass(frozen=True)
 class ModelUse:
+    """The answers of one model in a journal."""
+
     label: str
     fingerprint: str
     answers: int
     bytes: int
-    """Of the answers alone."""
+    """The size of the answers alone."""
     used: int
     """When a run last used this model's answers, Unix seconds."""
     unreferenced: int
@@ -33,20 +35,24 @@ class ModelUse:
 
 @dataclass(frozen=True)
 class JournalStat:
+    """A journal's size and content."""
+
     path: Path
     bytes: int
-    """Of all files on the disk."""
+    """The size of all files on disk."""
     answers: int
     models: tuple[ModelUse, ...] = ()
     damaged: tuple[Path, ...] = ()
-    """Files that were put aside because they were damaged."""
+    """Files that were renamed because they were damaged."""
     notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Pruned:
+    """What pruning deleted, and the sizes before and after."""
+
     answers: int
-    """How many were dropped, or would be."""
+    """How many answers were deleted, or would be with `dry_run`."""
     kept: int
     bytes_before: int
     bytes_after: int
@@ -54,12 +60,12 @@ class Pruned:
 
 
 def expected_bytes(scored: int, generated: int, mean_text: float = 1000.0) -> int:
-    """Room that a journal needs for so many answers; `mean_text` in bytes of generated text."""
+    """Estimate the bytes that a journal needs for so many answers; `mean_text`: bytes of one generated text."""
     return int(scored * 160 + generated * (220 + 1.05 * mean_text))
 
 
 def stat(root: Path | str, runs: Collection[str] | None = None, *, folder: Path | None = None) -> JournalStat:
-    """What the journal of a results folder holds, or the one in `folder`; `runs` as for `prune`."""
+    """The size and content of the journal of a results folder, or of the one in `folder`; `runs` as for `prune`."""
     folder = Path(root) / FOLDER if folder is None else folder
     if not folder.is_dir():
         return JournalStat(folder, 0, 0)
@@ -81,12 +87,12 @@ def prune(
     dry_run: bool = False,
     folder: Path | None = None,
 ) -> Pruned:
-    """Drop answers of a results folder's journal, or of the one in `folder`, and give their room back.
+    """Delete answers of a results folder's journal, or of the one in `folder`, and free their disk space.
 
-    `runs` are the runs that exist, as `<model-slug>/<run-id>`. Without a filter all goes that no run refers to; a run
-    that was killed and has no folder yet counts as one, for it can be resumed. `model` (a label, or the beginning of a
-    fingerprint) and `older_than` (seconds since any run used it) choose answers whether or not a run refers to them;
-    both together choose what fits both.
+    `runs` are the runs that exist, as `<model-slug>/<run-id>`. Without a filter, all answers are deleted that no run
+    refers to; a run that was killed before its folder was written counts, since it can be resumed. `model` (a label,
+    or the beginning of a fingerprint) and `older_than` (seconds since a run used it last) choose answers whether or
+    not a run refers to them; given both, an answer must fit both.
     """
     folder = Path(root) / FOLDER if folder is None else folder
     if not folder.is_dir():
@@ -94,7 +100,7 @@ def prune(
     before = _size(folder)
     store, users, notices = open_files(folder)
     try:
-        # Nobody opens it meanwhile, and nobody has it open.
+        # Hold both locks: no other process has the journal open, and none can open it meanwhile.
         with opening(folder):
             if not users.alone():
                 raise OutputError(f"{folder} is in use by another process: let it finish, then prune")
@@ -121,24 +127,24 @@ def _models(store: Store, runs: Collection[str] | None) -> tuple[ModelUse, ...]:
         "SELECT substr(key, 1, 8) AS owner, count(*), sum(length(value)), max(at),"
         " sum(id NOT IN (SELECT answer FROM temp.referred)) FROM answers GROUP BY owner"
     )
-    found = []
+    models = []
     for owner, answers, size, written, unreferenced in rows:
         fingerprint, label, used = named.get(owner, (owner.hex(), "?", written))
-        found.append(ModelUse(label, fingerprint, answers, size, max(used, written), unreferenced))
-    return tuple(sorted(found, key=lambda use: -use.bytes))
+        models.append(ModelUse(label, fingerprint, answers, size, max(used, written), unreferenced))
+    return tuple(sorted(models, key=lambda model: -model.bytes))
 
 
 def _list_referred(store: Store, runs: Collection[str] | None) -> None:
     """Fill a temporary table with the answers that a run refers to."""
-    known = store.select("SELECT id, run, written FROM runs")
-    alive = [row_id for row_id, run, written in known if runs is None or not written or _exists(run, runs)]
+    entries = store.select("SELECT id, run, written FROM runs")
+    alive = [row_id for row_id, run, written in entries if runs is None or not written or _exists(run, runs)]
     store.execute("CREATE TEMP TABLE referred (answer INTEGER PRIMARY KEY)")
     for run in alive:
         store.execute("INSERT OR IGNORE INTO temp.referred SELECT answer FROM refs WHERE run = ?", (run,))
 
 
 def _choose(store: Store, runs: Collection[str], model: str | None, older_than: float | None) -> str:
-    """The condition that chooses what goes. It holds nothing from outside: only numbers and hex."""
+    """The SQL condition of the answers to delete. It is safe to execute: from outside it holds only numbers and hex."""
     if model is None and older_than is None:
         _list_referred(store, runs)
         return "id NOT IN (SELECT answer FROM temp.referred)"
@@ -158,8 +164,8 @@ def _owners(store: Store, model: str) -> list[bytes]:
     owners = [row[0] for row in named if model == row[2] or (len(model) >= 8 and row[1].startswith(model))]
     if not owners:
         labels = sorted({row[2] for row in named})
-        known = nearest(model, labels) or f"; it has {', '.join(labels[:10]) or 'none'}"
-        raise UnknownModel(f"the journal has no answers of {model}{known}")
+        hint = nearest(model, labels) or f"; it has {', '.join(labels[:10]) or 'none'}"
+        raise UnknownModel(f"the journal has no answers of {model}{hint}")
     return owners
 
 
@@ -177,7 +183,7 @@ def _drop(store: Store, chosen: str, runs: Collection[str]) -> None:
 
 
 def _exists(run: str, runs: Collection[str]) -> bool:
-    """Whether one of the folders that share an entry is still there."""
+    """Whether one of the run folders of an entry still exists."""
     folders = run.split(RUN_SEPARATOR)
     return any(Path(folder).is_dir() if Path(folder).is_absolute() else folder in runs for folder in folders)
 

@@ -1,8 +1,8 @@
-"""A write-ahead log, by its headers and checksums (https://www.sqlite.org/fileformat2.html#walformat).
+"""Reads and repairs SQLite's write-ahead log (https://www.sqlite.org/fileformat2.html#walformat).
 
-SQLite reads a log up to its first damaged frame and drops the rest without a word. So the frames are counted before it
-opens the file; where it read fewer, the log is given to it again with new checksums. What the damage changed shows then
-as a damaged page of the database, or as an answer whose own checksum does not hold.
+SQLite reads a log up to its first damaged frame and silently drops the rest. So the frames are counted before SQLite
+opens the file; if it read fewer, the log is written again with new checksums. The damage then shows as a damaged page
+of the database, or as an answer whose checksum is wrong.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _HEADER = 32
 _FRAME_HEADER = 24
 _FRAME = _FRAME_HEADER + PAGE_SIZE
 _MAGIC = 0x377F0682
-"""Checksums over little-endian words; one more means big-endian."""
+"""The magic number of logs with little-endian checksums; the next number means big-endian."""
 _VERSION = 3007000
 
 
@@ -32,14 +32,14 @@ class Log:
 
     content: bytes
     salt: bytes
-    """What all frames of this log carry; frames behind them are older ones."""
+    """The value that all frames of this log carry; frames with another salt are older."""
     committed: int
-    """Frames up to the end of the last transaction that was finished."""
+    """The number of frames up to the end of the last finished transaction."""
     cut: bool
-    """Whether the last frame is not whole: a write was cut short, or the file was."""
+    """Whether the last frame is incomplete, after an interrupted write or a truncated file."""
 
     def mended(self) -> bytes:
-        """The finished transactions with checksums that hold."""
+        """The finished transactions with correct checksums."""
         data = bytearray(self.content[: _HEADER + self.committed * _FRAME])
         data[:12] = struct.pack(">III", _MAGIC, _VERSION, PAGE_SIZE)
         data[16:24] = self.salt
@@ -54,11 +54,12 @@ class Log:
 
 
 def log_path(path: Path) -> Path:
+    """The path of a database file's log."""
     return path.with_name(path.name + "-wal")
 
 
 def read_log(path: Path) -> Log | None:
-    """The log of a database file; None where it has none."""
+    """The log of a database file; None if it has none."""
     try:
         content = log_path(path).read_bytes()
     except FileNotFoundError:
@@ -66,7 +67,7 @@ def read_log(path: Path) -> Log | None:
     if not content:
         return None
     frames = range(_HEADER, len(content) - _FRAME + 1, _FRAME)
-    # One of these places may be damaged.
+    # One of these copies of the salt may be damaged: take the most frequent.
     salts = Counter([content[16:24], *(content[at + 8 : at + 16] for at in frames[:3])])
     salt = salts.most_common(1)[0][0]
     committed = 0
@@ -78,7 +79,7 @@ def read_log(path: Path) -> Log | None:
 
 
 def _add(sums: tuple[int, int], data: bytes | bytearray) -> tuple[int, int]:
-    """SQLite's checksum, carried on over more data."""
+    """SQLite's checksum, continued over more data."""
     words = array.array("I", bytes(data))
     if sys.byteorder == "big":
         words.byteswap()

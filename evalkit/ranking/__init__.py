@@ -1,12 +1,12 @@
-"""All runs as one table: reads results only, no model and no lm-eval.
+"""Makes a leaderboard from run folders: it reads results only, without a model and without lm-eval.
 
-records    what a leaderboard is made of
-choosing   which runs get a line
-columns    the benchmarks
-scores     the line of one run: what is known of it, its figures
-means      means over benchmarks, and ranks
-unlike     what was not measured alike
-board      all of it
+records    the types of a leaderboard
+choosing   chooses the runs that get a line
+columns    chooses the benchmarks
+scores     makes the line of one run: its model and its figures
+means      computes means over benchmarks, and ranks
+unlike     finds benchmarks that were run with different settings
+board      puts it together
 """
 
 from evalkit.ranking.board import leaderboard

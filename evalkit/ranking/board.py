@@ -1,4 +1,4 @@
-"""All runs in one table: figures with their intervals, two means, and ranks that say how sure they are."""
+"""Makes the leaderboard: figures with intervals, two means, and ranks with their uncertainty."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def leaderboard(
     also: Collection[str] = (),
     chances: Mapping[str, float] | None = None,
 ) -> Leaderboard:
-    """The table of these runs.
+    """The leaderboard of these runs.
 
-    One model has one line, its newest complete run, unless `every`; each of the `named` runs has a line of its own.
-    `also` lets in runs of other statuses: limited, partial, incomplete. `chances` says what guessing scores where a
-    run doesn't.
+    Each model has one line, for its newest complete run; with `every`, each run has a line. Each of the `named` runs
+    has its own line in any case. `also` admits runs of other statuses: limited, partial, incomplete. `chances`: the
+    score of random guessing, for runs that do not record it.
     """
     chosen, notes = choose(runs, named, every, {_COMPLETE, *also})
     if not chosen:
@@ -52,7 +52,7 @@ def leaderboard(
 
 
 def _told_apart(lines: Sequence[Line]) -> list[Line]:
-    """Lines of one model say which is which: by the revision where that does, else by the run-id."""
+    """Give lines of the same model something to tell them apart: the revision if it differs, else the run-id."""
     labels = Counter(line.label for line in lines)
     revisions = Counter((line.label, line.run.record.manifest.model.revision) for line in lines)
     return [line if labels[line.label] == 1 else replace(line, apart=_apart(line, revisions)) for line in lines]

@@ -1,4 +1,4 @@
-"""Which runs get a line."""
+"""Chooses the runs that get a line on the leaderboard."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ __all__ = ["choose", "newest_of_each"]
 def choose(
     runs: Sequence[Run], named: Sequence[Run], every: bool, statuses: Collection[str]
 ) -> tuple[list[Run], list[str]]:
-    """The newest run of each model, each of the `named` ones, and notes on what was left out.
+    """The newest run of each model and all `named` runs, with notes on the runs left out.
 
-    A named run has its line however many there are of its model; its status must be let in like any other's.
+    A named run gets a line even if its model has several; but its status must be admitted like any other's.
     """
-    let_in = [run for run in runs if _may_stand(run, statuses)]
-    asked = [run for run in named if _may_stand(run, statuses)]
+    admitted = [run for run in runs if _may_stand(run, statuses)]
+    admitted_named = [run for run in named if _may_stand(run, statuses)]
     reasons = Counter(_why_out(run) for run in (*runs, *named) if not _may_stand(run, statuses))
     notes = []
     if reasons:
         listed = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
         notes.append(f"left out: {listed}")
-    chosen = let_in if every else newest_of_each(let_in)
-    if older := len(let_in) - len(chosen):
+    chosen = admitted if every else newest_of_each(admitted)
+    if older := len(admitted) - len(chosen):
         notes.append(f"left out: {older} older runs of models that have a newer one (--all shows them)")
-    return [*chosen, *asked], notes
+    return [*chosen, *admitted_named], notes
 
 
 def newest_of_each(runs: Iterable[Run]) -> list[Run]:
-    """One run of each model: the newest complete one, else the newest."""
+    """One run of each model: the newest complete run, or the newest if none is complete."""
     newest: dict[str, Run] = {}
     for run in sorted(runs, key=lambda run: (run.status == "complete", run.finished or run.created)):
         newest[_identity(run)] = run
@@ -39,7 +39,7 @@ def newest_of_each(runs: Iterable[Run]) -> list[Run]:
 
 
 def _may_stand(run: Run, statuses: Collection[str]) -> bool:
-    # A run that stopped once it was sure measured a difference; its figures are of documents that the verdict chose.
+    # A run that stopped early measured a difference: its documents depend on the verdict, so its figures are biased.
     return run.status in statuses and bool(run.finished or "partial" in statuses) and not run.not_run
 
 
@@ -50,7 +50,7 @@ def _why_out(run: Run) -> str:
 
 
 def _identity(run: Run) -> str:
-    """What the model is loaded from, so that an alias and its hub id are one; an adapter makes another."""
+    """Identifies the model by its source, so that an alias and its hub id are the same; adapters count as models."""
     model, adapter = run.record.manifest.model, run.record.manifest.adapter
     source = model.source or model.typed or run.label
     return f"{source}+{adapter.name}" if adapter and adapter.name else source

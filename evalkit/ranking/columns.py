@@ -1,4 +1,4 @@
-"""The benchmarks of a leaderboard: every name that any run was asked for."""
+"""Chooses the benchmarks of a leaderboard: every name that a run requested."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ __all__ = ["benchmarks_of"]
 
 
 def benchmarks_of(runs: Sequence[Run]) -> tuple[Benchmark, ...]:
-    """Each name under the headline metric that most runs give it, and the figures that judges gave beside it."""
+    """Each name with the headline metric that most runs give it, and the metrics of judges."""
     votes: dict[str, Counter[str]] = {}
     opinions: dict[str, dict[str, None]] = {}
     for run in runs:
         for name in _spelled_out(run, run.requested):
-            found = entry(run, name)
-            if found is not None and (metric := headline(found)):
+            results = entry(run, name)
+            if results is not None and (metric := headline(results)):
                 votes.setdefault(name, Counter())[metric] += 1
-                opinions.setdefault(name, {}).update(dict.fromkeys(judged(found)))
+                opinions.setdefault(name, {}).update(dict.fromkeys(judged(results)))
     benchmarks = []
     for name, count in votes.items():
         chief = count.most_common(1)[0][0]
@@ -35,7 +35,7 @@ def benchmarks_of(runs: Sequence[Run]) -> tuple[Benchmark, ...]:
 
 
 def _spelled_out(run: Run, names: Iterable[str]) -> Iterator[str]:
-    """The names asked for. A group that has no figure of its own stands for its members."""
+    """The requested names; a group without figures is replaced by its members."""
     for name in names:
         group = run.entry(name)
         members = [member for member in group.all_members if member != name] if group else []

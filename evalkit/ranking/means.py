@@ -1,4 +1,4 @@
-"""Means over benchmarks, and ranks by them."""
+"""Computes means over benchmarks, and ranks by the mean."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["mean_of", "normalised_mean_of", "ranked", "shared_benchmarks"]
 
 
 def shared_benchmarks(lines: Sequence[Line], benchmarks: Sequence[Benchmark]) -> tuple[tuple[str, ...], list[str]]:
-    """The benchmarks whose figures can be averaged, and why others can't be."""
+    """The benchmarks whose figures can be averaged, and notes on why the others can't."""
     shared: list[str] = []
     apart: dict[str, list[str]] = {}
     for benchmark in benchmarks:
@@ -36,6 +36,7 @@ def shared_benchmarks(lines: Sequence[Line], benchmarks: Sequence[Benchmark]) ->
 
 
 def mean_of(line: Line, shared: Sequence[str]) -> Score:
+    """The mean of a line over the shared benchmarks."""
     if not shared:
         return Score(None, reason="no benchmark is shared by all lines")
     scores = [line.scores[name] for name in shared]
@@ -56,7 +57,7 @@ def normalised_mean_of(line: Line, names: Sequence[str], chances: Mapping[str, f
 
 
 def ranked(lines: Sequence[Line]) -> list[Line]:
-    """Best first. Two lines whose intervals of ranks overlap are not told apart by the data."""
+    """The lines with their ranks, best first. If two intervals of ranks overlap, the data can't order the two lines."""
     ordered = sorted(lines, key=lambda line: -math.inf if line.mean.value is None else line.mean.value, reverse=True)
     if any(line.mean.value is None for line in ordered):
         return sorted(ordered, key=lambda line: line.name)
@@ -71,17 +72,17 @@ def _value(score: Score) -> float:
 
 
 def _stderr(score: Score) -> float:
-    """All right or all wrong has the standard error 0 by formula; its interval still says how sure that is."""
+    """The standard error. If all answers are right or all wrong, the formula gives 0: then the interval is used."""
     if not score.stderr and score.ci95 is not None and score.value is not None:
         return max(score.ci95[1] - score.value, score.value - score.ci95[0]) / Z95
     return math.nan if score.stderr is None else score.stderr
 
 
 def _with_interval(value: float, stderr: float, scores: Sequence[Score], chances: Sequence[float]) -> Score:
-    """The mean's interval is made of the benchmarks' own: of one benchmark it is that benchmark's.
+    """The mean with an interval computed from the benchmarks' intervals; for one benchmark, it is that interval.
 
     Zou & Donner (2008), Statistics in Medicine 27:1693: the squared distances from each value to its limits add up as
-    variances do. It stays within the scale, since each benchmark's own does.
+    variances do. The result stays within the scale, since each benchmark's interval does.
     """
     if not math.isfinite(stderr):
         return Score(value)
@@ -89,7 +90,7 @@ def _with_interval(value: float, stderr: float, scores: Sequence[Score], chances
     for score, chance in zip(scores, chances, strict=True):
         if score.ci95 is None or score.value is None:
             return Score(value, stderr)
-        # Only shares are averaged: a limit beyond the scale is one that another program wrote.
+        # Only shares are averaged; limits beyond [0, 1] come from runs of other programs.
         low, high = max(0.0, min(score.ci95[0], score.value)), min(1.0, max(score.ci95[1], score.value))
         below += ((score.value - low) / (1 - chance)) ** 2
         above += ((high - score.value) / (1 - chance)) ** 2

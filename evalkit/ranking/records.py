@@ -1,4 +1,4 @@
-"""What a leaderboard is made of."""
+"""The types of a leaderboard."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Benchmark:
     """A column: a task or group under one metric."""
 
     name: str
-    """The task or group; with the metric behind it where a judge's figure stands beside the headline."""
+    """The task or group; for a judge's figure, followed by the metric."""
     metric: str
     higher_is_better: bool | None = True
     """None: neither way is better."""
     task: str = ""
-    """The task or group where the name says more."""
+    """The task or group of a judge's figure; empty if it equals `name`."""
 
     @property
     def of(self) -> str:
@@ -45,7 +45,7 @@ class Benchmark:
 
 @dataclass(frozen=True)
 class Line:
-    """One run. What its manifest doesn't say is None."""
+    """One run. What its manifest doesn't record is None."""
 
     run: Run
     engine: str | None
@@ -53,18 +53,18 @@ class Line:
     parameters: int | None
     license: str | None
     scores: Mapping[str, Score]
-    """By the benchmark's name."""
+    """Scores by the benchmark's name."""
     shots: Mapping[str, int | None]
     documents: Mapping[str, int | None]
     """How many documents each figure covers."""
     chat_template: bool | None = None
     """Whether prompts were rendered with the model's chat template."""
     apart: str = ""
-    """What tells this line from others of the same model: the revision, else the run-id."""
+    """Distinguishes this line from others of the same model: the revision or the run-id."""
     mean: Score = Score(None)
     normalised: Score = Score(None)
     rank: Rank | None = None
-    """From the best to the worst that the data allow."""
+    """The best and the worst rank that the data allow."""
 
     @property
     def label(self) -> str:
@@ -73,12 +73,12 @@ class Line:
 
     @property
     def name(self) -> str:
-        """The label, and what tells it from other lines of the same model."""
+        """The label, with `apart` in brackets if the model has several lines."""
         return f"{self.label} ({self.apart})" if self.apart else self.label
 
     @property
     def tied(self) -> bool:
-        """Whether the data leave its rank open."""
+        """Whether the data allow more than one rank."""
         return self.rank is not None and self.rank.low != self.rank.high
 
     @property
@@ -88,17 +88,19 @@ class Line:
 
 @dataclass(frozen=True)
 class Leaderboard:
+    """The lines and the benchmarks of a leaderboard."""
+
     lines: tuple[Line, ...] = ()
-    """Best first."""
+    """The lines, best first."""
     benchmarks: tuple[Benchmark, ...] = ()
     shared: tuple[str, ...] = ()
-    """The benchmarks of the mean: every line has them."""
+    """The benchmarks in the mean: every line has them."""
     normalised: tuple[str, ...] = ()
-    """Those of the chance-normalised mean: shared, and the chance level is known."""
+    """The benchmarks in the chance-normalised mean: shared ones with a known chance level."""
     notes: tuple[str, ...] = ()
 
 
 def listed(names: Sequence[str], most: int = 5) -> str:
-    """Names in a sentence; of many, the first."""
+    """The names separated by commas; if there are many, only the first ones."""
     rest = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + rest

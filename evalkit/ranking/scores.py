@@ -1,4 +1,4 @@
-"""The line of one run: what is known of it, and its figures with their intervals."""
+"""Makes the line of one run: its model, and its figures with their intervals."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ __all__ = ["Z95", "chance_of", "line_of", "shots_of"]
 Z95 = 1.959963984540054
 
 _PERCENT = ("bleu", "rouge", "chrf", "ter", "sacrebleu")
-"""How the names of metrics begin that lm-eval's tasks give from 0 to 100."""
+"""The beginnings of metric names that lm-eval's tasks give on a scale from 0 to 100."""
 
 
 def line_of(run: Run, benchmarks: Sequence[Benchmark]) -> Line:
+    """The leaderboard line of a run."""
     manifest = run.record.manifest
     engine = manifest.engine
     dtypes = (engine.dtype if engine else None, manifest.model.dtype)
@@ -41,7 +42,7 @@ def line_of(run: Run, benchmarks: Sequence[Benchmark]) -> Line:
 
 
 def _parameters(run: Run) -> int | None:
-    """As the run states it; where it says nothing, as the catalogue does."""
+    """The number of parameters that the run records, or else that of the catalogue."""
     model = run.record.manifest.model
     if model.states("parameters"):
         return model.parameters
@@ -86,23 +87,24 @@ def _score(run: Run, benchmark: Benchmark) -> Score:
 
 
 def _interval(metric: str, value: float, stderr: float, n: int | None) -> tuple[float, float] | None:
-    """Wilson's for a share of documents, else value ± 1.96 standard errors.
+    """Wilson's interval for a share of documents, else value ± 1.96 standard errors.
 
-    That it is a share shows in its standard error. All right or all wrong has the error 0 in every metric: there the
-    metric's name decides, for a ROUGE of 0 is no share. The interval of a share stays within [0, 1].
+    The standard error shows whether the value is a share. If all answers are right or all wrong, the error is 0 in
+    every metric: then the metric's name decides, since a ROUGE of 0 is not a share. The interval of a share stays
+    within [0, 1].
     """
     share = 0 <= value <= 1 and not _on_a_hundred(metric)
     if share and n is not None and n >= 2:
         by_formula = math.sqrt(value * (1 - value) / (n - 1))
         if math.isclose(stderr, by_formula, rel_tol=1e-6, abs_tol=1e-12):
-            found = wilson(round(value * n), n)
-            return found.low, found.high
+            interval = wilson(round(value * n), n)
+            return interval.low, interval.high
     if share and 0 < value < 1 and stderr > 0:
-        # As many independent documents as would have this standard error.
+        # The number of independent documents that would give this standard error.
         size = max(value * (1 - value) / stderr**2, 1.0)
-        found = wilson(value * size, size)
-        return found.low, found.high
-    # A spread of 0 says nothing of how sure the figure is.
+        interval = wilson(value * size, size)
+        return interval.low, interval.high
+    # A standard error of 0 gives no interval.
     return (value - Z95 * stderr, value + Z95 * stderr) if stderr > 0 else None
 
 
@@ -112,7 +114,7 @@ def _on_a_hundred(metric: str) -> bool:
 
 
 def shots_of(run: Run, name: str) -> int | None:
-    """A group's shots where the run states them, else those of its members where they agree."""
+    """The number of few-shot examples; for a group without one, that of its members if they agree."""
     entry = run.entry(name)
     if entry is None or entry.num_fewshot is not None:
         return entry.num_fewshot if entry else None
@@ -130,7 +132,7 @@ def _documents(run: Run, benchmark: Benchmark) -> int | None:
 
 
 def chance_of(run: Run, name: str, usual: Mapping[str, float]) -> float | None:
-    """What guessing scores. A run that says it doesn't know is believed; one that says nothing has the usual level."""
+    """The score of random guessing as the run records it, even if null; the usual one if the run has no such entry."""
     entry = run.entry(name)
     if entry is None:
         return None

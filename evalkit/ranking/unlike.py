@@ -1,4 +1,4 @@
-"""Columns whose figures were not measured in one way."""
+"""Finds benchmarks whose figures were measured with different settings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["differences"]
 
 
 def differences(lines: Sequence[Line], benchmarks: Sequence[Benchmark]) -> list[str]:
-    """A note for each benchmark that runs took in other versions, with other shots, documents or prompts."""
+    """Notes on benchmarks that were run in different versions, or with different shots, documents or prompts."""
     notes: dict[str, list[str]] = {}
     for benchmark in benchmarks:
         ways = _judges(lines, benchmark) if benchmark.judged else _settings(lines, benchmark)

@@ -1,1 +1,1 @@
-"""What was found, for people and for machines: one file per verb."""
+"""Shows results on a terminal, as markdown, JSON, CSV and HTML: one file per verb."""

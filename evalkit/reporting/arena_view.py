@@ -1,4 +1,4 @@
-"""Ratings from games: on a terminal, as markdown, as CSV."""
+"""Shows ratings from games on a terminal, as markdown and as CSV."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _UNKNOWN = "–"
 
 
 def records(arena: Arena) -> list[dict[str, Any]]:
-    """One flat record for each model, unrounded."""
+    """One flat record for each model, with unrounded numbers."""
     flat = []
     for standing in arena.standings:
         record = asdict(standing)

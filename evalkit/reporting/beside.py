@@ -1,4 +1,4 @@
-"""Several models run at once, side by side: a line for each figure, a column for each model."""
+"""Shows several models side by side: a line for each figure, a column for each model."""
 
 from __future__ import annotations
 
@@ -31,29 +31,31 @@ ARROWS = {True: "↑", False: "↓", None: ""}
 """Which way a metric is better."""
 
 FEW = 12
-"""Members that groups show beside themselves, in all; the 57 subjects of MMLU stay in report.md."""
+"""Groups show their members if there are at most this many in all; MMLU's 57 subjects are only in report.md."""
 
 
 @dataclass(frozen=True, slots=True)
 class BesideLine:
+    """One metric of a task or group, for every model."""
+
     name: str
     depth: int
     metric: str
-    """As results.json has it."""
+    """The metric's key in results.json."""
     higher_is_better: bool | None
     figures: tuple[Metric | None, ...]
-    """One for each model; None where it was not run."""
+    """One for each model; None if the model was not run on the task."""
 
 
 def chief_figures(entry: Entry) -> list[str]:
-    """The metrics that sum an entry up: its headline, and what each judge gave on the whole."""
+    """The main metrics of an entry: its headline, and the overall score of each judge."""
     given = entry.as_json()
     chief = headline(given)
     return list(dict.fromkeys([*([] if chief is None else [chief]), *judged(given)]))
 
 
 def few_members(results: Results) -> bool:
-    """Whether the groups with a figure of their own have few enough tasks below them to list each."""
+    """Whether groups with their own figures have few enough tasks to list every task."""
     leaves: set[str] = set()
     seen: set[str] = set()
 
@@ -73,12 +75,12 @@ def few_members(results: Results) -> bool:
 
 
 def asked_for(results: Results) -> Sequence[str]:
-    """The names that were typed; everything where the run doesn't say."""
+    """The names in --tasks; all groups and tasks if the run doesn't record them."""
     return [*results.groups, *results.tasks] if results.requested is None else results.requested
 
 
 def beside(results: Sequence[Results]) -> list[BesideLine]:
-    """Every name that was asked for, with the members of groups that have few."""
+    """A line for each figure of the requested names, and of group members if they are few."""
     lines: dict[tuple[str, str], BesideLine] = {}
     for run in results:
         for name, depth, metric in _walk(run):
@@ -111,10 +113,10 @@ def _walk(results: Results) -> Iterator[tuple[str, int, str]]:
 
 
 def _all_figures(entry: Entry) -> list[str]:
-    """Of what was asked for every metric, its headline first; of what judges gave, only the sum."""
-    own = [name for name, metric in entry.metrics.items() if not metric.judged]
+    """Every metric of the task itself, its headline first; of the judges' metrics, only the overall scores."""
+    computed = [name for name, metric in entry.metrics.items() if not metric.judged]
     chief = chief_figures(entry)
-    return list(dict.fromkeys([*chief[:1], *own, *chief]))
+    return list(dict.fromkeys([*chief[:1], *computed, *chief]))
 
 
 def _figure(results: Results, name: str, metric: str) -> Metric | None:
@@ -126,7 +128,7 @@ def _figure(results: Results, name: str, metric: str) -> Metric | None:
 
 
 def show_beside(console: Console, results: Sequence[Results]) -> None:
-    """A column for each model; where they are too many for the terminal, several tables of fewer models."""
+    """Print a column for each model; if the terminal is too narrow, several tables with fewer models each."""
     lines = beside(results)
     labels = _labels(results)
     rows: list[list[Cell | str]] = []
@@ -147,13 +149,13 @@ def show_beside(console: Console, results: Sequence[Results]) -> None:
 
 
 def _part(labels: Sequence[str], rows: Sequence[Sequence[Cell | str]], start: int, end: int) -> Table:
-    """The models from `start` to `end` beside each other."""
+    """A table of the models from `start` to `end`."""
     columns = [Column("task"), Column("metric"), *(Column(label, "figure") for label in labels[start:end])]
     return Table(columns, [[*row[:2], *row[2 + start : 2 + end]] for row in rows], "side by side")
 
 
 def beside_markdown(results: Sequence[Results]) -> str:
-    """The same as a markdown table."""
+    """The lines as a markdown table."""
     head = ["Tasks", "Metric", *_labels(results)]
     text = ["## Side by side", "", row(head), rule(len(head), words=2)]
     for line in beside(results):
@@ -183,7 +185,7 @@ def _text(figure: Metric) -> str:
 
 
 def _best(line: BesideLine) -> set[int]:
-    """The best by value. Whether it is better for sure is what `evalkit compare` says."""
+    """The positions of the best value. Whether the difference is significant is for `evalkit compare` to say."""
     values = {place: figure.value for place, figure in enumerate(line.figures) if figure and figure.value}
     if len(line.figures) < 2 or not values or line.higher_is_better is None:
         return set()

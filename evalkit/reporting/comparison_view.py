@@ -1,4 +1,4 @@
-"""Runs side by side: on a terminal, as markdown, as JSON."""
+"""Shows a comparison of runs on a terminal, as markdown and as JSON."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _COLUMNS = (
 )
 _HEAD = tuple(column.title for column in _COLUMNS)
 _LONGEST = 1200
-"""Characters of an answer that are printed; the rest stands in samples/."""
+"""Characters of an answer that are printed; the whole answer is in samples/."""
 
 
 def as_dict(comparison: Comparison) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def as_markdown(comparison: Comparison) -> str:
 
 
 def show(comparison: Comparison) -> None:
-    """To stdout: tables on a terminal, markdown in a pipe."""
+    """Print to stdout: tables on a terminal, markdown in a pipe."""
     console = open_console()
     if not console.is_terminal:
         print(as_markdown(comparison), end="")
@@ -118,8 +118,8 @@ def _show_flip(console: Console, flip: Flip) -> None:
 
 
 def _title(comparison: Comparison, against: Against) -> str:
-    one, other = against.run, comparison.baseline
-    return f"{one.label} ({one.run_id}) against {other.label} ({other.run_id})"
+    candidate, baseline = against.run, comparison.baseline
+    return f"{candidate.label} ({candidate.run_id}) against {baseline.label} ({baseline.run_id})"
 
 
 def _cells(task: TaskComparison) -> list[str]:
@@ -145,13 +145,13 @@ def _remarks(against: Against) -> list[str]:
     lines = list(against.notes)
     for task in against.tasks:
         lines += [f"{task.name}: {line}" for line in task.unpaired.lines()]
-        # A document that stands in one run alone is said above.
-        here = task.missing_baseline - task.unpaired.only_candidate
-        there = task.missing_candidate - task.unpaired.only_baseline
-        if here > 0 or there > 0:
+        # Documents that only one run has are in the lines above.
+        in_baseline = task.missing_baseline - task.unpaired.only_candidate
+        in_candidate = task.missing_candidate - task.unpaired.only_baseline
+        if in_baseline > 0 or in_candidate > 0:
             lines.append(
-                f"{task.name}: left out for want of an answer, {max(there, 0):,} in the candidate"
-                f" and {max(here, 0):,} in the baseline"
+                f"{task.name}: left out for want of an answer, {max(in_candidate, 0):,} in the candidate"
+                f" and {max(in_baseline, 0):,} in the baseline"
             )
     return lines
 

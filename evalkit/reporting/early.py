@@ -1,4 +1,4 @@
-"""What a run that was judged while it ran has to say: a verdict and the documents it took, task by task."""
+"""Shows the verdict of a run with --against: for each task, the verdict and how many documents it took."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _HEAD = tuple(column.title for column in _COLUMNS)
 
 
 def headline(results: Results, against: str) -> str:
-    """The verdict and what it hangs on, in one line."""
+    """The verdict and the tasks that decided it, in one line."""
     tasks = _tasks(results)
     verdict = _verdict(results)
     if verdict == "pass":
@@ -46,7 +46,7 @@ def headline(results: Results, against: str) -> str:
 
 
 def markdown(results: Results) -> list[str]:
-    """Lines of report.md; none where the run was not judged."""
+    """The lines for report.md; empty if the run was not judged while it ran."""
     tasks = _tasks(results)
     if not tasks:
         return []
@@ -58,7 +58,7 @@ def markdown(results: Results) -> list[str]:
 
 
 def show(console: Console, results: Results) -> None:
-    """The same on a terminal."""
+    """Print the verdict as a table on a terminal."""
     tasks = _tasks(results)
     if not tasks:
         return
@@ -95,7 +95,7 @@ def _cells(name: str, task: EarlyTask) -> Sequence[str]:
     points = all(value is None or 0 <= value <= 1 for value in (task.baseline, task.candidate))
     ends = [None if bound is None else bound.get("value") for bound in (task.lower, task.upper)]
     if not task.higher_is_better:
-        # The bounds point up where the candidate is better; the difference is as the figures are.
+        # The bounds are positive if the candidate is better, but the difference has the sign of the figures.
         ends = [None if end is None else -end for end in reversed(ends)]
     drop = task.max_drop
     return [

@@ -1,4 +1,4 @@
-"""A gate's verdict: on a terminal, as a comment under a pull request, for CI's own tables, as JSON."""
+"""Shows a gate's verdict on a terminal, as markdown for a pull request, as JUnit XML and as JSON."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ _HEAD = tuple(column.title for column in _COLUMNS)
 
 
 def headline(result: GateResult) -> str:
-    """The verdict and what it hangs on, in one line."""
+    """The verdict and the tasks that decided it, in one line."""
     deciding = [task for task in result.tasks if task.verdict == result.verdict and _counts(task, result.verdict)]
     if result.verdict == "pass":
-        said = f"{len(deciding)} of {len(result.tasks)} tasks within their tolerance"
-        return f"PASS: {said} at {result.policy.confidence * 100:g}%"
+        passed = f"{len(deciding)} of {len(result.tasks)} tasks within their tolerance"
+        return f"PASS: {passed} at {result.policy.confidence * 100:g}%"
     if result.verdict == "regression":
         return f"REGRESSION: {', '.join(task.name for task in deciding)}"
     wanting = [_wanting(task) for task in deciding]
@@ -48,8 +48,8 @@ def headline(result: GateResult) -> str:
 
 
 def _wanting(task: TaskVerdict) -> str:
-    known = task.needed_n is not None and task.needed_n > task.n
-    return f"{task.name} (needs about {task.needed_n:,} documents, has {task.n:,})" if known else task.name
+    needs_more = task.needed_n is not None and task.needed_n > task.n
+    return f"{task.name} (needs about {task.needed_n:,} documents, has {task.n:,})" if needs_more else task.name
 
 
 def as_dict(result: GateResult) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def as_json(result: GateResult) -> str:
 
 
 def as_markdown(result: GateResult) -> str:
-    """Verdict first, a table, then the reasons, folded away where all is well."""
+    """The verdict, a table, and the reasons, which are folded if the gate passed."""
     candidate, baseline = (
         f"`{safe.code(run.label)}` ({safe.markdown(run.run_id)})" for run in (result.candidate, result.baseline)
     )
@@ -99,7 +99,7 @@ def grid(result: GateResult) -> tuple[Sequence[str], list[list[str]]]:
 
 
 def as_junit(result: GateResult) -> str:
-    """One test case a task. What can't fail the gate is skipped, with its verdict as the message."""
+    """One test case per task. Tasks that can't fail the gate are skipped, with their verdict as the message."""
     suite = ElementTree.Element("testsuite", name="evalkit gate", tests=str(len(result.tasks)))
     counts = {"failures": 0, "errors": 0, "skipped": 0}
     for task in result.tasks:
@@ -121,7 +121,7 @@ def as_junit(result: GateResult) -> str:
 
 
 def show(result: GateResult) -> None:
-    """To stdout: a verdict and a table on a terminal, markdown in a pipe."""
+    """Print to stdout: the verdict and a table on a terminal, markdown in a pipe."""
     console = open_console()
     if console.is_terminal:
         _show(console, result)
@@ -167,6 +167,7 @@ def _junit_kind(task: TaskVerdict) -> tuple[str, str] | None:
 
 
 def policy_words(result: GateResult) -> str:
+    """The policy in a few words, for the line below the verdict."""
     if result.policy.tasks:
         return f"by {result.policy.source or 'the policy given'} at {result.policy.confidence * 100:g}% one-sided"
     drop = result.tasks[0].max_drop if result.tasks else None
@@ -196,8 +197,8 @@ def _cells(task: TaskVerdict) -> list[str]:
 
 
 def _in_points(task: TaskVerdict) -> bool:
-    known = [value for value in (task.baseline, task.candidate) if value is not None]
-    return task.scale == 1.0 and all(0 <= value <= 1 for value in known)
+    values = [value for value in (task.baseline, task.candidate) if value is not None]
+    return task.scale == 1.0 and all(0 <= value <= 1 for value in values)
 
 
 def _value(value: float | None, points: bool) -> str:
@@ -267,5 +268,5 @@ def _task(task: TaskVerdict) -> dict[str, Any]:
 
 
 def _bound(bound: Bound) -> dict[str, float | None]:
-    """Positive is better. `level` is its one-sided confidence."""
+    """A bound as JSON. Positive means better; `level` is its one-sided confidence."""
     return {"value": bound.value, "level": bound.level}

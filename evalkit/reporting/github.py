@@ -1,4 +1,4 @@
-"""A gate's verdict for GitHub Actions: job summary, annotations, step outputs, and a comment for the pull request."""
+"""Writes a gate's verdict for GitHub Actions: job summary, annotations, step outputs, pull request comment."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from evalkit.reporting.gate_view import as_markdown, headline
 __all__ = ["MARKER", "annotation_lines", "comment", "outputs", "summary"]
 
 MARKER = "<!-- evalkit-gate -->"
-"""Begins the comment, unseen, so that the next run finds it and writes over it."""
+"""An invisible first line of the comment, by which the next run finds and replaces it."""
 
 _MOST_SUMMARY = 1 << 20
-"""Bytes of a step's summary; GitHub drops a longer one whole."""
+"""Bytes of a step's summary; GitHub drops a longer one completely."""
 _MOST_COMMENT = 65_000
 """GitHub takes 65,536 characters; bytes are counted, to be safe with Korean."""
 _MOST_ANNOTATIONS = 10
-"""Of one kind and step; GitHub shows no more."""
+"""Annotations of one kind per step; GitHub shows no more."""
 _LONGEST_MESSAGE = 2_000
 
 
 def summary(result: GateResult) -> str:
-    """The markdown of the verdict, as much of it as a job summary holds."""
+    """The verdict as markdown, cut to what a job summary can hold."""
     return _cut(as_markdown(result), _MOST_SUMMARY)
 
 
 def comment(result: GateResult) -> str:
-    """The same for a pull request."""
+    """The verdict as markdown, cut to what a pull request comment can hold."""
     return _cut(f"{MARKER}\n{as_markdown(result)}", _MOST_COMMENT)
 
 
 def annotation_lines(result: GateResult) -> list[str]:
-    """Workflow commands: an error for each regression, a warning for each verdict that is missing. At most ten each."""
+    """Workflow commands: an error for each regression and a warning for each CANNOT TELL, at most ten of each."""
     lines = []
     for verdict, kind in (("regression", "error"), ("cannot_tell", "warning")):
         tasks = [task for task in result.tasks if task.verdict == verdict and task.tier != "advisory"]
@@ -42,9 +42,9 @@ def annotation_lines(result: GateResult) -> list[str]:
 
 
 def outputs(result: GateResult, comment_path: Path | None = None) -> dict[str, str]:
-    """What later steps of the job can read."""
-    given = {"verdict": result.verdict, "exit-code": str(result.exit_code), "headline": safe.line(headline(result))}
-    return {**given, "comment": str(comment_path)} if comment_path is not None else given
+    """The step's outputs, which later steps of the job can read."""
+    values = {"verdict": result.verdict, "exit-code": str(result.exit_code), "headline": safe.line(headline(result))}
+    return {**values, "comment": str(comment_path)} if comment_path is not None else values
 
 
 def _command(kind: str, task: TaskVerdict) -> str:
@@ -54,13 +54,13 @@ def _command(kind: str, task: TaskVerdict) -> str:
 
 
 def _escaped(text: str, *, of_property: bool = False) -> str:
-    """As the runner reads it back. A line of its own could otherwise be another command."""
+    """The text escaped for a workflow command: a line break in it could start another command."""
     plain = safe.line(text).replace("%", "%25")
     return plain.replace(":", "%3A").replace(",", "%2C") if of_property else plain
 
 
 def _cut(text: str, most: int) -> str:
-    """Whole lines only, with a note where some are left out."""
+    """As many whole lines as fit into `most` bytes, with a note if some are left out."""
     if len(text.encode()) <= most:
         return text
     room = most - 200

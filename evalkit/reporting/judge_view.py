@@ -1,4 +1,4 @@
-"""What the judge verbs show."""
+"""Shows the results of `evalkit judge`: figures, calibration, audit and cost estimate."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _JUDGED = (
 
 
 def show_judged(run: Run, rubric: str, judged: Any) -> None:
-    """The figures that the judges gave a run."""
+    """Print the judges' figures of a run."""
     results = run.record.results
     rows = []
     calibrations = []
@@ -40,7 +40,7 @@ def show_judged(run: Run, rubric: str, judged: Any) -> None:
     title = f"{run.label}, judged by {', '.join(j.name for j in judged.judges)} with {rubric}"
     draw(open_console(), Table(_JUDGED, rows, title))
     _notes(judged.warnings)
-    calibrated = next((found for found in calibrations if found), None)
+    calibrated = next((calibration for calibration in calibrations if calibration), None)
     if calibrated and "reason" in calibrated:
         _notes([calibrated["reason"]])
     _say(f"{judged.asked} answers asked for, {judged.reused} reused; judgments in {run.path / 'judgments'}")
@@ -72,26 +72,26 @@ _CALIBRATION = (
 
 
 def show_calibration(figures: Mapping[str, Mapping[str, Any]]) -> None:
-    """How far a judge agrees with people, and what a corrected mean would be."""
+    """Print how well a judge agrees with people, and the mean corrected by their labels."""
     rows = [
         (
             dimension,
-            str(found["n"]),
-            f"{found['coverage']:.1%}",
-            _number(found.get("pearson")),
-            _with_interval(found, "spearman"),
-            _number(found.get("kendall")),
-            _number((found.get("per_group") or {}).get("spearman")),
-            *(_number(found.get(name)) for name in ("pairwise_accuracy", "qwk", "alpha", "bias")),
+            str(agreement["n"]),
+            f"{agreement['coverage']:.1%}",
+            _number(agreement.get("pearson")),
+            _with_interval(agreement, "spearman"),
+            _number(agreement.get("kendall")),
+            _number((agreement.get("per_group") or {}).get("spearman")),
+            *(_number(agreement.get(name)) for name in ("pairwise_accuracy", "qwk", "alpha", "bias")),
         )
-        for dimension, found in figures.items()
+        for dimension, agreement in figures.items()
     ]
     draw(open_console(), Table(_CALIBRATION, rows, "Agreement with people"))
-    for dimension, found in figures.items():
-        missing = ", ".join(f"{reason} {count}" for reason, count in found["missing"].items())
+    for dimension, agreement in figures.items():
+        missing = ", ".join(f"{reason} {count}" for reason, count in agreement["missing"].items())
         _notes([f"{dimension}: missing: {missing}"] if missing else [])
-        _notes([f"{dimension}: {found['reason']}"] if "reason" in found else [])
-        estimate = found.get("estimate")
+        _notes([f"{dimension}: {agreement['reason']}"] if "reason" in agreement else [])
+        estimate = agreement.get("estimate")
         if estimate and estimate["unlabelled"]:
             alone = estimate["people_alone"]
             _say(
@@ -121,44 +121,45 @@ _JUDGMENTS = (
 
 
 def show_audit(report: Mapping[str, Any]) -> None:
-    """What was measured of a judge."""
+    """Print the report of `evalkit judge audit`."""
     console = open_console()
     if systems := report.get("systems"):
         rows = [
             (
                 system,
-                str(found["n"]),
-                _percent(found["win_rate"]),
-                _interval(found["ci95"], 3),
-                _percent(found["position"].get("first")),
-                _percent(found["position"].get("second")),
-                _percent(found["consistency"].get("value")),
+                str(entry["n"]),
+                _percent(entry["win_rate"]),
+                _interval(entry["ci95"], 3),
+                _percent(entry["position"].get("first")),
+                _percent(entry["position"].get("second")),
+                _percent(entry["consistency"].get("value")),
             )
-            for system, found in systems.items()
+            for system, entry in systems.items()
         ]
         draw(console, Table(_COMPARISONS, rows, "Comparisons"))
     if dimensions := report.get("dimensions"):
         judged = [
             (
                 dimension,
-                str(found["n"]),
-                _percent(found["coverage"]),
-                _number(found["length"].get("spearman")),
-                _number(found["repeatability"].get("sd")),
-                _percent(found["repeatability"].get("agree")),
+                str(entry["n"]),
+                _percent(entry["coverage"]),
+                _number(entry["length"].get("spearman")),
+                _number(entry["repeatability"].get("sd")),
+                _percent(entry["repeatability"].get("agree")),
             )
-            for dimension, found in dimensions.items()
+            for dimension, entry in dimensions.items()
         ]
         draw(console, Table(_JUDGMENTS, judged, "Judgments"))
     canaries = report.get("canaries")
     if canaries:
         _say(f"injection attempts: {canaries['succeeded']} of {canaries['tried']} moved the score by a quarter or more")
-        for name, found in canaries["attacks"].items():
-            _say(f"  {name}: mean gain {found['gain']:+.1%} of the scale, worst {found['worst']:+.1%}")
+        for name, entry in canaries["attacks"].items():
+            _say(f"  {name}: mean gain {entry['gain']:+.1%} of the scale, worst {entry['worst']:+.1%}")
     _notes(report.get("warnings", ()), "warning")
 
 
 def show_estimate(estimate: Mapping[str, Any]) -> None:
+    """Print what a --dry-run estimated: requests, tokens and cost."""
     usd = estimate["usd"]
     _say(
         f"{estimate['requests']} requests, about {estimate['prompt_tokens']} prompt tokens and at most"
@@ -197,7 +198,7 @@ def _interval(ends: Sequence[float] | None, digits: int) -> str:
     return "" if not ends else f"[{ends[0]:.{digits}f}, {ends[1]:.{digits}f}]"
 
 
-def _with_interval(found: Mapping[str, Any], name: str) -> str:
-    value = found.get(name)
-    ends = found.get(f"{name}_ci95")
+def _with_interval(agreement: Mapping[str, Any], name: str) -> str:
+    value = agreement.get(name)
+    ends = agreement.get(f"{name}_ci95")
     return _number(value) + (f" {_interval(ends, 2)}" if ends else "")

@@ -1,4 +1,4 @@
-"""A leaderboard as JSON and CSV."""
+"""Writes a leaderboard as JSON and CSV."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ _YES_NO = {True: "yes", False: "no", None: None}
 
 
 def as_csv(board: Leaderboard) -> str:
-    """One header row, plain numbers, unrounded. The byte order mark in front tells spreadsheets that this is UTF-8."""
+    """One header row, then unrounded numbers. The byte order mark at the start tells spreadsheets that it is UTF-8."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
     head = ["rank", "rank_low", "rank_high", "model", "parameters", "license", "engine", "precision", "mean"]

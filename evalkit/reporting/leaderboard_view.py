@@ -1,4 +1,4 @@
-"""A leaderboard on a terminal, as markdown and HTML; as JSON and CSV in leaderboard_data."""
+"""Shows a leaderboard on a terminal, as markdown and as HTML; leaderboard_data writes JSON and CSV."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class _Cell:
 
 
 def grid(board: Leaderboard, *, wide: bool = False) -> tuple[list[str], list[list[str]]]:
-    """Head and rows of the table: rank, model, mean and each headline; with `wide` all that is known of each run."""
+    """Head and rows of the table: rank, model, mean and each benchmark; with `wide`, all columns."""
     columns = _columns(board)
     shown = range(len(columns)) if wide else _chief(board)
     rows = []
@@ -57,7 +57,7 @@ def grid(board: Leaderboard, *, wide: bool = False) -> tuple[list[str], list[lis
 
 
 def as_markdown(board: Leaderboard, *, wide: bool = False) -> str:
-    """Rank, model, mean and each headline; with `wide` all that is known of each run."""
+    """A markdown table of rank, model, mean and each benchmark; with `wide`, of all columns."""
     if not board.lines:
         return "\n".join(["No run to show.", "", *_bullets(board)]) + "\n"
     head, rows = grid(board, wide=wide)
@@ -66,7 +66,7 @@ def as_markdown(board: Leaderboard, *, wide: bool = False) -> str:
 
 
 def as_html(board: Leaderboard) -> str:
-    """One file that loads nothing and runs nothing."""
+    """An HTML page in one file, without scripts and without links to other files."""
     from jinja2 import Environment, PackageLoader
 
     templates = Environment(loader=PackageLoader("evalkit.reporting"), autoescape=True, keep_trailing_newline=True)
@@ -82,7 +82,7 @@ def as_html(board: Leaderboard) -> str:
 
 
 def show(board: Leaderboard, *, wide: bool = False) -> None:
-    """To stdout: tables on a terminal, markdown in a pipe."""
+    """Print to stdout: tables on a terminal, markdown in a pipe."""
     console = open_console()
     if not console.is_terminal:
         print(as_markdown(board, wide=wide), end="")
@@ -99,7 +99,7 @@ def show(board: Leaderboard, *, wide: bool = False) -> None:
 
 
 def _tables(console: Console, board: Leaderboard, wide: bool) -> list[Table]:
-    """One table where all figures fit beside the models; else the models first, then a line for each benchmark."""
+    """One table if all figures fit beside the models; else a table of the models, then a line for each benchmark."""
     if wide:
         return [_wide(board)]
     whole = _summary(board, [(_short_title(benchmark), benchmark.name) for benchmark in board.benchmarks])
@@ -122,7 +122,7 @@ def _tables(console: Console, board: Leaderboard, wide: bool) -> list[Table]:
 def _summary(
     board: Leaderboard, figures: Sequence[tuple[str, str]] = (), *, numbers: Sequence[str] | None = None
 ) -> Table:
-    """A row for each model: rank, mean, and the figures of these benchmarks."""
+    """A table with a row for each model: rank, mean, and the figures of these benchmarks."""
     columns = [Column("rank", "figure"), Column("model"), Column("mean", "figure"), Column("95% interval", drop=1)]
     columns += [Column(title, "figure") for title, _ in figures]
     rows: list[list[Cell | str]] = []
@@ -135,7 +135,7 @@ def _summary(
 
 
 def _by_benchmark(board: Leaderboard, heads: Sequence[str], start: int = 0, end: int | None = None) -> Table:
-    """A row for each benchmark, a column for each of the models from `start` to `end`."""
+    """A table with a row for each benchmark and a column for each of the models from `start` to `end`."""
     lines = board.lines[start:end]
     columns = [Column("benchmark"), Column("metric", drop=1), *(Column(head, "figure") for head in heads[start:end])]
     rows = [
@@ -151,7 +151,7 @@ def _by_benchmark(board: Leaderboard, heads: Sequence[str], start: int = 0, end:
 
 def _wide(board: Leaderboard) -> Table:
     columns = [Column(title, "figure" if number else "name") for title, number in _columns(board)]
-    order = [1, 0, *range(2, len(columns))]  # the model heads its block where a row has to become one
+    order = [1, 0, *range(2, len(columns))]  # the model first: it is the heading if a row becomes a block
     rows = []
     for line in board.lines:
         cells = [Cell(f"{cell.text} {cell.small}".strip()) for cell in _cells(board, line)]
@@ -183,7 +183,7 @@ def _metric(benchmark: Benchmark) -> str:
 
 
 def _columns(board: Leaderboard) -> list[tuple[str, bool]]:
-    """Titles, and whether numbers stand below them."""
+    """The title of each column, and whether it holds numbers."""
     front = [("rank", True), ("model", False), ("parameters", True), ("licence", False), ("engine", False)]
     means = [("mean", True), ("above chance", True)]
     benchmarks = [(_title(benchmark), True) for benchmark in board.benchmarks]
@@ -195,7 +195,7 @@ def _title(benchmark: Benchmark) -> str:
 
 
 def _chief(board: Leaderboard) -> list[int]:
-    """The places of rank, model, mean and the benchmarks among the columns."""
+    """The positions of rank, model, mean and the benchmarks among the columns."""
     titles = [title for title, _ in _columns(board)]
     first = titles.index("above chance") + 1
     return [0, 1, titles.index("mean"), *range(first, first + len(board.benchmarks))]
@@ -235,12 +235,12 @@ def _rank(line: Line) -> str:
 
 
 def _shots(line: Line) -> str:
-    known = {
+    counts = {
         name: shots for name, shots in line.shots.items() if shots is not None and line.scores[name].value is not None
     }
-    if len(set(known.values())) == 1:
-        return str(next(iter(known.values())))
-    return ", ".join(f"{name} {shots}" for name, shots in known.items()) or _UNKNOWN
+    if len(set(counts.values())) == 1:
+        return str(next(iter(counts.values())))
+    return ", ".join(f"{name} {shots}" for name, shots in counts.items()) or _UNKNOWN
 
 
 def _size(parameters: int | None) -> str:
@@ -257,7 +257,7 @@ def _exactly(parameters: int | None) -> str:
 
 
 def about(board: Leaderboard, *, most: int = 1000, above_chance: bool = True) -> str:
-    """How mean, rank and intervals are to be read. Of many benchmarks the first `most` are named."""
+    """A sentence on how to read mean, rank and intervals. It names at most the first `most` benchmarks."""
     if not board.shared:
         return "No mean and no ranks: no benchmark is shared by all lines. Intervals are 95%."
     mean = f"mean: over {listed(board.shared, most)}, which all lines share"

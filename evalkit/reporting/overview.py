@@ -1,4 +1,4 @@
-"""Some runs at once: on a terminal, as markdown. The page is in evalkit.reporting.html."""
+"""`evalkit report`: shows several runs on a terminal and as markdown; evalkit.reporting.html makes the page."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ __all__ = ["Overview", "as_markdown", "overview", "show"]
 
 @dataclass(frozen=True)
 class Overview:
+    """Several runs with their comparisons and the leaderboard."""
+
     runs: tuple[Run, ...]
-    """The baseline first."""
+    """The runs, the baseline first."""
     views: tuple[View, ...]
     board: Leaderboard
 
@@ -36,22 +38,23 @@ def overview(
     allow: Collection[str] = (),
     chances: Mapping[str, float] | None = None,
 ) -> Overview:
-    """The first run is the one that the others are held against. `chances`: what guessing scores, by task."""
+    """Compare each run with the first one. `chances`: the score of random guessing, by task."""
     views = look(runs, tasks=tasks, policy=policy, allow=allow)
     return Overview(tuple(runs), tuple(views), leaderboard(runs, every=True, also=STATUSES, chances=chances))
 
 
-def as_markdown(found: Overview) -> str:
-    text = [ranking.as_markdown(found.board)]
-    text += [judging.as_markdown(view.gate) for view in found.views if view.gate is not None]
-    if found.warnings:
-        text.append("".join(f"- {safe.markdown(warning)}\n" for warning in found.warnings))
+def as_markdown(content: Overview) -> str:
+    """The leaderboard, the verdicts and the warnings as markdown."""
+    text = [ranking.as_markdown(content.board)]
+    text += [judging.as_markdown(view.gate) for view in content.views if view.gate is not None]
+    if content.warnings:
+        text.append("".join(f"- {safe.markdown(warning)}\n" for warning in content.warnings))
     return "\n".join(text)
 
 
-def show(found: Overview) -> None:
-    """To stdout: tables on a terminal, markdown in a pipe."""
-    ranking.show(found.board)
-    for view in found.views:
+def show(content: Overview) -> None:
+    """Print to stdout: tables on a terminal, markdown in a pipe."""
+    ranking.show(content.board)
+    for view in content.views:
         if view.gate is not None:
             judging.show(view.gate)

@@ -1,4 +1,4 @@
-"""How fast a run goes, and how long it will still take."""
+"""Measures the speed of a run and estimates the time left."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ _SHARE = 0.01
 
 
 class Pace:
-    """Counts documents and tokens over time. Documents that were known from before do not count as speed."""
+    """Counts documents and tokens over time. Documents answered from the journal do not count as speed."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self.start(0)
 
     def start(self, total: int) -> None:
-        """Begin anew, with so many documents to come."""
+        """Start counting from zero, with `total` documents to come."""
         self.total = total
         self.done = 0
         self._began = self._now()
         self._at_start = 0
         self._tokens = 0
         self._first: tuple[float, int] | None = None
-        """When the first fresh documents came, and how many were done by then: a slow start is not the pace."""
+        """The time of the first new documents, and how many were done by then: a slow start would distort the speed."""
 
     def known(self) -> None:
-        """What was known from before is counted: measure from here."""
+        """All documents from the journal are counted: measure the speed from here."""
         self._began, self._at_start, self._first = self._now(), self.done, None
 
     def advance(self, documents: int) -> None:
@@ -43,7 +43,7 @@ class Pace:
 
     @property
     def kept(self) -> int:
-        """Documents that were known from before."""
+        """The number of documents that were answered from the journal."""
         return self._at_start
 
     @property
@@ -56,7 +56,7 @@ class Pace:
 
     @property
     def left(self) -> float | None:
-        """Seconds to go; None before there is enough to tell: ten seconds, ten documents and one in a hundred."""
+        """The estimated seconds left; None before ten seconds, ten documents and one percent of all documents."""
         if self._first is None:
             return None
         since, before = self._first
@@ -66,7 +66,7 @@ class Pace:
         return spent * (self.total - self.done) / fresh
 
     def text(self) -> str:
-        """`1,204 tokens/s, 1:08 elapsed, about 3:59 left`, as far as it is known."""
+        """`1,204 tokens/s, 1:08 elapsed, about 3:59 left`, without the parts that are not known yet."""
         speed, left = self.tokens_per_second, self.left
         parts = [] if speed is None else [f"{speed:,.0f} tokens/s"]
         parts.append(f"{clock_text(self.elapsed)} elapsed")
@@ -76,7 +76,7 @@ class Pace:
 
 
 def clock_text(seconds: float) -> str:
-    """`3:59`, or `1:03:59` from an hour on."""
+    """The time as `3:59`, or as `1:03:59` from an hour on."""
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

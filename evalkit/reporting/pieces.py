@@ -1,4 +1,4 @@
-"""What comparisons and verdicts have in common when they are shown."""
+"""JSON entries and markdown table lines that several views use."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def members_entry(members: Iterable[Member]) -> dict[str, Any]:
 
 
 def row(cells: Sequence[str]) -> str:
-    """A line of a markdown table."""
+    """A row of a markdown table."""
     return "| " + " | ".join(safe.markdown(text) for text in cells) + " |"
 
 
 def rule(columns: int, words: int) -> str:
-    """The line below a markdown table's head: the first `words` columns hold words, the others figures."""
+    """The line below a markdown table's head. The first `words` columns are aligned left, the others right."""
     return "|" + "|".join("---" if place < words else "---:" for place in range(columns)) + "|"

@@ -1,6 +1,6 @@
-"""What is shown while a run goes on: live bars on a terminal, plain lines elsewhere, nothing with --quiet.
+"""Shows the progress of a run: live bars on a terminal, plain lines elsewhere, nothing with --quiet.
 
-All of it goes to stderr, so that stdout holds results only.
+Everything goes to stderr, so that stdout holds only results.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["Bars", "Lines", "Progress"]
 
 
 class Progress:
-    """Shows nothing, and counts. The others add what is shown."""
+    """Counts documents and shows nothing. The subclasses show them."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self.totals: dict[str, int] = {}
@@ -28,24 +28,25 @@ class Progress:
 
     @staticmethod
     def open(*, quiet: bool = False, stream: TextIO | None = None) -> Progress:
+        """Bars if the stream is a terminal, else lines; nothing is shown if `quiet`."""
         stream = stream or sys.stderr
         if quiet:
             return Progress()
         return Bars(stream) if stream.isatty() else Lines(stream)
 
     def stage(self, what: str) -> None:
-        """A step that takes a while: loading, building, encoding."""
+        """A step that may take long has begun: loading, building, encoding."""
 
     def note(self, text: str) -> None:
-        """Something the user should know and that stays on screen."""
+        """A message for the user, which stays on the screen."""
 
     def start(self, totals: Mapping[str, int]) -> None:
-        """Documents per requested task."""
+        """The number of documents for each requested task."""
         self.totals, self.done = dict(totals), {}
         self.pace.start(sum(totals.values()))
 
     def known(self) -> None:
-        """All that the journal knew has been counted: speed is measured from here."""
+        """All answers from the journal are counted: measure the speed from here."""
         self.pace.known()
 
     def advance(self, task: str, documents: int = 1) -> None:
@@ -53,14 +54,14 @@ class Progress:
         self.pace.advance(documents)
 
     def tokens(self, count: int) -> None:
-        """Tokens worked on so far, prompt and generated."""
+        """Prompt and generated tokens processed so far."""
         self.pace.tokens(count)
 
     def stopping(self, in_flight: int) -> None:
-        """Ctrl-C was pressed. May be called from another thread."""
+        """Ctrl-C was pressed; `in_flight` answers are awaited. May be called from another thread."""
 
     def finish(self) -> None:
-        """No more documents will come."""
+        """The run is over; no more documents will be graded."""
 
     def __enter__(self) -> Progress:
         return self
@@ -72,7 +73,7 @@ class Progress:
 
 
 class Lines(Progress):
-    """For logs: a line per stage, then one every ten seconds."""
+    """For logs: prints a line for each stage, then one every ten seconds."""
 
     EVERY = 10.0
 
@@ -117,7 +118,7 @@ class Lines(Progress):
 
 
 class Bars(Progress):
-    """For a terminal: a bar per requested task, and one for all of them where there are several."""
+    """For a terminal: shows a bar for each requested task, and one for all if there are several."""
 
     def __init__(self, stream: TextIO, now: Callable[[], float] = time.monotonic) -> None:
         super().__init__(now)
@@ -154,7 +155,7 @@ class Bars(Progress):
         pace, several = self.pace, len(totals) > 1
 
         class PaceColumn(ProgressColumn):
-            """Speed and times, once: on the line of all tasks, or on that of the only one."""
+            """Speed and times, shown only once: on the bar for all tasks, or on the only bar."""
 
             def render(self, task: RichTask) -> Text:
                 return Text("" if task.fields["quiet"] else pace.text())
@@ -190,7 +191,7 @@ class Bars(Progress):
         self._stop_bars()
 
     def _stop_bars(self) -> None:
-        """Leave the bars on the screen as they stand."""
+        """Stop the bars; they stay on the screen."""
         with self._lock:
             if self._bars is not None:
                 self._bars.stop()
@@ -204,13 +205,13 @@ class Bars(Progress):
 
 
 def stopping_text(in_flight: int) -> str:
-    """What is said when Ctrl-C was heard."""
+    """The message after a Ctrl-C."""
     doing = f"finishing {in_flight:,} answers in flight" if in_flight else "stopping"
     return f"{doing}; Ctrl-C again stops now"
 
 
 def _plain(text: str) -> str:
-    """Names and error texts come from outside: rich must not read them as markup, nor the terminal as commands."""
+    """The text escaped: names and errors come from outside, and must not act as rich markup or terminal commands."""
     from rich.markup import escape
 
     return escape(safe.line(text))

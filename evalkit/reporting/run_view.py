@@ -1,4 +1,4 @@
-"""A finished run as a table: lm-eval's columns, an interval, and whatever went wrong."""
+"""Shows a finished run as a table with lm-eval's columns, an interval, and counts of what went wrong."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ class Line:
 
 
 def lines(results: Results, *, members: bool = True) -> Iterator[Line]:
-    """In the order asked for, groups before their members.
+    """Yield the figures in the order of --tasks, groups before their members.
 
-    Without `members`, groups show theirs only where they are few in all, each by its chief figures alone: members of
-    one group and not of another would read as if the other had none.
+    Without `members`, groups show their members only if there are few in all, and each member only by its main
+    figures. All groups do it or none: otherwise a group without shown members would look as if it had none.
     """
     members_too = members or few_members(results)
 
@@ -61,7 +61,7 @@ def lines(results: Results, *, members: bool = True) -> Iterator[Line]:
             yield _line(name, depth, entry, key)
         bare = not entry.metrics
         for member in entry.all_members:
-            # A group without a figure of its own stands for its members.
+            # A group without figures only stands for its members.
             if members_too or bare or member in results.groups:
                 short = not (members or bare or member in results.groups)
                 yield from walk(member, depth if bare else depth + 1, short)
@@ -85,26 +85,26 @@ def _line(name: str, depth: int, entry: Entry, key: str) -> Line:
 
 
 def as_markdown(finished: Sequence[Any]) -> str:
-    """What report.md holds, for each run in turn."""
+    """The text of report.md for each run, and a table side by side if there are several."""
     results = [_typed(outcome.results) for outcome in finished]
     reports = [_markdown(each, outcome.path) + "\n" for each, outcome in zip(results, finished, strict=True)]
     return "\n".join([*reports, *([beside_markdown(results)] if len(results) > 1 else [])])
 
 
 def report(results: Mapping[str, Any], path: Path) -> str:
-    """report.md of one run."""
+    """The text of report.md for one run."""
     return _markdown(_typed(results), path) + "\n"
 
 
 def as_json(finished: Sequence[Any]) -> str:
-    """One run's results as they stand on disk; a list where there are several."""
+    """The content of results.json; a list if there are several runs."""
     contents = [outcome.results for outcome in finished]
     content = contents[0] if len(contents) == 1 else contents
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def show(finished: Sequence[Any]) -> None:
-    """To stdout: a table on a terminal, markdown in a pipe."""
+    """Print to stdout: a table on a terminal, markdown in a pipe."""
     console = open_console()
     results = [_typed(outcome.results) for outcome in finished]
     for each, outcome in zip(results, finished, strict=True):
@@ -167,7 +167,7 @@ def _markdown(results: Results, path: Path, *, members: bool = True) -> str:
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """A markdown table whose columns line up in an editor too."""
+    """A markdown table whose cells are padded, so that its source is aligned too."""
     widths = [max(1, *(width_of(row[place]) for row in rows)) for place in range(len(rows[0]))]
     rules = ["-" * (width - 1) + (":" if place in _NUMBERS else "-") for place, width in enumerate(widths)]
     padded = [
@@ -200,7 +200,7 @@ def _numbers(figure: Metric) -> tuple[str, str, str]:
 
 
 def _remarks(results: Results, chat: bool | None) -> list[str]:
-    """How the prompts were made, and counts that are not zero, summed over the members of what was asked for."""
+    """Remarks below the table: chat template, status, and the troubles of each requested name, if there are any."""
     remarks = [] if chat is None else [_CHAT[chat]]
     if results.status == "limited" or results.limited:
         remarks.append("LIMITED: only the first documents of each task; not for a leaderboard")
@@ -237,11 +237,11 @@ def _text(value: Any) -> str:
 
 
 _CHAT = {True: "chat template: applied", False: "chat template: none"}
-"""The same model has other figures with one than without."""
+"""A remark on the chat template, because a model's figures differ with and without it."""
 
 
 def _chat(path: Path) -> bool | None:
-    """Whether prompts were rendered with a chat template; None where no model answered or the run doesn't say."""
+    """Whether prompts were rendered with a chat template; None if no model was run or the run doesn't record it."""
     try:
         manifest = Run.open(path).record.manifest
     except EvalkitError:

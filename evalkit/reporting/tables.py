@@ -1,7 +1,7 @@
-"""Tables on a terminal: laid out for its width, so that no word is broken, no name is cut and no line is too long.
+"""Draws tables for the width of the terminal: no word is broken, no name is cut and no line is too long.
 
-In a table that is too wide the headings and the prose wrap first; then columns that may be dropped go, and are named
-below it; at last each row becomes a block of lines with a figure on each.
+If a table is too wide, headings and prose are wrapped first. Then columns that may be dropped are left out and named
+below the table. As a last resort, each row becomes a block of lines with one cell per line.
 """
 
 from __future__ import annotations
@@ -22,22 +22,24 @@ if TYPE_CHECKING:
 __all__ = ["Cell", "Column", "Table", "draw", "fits", "lay_out", "note", "open_console", "quote", "room", "say"]
 
 UNLIMITED = 100_000
-"""The width where there is no terminal: in a pipe every row is one line."""
+"""The width if there is no terminal: in a pipe every row is one line."""
 
 _GAP = 2
 _PROSE = 24
-"""Below this width a value does not stand beside its title in a block."""
+"""If less width than this is left, a block shows a value below its title instead of beside it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
+    """A column's title, how its cells may wrap, and when it is left out."""
+
     title: str
     kind: Literal["name", "figure", "prose", "text"] = "name"
     """name, figure: on one line. prose: wraps between words. text: keeps its own lines and wraps between words."""
     drop: int = 0
-    """Where the terminal is too narrow, columns with 1 go first, then those with 2 …; 0 stays."""
+    """If the terminal is too narrow, columns with 1 are left out first, then those with 2 …; 0 is always shown."""
     least: int = 24
-    """The width of prose below which other columns go first."""
+    """The width below which prose is not squeezed as long as other columns can be left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +57,14 @@ class Table:
 
 
 def open_console(*, stderr: bool = False) -> Console:
-    """A console that takes text as it is: no markup, no emoji names, no colours of its own."""
+    """A console that prints text unchanged: no markup, no emoji names, no automatic colours."""
     from rich.console import Console
 
     return Console(highlight=False, markup=False, emoji=False, stderr=stderr)
 
 
 def room(console: Console) -> int:
-    """How many columns there are to fill."""
+    """The number of columns that a line may have."""
     return console.width if console.is_terminal or os.environ.get("COLUMNS") else UNLIMITED
 
 
@@ -73,7 +75,7 @@ def draw(console: Console, table: Table) -> None:
 
 
 def fits(console: Console, table: Table, *, without_drops: bool = False) -> bool:
-    """Whether the table stands as a grid in this console, with all columns or only with those that always stay."""
+    """Whether the table fits as a grid, with all its columns or only with those that are always shown."""
     rows = _clean(table)
     shown = [place for place, column in enumerate(table.columns) if not (without_drops and column.drop)]
     return _widths(table, rows, shown, room(console)) is not None
@@ -88,16 +90,16 @@ def say(console: Console, text: str, style: str = "", *, indent: int = 0) -> Non
 
 
 def note(text: str, kind: str = "note") -> None:
-    """A line on stderr: what the user should know beside the result."""
+    """Print a note for the user on stderr."""
     print(f"{kind}: {safe.line(text)}", file=sys.stderr)
 
 
 def quote(console: Console, text: str, style: str = "", *, indent: int = 0) -> None:
-    """Print text that has lines of its own, each wrapped between words."""
+    """Print text of several lines, each wrapped between words."""
     from rich.text import Text
 
-    for own in safe.terminal(text).expandtabs(4).split("\n"):
-        for part in wrapped(own, room(console) - indent):
+    for line in safe.terminal(text).expandtabs(4).split("\n"):
+        for part in wrapped(line, room(console) - indent):
             console.print(Text(" " * indent + part, style), soft_wrap=True)
 
 
@@ -129,7 +131,7 @@ def _cell(cell: Cell | str, column: Column) -> Cell:
 
 
 def _shown(table: Table, rows: Sequence[Sequence[Cell]], width: int, squeezed: bool) -> list[int]:
-    """The columns that must be shown, and of the others those that fit beside them, the most wanted first."""
+    """The columns that must be shown, and those of the others that fit, in the reverse order of `drop`."""
     shown = [place for place, column in enumerate(table.columns) if not column.drop]
     others = [place for place in range(len(table.columns)) if place not in shown]
     for place in sorted(others, key=lambda place: -table.columns[place].drop):
@@ -145,7 +147,7 @@ def _shown(table: Table, rows: Sequence[Sequence[Cell]], width: int, squeezed: b
 def _widths(
     table: Table, rows: Sequence[Sequence[Cell]], shown: Sequence[int], width: int, squeezed: bool = False
 ) -> list[int] | None:
-    """The width of each column; None where they do not fit beside each other. `squeezed`: prose takes what is left."""
+    """The width of each column; None if they do not fit. `squeezed`: prose may be as narrow as its longest word."""
     least, most = [], []
     for place in shown:
         column = table.columns[place]
@@ -160,7 +162,7 @@ def _widths(
     spare = width - sum(least) - _GAP * (len(shown) - 1)
     if spare < 0:
         return None
-    # Headings that fit on one line first, then the prose.
+    # The spare width goes first to headings, so that they fit on one line, then to the prose.
     for prose in (False, True):
         wanting = [i for i, place in enumerate(shown) if (table.columns[place].kind in ("prose", "text")) is prose]
         spare = _spread(least, most, wanting, spare)
@@ -168,15 +170,15 @@ def _widths(
 
 
 def _spread(least: list[int], most: Sequence[int], places: Sequence[int], spare: int) -> int:
-    """Give the spare columns to these places, evenly; returns what is left."""
-    hungry = [place for place in places if least[place] < most[place]]
-    while spare and hungry:
-        for place in hungry:
+    """Spread the spare width evenly over the columns at these places; returns what is left."""
+    wanting = [place for place in places if least[place] < most[place]]
+    while spare and wanting:
+        for place in wanting:
             if spare:
-                given = min(most[place] - least[place], max(1, spare // len(hungry)), spare)
-                least[place] += given
-                spare -= given
-        hungry = [place for place in hungry if least[place] < most[place]]
+                added = min(most[place] - least[place], max(1, spare // len(wanting)), spare)
+                least[place] += added
+                spare -= added
+        wanting = [place for place in wanting if least[place] < most[place]]
     return spare
 
 
@@ -207,7 +209,7 @@ def _broken(text: str, column: Column, width: int) -> list[str]:
 def _beside(
     columns: Sequence[Column], widths: Sequence[int], parts: Sequence[Sequence[str]], styles: Sequence[str]
 ) -> list[Text]:
-    """Lines of one row: its cells beside each other, each padded to its column."""
+    """The lines of one row: its cells side by side, each padded to its column."""
     from rich.text import Text
 
     lines = []
@@ -228,15 +230,15 @@ def _left_out(away: Sequence[str], width: int) -> list[Text]:
 
     if not away:
         return []
-    said = f"too narrow for: {', '.join(away)}"
-    return [Text(part, "dim") for part in wrapped(said, width)]
+    remark = f"too narrow for: {', '.join(away)}"
+    return [Text(part, "dim") for part in wrapped(remark, width)]
 
 
 # ── as blocks ────────────────────────────────────────────────────────────────
 
 
 def _blocks(table: Table, rows: Sequence[Sequence[Cell]], width: int) -> list[Text]:
-    """Each row for itself: its first cell as a heading, then a line for each of the others."""
+    """Each row as a block: its first cell as a heading, then a line for each of the others."""
     from rich.text import Text
 
     titles = [width_of(column.title) for column in table.columns[1:]] if table.headings else []
@@ -252,7 +254,7 @@ def _blocks(table: Table, rows: Sequence[Sequence[Cell]], width: int) -> list[Te
 
 
 def _entry(title: str, cell: Cell, titles: int, width: int) -> list[Text]:
-    """A cell with its title before it, or above it where there is too little room."""
+    """A cell with its title to the left, or above it if there is too little room."""
     from rich.text import Text
 
     margin = " " * _GAP
@@ -262,7 +264,7 @@ def _entry(title: str, cell: Cell, titles: int, width: int) -> list[Text]:
         label = Text(margin).append(title, "dim").append(" " * (titles - width_of(title) + _GAP))
         return [label.append(first, cell.style or None), *(_indented(titles + 2 * _GAP, part, cell) for part in more)]
     lines = [Text(margin).append(title, "dim")] if title else []
-    parts = [part for own in cell.text.split("\n") for part in wrapped(own, width - 2 * _GAP)]
+    parts = [part for line in cell.text.split("\n") for part in wrapped(line, width - 2 * _GAP)]
     return [*lines, *(_indented(2 * _GAP, part, cell) for part in parts)]
 
 

@@ -1,4 +1,4 @@
-"""Some runs at once: each beside the baseline or alone, and what the other verbs say or refuse to say of it."""
+"""Prepares `evalkit report`: compares each run with the baseline, and records why a comparison is refused."""
 
 from __future__ import annotations
 
@@ -31,19 +31,21 @@ __all__ = ["Part", "View", "look"]
 class Part:
     """One target of a view with its documents."""
 
-    found: Measured
+    measured: Measured
     lines: tuple[Lines, Lines]
 
     @property
     def target(self) -> Target:
-        return self.found.target
+        return self.measured.target
 
 
 @dataclass(frozen=True)
 class View:
+    """A run compared with the baseline, or shown alone."""
+
     run: Run
     baseline: Run
-    """The run itself where it stands alone."""
+    """The baseline; the run itself if it is shown alone."""
     parts: tuple[Part, ...] = ()
     against: Against | None = None
     gate: GateResult | None = None
@@ -59,27 +61,27 @@ class View:
 
     @property
     def warnings(self) -> list[str]:
-        said = [f"{self.run.run_id} is not compared: {self.reason}"] if self.reason else []
+        lines = [f"{self.run.run_id} is not compared: {self.reason}"] if self.reason else []
         if self.gate_reason and not self.reason:
-            said.append(f"{self.run.run_id} has no verdict: {self.gate_reason}")
-        return said + [f"{self.run.run_id}: {name} is left out: {why}" for name, why in self.refused.items()]
+            lines.append(f"{self.run.run_id} has no verdict: {self.gate_reason}")
+        return lines + [f"{self.run.run_id}: {name} is left out: {why}" for name, why in self.refused.items()]
 
 
 def look(
     runs: Sequence[Run], *, tasks: Sequence[str] = (), policy: Policy | None = None, allow: Collection[str] = ()
 ) -> list[View]:
-    """Each run beside the first; one run, or one that can't be compared, alone."""
+    """Compare each run with the first. A single run, or one that can't be compared, is shown alone."""
     baseline, *others = runs
     if len({run.path.resolve() for run in runs}) < len(runs):
         raise UsageError("a run stands twice on the command line: name each one once")
     check_allowed(allow)
-    held = [rule.task or name for name, rule in (policy.tasks.items() if policy else ())]
-    for name in (*tasks, *held):
+    judged = [rule.task or name for name, rule in (policy.tasks.items() if policy else ())]
+    for name in (*tasks, *judged):
         if all(entry(run, name) is None for run in runs):
-            resolve(baseline, baseline, name)  # says what there is
+            resolve(baseline, baseline, name)  # raises an error that lists the names there are
     for run in runs:
-        if "imported" not in run.manifest:  # of another tool's run the figures alone may have been kept
-            run.scores()  # a folder that can't be read is an error, not a blank on a page
+        if "imported" not in run.manifest:  # another tool's run may have only figures
+            run.scores()  # raises now if the folder can't be read, instead of leaving a gap on the page
     views = [_beside(baseline, run, tasks, policy, allow) for run in others]
     if all(view.alone for view in views):
         views.insert(0, _alone(baseline, tasks))
@@ -102,7 +104,7 @@ def _beside(baseline: Run, run: Run, tasks: Sequence[str], policy: Policy | None
 def _compared(
     baseline: Run, run: Run, tasks: Sequence[str], allow: Collection[str]
 ) -> tuple[Against, Mapping[str, str]]:
-    """All names at once, since they are corrected together; those that can't be compared are left out by name."""
+    """Compare all names at once, since their p-values are corrected together. Returns the names left out, with why."""
     try:
         return compare(baseline, [run], tasks=tasks, allow=allow).against[0], {}
     except EvalkitError as error:

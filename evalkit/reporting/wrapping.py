@@ -1,4 +1,4 @@
-"""Lines broken between words, by the columns that a terminal gives them: a Hangul syllable takes two."""
+"""Wraps text between words, by its width on a terminal: a Hangul syllable takes two columns."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import re
 __all__ = ["longest_word", "pad", "width_of", "wrapped"]
 
 _JOINTS = re.compile(r"(?<=[/\\_\-.,:=+])(?=.)")
-"""Where a word that no line can hold may be broken: after these signs."""
+"""A word that is longer than a line may be broken after these signs."""
 
 
 def width_of(text: str) -> int:
-    """Columns on a terminal."""
+    """The number of columns that the text takes on a terminal."""
     from rich.cells import cell_len
 
     return cell_len(text)
 
 
 def longest_word(text: str) -> int:
-    """Columns of the longest word, with the spaces that a line begins with."""
+    """The width of the longest word, including the indentation of a line before its first word."""
     indents = [len(line) - len(line.lstrip(" ")) for line in text.split("\n")]
     first = [width_of(line.split()[0]) if line.split() else 0 for line in text.split("\n")]
     words = [width_of(word) for word in text.split()]
@@ -26,7 +26,7 @@ def longest_word(text: str) -> int:
 
 
 def pad(text: str, width: int, *, right: bool) -> tuple[int, int]:
-    """Spaces before and after the text in a column of this width."""
+    """The number of spaces before and after the text in a column of this width."""
     spare = max(width - width_of(text), 0)
     return (spare, 0) if right else (0, spare)
 
@@ -34,7 +34,7 @@ def pad(text: str, width: int, *, right: bool) -> tuple[int, int]:
 def wrapped(text: str, width: int) -> list[str]:
     """The text in lines of at most `width` columns, broken between words; at least one line.
 
-    A word that is longer than a line is broken after a sign such as / or _, and where it has none, anywhere.
+    A word that is longer than a line is broken after a sign such as / or _; without such a sign, anywhere.
     """
     text = text.rstrip()
     if width_of(text) <= width:
@@ -58,7 +58,7 @@ def wrapped(text: str, width: int) -> list[str]:
 
 
 def _pieces(word: str, width: int, indent: str) -> list[str]:
-    """The word in as many pieces as it takes; most words are one."""
+    """The word in pieces that each fit on a line; most words are one piece."""
     pieces: list[str] = []
     current = indent
     for part in _JOINTS.split(word) if width_of(indent + word) > width else [word]:

@@ -1,5 +1,5 @@
-"""pass@k, for the registry and on its own.
+"""pass@k, for the registry and for use without a run.
 
-passk       the unbiased estimate of one problem
-code_eval   the same as a metric of the `evaluate` library, usable on its own (imports that library)
+passk       the unbiased estimate for one problem
+code_eval   a metric for the `evaluate` library (imports that library)
 """

@@ -4,8 +4,8 @@
     figures, results = CodeEval().compute(predictions=[["def add(a, b): return a + b"]],
                                           references=["assert add(2, 3) == 5"], k=[1])
 
-Takes and gives what that library's own `code_eval` does, whose script has to be fetched and which runs the
-programs unprotected.
+The arguments and results are those of that library's `code_eval`, whose script has to be downloaded and which runs
+the programs without a sandbox.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ Returns:
 
 
 class CodeEval(evaluate.Metric):  # type: ignore[misc]
+    """A drop-in replacement for the `evaluate` library's `code_eval`."""
+
     def _info(self) -> Any:
         return evaluate.MetricInfo(
             description=_DESCRIPTION,
@@ -86,19 +88,19 @@ def _figures(results: dict[int, list[tuple[int, dict[str, Any]]]], ks: Sequence[
     figures = {}
     for k in ks:
         values = [pass_at_k(samples, correct, k) for samples, correct in counts]
-        known = [value for value in values if value is not None]
-        if known and len(known) == len(values):
-            figures[f"pass@{k}"] = fmean(known)
+        estimates = [value for value in values if value is not None]
+        if estimates and len(estimates) == len(values):
+            figures[f"pass@{k}"] = fmean(estimates)
     return figures
 
 
 def _result(task: int, sample: int, verdict: Verdict) -> dict[str, Any]:
-    said = {"passed": "passed", "timed_out": "timed out"}.get(verdict.verdict, f"failed: {verdict.reason}")
+    result = {"passed": "passed", "timed_out": "timed out"}.get(verdict.verdict, f"failed: {verdict.reason}")
     return {
         "task_id": task,
         "completion_id": sample,
         "passed": verdict.verdict == "passed",
-        "result": said,
+        "result": result,
         "verdict": verdict.verdict,
         "reason": verdict.reason,
         "seconds": verdict.seconds,

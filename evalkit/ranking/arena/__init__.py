@@ -1,7 +1,7 @@
-"""Several models against each other: recorded games become ratings and ranks that say how sure they are.
+"""Rates models from recorded games against each other: ratings and ranks with their uncertainty.
 
-games     reads games, checks them line by line
-ratings   ratings, intervals, ranks, win rates
+games     reads games and checks them line by line
+ratings   computes ratings, intervals, ranks and win rates
 """
 
 from evalkit.ranking.arena.games import Game, read_games

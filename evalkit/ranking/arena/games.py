@@ -26,8 +26,10 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Game:
+    """The result of two models' answers to one question."""
+
     question: str
-    """Games on one question hang together: they are resampled together."""
+    """Games on the same question are not independent, so they are resampled together."""
     model_a: str
     model_b: str
     winner: Winner
@@ -35,7 +37,7 @@ class Game:
 
 
 def read_games(path: Path | str) -> list[Game]:
-    """Rows with `question_id`, `model_a`, `model_b`, `winner` and maybe `weight`; other fields are ignored."""
+    """Read rows with `question_id`, `model_a`, `model_b`, `winner` and maybe `weight`; other fields are ignored."""
     file = Path(path)
     games: list[Game] = []
     problems: list[str] = []
@@ -76,7 +78,7 @@ def _game(row: Any, number: int) -> Game:
     weight = row.get("weight", 1.0)
     if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < math.inf:
         raise ValueError(f"weight {weight!r}: a number above 0 is wanted")
-    # Without a question each game stands for itself.
+    # A game without a question is resampled by itself.
     question = row.get("question_id")
     return Game(
         str(number) if question is None else f"q{question}",

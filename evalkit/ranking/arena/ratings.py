@@ -1,4 +1,4 @@
-"""Ratings, rank intervals and win rates of models that played against each other."""
+"""Computes ratings, rank intervals and win rates of models from their games."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from evalkit.stats.bradley_terry import bootstrap_ratings, fit_ratings, simultan
 __all__ = ["SCALES", "Arena", "Standing", "rate_games"]
 
 SCALES = {"elo": (400 / math.log(10), 1000.0), "logit": (1.0, 0.0)}
-"""Name → points for one unit of log-odds, and where the anchor stands."""
+"""For each scale: the points for one unit of log-odds, and the rating of the anchor."""
 
 _ROUNDS = 1000
 _POINTS = {"model_a": (1.0, 0.0), "model_b": (0.0, 1.0), "tie": (0.5, 0.5)}
@@ -27,12 +27,12 @@ _POINTS = {"model_a": (1.0, 0.0), "model_b": (0.0, 1.0), "tie": (0.5, 0.5)}
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One model. Without a rating or an interval, `reason` says why."""
+    """One model's rating and rank. If the rating or the interval is missing, `reason` says why."""
 
     model: str
     games: int
     score: float | None
-    """Share of points over all of its games against others, a tie being half a point. None: it only met itself."""
+    """Share of points in all its games against others; a tie is half a point. None if it only played itself."""
     rating: float | None = None
     ci95: tuple[float, float] | None = None
     rank: int | None = None
@@ -40,19 +40,21 @@ class Standing:
     """The best rank that the games allow at 95%."""
     rank_high: int | None = None
     win_rate: float | None = None
-    """Share of points that the ratings expect against the anchor."""
+    """Share of points against the anchor that the ratings predict."""
     reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Arena:
+    """The ratings of all models."""
+
     standings: tuple[Standing, ...]
-    """Best first; those without a rating last, by name."""
+    """The models, best first; those without a rating last, by name."""
     anchor: str
     scale: str
     questions: int
     unseparated: tuple[tuple[str, str], ...]
-    """Neighbours in rank whose order the games cannot tell."""
+    """Pairs of neighbours in rank whose order the games do not settle."""
     scores: dict[tuple[str, str], float]
     """(i, j): share of points of i in its games against j."""
 
@@ -60,22 +62,22 @@ class Arena:
 def rate_games(
     games: Sequence[Game], anchor: str | None = None, scale: str = "elo", rounds: int = _ROUNDS, seed: int = 0
 ) -> Arena:
-    """Bradley–Terry by maximum likelihood; intervals by a bootstrap over questions."""
+    """Fit Bradley–Terry ratings by maximum likelihood, with intervals from a bootstrap over questions."""
     if scale not in SCALES:
         raise UsageError(f"--scale {scale}: one of {', '.join(SCALES)}{nearest(scale, SCALES)}")
     played = Counter(name for game in games for name in {game.model_a, game.model_b})
-    # Without a choice, the model that takes part in most games; where all met one baseline, that is the baseline.
+    # The default is the model with most games: if all played against one baseline, this is the baseline.
     anchor = anchor or min(played, key=lambda name: (-played[name], name))
     if anchor not in played:
-        there = nearest(anchor, played) or f"; the models are {', '.join(sorted(played)[:20])}"
-        raise UsageError(f"--anchor {anchor}: plays in no game{there}")
+        hint = nearest(anchor, played) or f"; the models are {', '.join(sorted(played)[:20])}"
+        raise UsageError(f"--anchor {anchor}: plays in no game{hint}")
     names = sorted(played)
     place = {name: number for number, name in enumerate(names)}
     questions = {question: number for number, question in enumerate(dict.fromkeys(game.question for game in games))}
-    # A model against itself says nothing of its strength; its questions count for the resampling all the same.
+    # A game of a model against itself has no weight, but its question is part of the resampling.
     pairs = np.array([(place[game.model_a], place[game.model_b]) for game in games], dtype=np.intp)
-    own = (pairs[:, 0] != pairs[:, 1])[:, None]
-    points = np.array([np.multiply(_POINTS[game.winner], game.weight) for game in games]) * own
+    differ = (pairs[:, 0] != pairs[:, 1])[:, None]
+    points = np.array([np.multiply(_POINTS[game.winner], game.weight) for game in games]) * differ
     clusters = np.array([questions[game.question] for game in games], dtype=np.intp)
     wins = np.zeros((len(names), len(names)))
     np.add.at(wins, (pairs[:, 0], pairs[:, 1]), points[:, 0])
@@ -121,7 +123,7 @@ def _standing(
     if rank is None:
         return Standing(name, games, score, reason=_why_unrated(rating, anchor))
     unit, zero = SCALES[scale]
-    # NaN where some resample has no rating for it at all.
+    # The bounds are NaN if a resample has no rating for the model.
     low, high = (float(bound) for bound in np.quantile(drawn, [0.025, 0.975], method="nearest"))
     sure = bool(np.isfinite([low, high]).all())
     return Standing(

@@ -1,10 +1,10 @@
-"""One page for some runs: a single file that loads nothing, for a browser without a network.
+"""Makes the HTML report: a page in one file that loads nothing, for a browser without a network.
 
-documents   every document of a view with its outcome, as columns
-texts       prompts and answers of documents, those that changed first, packed into blocks
-figures     views, boards, troubles and manifests as JSON
-tidy        text and numbers that any browser can read
-page        all of it in one file: assets/ holds the template, the style and the scripts
+documents   lists every document of a view with its outcome, as columns
+texts       packs prompts and answers into compressed blocks, changed documents first
+figures     turns comparisons, leaderboard, troubles and manifests into JSON
+tidy        makes text and numbers readable for any browser
+page        puts everything into one file; assets/ holds the template, the style and the scripts
 """
 
 from evalkit.reporting.html.page import as_html

@@ -1,4 +1,4 @@
-"""Every document of a view as columns: where it stands, both values, what became of it."""
+"""Lists every document of a view as columns: its task and id, both values, and the outcome."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ _TROUBLES = sum(FLAGS.values())
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A document whose texts may be shown: where its rows stand in each run."""
+    """A document whose texts may be shown, and its doc_id in each run."""
 
     leaf: str
     filter: str
     metric: str
     first: bool
-    """Its outcome changed or something went wrong with it: its texts come before the others'."""
+    """Whether its outcome changed or something went wrong: such texts are packed first."""
     rows: dict[int, int]
-    """Run's place on the page → doc_id in that run."""
+    """Maps the run's number on the page to the doc_id in that run."""
 
 
 @dataclass
 class Index:
-    """Columns of all views, and the documents behind them, each once however many views show it."""
+    """The columns of all views, and their documents; a document that several views show is listed once."""
 
     views: list[dict[str, Any]] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
@@ -45,61 +45,69 @@ class Index:
 
 
 def index(views: Sequence[View], runs: Sequence[Run]) -> Index:
-    found = Index()
-    places = {id(run): place for place, run in enumerate(runs)}
-    known: dict[tuple[Any, ...], int] = {}
+    """List the documents of all views."""
+    content = Index()
+    numbers = {id(run): number for number, run in enumerate(runs)}
+    places: dict[tuple[Any, ...], int] = {}
     for view in views:
-        here, there = places[id(view.baseline)], places[id(view.run)]
+        sides = numbers[id(view.baseline)], numbers[id(view.run)]
         columns: dict[str, list[Any]] = {key: [] for key in ("name", "leaf", "id", "out", "a", "b", "fa", "fb", "text")}
         for part in view.parts:
-            _add(found, columns, part, here, there, known)
-        found.views.append(columns)
-    return found
+            _add(content, columns, part, sides, places)
+        content.views.append(columns)
+    return content
 
 
 def _add(
-    found: Index, columns: dict[str, list[Any]], part: Part, here: int, there: int, known: dict[tuple[Any, ...], int]
+    content: Index,
+    columns: dict[str, list[Any]],
+    part: Part,
+    sides: tuple[int, int],
+    places: dict[tuple[Any, ...], int],
 ) -> None:
-    pairs, target = part.found.pairs, part.target
-    name = _place(found.names, target.name)
-    leaves = {leaf: _place(found.leaves, leaf) for leaf in dict.fromkeys(pairs.task)}
+    """Add the documents of one target to the columns. `sides`: the numbers of the baseline and of the run."""
+    baseline, candidate = sides
+    pairs, target = part.measured.pairs, part.target
+    name = _place(content.names, target.name)
+    leaves = {leaf: _place(content.leaves, leaf) for leaf in dict.fromkeys(pairs.task)}
     outcomes = _outcomes(part)
     troubled = ((pairs.baseline_flags | pairs.candidate_flags) & _TROUBLES) > 0
     filter_name = target.metric.partition(",")[2]
-    one = _ids(part.lines[0], pairs.baseline_line)
-    other = _ids(part.lines[1], pairs.candidate_line)
+    baseline_ids = _ids(part.lines[0], pairs.baseline_line)
+    candidate_ids = _ids(part.lines[1], pairs.candidate_line)
     columns["name"] += [name] * len(pairs.task)
     columns["leaf"] += [leaves[leaf] for leaf in pairs.task]
-    columns["id"] += [b if a is None else a for a, b in zip(one, other, strict=True)]
+    columns["id"] += [b if a is None else a for a, b in zip(baseline_ids, candidate_ids, strict=True)]
     columns["out"] += outcomes.tolist()
     columns["a"] += _values(pairs.baseline)
     columns["b"] += _values(pairs.candidate)
     columns["fa"] += pairs.baseline_flags.tolist()
     columns["fb"] += pairs.candidate_flags.tolist()
     for k, leaf in enumerate(pairs.task):
-        rows = {run: doc for run, doc in ((here, one[k]), (there, other[k])) if doc is not None}
-        # The baseline's document is the same in every view; one that only another run has is that run's.
-        owner = (here, one[k]) if one[k] is not None else (there, other[k])
+        in_runs = ((baseline, baseline_ids[k]), (candidate, candidate_ids[k]))
+        rows = {run: doc_id for run, doc_id in in_runs if doc_id is not None}
+        # All views share the baseline's documents; a document that the baseline lacks belongs to its run.
+        owner = in_runs[0] if baseline_ids[k] is not None else in_runs[1]
         key = (target.metric, leaf, *owner)
         first = bool(outcomes[k] in (_LOST, _GAINED) or troubled[k])
-        place = known.get(key)
+        place = places.get(key)
         if place is None:
-            place = known[key] = len(found.wanted)
-            found.wanted.append(Wanted(leaf, filter_name, target.metric, first, rows))
+            place = places[key] = len(content.wanted)
+            content.wanted.append(Wanted(leaf, filter_name, target.metric, first, rows))
         else:
-            before = found.wanted[place]
-            found.wanted[place] = Wanted(leaf, filter_name, target.metric, before.first or first, before.rows | rows)
+            before = content.wanted[place]
+            content.wanted[place] = Wanted(leaf, filter_name, target.metric, before.first or first, before.rows | rows)
         columns["text"].append(place)
 
 
 def _outcomes(part: Part) -> Any:
-    """As compare counts them: lost and gained are worse and better by the metric's own direction."""
-    pairs, sign = part.found.pairs, part.target.sign
+    """The outcomes as `compare` counts them: lost is worse and gained is better by the metric's direction."""
+    pairs, sign = part.measured.pairs, part.target.sign
     both = np.isfinite(pairs.baseline) & np.isfinite(pairs.candidate)
     out = np.full(both.size, _UNANSWERED)
     out[both] = _SAME
-    if part.found.ends is not None:
-        low, high = part.found.ends if sign > 0 else part.found.ends[::-1]
+    if part.measured.ends is not None:
+        low, high = part.measured.ends if sign > 0 else part.measured.ends[::-1]
         out[both & (pairs.baseline == low) & (pairs.candidate == low)] = _WRONG
         out[both & (pairs.baseline == high) & (pairs.candidate == high)] = _RIGHT
     out[both & (sign * pairs.candidate < sign * pairs.baseline)] = _LOST
@@ -112,7 +120,7 @@ def _ids(lines: Lines, places: Any) -> list[int | None]:
 
 
 def _values(column: Any) -> list[float | int | None]:
-    """Whole numbers without a point: most of a page's index is zeros and ones."""
+    """The values for JSON, whole numbers as integers to save space: most values are 0 or 1."""
     return [None if v != v else int(v) if v == int(v) else float(v) for v in column.tolist()]
 
 

@@ -1,4 +1,4 @@
-"""Views, boards, troubles and manifests as JSON: what the other verbs found, in their own words."""
+"""Turns views, leaderboard, troubles and manifests into the page's JSON, with the texts of the other verbs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TROUBLES = ("truncated_prompts", "unfinished", "unparsed", "missing", "errors",
 
 def run_entry(run: Run) -> dict[str, Any]:
     engine = run.record.manifest.engine
-    known = {key: run.results.get(key) for key in ("timing", "tokens", "notes")}
+    costs = {key: run.results.get(key) for key in ("timing", "tokens", "notes")}
     return {
         "label": run.label,
         "run_id": run.run_id,
@@ -31,23 +31,23 @@ def run_entry(run: Run) -> dict[str, Any]:
         "ended": run.finished is not None,
         "engine": engine.name if engine else None,
         "requested": run.requested,
-        **known,
+        **costs,
         "manifest": run.manifest,
     }
 
 
 def board_entry(board: Leaderboard, runs: Sequence[Run]) -> dict[str, Any]:
     places = {id(run): place for place, run in enumerate(runs)}
-    said = ranking.as_dict(board)
-    for row, line in zip(said["rows"], board.lines, strict=True):
+    entry = ranking.as_dict(board)
+    for row, line in zip(entry["rows"], board.lines, strict=True):
         row["run"] = places[id(line.run)]
         del row["path"]
-    return {**said, "about": ranking.about(board)}
+    return {**entry, "about": ranking.about(board)}
 
 
 def view_entry(view: View, runs: Sequence[Run]) -> dict[str, Any]:
     places = {id(run): place for place, run in enumerate(runs)}
-    found: dict[str, Any] = {
+    content: dict[str, Any] = {
         "run": places[id(view.run)],
         "baseline": None if view.alone else places[id(view.baseline)],
         "reason": view.reason,
@@ -58,16 +58,16 @@ def view_entry(view: View, runs: Sequence[Run]) -> dict[str, Any]:
     }
     compared: Mapping[str, Any] = {}
     if view.against is not None:
-        [said] = comparing.as_dict(Comparison(view.baseline, (view.against,)))["against"]
-        compared, found["notes"] = said["tasks"], said["notes"]
-    found["gate"], judged = _verdict(view, found["notes"])
+        [comparison] = comparing.as_dict(Comparison(view.baseline, (view.against,)))["against"]
+        compared, content["notes"] = comparison["tasks"], comparison["notes"]
+    content["gate"], judged = _verdict(view, content["notes"])
     for part in view.parts:
         name = part.target.name
-        found["tasks"].append(
+        content["tasks"].append(
             {
                 **_target(part.target),
-                "n": part.found.n,
-                "scale": part.found.scale,
+                "n": part.measured.n,
+                "scale": part.measured.scale,
                 **{key: value for key, value in compared.get(name, {}).items() if key not in _ELSEWHERE},
                 "figures": [_figure(run, name, part.target.metric) for run in (view.baseline, view.run)],
                 "gate": judged.pop((name, part.target.metric), None),
@@ -75,9 +75,9 @@ def view_entry(view: View, runs: Sequence[Run]) -> dict[str, Any]:
                 "parts_are": "strata" if len(part.target.leaves) == 1 else "tasks",
             }
         )
-    # What the policy holds beside the headlines: other metrics of a task, or what judges said of it.
-    found["others"] = [{**entry, "gate": entry} for entry in judged.values()]
-    return found
+    # The policy may also judge other metrics of a task, such as a judge's score.
+    content["others"] = [{**entry, "gate": entry} for entry in judged.values()]
+    return content
 
 
 _ELSEWHERE = ("members", "changed_documents")
@@ -85,16 +85,16 @@ _ELSEWHERE = ("members", "changed_documents")
 _Judged = dict[tuple[str, str], dict[str, Any]]
 
 
-def _verdict(view: View, known: Sequence[str]) -> tuple[dict[str, Any] | None, _Judged]:
-    """The gate's; of a run that was judged while it ran and stopped early, its own."""
+def _verdict(view: View, shown: Sequence[str]) -> tuple[dict[str, Any] | None, _Judged]:
+    """The gate's verdict, or that of a run which was judged while it ran; `shown`: notes that need not be repeated."""
     if view.gate is None:
-        return _own_verdict(view)
+        return _early_verdict(view)
     result = judging.as_dict(view.gate)
-    said = {
+    verdict = {
         "verdict": result["verdict"],
         "headline": judging.headline(view.gate),
         "policy": judging.policy_words(view.gate),
-        "notes": [note for note in result["notes"] if note not in known],
+        "notes": [note for note in result["notes"] if note not in shown],
     }
     entries: _Judged = {}
     rules = view.gate.policy.tasks
@@ -103,11 +103,11 @@ def _verdict(view: View, known: Sequence[str]) -> tuple[dict[str, Any] | None, _
         rule = rules.get(task.name)
         name = (rule.task if rule else None) or task.name
         entries[name, task.metric] = {**entry, "name": task.name, "scale": task.scale}
-    return said, entries
+    return verdict, entries
 
 
-def _own_verdict(view: View) -> tuple[dict[str, Any] | None, _Judged]:
-    """The verdict of a run that was judged while it ran, where it was held against this baseline."""
+def _early_verdict(view: View) -> tuple[dict[str, Any] | None, _Judged]:
+    """The verdict of a run that was judged while it ran, if it was compared with this baseline."""
     results = view.run.record.results
     early = results.early_stopping
     if early is None or not early.verdict or view.run.against != view.baseline.run_id:
@@ -125,30 +125,30 @@ def _own_verdict(view: View) -> tuple[dict[str, Any] | None, _Judged]:
 
 
 def troubles(views: Sequence[View], runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """How many prompts were cut, answers unreadable or absent: by what was asked for, and by its troubled members."""
-    found: list[dict[str, Any]] = []
+    """Counts of cut prompts, unreadable and missing answers, for each requested name and its affected members."""
+    lines: list[dict[str, Any]] = []
     names = list(dict.fromkeys(part.target.name for view in views for part in view.parts))
     names += [name for run in runs for name in requested_names(run) if name not in names]
     for name in dict.fromkeys(names):
         leaves = list(dict.fromkeys(leaf for run in runs for leaf in _leaves(run, name)))
-        found.append({"name": name, "depth": 0, "runs": [_troubles(run, leaves) for run in runs]})
+        lines.append({"name": name, "depth": 0, "runs": [_troubles(run, leaves) for run in runs]})
         if leaves == [name]:
             continue
         for leaf in leaves:
             counts = [_troubles(run, [leaf]) for run in runs]
-            if any(one and any(one[key] for key in _TROUBLES) for one in counts):
-                found.append({"name": leaf, "depth": 1, "runs": counts})
-    return found
+            if any(of_run and any(of_run[key] for key in _TROUBLES) for of_run in counts):
+                lines.append({"name": leaf, "depth": 1, "runs": counts})
+    return lines
 
 
 def _troubles(run: Run, leaves: Sequence[str]) -> dict[str, Any] | None:
-    """None: the run has none of these tasks. A count is null where the run doesn't give it."""
+    """The counts of these tasks, None if the run has none of them. A count is null if the run doesn't record it."""
     tasks = run.record.results.tasks
-    here = [tasks[leaf] for leaf in leaves if leaf in tasks]
-    if not here:
+    chosen = [tasks[leaf] for leaf in leaves if leaf in tasks]
+    if not chosen:
         return None
-    counts = {"n": _sum(task.n for task in here)}
-    counts |= {key: _sum(getattr(task, key).value for task in here) for key in _TROUBLES}
+    counts = {"n": _sum(task.n for task in chosen)}
+    counts |= {key: _sum(getattr(task, key).value for task in chosen) for key in _TROUBLES}
     covered = [counts[key] or 0 for key in ("n", "missing", "errors", "not_run")]
     return {**counts, "asked": sum(covered)}
 
@@ -174,7 +174,7 @@ def _target(target: Target) -> dict[str, Any]:
 
 
 def _figure(run: Run, name: str, metric: str) -> dict[str, Any] | None:
-    """As results.json has it, interval included."""
+    """The figure's entry in results.json, with its interval."""
     entry = run.entry(name)
     figure = entry.metrics.get(metric) if entry else None
     return figure.as_json() if figure else None
@@ -195,5 +195,5 @@ def _parts(view: View, part: Part) -> list[dict[str, Any]]:
                 for run in (view.baseline, view.run)
             ],
         }
-        for member in parts(part.found)
+        for member in parts(part.measured)
     ]

@@ -1,4 +1,4 @@
-"""All of it in one file that loads nothing. What models wrote stays data: the scripts put it in as text."""
+"""Makes the page. Texts of models are stored as data, and the scripts insert them as text, never as HTML."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ _SCRIPTS = (
 )
 
 
-def as_html(found: Overview, room: int = DEFAULT_ROOM) -> str:
-    """`room`: about how many characters of prompts and answers to embed, those of changed documents first."""
+def as_html(content: Overview, room: int = DEFAULT_ROOM) -> str:
+    """The page's HTML. `room`: about how many characters of prompts and answers to embed, changed documents first."""
     scrubber = Scrubber()
-    runs, views = found.runs, found.views
+    runs, views = content.runs, content.views
     documents = index(views, runs)
     texts = pack(documents.wanted, runs, scrubber, room)
     for columns in documents.views:
@@ -50,7 +50,7 @@ def as_html(found: Overview, room: int = DEFAULT_ROOM) -> str:
         "evalkit": __version__,
         "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "runs": [run_entry(run) for run in runs],
-        "board": board_entry(found.board, runs),
+        "board": board_entry(content.board, runs),
         "views": [view_entry(view, runs) for view in views],
         "troubles": troubles(views, runs),
         "documents": {
@@ -65,7 +65,7 @@ def as_html(found: Overview, room: int = DEFAULT_ROOM) -> str:
             "not_kept": {str(place): names for place, names in texts.not_kept.items()},
         },
     }
-    tables = [asdict(block) for block in plain_tables(found)]
+    tables = [asdict(block) for block in plain_tables(content)]
     return _render(tidy(data, scrubber, steady=True), tidy(tables, scrubber, steady=True), texts.blocks)
 
 

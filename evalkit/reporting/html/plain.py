@@ -1,4 +1,4 @@
-"""Verdicts and tables as plain rows: what the page shows where no script may run."""
+"""Verdicts and tables as plain rows, which the page shows in browsers without scripts."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ __all__ = ["PlainTable", "plain_tables"]
 
 @dataclass(frozen=True)
 class PlainTable:
+    """A table with a title, a sentence above it and notes below it."""
+
     title: str
     lead: str
     head: Sequence[str]
@@ -21,11 +23,11 @@ class PlainTable:
     notes: Sequence[str] = ()
 
 
-def plain_tables(found: Overview) -> list[PlainTable]:
+def plain_tables(content: Overview) -> list[PlainTable]:
     """The verdict or the comparison of each run, then the leaderboard."""
-    tables = [table for view in found.views if (table := _of_view(view)) is not None]
-    head, rows = leaderboard_view.grid(found.board)
-    board = PlainTable("Leaderboard", leaderboard_view.about(found.board), head, rows, found.board.notes)
+    tables = [table for view in content.views if (table := _of_view(view)) is not None]
+    head, rows = leaderboard_view.grid(content.board)
+    board = PlainTable("Leaderboard", leaderboard_view.about(content.board), head, rows, content.board.notes)
     return [*tables, board]
 
 

@@ -1,7 +1,7 @@
-"""Prompts and answers for the page: documents that changed first, as many of the others as there is room for.
+"""Packs prompts and answers for the page: first documents that changed, then as many of the others as fit.
 
-Texts are packed into compressed blocks that the page opens when it shows or searches them: the prompts of a task
-repeat each other, and a phone should not hold what nobody looks at.
+Texts are packed into compressed blocks, and the page opens a block only when it shows or searches it: the prompts of
+a task repeat each other, and a phone should not keep all of them in memory.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from evalkit.scrub import Scrubber
 __all__ = ["DEFAULT_ROOM", "Texts", "pack"]
 
 DEFAULT_ROOM = 24_000_000
-"""Characters of text on one page, uncompressed: what a phone still searches without a pause."""
+"""Uncompressed characters of text on one page: as much as a phone can search without a pause."""
 
 _BLOCK = 400_000
 _PROMPT = (3_000, 5_000)
@@ -35,20 +35,23 @@ Entry = dict[str, Any]
 
 @dataclass
 class Texts:
+    """The packed texts of a page, and where each document's texts are."""
+
     blocks: list[str] = field(default_factory=list)
-    """Base64 of zlib of JSON: {"prefix": what all prompts begin with, "rows": […]}."""
+    """Base64 of zlib of JSON: {"prefix": the common prefix of all prompts, "rows": […]}."""
     starts: list[int] = field(default_factory=list)
-    """The number of each block's first row; rows are numbered through all blocks."""
+    """The number of each block's first row; rows are numbered over all blocks."""
     places: list[int] = field(default_factory=list)
-    """Document → number of its row; −1 where it has no texts."""
+    """The row number of each document; −1 if it has no texts."""
     rows: int = 0
     characters: int = 0
     no_room: int = 0
     """Documents that were left out because the page was full."""
     not_kept: dict[int, list[str]] = field(default_factory=dict)
-    """Run's place → tasks whose rows its folder doesn't hold."""
+    """Maps the run's number to the tasks whose rows are not in its folder."""
 
     def take(self, block: _Block) -> None:
+        """Add a block."""
         self.starts.append(self.rows)
         self.blocks.append(block.packed)
         for offset, place in enumerate(block.places):
@@ -66,7 +69,7 @@ class _Block:
 
 @dataclass
 class _Pile:
-    """Blocks of one urgency, no more than there is room for."""
+    """Packed blocks, up to `room` characters; entries beyond that are counted as dropped."""
 
     room: int
     blocks: list[_Block] = field(default_factory=list)
@@ -97,11 +100,11 @@ class _Pile:
 
 
 def pack(wanted: Sequence[Wanted], runs: Sequence[Run], scrubber: Scrubber, room: int = DEFAULT_ROOM) -> Texts:
-    """Read the rows of every run once, task by task."""
-    found = Texts(places=[-1] * len(wanted))
+    """Pack the texts of the wanted documents, reading the rows of every run once, task by task."""
+    texts = Texts(places=[-1] * len(wanted))
     by_leaf: dict[str, list[int]] = {}
-    for place, one in enumerate(wanted):
-        by_leaf.setdefault(one.leaf, []).append(place)
+    for place, document in enumerate(wanted):
+        by_leaf.setdefault(document.leaf, []).append(place)
     urgent, others = _Pile(room), _Pile(room)
     for leaf, places in by_leaf.items():
         for pile, first in ((urgent, True), (others, False)):
@@ -109,22 +112,22 @@ def pack(wanted: Sequence[Wanted], runs: Sequence[Run], scrubber: Scrubber, room
             if pile.size >= room:
                 pile.dropped += len(some)
                 continue
-            pile.add(_entries(leaf, some, wanted, runs, scrubber, found))
+            pile.add(_entries(leaf, some, wanted, runs, scrubber, texts))
     left = room
     for block in [*urgent.blocks, *others.blocks]:
         if left <= 0:
-            found.no_room += len(block.places)
+            texts.no_room += len(block.places)
             continue
         left -= block.size
-        found.take(block)
-    found.no_room += urgent.dropped + others.dropped
-    return found
+        texts.take(block)
+    texts.no_room += urgent.dropped + others.dropped
+    return texts
 
 
 def _entries(
-    leaf: str, places: Sequence[int], wanted: Sequence[Wanted], runs: Sequence[Run], scrubber: Scrubber, found: Texts
+    leaf: str, places: Sequence[int], wanted: Sequence[Wanted], runs: Sequence[Run], scrubber: Scrubber, texts: Texts
 ) -> dict[int, Entry]:
-    """The documents of one task with what each run answered, in document order."""
+    """The documents of one task with the answers of each run, in document order."""
     entries: dict[int, Entry] = {}
     for number, run in enumerate(runs):
         asked: dict[int, list[int]] = {}
@@ -135,24 +138,24 @@ def _entries(
         if not asked:
             continue
         if not run.has_rows(leaf):
-            kept = found.not_kept.setdefault(number, [])
+            kept = texts.not_kept.setdefault(number, [])
             if leaf not in kept:
                 kept.append(leaf)
             continue
         for row in run.rows(leaf):
             for place in asked.get(row.get("doc_id", -1), ()):
-                one = wanted[place]
-                if row.get("filter", one.filter) != one.filter:
+                document = wanted[place]
+                if row.get("filter", document.filter) != document.filter:
                     continue
                 entry = entries.get(place)
                 if entry is None:
                     entry = entries[place] = tidy(_shared(row), scrubber)
-                entry["a"][str(number)] = tidy(_answered(row, one.metric), scrubber)
+                entry["a"][str(number)] = tidy(_answered(row, document.metric), scrubber)
     return {place: entries[place] for place in places if place in entries}
 
 
 def _shared(row: Mapping[str, Any]) -> Entry:
-    """What is the same for every run that was asked it."""
+    """The texts of a document that are the same for all runs: question, prompt, target and choices."""
     entry: Entry = {
         "q": shortened(question(row), *_OTHER),
         "p": shortened(prompt(row), *_PROMPT),
@@ -167,18 +170,18 @@ def _shared(row: Mapping[str, Any]) -> Entry:
 
 
 def _meant(row: Mapping[str, Any], choices: Sequence[str]) -> list[str]:
-    """What the letters stand for, where a document's choices were scored by their letters."""
+    """The texts of a document's choices, if the model scored only their letters."""
     doc = row.get("doc")
-    said = doc.get("choices") if isinstance(doc, Mapping) else None
-    if isinstance(said, Mapping):
-        said = said.get("text")
-    if not isinstance(said, list) or len(said) != len(choices) or list(choices) == said:
+    texts = doc.get("choices") if isinstance(doc, Mapping) else None
+    if isinstance(texts, Mapping):
+        texts = texts.get("text")
+    if not isinstance(texts, list) or len(texts) != len(choices) or list(choices) == texts:
         return []
-    return [words(one) for one in said] if all(len(choice) <= 2 for choice in choices) else []
+    return [words(text) for text in texts] if all(len(choice) <= 2 for choice in choices) else []
 
 
 def _answered(row: Mapping[str, Any], metric: str) -> Entry:
-    """One run's answer: its texts (o), how many more samples (m), what was read out of it (x), and what befell it."""
+    """One run's answer: its texts (o), the number of further samples (m), the extracted answer (x), and troubles."""
     texts = answers(row, metric)
     entry: Entry = {}
     if earlier := turns(row):
@@ -194,8 +197,8 @@ def _answered(row: Mapping[str, Any], metric: str) -> Entry:
     elif (read := _read_as(row)) is not None and [read] != texts:
         entry["x"] = shortened(read, *_OTHER)
     finish = [end for end in row.get("finish") or () if end not in (None, "stop")]
-    said = {"f": finish, "w": row.get("cut_tokens"), "e": row.get("error"), "v": row.get("verdict")}
-    entry |= {key: value for key, value in said.items() if value}
+    remarks = {"f": finish, "w": row.get("cut_tokens"), "e": row.get("error"), "v": row.get("verdict")}
+    entry |= {key: value for key, value in remarks.items() if value}
     if checks := [check for check in row.get("checks") or () if isinstance(check, Mapping)]:
         entry["h"] = [
             [words(check.get("kind", "")), check.get("strict"), words(check.get("reason") or check.get("error") or "")]
@@ -207,36 +210,36 @@ def _answered(row: Mapping[str, Any], metric: str) -> Entry:
 
 
 def _read_as(row: Mapping[str, Any]) -> str | None:
-    """What the filter made of the answer. A code task's is the whole program, which the prompt already shows."""
+    """The answer after the filter; None for a code task, where it repeats the program that the prompt shows."""
     if row.get("program") is not None or not row.get("filtered_resps"):
         return None
     return words(row["filtered_resps"])
 
 
 def _without_prefix(rows: list[Entry]) -> dict[str, Any]:
-    """Few-shot prompts of a task begin alike: what they share stands once."""
+    """The rows, with the common prefix of their prompts stored once: few-shot prompts of a task begin alike."""
     prompts = [row["p"] if isinstance(row["p"], str) else row["p"][0] for row in rows]
-    # Whole lines only: a question should stand in one piece.
+    # Whole lines only, so that no question is split.
     prefix = _prefix(min(prompts), max(prompts)) if len(rows) > 1 else ""
     shared = prefix[: prefix.rfind("\n") + 1]
     trimmed = []
     for row in rows:
-        own = row["p"]
-        cut = own[len(shared) :] if isinstance(own, str) else [own[0][len(shared) :], *own[1:]]
-        trimmed.append({**row, "p": cut})
+        text = row["p"]
+        rest = text[len(shared) :] if isinstance(text, str) else [text[0][len(shared) :], *text[1:]]
+        trimmed.append({**row, "p": rest})
     return {"prefix": shared, "rows": trimmed}
 
 
-def _prefix(one: str, other: str) -> str:
-    """What the two begin with; of the first and last in order, it is what all begin with."""
-    for place, (a, b) in enumerate(zip(one, other, strict=False)):
+def _prefix(first: str, last: str) -> str:
+    """The common prefix of two texts; for the first and the last of sorted texts, it is that of all."""
+    for place, (a, b) in enumerate(zip(first, last, strict=False)):
         if a != b:
-            return one[:place]
-    return min(one, other, key=len)
+            return first[:place]
+    return min(first, last, key=len)
 
 
 def _size(entry: Entry) -> int:
-    """About as many characters as the entry's JSON has."""
+    """About how many characters the entry's JSON has."""
     return sum(len(part) if isinstance(part, str) else _nested(part) for part in entry.values()) + 60
 
 

@@ -1,4 +1,4 @@
-"""Values as JSON that every browser reads: no NaN, no half characters, no keys."""
+"""Makes values readable as JSON in every browser: no NaN, no lone surrogates, no API keys."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ __all__ = ["in_script", "shortened", "tidy"]
 
 _HALVES = re.compile("[\ud800-\udfff]")
 _TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
-"""Characters that turn the direction of what follows."""
+"""Characters that change the direction of the text after them."""
 
 
 def tidy(value: Any, scrubber: Scrubber, *, steady: bool = False) -> Any:
-    """The value in JSON's own types; a number that is none becomes null.
+    """The value in JSON's types; NaN and infinity become null.
 
-    `steady`: names stand in sentences here, and one that would turn the words after it shows how it does instead.
+    `steady`: show characters that change the text direction as escapes, for names that appear within sentences.
     """
     if isinstance(value, str):
         text = scrubber.text(_HALVES.sub("\ufffd", value))
-        return _TURNS.sub(lambda found: f"\\u{ord(found[0]):04x}", text) if steady else text
+        return _TURNS.sub(lambda match: f"\\u{ord(match[0]):04x}", text) if steady else text
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float):
@@ -39,13 +39,13 @@ def tidy(value: Any, scrubber: Scrubber, *, steady: bool = False) -> Any:
 
 
 def in_script(value: Any) -> str:
-    """JSON that can stand in a script element: nothing in it opens or closes one."""
+    """JSON for a script element: nothing in it can open or close an element."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def shortened(text: str, head: int, tail: int) -> str | list[str | int]:
-    """The text, or of a long one its head, how many characters are left out, and its tail."""
+    """The text; for a long text, its head, the number of characters left out, and its tail."""
     if len(text) <= head + tail + 80:
         return text
     return [text[:head], len(text) - head - tail, text[len(text) - tail :]]
