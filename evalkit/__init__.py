@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from evalkit.api.evaluation import evaluate
     from evalkit.api.judgments import judge
     from evalkit.api.leaderboards import leaderboard
+    from evalkit.api.learning_curves import curve
     from evalkit.api.overlaps import overlap
     from evalkit.api.recorded import score
     from evalkit.api.reports import report
@@ -35,6 +36,7 @@ __all__ = [
     "__version__",
     "arena",
     "compare",
+    "curve",
     "evaluate",
     "gate",
     "judge",
@@ -51,6 +53,7 @@ _HOMES = {
     "Run": "evalkit.api.runs",
     "arena": "evalkit.api.arenas",
     "compare": "evalkit.api.comparisons",
+    "curve": "evalkit.api.learning_curves",
     "evaluate": "evalkit.api.evaluation",
     "gate": "evalkit.api.verdicts",
     "judge": "evalkit.api.judgments",

@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "evalkit"
 
 GROUND = {"errors", "types", "validation", "yamlfile"}
 READS_RESULTS = {"stats", "policy", "results"}
-READING_API = {"arguments", "parsing", "registry", "models", "comparison", "gating", "ranking", "reporting"}
+READING_API = {"arguments", "parsing", "registry", "models", "comparison", "gating", "ranking", "curves", "reporting"}
 ABOVE_REGISTRY = GROUND | {"stats", "config", "policy", "models", "tokens"}
 ARROWS: dict[str, set[str]] = {
     "errors": set(),
@@ -48,7 +48,8 @@ ARROWS: dict[str, set[str]] = {
     "comparison": GROUND | READS_RESULTS,
     "gating": GROUND | READS_RESULTS | {"comparison"},
     "ranking": GROUND | READS_RESULTS | {"comparison", "models"},
-    "reporting": GROUND | READS_RESULTS | {"comparison", "gating", "ranking", "scrub", "safe"},
+    "curves": GROUND | READS_RESULTS | {"comparison"},
+    "reporting": GROUND | READS_RESULTS | {"comparison", "gating", "ranking", "curves", "scrub", "safe"},
     "runner": ABOVE_REGISTRY
     | {"hardware", "registry", "planning", "engines", "journal", "sandbox", "scoring", "checks", "judging", "results"}
     | {"comparison", "gating"},

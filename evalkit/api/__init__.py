@@ -5,6 +5,7 @@ runs           Run, load
 comparisons    compare
 verdicts       gate
 leaderboards   leaderboard
+learning_curves   curve
 reports        report
 evaluation     evaluate
 recorded       score

@@ -24,6 +24,7 @@ VERBS = {
     "score": "Score recorded answers again, without a model.",
     "compare": "Say what differs between runs, pair by pair.",
     "gate": "Pass, regression or cannot tell: a verdict for CI.",
+    "curve": "Figures along a training run: the best checkpoint, and whether the last is worse.",
     "leaderboard": "All runs as one table.",
     "report": "One page for some runs, to open in a browser.",
     "judge": "Judge answers with a model, and hold the judge against people.",

@@ -25,8 +25,26 @@ from evalkit.comparison.flips import Flip
 from evalkit.comparison.lines import FLAGS, NO_ANSWER, Lines, read_lines
 from evalkit.comparison.measure import Measured, Member, design, measure, parts
 from evalkit.comparison.pairing import Pairs, Unpaired, pair
-from evalkit.comparison.settings import KINDS, Difference, check, check_allowed, differences, limits_differ
-from evalkit.comparison.targets import Target, entry, figure, headline, judged, requested_names, resolve, shared_names
+from evalkit.comparison.settings import (
+    KINDS,
+    Difference,
+    check,
+    check_allowed,
+    differences,
+    limits_differ,
+    prompts_may_differ,
+)
+from evalkit.comparison.targets import (
+    Target,
+    better_when_higher,
+    entry,
+    figure,
+    headline,
+    judged,
+    requested_names,
+    resolve,
+    shared_names,
+)
 from evalkit.comparison.unknown import incomparable_flags
 
 __all__ = [
@@ -44,6 +62,7 @@ __all__ = [
     "Target",
     "TaskComparison",
     "Unpaired",
+    "better_when_higher",
     "check",
     "check_allowed",
     "compare",
@@ -60,6 +79,7 @@ __all__ = [
     "measured",
     "pair",
     "parts",
+    "prompts_may_differ",
     "read_lines",
     "requested_names",
     "resolve",

@@ -10,11 +10,22 @@ from typing import Any
 from evalkit.errors import ConfigError, NotComparable, RunFolderError, UnknownTask, nearest
 from evalkit.results import Entry, GroupResult, Metric, Run
 
-__all__ = ["Target", "entry", "figure", "headline", "judged", "requested_names", "resolve", "shared_names"]
+__all__ = [
+    "Target",
+    "better_when_higher",
+    "entry",
+    "figure",
+    "headline",
+    "judged",
+    "requested_names",
+    "resolve",
+    "shared_names",
+]
 
 _PREFERRED = ("acc_norm", "acc", "exact_match", "pass@1", "prompt_level_strict_acc", "f1", "em")
 _LOWER_IS_BETTER = (
     "perplexity",
+    "ppl",
     "word_perplexity",
     "byte_perplexity",
     "bits_per_byte",
@@ -136,6 +147,11 @@ def resolve(baseline: Run, candidate: Run, name: str, metric: str | None = None)
 def _has(run: Run, leaf: str, metric: str) -> bool:
     found = run.entry(leaf)
     return found is None or not found.metrics or metric in found.metrics
+
+
+def better_when_higher(found: Metric, metric: str) -> bool | None:
+    """Whether more of a metric is better: as its run says, else as usual. None: the run says that neither way is."""
+    return _better(found, metric.partition(",")[0] not in _LOWER_IS_BETTER)
 
 
 def _better(found: Metric, usual: bool) -> bool | None:

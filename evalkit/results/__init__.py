@@ -4,13 +4,13 @@ RunWriter        stages a run and gives it its name in one step
 Run              a run as it lies on disk
 RunRecord        its manifest and figures as frozen types: Manifest, Results, TaskResult, GroupResult, Metric …
 find, all_runs   by path, run-id, <model>@latest, @baseline; or all of them
-find_foreign     other tools' runs below a path
+find_foreign     other tools' runs below a path; find_foreign_below looks deeper
 same_settings    whether the same name may go on
 """
 
 from evalkit.results.disk import check_space, check_writable, write_file
 from evalkit.results.finding import Runs, all_runs, bless, find, run_folders
-from evalkit.results.foreign import find_foreign
+from evalkit.results.foreign import find_foreign, find_foreign_below
 from evalkit.results.judged import filter_of, judge_names
 from evalkit.results.names import check_name, is_plain, member_id, model_slug, new_run_id, run_path, slug
 from evalkit.results.record import (
@@ -59,6 +59,7 @@ __all__ = [
     "filter_of",
     "find",
     "find_foreign",
+    "find_foreign_below",
     "is_plain",
     "judge_names",
     "member_id",

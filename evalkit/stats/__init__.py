@@ -7,6 +7,7 @@ bounded        bounds on a paired difference that hold at any size: what the gat
 multiplicity   many tests at once
 sequential     confidence sequences: bounds that hold at whatever time one looks, and the drawing that they need
 power          what n documents can see, and how many it takes
+simultaneous   bounds that hold all at once, for a curve and for the best of several
 groups, ranks  figures made of figures
 """
 
@@ -41,6 +42,7 @@ from evalkit.stats.power import (
 from evalkit.stats.ranks import Rank, pairwise_better, rank_intervals
 from evalkit.stats.sequential import ConfidenceSequence, log_capital, stakes
 from evalkit.stats.sequential_draw import Drawing, draw, looks
+from evalkit.stats.simultaneous import joint_error, sidak_level
 
 __all__ = [
     "BoundedDifference",
@@ -64,6 +66,7 @@ __all__ = [
     "group_mean",
     "holm",
     "holm_levels",
+    "joint_error",
     "log_capital",
     "looks",
     "may_be_share",
@@ -78,6 +81,7 @@ __all__ = [
     "plain_mean",
     "rank_intervals",
     "repeats_needed",
+    "sidak_level",
     "sign_flip",
     "smallest_detectable_drop",
     "stakes",

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 import evalkit as ek
 from evalkit import cli
-from evalkit.api import data_definitions, definitions
+from evalkit.api import curve_definitions, data_definitions, definitions
 from evalkit.arguments import definition
 from evalkit.errors import EvalkitError
 
@@ -27,6 +27,7 @@ VERBS: dict[str, tuple[str, type[Any]]] = {
     "report": ("report", definitions.ReportArguments),
     "run": ("evaluate", definitions.EvaluateArguments),
     "score": ("score", definitions.ScoreArguments),
+    "curve": ("curve", curve_definitions.CurveArguments),
     "arena": ("arena", data_definitions.ArenaArguments),
     "overlap": ("overlap", data_definitions.OverlapArguments),
     "synth replay": ("synth_replay", data_definitions.SynthReplayArguments),
@@ -86,6 +87,11 @@ WRONG = [
     ("gate", {"allow": "everything"}),
     ("gate", {"policy": "nowhere.yaml"}),
     ("gate", {"noise": "nothing"}),
+    ("curve", {"x": "steps"}),
+    ("curve", {"tolerance": "some"}),
+    ("curve", {"points": "nowhere.csv"}),
+    ("curve", {"baseline": "nothing"}),
+    ("curve", {"allow": "everything"}),
     ("leaderboard", {"include": "limted"}),
     ("report", {"texts": "much"}),
     ("report", {"texts": -1}),

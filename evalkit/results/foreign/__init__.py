@@ -6,7 +6,7 @@ inspectai    .eval and .json logs
 reading, archive   files without trust: bounded, checked, never unpickled, never unpacked to disk
 """
 
-from evalkit.results.foreign.finding import EXPECTED, find_foreign, open_foreign
+from evalkit.results.foreign.finding import EXPECTED, find_foreign, find_foreign_below, open_foreign
 from evalkit.results.foreign.run import ForeignRun
 
-__all__ = ["EXPECTED", "ForeignRun", "find_foreign", "open_foreign"]
+__all__ = ["EXPECTED", "ForeignRun", "find_foreign", "find_foreign_below", "open_foreign"]

@@ -12,7 +12,7 @@ from evalkit.results.foreign.inspect_log import Log, is_log, looks_like_log, rea
 from evalkit.results.foreign.reading import parse, read_bytes
 from evalkit.results.foreign.run import ForeignRun
 
-__all__ = ["EXPECTED", "find_foreign", "open_foreign"]
+__all__ = ["EXPECTED", "find_foreign", "find_foreign_below", "open_foreign"]
 
 EXPECTED = (
     "lm-eval's output folder or results_<date>.json, or inspect_ai's log (.eval or .json) or a folder of its logs"
@@ -50,27 +50,60 @@ def find_foreign(path: Path) -> tuple[list[ForeignRun], list[tuple[Path, str]]]:
         return [_open_file(path)], []
     if not path.is_dir():
         raise UnknownRun(f"no file or folder {path}: {EXPECTED} can be read")
+    results, log_files = _results_in(path), _logs_in(path)
+    if not results and not log_files:
+        raise UsageError(f"{path} holds no run: {EXPECTED} can be read")
+    return _open_all(results, log_files, path)
+
+
+def find_foreign_below(path: Path, levels: int = 4) -> tuple[list[ForeignRun], list[tuple[Path, str]]]:
+    """Every run in a folder and the folders below it, and what could not be read, each with what is wrong."""
+    if not path.is_dir():
+        return find_foreign(path)
+    runs: list[ForeignRun] = []
+    broken: list[tuple[Path, str]] = []
+    waiting = [(path, 0)]
+    while waiting:
+        folder, depth = waiting.pop()
+        try:
+            files = _files(folder)
+            inner = sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+            waiting += [(entry, depth + 1) for entry in reversed(inner) if depth < levels]
+            results = [file for file in files if lmeval.looks_like_results(file.name)]
+            found = _open_all(results, [file for file in files if looks_like_log(file)], folder, UsageError)
+        except (OSError, RunFolderError) as error:
+            broken.append((folder, str(error)))
+            continue
+        runs += found[0]
+        broken += found[1]
+    if not runs and not broken:
+        raise UsageError(f"{path} holds no run: {EXPECTED} can be read; evalkit's own runs are named without --import")
+    return runs, broken
+
+
+def _open_all(
+    results: Sequence[Path], log_files: Sequence[Path], folder: Path, *left_out: type[Exception]
+) -> tuple[list[ForeignRun], list[tuple[Path, str]]]:
+    """The runs of these files; a broken one is named, and one with an error of `left_out` too."""
+    kinds = (RunFolderError, *left_out)
     runs: list[ForeignRun] = []
     broken: list[tuple[Path, str]] = []
     logs: list[Log] = []
-    results, log_files = _results_in(path), _logs_in(path)
     for file in results:
         try:
             runs.append(_lmeval(file))
-        except RunFolderError as error:
+        except kinds as error:
             broken.append((file, str(error)))
     for file in log_files:
         try:
             logs.append(read_log(file))
-        except RunFolderError as error:
+        except kinds as error:
             broken.append((file, str(error)))
     for together in _by_run(_newest_tries(logs)):
         try:
-            runs.append(_inspectai(together, together[0].path if len(together) < len(log_files) else path))
-        except RunFolderError as error:
+            runs.append(_inspectai(together, together[0].path if len(together) < len(log_files) else folder))
+        except kinds as error:
             broken.append((together[0].path, str(error)))
-    if not results and not log_files:
-        raise UsageError(f"{path} holds no run: {EXPECTED} can be read")
     return runs, broken
 
 

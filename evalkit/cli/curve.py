@@ -1,0 +1,31 @@
+"""evalkit curve"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from evalkit.api.curve_definitions import CurveArguments
+from evalkit.cli.options import to_stdout, verb
+
+__all__ = ["command"]
+
+
+@verb("curve", CurveArguments)
+@click.argument("runs", nargs=-1, metavar="[RUN…]")
+def command(given: dict[str, Any], runs: tuple[str, ...]) -> None:
+    """Figures along a training run: the best checkpoint, whether the last is worse, and since when.
+
+    A run is a path, a run-id, MODEL@latest or @baseline. Where it stands on the axis is read from --points, its
+    model's revision, its names or trainer_state.json.
+    """
+    import evalkit as ek
+    from evalkit.reporting.tables import note
+
+    drawn = ek.curve(runs, **given)
+    if to_stdout(given):
+        for said in drawn.notes:
+            note(said)
+    else:
+        drawn.show()

@@ -1,0 +1,167 @@
+"""Curves of all tasks over the runs of a training run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+from evalkit.comparison import better_when_higher, check
+from evalkit.curves.axis import Placed, place_runs
+from evalkit.curves.choosing import choose_metric, newest_of_task, task_names, whole_runs
+from evalkit.curves.documents import read_documents
+from evalkit.curves.records import Curves, Number, TaskCurve
+from evalkit.curves.task import Figure, judge_task
+from evalkit.curves.texts import NotesOnce
+from evalkit.errors import EvalkitError, NotComparable
+from evalkit.results import Run
+
+__all__ = ["draw_curves"]
+
+
+class _Asked(NamedTuple):
+    axis: str
+    metric: str | None
+    headlines: Mapping[str, str]
+    allow: Collection[str]
+    tolerance: float | str
+    baseline: Run | None
+
+
+def draw_curves(
+    runs: Sequence[Run],
+    *,
+    axis: str = "step",
+    table: Mapping[str, Number] | None = None,
+    baseline: Run | None = None,
+    tasks: Sequence[str] = (),
+    metric: str | None = None,
+    headlines: Mapping[str, str] | None = None,
+    allow: Collection[str] = (),
+    tolerance: float | str = 0.01,
+    notes: Sequence[str] = (),
+) -> Curves:
+    """A curve for each task that two runs or more have figures of.
+
+    `headlines`: the metric that a task is known by, where its run does not say. `table`: places of runs.
+    `tolerance`: a difference that does not matter, on the metric's scale or as "2%" of the best. `notes`: what is
+    known already of runs that could not be read.
+    """
+    placed, nowhere = place_runs(runs, axis, table)
+    placed, unfinished = whole_runs(placed)
+    said = NotesOnce([*notes, *nowhere, *unfinished])
+    if len({one.x for one in placed}) < 2:
+        raise NotComparable(_too_few(runs, placed, axis, said.lines))
+    names = task_names(placed, tasks)
+    _check_settings(placed, names, baseline, allow, said)
+    asked = _Asked(axis, metric, headlines or {}, allow, tolerance, baseline)
+    found = []
+    for name in names:
+        points, twice = newest_of_task(placed, name)
+        for x, newer, older in twice:
+            said.add(f"two runs at {axis} {x}: {newer.path} counts, it is newer than {older.path}")
+        if len(points) < 2:
+            said.add(f"{name} is left out: {len(points)} of these runs has it, and a curve needs two")
+            continue
+        judged = _curve(name, points, asked, said)
+        if judged is not None:
+            found.append(judged)
+    if not found:
+        raise NotComparable("no task has figures in two of these runs" + "".join(f"\n  {note}" for note in said.lines))
+    label = None if baseline is None else f"{baseline.label} ({baseline.run_id})"
+    return Curves(axis, tuple(found), tuple(said.lines), str(tolerance), label)
+
+
+def _curve(name: str, points: Sequence[Placed], asked: _Asked, said: NotesOnce) -> TaskCurve | None:
+    metric = choose_metric(name, points, asked.headlines, asked.metric)
+    if metric is None:
+        said.add(f"{name} is left out: no run has a figure of it")
+        return None
+    figures = [_figure(one.run, name, metric) for one in points]
+    outside = None
+    if asked.baseline is not None:
+        outside = _figure(asked.baseline, name, metric)
+        if outside.value is None:
+            said.add(f"{name}: the baseline {asked.baseline.run_id} has no {metric}; the first point stands in for it")
+            outside = None
+    known = [k for k, figure in enumerate(figures) if figure.value is not None]
+    documents, why = None, ""
+    if len(known) > 1:
+        whose = [points[k].run for k in known] + ([asked.baseline] if asked.baseline and outside else [])
+        # The points' documents count, not those of a baseline with more or fewer of them.
+        order = [*whose[len(known) :], *whose[: len(known)]]
+        try:
+            read = read_documents(order, name, metric, asked.allow)
+        except EvalkitError as error:
+            why = str(error)
+            said.add(f"not paired: {why}")
+        else:
+            documents = read
+    return judge_task(
+        name,
+        metric,
+        [one.x for one in points],
+        figures,
+        outside,
+        documents,
+        axis=asked.axis,
+        higher=_direction(points, name, metric),
+        tolerance=asked.tolerance,
+    )
+
+
+def _figure(run: Run, name: str, metric: str) -> Figure:
+    entry = run.entry(name)
+    found = None if entry is None else entry.metrics.get(metric)
+    if entry is None or found is None:
+        return Figure(run.run_id, None, None, None, f"{run.run_id} has no {metric} of {name}")
+    if found.value is None or not math.isfinite(found.value):
+        return Figure(run.run_id, None, None, None, found.reason or f"{found.value} is not a number")
+    stderr = found.stderr if found.stderr is not None and math.isfinite(found.stderr) and found.stderr >= 0 else None
+    return Figure(run.run_id, float(found.value), None if stderr is None else float(stderr), entry.n, None)
+
+
+def _direction(points: Sequence[Placed], name: str, metric: str) -> bool | None:
+    ways = []
+    for one in points:
+        entry = one.run.entry(name)
+        if entry is not None and metric in entry.metrics:
+            ways.append(better_when_higher(entry.metrics[metric], metric))
+    if len(set(ways)) > 1:
+        raise NotComparable(f"{name}: {metric} is better when higher in one run and not in another")
+    return ways[0] if ways else None
+
+
+def _check_settings(
+    placed: Sequence[Placed], names: Sequence[str], baseline: Run | None, allow: Collection[str], said: NotesOnce
+) -> None:
+    """Refuse runs that measured different things."""
+    last = max(placed, key=lambda one: one.x).run
+    others = [one.run for one in placed if one.run is not last] + ([baseline] if baseline is not None else [])
+    for run in others:
+        for note in check(run, last, [leaf for leaf in _leaves(run, names) if leaf in last.tasks], allow):
+            said.add(note)
+    models = list(dict.fromkeys(str(one.run.model.get("source") or one.run.label) for one in placed))
+    statuses = [one.run.run_id for one in placed if one.run.status != "complete"]
+    if statuses:
+        said.add(f"not every document: {', '.join(statuses[:5])}{' …' if len(statuses) > 5 else ''}")
+    if len(models) > 1 and len(models) < len(placed):
+        said.add(f"these are runs of several models: {', '.join(models[:5])}{' …' if len(models) > 5 else ''}")
+
+
+def _leaves(run: Run, names: Sequence[str]) -> list[str]:
+    waiting, seen = list(names), dict.fromkeys(names)
+    while waiting:
+        entry = run.entry(waiting.pop())
+        for member in entry.all_members if entry is not None else ():
+            if member not in seen:
+                seen[member] = None
+                waiting.append(member)
+    return [name for name in seen if name in run.tasks]
+
+
+def _too_few(runs: Sequence[Run], placed: Sequence[Placed], axis: str, notes: Sequence[str]) -> str:
+    places = sorted({one.x for one in placed})
+    at = f" (at {axis} {places[0]})" if places else ""
+    listed = "".join(f"\n  {note}" for note in notes[:5]) + (f"\n  and {len(notes) - 5} more" if len(notes) > 5 else "")
+    return f"a curve needs two points or more: of {len(runs)} runs {len(places)} has a place of its own{at}{listed}"

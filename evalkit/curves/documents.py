@@ -1,0 +1,79 @@
+"""The rows of all points of a task, joined on documents: one row of values for each run."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.comparison import Pairs, Target, design, figure, pair, prompts_may_differ, read_lines, resolve
+from evalkit.errors import NotComparable
+from evalkit.results import Run
+from evalkit.stats import Design
+
+__all__ = ["Documents", "read_documents"]
+
+Floats = NDArray[np.float64]
+
+_CLOSE = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    values: Floats
+    """Oriented: more is better. NaN: that run has no answer to the document."""
+    target: Target
+    pairs: Pairs
+
+    def design(self, chosen: NDArray[np.bool_]) -> Design:
+        """Strata, clusters and weights of some of the documents."""
+        return design(self.target, self.pairs, chosen)
+
+    @property
+    def scale(self) -> float | None:
+        ends = self.target.scale
+        return None if ends is None else ends[1] - ends[0]
+
+
+def read_documents(runs: Sequence[Run], name: str, metric: str, allow: Collection[str]) -> Documents:
+    """The documents of the last run with the values of all; what can't be paired is an error that says why."""
+    last = runs[-1]
+    target = resolve(last, last, name, metric)
+    ours = read_lines(last, target)
+    columns, merged = [], None
+    for run in runs:
+        lines = ours if run is last else read_lines(run, resolve(last, run, name, metric))
+        _check_mean(run, target, lines.value)
+        pairs = pair(ours, lines, ignore_prompts=prompts_may_differ(allow))
+        here = np.flatnonzero(pairs.baseline_line >= 0)
+        columns.append(target.sign * pairs.candidate[here])
+        if not np.isfinite(columns[-1]).any():
+            raise NotComparable(f"{run.run_id} and {last.run_id} share no document that both answered")
+        merged = _merged(merged, pairs, len(here))
+    assert merged is not None
+    return Documents(np.array(columns), target, merged)
+
+
+def _check_mean(run: Run, target: Target, values: Floats) -> None:
+    """Only a figure that is the mean of its documents can be judged by them."""
+    known, said = values[np.isfinite(values)], figure(run, target.name, target.metric)
+    weighted = not target.by_size and len(target.leaves) > 1
+    if weighted or said is None or not known.size:
+        return
+    if abs(float(known.mean()) - said) > _CLOSE * max(1.0, abs(said)):
+        raise NotComparable(
+            f"{target.metric} of {run.run_id} is not the mean of its rows ({said:.6g}, and {float(known.mean()):.6g})"
+        )
+
+
+def _merged(before: Pairs | None, pairs: Pairs, count: int) -> Pairs:
+    """What any of the runs says of a document. The last run's documents come first, in its own order."""
+    if before is None:
+        return replace(pairs, task=pairs.task[:count], stratum=pairs.stratum[:count], cluster=pairs.cluster[:count])
+    return replace(
+        before,
+        stratum=[a if a is not None else b for a, b in zip(before.stratum, pairs.stratum[:count], strict=True)],
+        cluster=[a if a is not None else b for a, b in zip(before.cluster, pairs.cluster[:count], strict=True)],
+    )
