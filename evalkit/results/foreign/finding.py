@@ -85,7 +85,7 @@ def _open_all(
     results: Sequence[Path], log_files: Sequence[Path], folder: Path, *left_out: type[Exception]
 ) -> tuple[list[ForeignRun], list[tuple[Path, str]]]:
     """The runs of these files; a broken one is named, and one with an error of `left_out` too."""
-    kinds = (RunFolderError, *left_out)
+    kinds: tuple[type[Exception], ...] = (RunFolderError, *left_out)
     runs: list[ForeignRun] = []
     broken: list[tuple[Path, str]] = []
     logs: list[Log] = []
