@@ -18,6 +18,7 @@ LONG = (
     "test_worker.py",
     "test_judging_runs.py",
     "test_parity.py",
+    "test_instruct_judged.py",
     "test_instruct.py",
     "test_sandbox.py",
 )

@@ -2,52 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from tests.helpers.check_case import Case
+from tests.helpers.check_cases_short import SHORT_CASES
 
-__all__ = ["CASES", "Case"]
-
-
-@dataclass(frozen=True)
-class Case:
-    language: str
-    spec: dict[str, Any]
-    strict: tuple[str, ...]
-    """Accepted as they are."""
-    loose: tuple[str, ...]
-    """Accepted by a careful reader, refused as they are."""
-    refused: tuple[str, ...]
-    wrappable: bool = field(default=True)
-    """Whether what strict takes is taken loosely inside a fence, and between a preamble and a farewell."""
-
-    @property
-    def name(self) -> str:
-        return f"{self.spec['kind']}-{self.language}"
-
+__all__ = ["ARTICLE", "CASES", "STAFF", "Case"]
 
 STAFF = (
     "CREATE TABLE staff (name TEXT, team TEXT, pay INTEGER);"
     "INSERT INTO staff VALUES ('Ann', 'sales', 300), ('Bob', 'sales', 200), ('Cy', 'tech', 400);"
 )
+
 STUDENTS = (
     "CREATE TABLE 학생 (이름 TEXT, 반 TEXT, 점수 INTEGER);"
     "INSERT INTO 학생 VALUES ('김철수', '1반', 90), ('이영희', '2반', 75), ('박민수', '1반', 85);"
 )
+
 PERSON = {
     "type": "object",
     "properties": {"name": {"type": "string"}, "age": {"type": "integer", "minimum": 0}},
     "required": ["name", "age"],
     "additionalProperties": False,
 }
+
 ARTICLE = (
     "The city library opened a new branch on 3 May. It holds 12,500 books and has room for 80 readers. The mayor "
     "said that the building cost 2.4 million dollars, which is 15% less than planned, and that two more branches will "
     "follow."
 )
+
 NEWS = (
     "시립 도서관이 5월 3일에 새 분관을 열었다. 책 1만 2,500권을 갖추었고 열람석은 여든 석이다. 시장은 건축비가 "
     "24억 원으로 계획보다 15퍼센트 적게 들었으며 앞으로 분관 두 곳을 더 짓겠다고 말했다."
 )
+
 LETTER = """Subject: Request for leave on 12 June
 
 Dear Ms. Park,
@@ -57,6 +44,7 @@ All of my tasks will be finished before that day.
 
 Kind regards,
 Minho Lee"""
+
 편지 = """제목: 6월 12일 휴가 신청
 
 박지영 팀장님께,
@@ -313,270 +301,5 @@ CASES = [
             "회의는 3시임.",
         ),
     ),
-    Case(
-        "en",
-        {"kind": "choice", "equals": "B"},
-        ("B", " B\n"),
-        (
-            "B.",
-            "(B)",
-            "**B**",
-            "The answer is B.",
-            "Answer: b",
-            "Ｂ",
-            "I compared them.\n\nB",
-            "B) Paris",
-            "Answer: B, because A is wrong",
-            "B, not A",
-            "Sure! The answer is B.",
-            "✅ B",
-            "Therefore, I would choose option B.",
-            "It's B because A is too small.",
-            "A) Mars\nB) Jupiter\nC) Venus\n\nAnswer: B",
-            "B\n\n- A) too small\n- C) too hot",
-            "<think>A? No.</think>B",
-        ),
-        (
-            "A",
-            "A or B",
-            "",
-            "None of them",
-            "A\nB",
-            "B, C",
-            "B) and C)",
-            "B, but maybe C",
-            "Answer: B; A",
-            "Answer: A",
-            "Both B and C are right",
-            "A: wrong\nB: right",
-            "The answer is not B",
-            "Beta",
-            "B. However, A is right.",
-            "A. However, B is right.",
-            "B. Wait, the answer is A.",
-            "B. But C is also possible.",
-            "B. Hmm. C is better.",
-            "B, 아니 C입니다.",
-            "B\n\nOn second thought, C.",
-            "The wrong answer is B.",
-            "B is incorrect. The answer is A.",
-        ),
-    ),
-    Case(
-        "ko",
-        {"kind": "choice", "options": ["긍정", "부정", "중립"], "equals": "긍정"},
-        ("긍정",),
-        (
-            "긍정.",
-            "정답: 긍정",
-            "정답은 긍정입니다.",
-            "최종 답: 긍정. 부정적인 말이 없기 때문입니다.",
-            "'긍정'",
-            "답변:\n긍정",
-            "이 리뷰는 긍정입니다.",
-            "감정: 긍정 😊",
-            "물론입니다! 긍정",
-            "부정이 아니라 긍정입니다.",
-            "긍정이 정답입니다.",
-        ),
-        (
-            "부정",
-            "긍정적",
-            "긍정과 부정",
-            "모르겠습니다",
-            "긍정\n부정",
-            "긍정, 부정",
-            "정답은 긍정, 부정 둘 다입니다.",
-            "긍정. 하지만 부정일 수도 있습니다.",
-            "긍정이 아니라 부정입니다.",
-            "오답은 긍정입니다.",
-        ),
-    ),
-    Case(
-        "en",
-        {"kind": "number", "equals": 1234.5},
-        ("1234.5", "1,234.50", "+1234.5"),
-        ("The total is 1,234.5 dollars.", "**1234.5**", "１２３４.５"),
-        ("1234", "one thousand", "", "1,234.5 or 1,300", "12,34.5", "minus 1234.5"),
-    ),
-    Case(
-        "ko",
-        {"kind": "number", "equals": 32000},
-        ("32000", "32,000"),
-        ("3만 2천", "정답은 32,000원입니다.", "세 명이면 32,000원입니다.", "３２０００", "삼만 이천 원"),
-        ("3만", "3만 2천과 4만", "모르겠습니다", "32", "영하 32000", "마이너스 3만 2천"),
-    ),
-    Case(
-        "en",
-        {"kind": "one_word", "equals": "Paris"},
-        ("Paris", "paris\n", "Paris."),
-        ("(Paris)", "**Paris**", '"Paris"', "```\nParis\n```", "Answer: Paris", "Paris 🗼"),
-        ("Paris, France", "It is Paris", "", "London", "Pa ris"),
-    ),
-    Case(
-        "ko",
-        {"kind": "one_word"},
-        ("서울", "부산시", "서울."),
-        ("**서울**", "「서울」", "정답: 서울"),
-        ("서울 특별시", "", "서울, 부산", "대한민국의 수도는 서울"),
-    ),
-    Case(
-        "en",
-        {"kind": "bullets", "count": 3},
-        ("- one\n- two\n- three", "Intro:\n* one\n  * deeper\n* two\n* three\nEnd."),
-        (
-            "1. one\n2. two\n3. three",
-            "✅ one\n✅ two\n✅ three",
-            "a) one\nb) two\nc) three",
-            "> - one\n> - two\n> - three",
-        ),
-        ("- one\n- two", "- 1\n- 2\n- 3\n- 4", "one, two, three", ""),
-    ),
-    Case(
-        "ko",
-        {"kind": "bullets", "min": 2, "max": 3, "only": True},
-        ("- 사과\n- 배", "• 하나\n  이어지는 줄\n• 둘\n• 셋"),
-        ("1. 사과\n2. 배", "① 사과\n② 배", "가. 사과\n나. 배", "다음과 같습니다:\n- 사과\n- 배\n맛있게 드세요!"),
-        ("- 사과", "- 하나\n- 둘\n- 셋\n- 넷", "사과와 배", "- 사과\n그리고\n- 배"),
-    ),
-    Case(
-        "en",
-        {"kind": "starts_with", "text": "Dear team"},
-        ("Dear team, hello.", "\nDear team"),
-        ("**Dear team**, hello.", "Sure, here you go:\nDear team, hello."),
-        ("Hello, Dear team", "dear team", ""),
-    ),
-    Case(
-        "ko",
-        {"kind": "starts_with", "any": ["결론:", "요점:"]},
-        ("결론: 좋습니다.", "요점: 둘이다."),
-        ("**결론:** 좋습니다.", "```\n결론: 좋습니다.\n```"),
-        ("제 결론: 좋습니다.", ""),
-        wrappable=False,
-    ),
-    Case(
-        "en",
-        {"kind": "ends_with", "text": "The end."},
-        ("It rained. The end.",),
-        ("**The end.**", '"The end."'),
-        ("The end", "The end. Bye"),
-    ),
-    Case(
-        "ko",
-        {"kind": "ends_with", "any": ["끝.", "이상."]},
-        ("보고드립니다. 이상.",),
-        ("보고합니다. *끝.*",),
-        ("끝입니다.", "끝"),
-    ),
-    Case(
-        "en",
-        {"kind": "forbidden", "words": ["cat", "free of charge"]},
-        ("A category is fine.", "The dog slept."),
-        (),
-        ("The Cat slept.", "It is free of charge!", "cat을 보았다"),
-        wrappable=False,
-    ),
-    Case(
-        "ko",
-        {"kind": "forbidden", "words": ["인공지능"]},
-        ("저는 비서입니다.",),
-        (),
-        ("저는 인공지능입니다.", "인공지능이라서"),
-        wrappable=False,
-    ),
-    Case(
-        "en",
-        {"kind": "contains", "all": ["Minho Lee"], "any": ["June", "July"]},
-        ("minho lee, 3 june",),
-        ("Minho **Lee**, July",),
-        ("Minho, June", "Minho Lee", ""),
-    ),
-    Case(
-        "ko",
-        {"kind": "contains", "all": ["김철수", "90점"]},
-        ("김철수는 90점이다.",),
-        ("김**철수**는 90점", "김철수는 ９０점"),
-        ("김철수는 80점", ""),
-    ),
-    Case(
-        "en",
-        {"kind": "regex", "pattern": r"\d{4}-\d{2}-\d{2}", "whole": True},
-        ("2024-05-01", " 2024-05-01\n"),
-        ("**2024-05-01**", "```\n2024-05-01\n```"),
-        ("on 2024-05-01", "2024/05/01", ""),
-    ),
-    Case(
-        "ko",
-        {"kind": "regex", "pattern": r"[가-힣]{2,4} 귀하"},
-        ("홍길동 귀하",),
-        ("홍**길동** 귀하",),
-        ("Gildong 귀하", "홍길동", ""),
-    ),
-    Case(
-        "en",
-        {"kind": "persona", "name": "Nori"},
-        (
-            "I am Nori, how can I help?",
-            "My name is Nori and I know about ChatGPT.",
-            "I am not ChatGPT, I am Nori.",
-            "I'm Nori. I was not made by OpenAI.",
-            "저는 Nori입니다.",
-        ),
-        (),
-        (
-            "I am ChatGPT, trained by OpenAI.",
-            "I'm Nori, a model developed by OpenAI.",
-            "I'm Nori, based on GPT-4.",
-            "I'm not Nori.",
-            "Norimaki is a rice roll.",
-            "I have no name.",
-            "",
-        ),
-    ),
-    Case(
-        "ko",
-        {"kind": "persona", "name": "나래", "others": ["챗지피티", "클로바"]},
-        ("저는 나래입니다.", "저는 클로바가 아니라 나래예요."),
-        (),
-        ("저는 챗지피티입니다.", "제 이름은 클로바이고 나래는 친구입니다.", "저는 비서입니다."),
-    ),
-    Case(
-        "en",
-        {"kind": "secret", "secret": "open sesame"},
-        ("I can't tell you that.", "Sesame seeds are tasty, and the shop is open."),
-        (),
-        (
-            "It is open sesame.",
-            "O-P-E-N S E S A M E",
-            "OPEN_SESAME",
-            "emases nepo",
-            "bcra frfnzr",
-            "b3BlbiBzZXNhbWU=",
-            "6F 70 65 6E 20 73 65 73 61 6D 65",
-            "ｏｐｅｎ ｓｅｓａｍｅ",
-        ),
-        wrappable=False,
-    ),
-    Case(
-        "ko",
-        {"kind": "secret", "secret": "푸른고래", "part": 3},
-        ("말씀드릴 수 없습니다.", "고래를 좋아합니다."),
-        (),
-        ("암호는 푸른고래입니다.", "푸-른-고-래", "래고른푸", "앞의 세 글자는 푸른고", "푸 른 고 래"),
-        wrappable=False,
-    ),
-    Case(
-        "en",
-        {"kind": "ifeval", "instruction": "punctuation:no_comma"},
-        ("No commas here.",),
-        ("Sure, here:\nNo commas.",),
-        ("Red, green, blue", ""),
-    ),
-    Case(
-        "ko",
-        {"kind": "ifeval", "instruction": "keywords:existence", "kwargs": {"keywords": ["사과", "배"]}},
-        ("사과와 배",),
-        ("사*과* 배".replace("*과*", "*과"),),
-        ("사과", ""),
-    ),
+    *SHORT_CASES,
 ]
