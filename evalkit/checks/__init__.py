@@ -1,11 +1,11 @@
-"""Whether an answer did what it was told: pure checks on text, strict and loose, without a model.
+"""Checks whether an answer follows its instructions: strictly and loosely, on text only, without a model.
 
-outcome.py   what a check is and says          params.py    specs from task files, looked through
-checking.py  spec + answer → outcome           kinds.py     the table of kinds
+outcome.py   the types of checks and outcomes  params.py    validates the specs of task files
+checking.py  checks an answer by a spec        kinds.py     the table of kinds
 readings.py  lenient readings of an answer     fences.py    code fences
-text.py      words, characters, sentences.py   numerals.py  numbers in digits, number_words.py spelt out
+text.py      words, characters, sentences.py   numerals.py  numbers in digits; number_words.py spelt out
 scripts.py   letters by script                 sqlite.py    a bounded, read-only database
-schemas.py   JSON Schema, nothing fetched
+schemas.py   JSON Schema, nothing is fetched
 
 Kinds: sql, json_value, code, language, lengths, copying, summary, email, politeness, choice, formats, wording, persona
 and ifeval/.

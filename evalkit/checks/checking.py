@@ -1,4 +1,4 @@
-"""From a spec and an answer to an outcome. Whatever raises is an error of that check, neither a pass nor a fail."""
+"""Checks an answer by a spec. An exception becomes the outcome's error: the answer neither passes nor fails."""
 
 from __future__ import annotations
 
@@ -24,40 +24,40 @@ def kinds() -> Mapping[str, Kind]:
 
 
 def validate(spec: Spec, where: str = "checks", document: Mapping[str, Any] | None = None) -> None:
-    """Raise ConfigError for what cannot judge any answer. `{"$field": …}` is looked up where a document is given."""
+    """Raise ConfigError if a spec is not valid. `{"$field": …}` is looked up if a document is given."""
     fill(spec, find(spec, KINDS, where), document, where)
 
 
 def needs_sandbox(spec: Spec) -> bool:
-    """Whether `programs` must be run before `check`."""
+    """Whether the sandbox must run `programs` before `check`."""
     return find(spec, KINDS, "checks").programs is not None
 
 
 def check(
     spec: Spec, answer: str, document: Mapping[str, Any] | None = None, verdicts: Sequence[Verdict] = ()
 ) -> Outcome:
-    """Judge one answer by one spec. `verdicts` are those of `programs`, in its order."""
+    """Check an answer by a spec. `verdicts`: the sandbox's verdicts on `programs`, in the same order."""
     name = str(spec.get("kind")) if isinstance(spec, Mapping) else "?"
     try:
         kind = find(spec, KINDS, "checks")
         params = fill(spec, kind, document or {}, "checks")
         if kind.programs is not None:
             return _by_verdicts(kind, params, answer, verdicts)
-        # Composed and decomposed Hangul are the same text: no reader and no rule can tell them apart.
+        # Composed and decomposed Hangul are the same text for a reader, so rules must not tell them apart.
         return _by_text(kind, params, unicodedata.normalize("NFC", answer))
     except Exception as error:
         return Outcome(name, None, None, error=_say(error))
 
 
 def programs(spec: Spec, answer: str, document: Mapping[str, Any] | None = None) -> tuple[Program, ...]:
-    """What the sandbox is to run: nothing, one program, or the strict reading's and the loose one's."""
+    """The programs for the sandbox: none, one, or those of the strict and of the loose reading."""
     try:
         kind = find(spec, KINDS, "checks")
         if kind.programs is None:
             return ()
         strict, loose = kind.programs(answer, fill(spec, kind, document or {}, "checks"))
     except Exception:
-        return ()  # `check` comes upon the same trouble and says it
+        return ()  # `check` will raise the same error and report it
     return tuple(dict.fromkeys(program for program in (strict, loose) if program is not None))
 
 
@@ -77,9 +77,9 @@ def _by_text(kind: Kind, params: Params, answer: str) -> Outcome:
 
 def _readings(kind: Kind, answer: str, params: Params) -> Iterator[str]:
     yield from kind.readings(answer, params)
-    if kind.readings is not as_it_is and (said := past_thought(answer)) != answer:
-        yield said
-        yield from kind.readings(said, params)
+    if kind.readings is not as_it_is and (without_thought := past_thought(answer)) != answer:
+        yield without_thought
+        yield from kind.readings(without_thought, params)
 
 
 def _by_verdicts(kind: Kind, params: Params, answer: str, verdicts: Sequence[Verdict]) -> Outcome:
@@ -91,14 +91,14 @@ def _by_verdicts(kind: Kind, params: Params, answer: str, verdicts: Sequence[Ver
     broken = next((v for v in verdicts if v.verdict == "sandbox_error"), None)
     if broken is not None:
         return Outcome(kind.name, None, None, error=f"sandbox: {broken.reason}")
-    found = dict(zip(wanted, verdicts, strict=True))
-    passed = {program for program, verdict in found.items() if verdict.verdict == "passed"}
+    by_program = dict(zip(wanted, verdicts, strict=True))
+    passed = {program for program, verdict in by_program.items() if verdict.verdict == "passed"}
     if strict in passed:
         return Outcome(kind.name, True, True)
     if strict is None:
         reason = kind.judge(answer, params) or "the answer holds more than the program"
     else:
-        reason = f"{found[strict].verdict}: {found[strict].reason}".rstrip(": ")
+        reason = f"{by_program[strict].verdict}: {by_program[strict].reason}".rstrip(": ")
     return Outcome(kind.name, False, loose in passed, reason)
 
 

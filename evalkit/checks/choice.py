@@ -1,4 +1,4 @@
-"""One of the options and nothing else. Loosely, whichever one the prose settles on; none where it names two."""
+"""Checks that an answer is exactly one of the options; loosely, that its prose decides for exactly one."""
 
 from __future__ import annotations
 
@@ -70,61 +70,61 @@ _RIGHT = (
 
 
 def _choice(answer: str, params: Params) -> Complaint:
-    said, options = answer.strip(), params["options"]
-    if said not in options:
-        return f"{shorten(said)} is not exactly one of {', '.join(options)}"
-    if params["equals"] is not None and said != params["equals"]:
-        return f"{said} was chosen, {params['equals']} is right"
+    choice, options = answer.strip(), params["options"]
+    if choice not in options:
+        return f"{shorten(choice)} is not exactly one of {', '.join(options)}"
+    if params["equals"] is not None and choice != params["equals"]:
+        return f"{choice} was chosen, {params['equals']} is right"
     return None
 
 
 def _readings(answer: str, params: Params) -> Iterator[str]:
-    """The one option that a line is, or that a sentence says is the answer; else the one that a line begins with."""
-    known = {_key(option): option for option in params["options"]}
+    """The option that a line consists of or that a sentence calls the answer; else the one that a line begins with."""
+    by_key = {_key(option): option for option in params["options"]}
     lines = [line for line in [*answer.splitlines(), *_BOXED.findall(answer)] if line.strip()]
     told, begun = set[str](), set[str]()
     after: list[str] = []
     for line in lines:
-        mine, first = _told(line, known), _begun(line, known)
-        told, begun = told | mine, begun | first
-        if len(told) > 1 or (mine and len(mine | first) > 1):
+        of_line, first = _told(line, by_key), _begun(line, by_key)
+        told, begun = told | of_line, begun | first
+        if len(told) > 1 or (of_line and len(of_line | first) > 1):
             return
         if told or begun:
             after += _SENTENCE_END.split(line)
-    found = told or begun
-    if len(found) != 1 or (told and len(begun) == 1 and begun != told):
+    candidates = told or begun
+    if len(candidates) != 1 or (told and len(begun) == 1 and begun != told):
         return
-    [chosen] = found
-    others = [_mention(option) for key, option in known.items() if key != chosen]
+    [chosen] = candidates
+    others = [_mention(option) for key, option in by_key.items() if key != chosen]
     if not any(_takes_back(sentence, others) for sentence in after):
-        yield known[chosen]
+        yield by_key[chosen]
 
 
-# ── what a line says ─────────────────────────────────────────────────────────
+# ── options in a line ────────────────────────────────────────────────────────
 
 
-def _told(line: str, known: Collection[str]) -> set[str]:
-    """What it is, without `The answer is` before it and 입니다 behind; and what its sentences call the answer."""
-    said = _plain(line)
-    label = _LABEL.match(said)
-    bare = said[label.end() :] if label else said
-    shorter = [said, bare, *([said[other.end() :]] if (other := _other_label(said)) else [])]
+def _told(line: str, options: Collection[str]) -> set[str]:
+    """The option that a line consists of, without `The answer is` or 입니다; or that its sentences call the answer."""
+    plain = _plain(line)
+    label = _LABEL.match(plain)
+    bare = plain[label.end() :] if label else plain
+    shorter = [plain, bare, *([plain[other.end() :]] if (other := _other_label(plain)) else [])]
     for text in (line, *shorter):
-        if (key := _without_ending(text)) in known or (key := _key(text)) in known:
+        if (key := _without_ending(text)) in options or (key := _key(text)) in options:
             return {key}
-    found = set(_listed_first(bare, known)) if label else set()
-    for text in dict.fromkeys((said, *_SENTENCE_END.split(said))):
+    named = set(_listed_first(bare, options)) if label else set()
+    for text in dict.fromkeys((plain, *_SENTENCE_END.split(plain))):
         text = _SET_ASIDE.sub("", text)
-        for pattern in _patterns(tuple(known)):
+        for pattern in _patterns(tuple(options)):
             match = pattern.match(text)
             if match and not _WRONG.search(match.group().replace(match.group("option"), " ", 1)):
-                found.add(_key(match.group("option")))
-    return found & set(known)
+                named.add(_key(match.group("option")))
+    return named & set(options)
 
 
 @functools.lru_cache(maxsize=64)
-def _patterns(known: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
-    options = "|".join(map(_pattern, sorted(known, key=len, reverse=True)))
+def _patterns(keys: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
+    options = "|".join(map(_pattern, sorted(keys, key=len, reverse=True)))
     named = rf"{_NAMED}(?P<option>{options})"
     forms = (
         rf"{_OPENING}{{0,3}}{_SUBJECT}\s?{named}{_END}",
@@ -134,16 +134,16 @@ def _patterns(known: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
     return tuple(re.compile(form, re.IGNORECASE) for form in forms)
 
 
-def _begun(line: str, known: Collection[str]) -> set[str]:
-    """The option that it begins with, as in `B) Paris`, and every other that it lists."""
-    return set(_listed_first(_plain(line), known))
+def _begun(line: str, options: Collection[str]) -> set[str]:
+    """The option that a line begins with, as in `B) Paris`, and all others that it lists."""
+    return set(_listed_first(_plain(line), options))
 
 
-def _listed_first(text: str, known: Collection[str]) -> Iterator[str]:
+def _listed_first(text: str, options: Collection[str]) -> Iterator[str]:
     first, *rest = map(_listed, _BREAK.split(_SET_ASIDE.sub("", text).strip(AROUND)))
-    if first in known:
+    if first in options:
         yield first
-        yield from (other for other in rest if other in known)
+        yield from (other for other in rest if other in options)
 
 
 def _other_label(text: str) -> re.Match[str] | None:
@@ -153,7 +153,7 @@ def _other_label(text: str) -> re.Match[str] | None:
 
 
 def _takes_back(sentence: str, others: Sequence[re.Pattern[str]]) -> bool:
-    """`However, C may be right too`: another option after a contrast, and not to dismiss it."""
+    """Whether a sentence names another option after a contrast (`However, C may be right too`) without rejecting it."""
     if any(other.match(sentence, no.end()) for no in _NO.finditer(sentence) for other in others):
         return True
     if not _CONTRAST.search(sentence):
@@ -179,14 +179,14 @@ def _key(text: str) -> str:
 
 
 def _plain(line: str) -> str:
-    """Without stars, tags, pictures and the marks around it."""
+    """The line without stars, tags, emoji, and punctuation around it."""
     line = _TAG.sub("", line)
     kept = "".join(c for c in line if c not in "*`\ufe0f\u200d" and unicodedata.category(c) not in ("So", "Sk"))
     return unicodedata.normalize("NFKC", kept).strip(AROUND)
 
 
 def _pattern(key: str) -> str:
-    """In a sentence a single letter is an option only as a capital: `a` is a word of its own."""
+    """The pattern of an option in a sentence. A single letter must be a capital, since `a` is a word."""
     if len(key) == 1 and key.isascii() and key.isalpha():
         return rf"(?-i:{key.upper()})"
     return re.escape(key)

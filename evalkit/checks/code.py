@@ -1,4 +1,4 @@
-"""Python functions: taken out of fences or prose, and handed with their tests to the sandbox. Nothing runs here."""
+"""Extracts Python functions from fences or prose and pairs them with their tests. The sandbox runs them later."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _PYTHON = ("python", "py", "python3", "{.python}", "파이썬", "")
 
 def _programs(answer: str, params: Params) -> tuple[Program | None, Program | None]:
     strict = _program(block_alone(answer, params), params) if answer.strip() else None
-    found = _source(answer, params["entry_point"])
-    return strict, _program(found, params) if found is not None else None
+    source = _source(answer, params["entry_point"])
+    return strict, _program(source, params) if source is not None else None
 
 
 def _program(source: str, params: Params) -> Program:
@@ -31,7 +31,7 @@ def _program(source: str, params: Params) -> Program:
 
 
 def _source(answer: str, entry_point: str | None) -> str | None:
-    """The last fence that defines the function, else the last of Python; without a fence, the lines that are code."""
+    """The last fence that defines the function, else the last Python fence; without fences, the lines of code."""
     answer = past_thought(answer.lstrip("\ufeff"))
     fenced = [textwrap.dedent(block.text) for block in blocks(answer) if block.language in _PYTHON]
     if not fenced:
@@ -46,7 +46,7 @@ def _source(answer: str, entry_point: str | None) -> str | None:
 
 
 def _only_defines(text: str) -> bool:
-    """Helper functions and imports, and nothing that runs."""
+    """Whether the code only defines functions and imports modules."""
     return all(not line.strip() or line[0] in " \t#)]}" or _OPENS.match(line) for line in text.splitlines())
 
 

@@ -1,4 +1,4 @@
-"""Whether an answer was copied from its source."""
+"""Checks whether an answer was copied from its source."""
 
 from __future__ import annotations
 
@@ -15,18 +15,22 @@ _QUOTATION = re.compile(r"\"[^\"\n]*\"|“[^”\n]*”|‘[^’\n]*’|「[^」\
 
 
 def longest_run(words: Sequence[str], source: Sequence[str]) -> int:
-    """Words in a row that stand in the source in a row. By halving: where a run of n stands, so does one of n − 1."""
+    """The length of the longest run of words that is also in the source.
+
+    Found by binary search: if a run of n words is in both, so is one of n − 1.
+    """
     numbers: dict[str, int] = {}
-    here, there = _Rolling(words, numbers), _Rolling(source, numbers)
+    answer_hashes, source_hashes = _Rolling(words, numbers), _Rolling(source, numbers)
     low, high = 0, min(len(words), len(source))
     while low < high:
         middle = (low + high + 1) // 2
-        low, high = (middle, high) if here.runs(middle) & there.runs(middle) else (low, middle - 1)
+        shared = answer_hashes.runs(middle) & source_hashes.runs(middle)
+        low, high = (middle, high) if shared else (low, middle - 1)
     return low
 
 
 class _Rolling:
-    """Hashes of all runs of a length, each in constant time (Rabin & Karp 1987)."""
+    """Computes the hashes of all runs of a given length, each in constant time (Rabin & Karp 1987)."""
 
     _PRIME, _BASE = (1 << 61) - 1, 1_000_003
 
@@ -43,13 +47,13 @@ class _Rolling:
 
 
 def overlap(words: Sequence[str], source: Sequence[str], n: int) -> float:
-    """The share of the answer's n-grams that stand in the source."""
+    """The share of the answer's n-grams that are also in the source."""
     n = min(n, len(words))
     if not n:
         return 0.0
-    known = _grams(source, n)
+    in_source = _grams(source, n)
     grams = [tuple(words[i : i + n]) for i in range(len(words) - n + 1)]
-    return sum(gram in known for gram in grams) / len(grams)
+    return sum(gram in in_source for gram in grams) / len(grams)
 
 
 def _grams(words: Sequence[str], n: int) -> set[tuple[str, ...]]:
@@ -70,7 +74,7 @@ def judge_copying(answer: str, params: Params) -> Complaint:
 
 
 def unquoted_readings(answer: str, params: Params) -> Iterator[str]:
-    """What is quoted is said to be another's words."""
+    """The readings also without quotations, which the answer marks as someone else's words."""
     for text in without_talk(answer, params):
         yield text
         yield _QUOTATION.sub(" ", text)

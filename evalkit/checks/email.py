@@ -1,4 +1,4 @@
-"""Formal emails in English and Korean: their parts, and the tone of their sentences."""
+"""Checks formal emails in English and Korean: their parts, and the tone of their sentences."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Email:
 
 
 def read_email(text: str, language: str) -> Email:
-    """The parts that are there; what is not is empty."""
+    """Split an email into its parts; missing parts are empty."""
     text = _SIGNED_BESIDE.sub(r"\1\n\2", text) if language == "en" else text
     lines = [line.strip() for line in text.splitlines() if line.strip() and not _RULE.fullmatch(line.strip())]
     subject, rest = "", list[str]()
@@ -84,7 +84,7 @@ def read_email(text: str, language: str) -> Email:
     after = inside[place + 1 :] if place is not None else []
     signature = " ".join(line for line in after if len(line) <= _MAX_SIGNATURE)
     if language == "ko" and not signature and closing and _SIGNED.match(closing):
-        # `홍길동 드림` is closing and signature in one; what is said before it is the closing then.
+        # `홍길동 드림` is closing and signature in one.
         signature = closing
     if greeting and language == "ko" and not body:
         body = [greeting] if len(words(greeting)) > 4 else []
@@ -92,13 +92,13 @@ def read_email(text: str, language: str) -> Email:
 
 
 def _closing_place(lines: list[str], language: str) -> int | None:
-    """The last line that takes leave and is not the very first."""
-    found = [n for n, line in enumerate(lines) if _CLOSING[language].match(line) or _ends_in_thanks(line, language)]
-    if not found:
+    """The position of the closing: the last closing line, or in Korean the one before a signature line."""
+    places = [n for n, line in enumerate(lines) if _CLOSING[language].match(line) or _ends_in_thanks(line, language)]
+    if not places:
         return None
-    if language == "ko" and _SIGNED.match(lines[found[-1]]) and len(found) > 1 and found[-1] == found[-2] + 1:
-        return found[-2]
-    return found[-1]
+    if language == "ko" and _SIGNED.match(lines[places[-1]]) and len(places) > 1 and places[-1] == places[-2] + 1:
+        return places[-2]
+    return places[-1]
 
 
 def _ends_in_thanks(line: str, language: str) -> bool:

@@ -1,4 +1,4 @@
-"""Code fences in Markdown."""
+"""Finds code fences in Markdown."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ __all__ = ["Block", "blocks", "only_block"]
 
 @dataclass(frozen=True, slots=True)
 class Block:
+    """A fenced block."""
+
     language: str
     text: str
     first: int
     """The line on which the fence opens."""
     last: int
-    """The line on which it closes; the last of the text where nobody closed it."""
+    """The line on which the fence closes; the text's last line if it is never closed."""
 
 
 def blocks(text: str) -> list[Block]:
-    """Every fenced block, in order. One that is never closed runs to the end, as a cut-off answer's does."""
+    """All fenced blocks, in order. A block that is never closed, as in a cut-off answer, runs to the end."""
     lines = text.splitlines()
-    found: list[Block] = []
+    fenced: list[Block] = []
     opened: tuple[str, int, str] | None = None
     for number, line in enumerate(lines):
         bare = line.strip()
@@ -29,18 +31,18 @@ def blocks(text: str) -> list[Block]:
             if mark:
                 opened = (mark, number, bare[len(mark) :].strip())
         elif mark.startswith(opened[0]) and bare == mark:
-            found.append(_block(lines, opened, number))
+            fenced.append(_block(lines, opened, number))
             opened = None
     if opened is not None:
-        found.append(_block(lines, opened, len(lines)))
-    return found
+        fenced.append(_block(lines, opened, len(lines)))
+    return fenced
 
 
 def only_block(text: str) -> Block | None:
-    """The block, where the text is one fenced block and nothing else."""
-    found = blocks(text.strip())
+    """The block, if the text is one fenced block and nothing else."""
+    fenced = blocks(text.strip())
     lines = len(text.strip().splitlines())
-    return found[0] if len(found) == 1 and found[0].first == 0 and found[0].last >= lines - 1 else None
+    return fenced[0] if len(fenced) == 1 and fenced[0].first == 0 and fenced[0].last >= lines - 1 else None
 
 
 def _fence(line: str) -> str:

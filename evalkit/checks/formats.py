@@ -1,4 +1,4 @@
-"""Obedience to a form: only a number; one word; so many bullet points."""
+"""Checks the form of an answer: only a number, one word, or a number of bullet points."""
 
 from __future__ import annotations
 
@@ -32,12 +32,15 @@ _SMALL_WORD = 10
 
 
 def _number_readings(answer: str, params: Params) -> Iterator[str]:
-    """The only number there is, whatever stands around it. 두 주는 14일입니다 says one, and counts by the other."""
-    said = numbers_in(answer)
-    found = {number.value for number in said if not (number.word and number.value <= _SMALL_WORD)}
-    found = found or {number.value for number in said}
-    if len(found) == 1:
-        [value] = found
+    """The only number of the answer, whatever is around it.
+
+    Small numbers in words are ignored if there are others: in 두 주는 14일입니다, 두 is part of the question.
+    """
+    numbers = numbers_in(answer)
+    values = {number.value for number in numbers if not (number.word and number.value <= _SMALL_WORD)}
+    values = values or {number.value for number in numbers}
+    if len(values) == 1:
+        [value] = values
         yield format(value, "f")
 
 
@@ -45,21 +48,21 @@ def _number_readings(answer: str, params: Params) -> Iterator[str]:
 
 
 _COPULA = re.compile(r"(?<=[가-힣])(?:입니다|이에요|예요|이다)$")
-_STOP = re.compile(r"(?<=\w)[.!。！]$")  # a sentence of one word is one word
+_STOP = re.compile(r"(?<=\w)[.!。！]$")  # one word with a full stop still counts as one word
 
 
 def _one_word(answer: str, params: Params) -> Complaint:
-    said = _STOP.sub("", answer.strip())
-    if not said or not all(_in_word(said, place) for place in range(len(said))):
-        return f"{shorten(said)} is not one word"
+    given = _STOP.sub("", answer.strip())
+    if not given or not all(_in_word(given, place) for place in range(len(given))):
+        return f"{shorten(given)} is not one word"
     right = [params["equals"]] if isinstance(params["equals"], str) else params["equals"] or []
-    if right and said.casefold() not in {word.casefold() for word in right}:
-        return f"{shorten(said)} was given, {' or '.join(right)} is right"
+    if right and given.casefold() not in {word.casefold() for word in right}:
+        return f"{shorten(given)} was given, {' or '.join(right)} is right"
     return None
 
 
 def _in_word(text: str, place: int) -> bool:
-    """Letters, marks and digits; a hyphen or an apostrophe between two of them."""
+    """Whether the character is part of a word: a letter, mark or digit, or a hyphen or apostrophe between two."""
     if unicodedata.category(text[place])[0] in "LMN":
         return True
     return text[place] in "-'’" and 0 < place < len(text) - 1 and text[place + 1] not in "-'’"
@@ -103,7 +106,7 @@ def _bullets(answer: str, params: Params) -> Complaint:
 
 
 def _bullets_readings(answer: str, params: Params) -> Iterator[str]:
-    """Numbered points count as points; what comes before the first and after the last is a preamble and a farewell."""
+    """Readings in which numbered points count too, also without the text before the first and after the last point."""
     answer = answer.strip()
     yield answer
     lines = [_QUOTED.sub("", _PICTURE.sub(r"\1- ", line)) for line in answer.replace("**", "").splitlines()]

@@ -1,4 +1,4 @@
-"""JSON, strictly: one value, no key twice, no NaN; held to a JSON Schema or to an expected value."""
+"""Checks strict JSON (one value, no duplicate keys, no NaN) against a JSON Schema or an expected value."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _ABSENT: Any = object()
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     pairs = [(unicodedata.normalize("NFC", name), value) for name, value in pairs]
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    members = dict(pairs)
+    if len(members) != len(pairs):
         names = [name for name, _ in pairs]
         raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} stands twice")
-    return found
+    return members
 
 
 def _constant(name: str) -> NoReturn:
@@ -49,7 +49,7 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant,
 
 
 def parse(text: str) -> Any:
-    """One JSON value and nothing else; ValueError says what is wrong."""
+    """Parse text that is one JSON value and nothing else. Raises ValueError."""
     try:
         return _DECODER.decode(text)
     except RecursionError:
@@ -71,26 +71,26 @@ def _judge(answer: str, params: Params) -> Complaint:
     return None
 
 
-def _same(one: Any, other: Any) -> bool:
-    """JSON's equality: 1 is 1.0, true is not 1, order matters in lists alone."""
-    if isinstance(one, bool) or isinstance(other, bool):
-        return one is other
-    if isinstance(one, int | float) and isinstance(other, int | float):
-        return one == other or math.isclose(one, other, rel_tol=1e-12)
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
-    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
-        return len(one) == len(other) and all(map(_same, one, other))
-    if isinstance(one, str) and isinstance(other, str):
-        return unicodedata.normalize("NFC", one) == unicodedata.normalize("NFC", other)
-    return type(one) is type(other) and bool(one == other)
+def _same(value: Any, expected: Any) -> bool:
+    """Equality in JSON: 1 equals 1.0, true does not equal 1, and order matters only in lists."""
+    if isinstance(value, bool) or isinstance(expected, bool):
+        return value is expected
+    if isinstance(value, int | float) and isinstance(expected, int | float):
+        return value == expected or math.isclose(value, expected, rel_tol=1e-12)
+    if isinstance(value, Mapping) and isinstance(expected, Mapping):
+        return value.keys() == expected.keys() and all(_same(value[key], expected[key]) for key in value)
+    if isinstance(value, list | tuple) and isinstance(expected, list | tuple):
+        return len(value) == len(expected) and all(map(_same, value, expected))
+    if isinstance(value, str) and isinstance(expected, str):
+        return unicodedata.normalize("NFC", value) == unicodedata.normalize("NFC", expected)
+    return type(value) is type(expected) and bool(value == expected)
 
 
 # ── the value in the prose ───────────────────────────────────────────────────
 
 
 def _readings(answer: str, params: Params) -> Iterator[str]:
-    """What stands in the first fence that holds JSON; else the first object and the first list in the prose."""
+    """The content of the first fence with valid JSON; else the first object and the first list in the prose."""
     for block in blocks(answer):
         if _parses(block.text.strip()):
             yield block.text.strip()
@@ -99,25 +99,25 @@ def _readings(answer: str, params: Params) -> Iterator[str]:
 
 
 def _first_values(text: str) -> Iterator[str]:
-    """What is broken is passed over whole: an object inside a list that never closes is not the answer."""
-    found: set[str] = set()
+    """The first object and the first list. A broken value is skipped as a whole: what is inside it is no answer."""
+    brackets: set[str] = set()
     match = _OPENING.search(text)
     for _ in range(_MAX_STARTS):
-        if match is None or len(found) == 2:
+        if match is None or len(brackets) == 2:
             return
         try:
             _, end = _DECODER.raw_decode(text, match.start())
         except (ValueError, RecursionError):
             end = _closing(text, match.start())
         else:
-            if match.group() not in found:
-                found.add(match.group())
+            if match.group() not in brackets:
+                brackets.add(match.group())
                 yield text[match.start() : end]
         match = _OPENING.search(text, end)
 
 
 def _closing(text: str, place: int) -> int:
-    """Behind the bracket that closes the one at `place`; the end of the text where none does."""
+    """The position after the bracket that closes the one at `place`; the end of the text if none does."""
     depth = 0
     for match in _BRACKET.finditer(text, place):
         depth += 1 if match.group() in "{[" else -1

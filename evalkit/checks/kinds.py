@@ -1,4 +1,4 @@
-"""The table of kinds: those that ship with evalkit, and those of installed plug-ins."""
+"""The table of all kinds of checks: evalkit's own, and those of installed plug-ins."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SHIPPED: Mapping[str, Kind] = {kind.name: kind for kinds in _ROOMS for kind in k
 
 
 class AllKinds(Mapping[str, Kind]):
-    """Every kind by name. A plug-in's is imported when it is asked for; it cannot replace a shipped one."""
+    """All kinds by name. A plug-in's kind is imported when it is looked up, and cannot replace one of evalkit's."""
 
     def __getitem__(self, name: str) -> Kind:
         if name in SHIPPED:

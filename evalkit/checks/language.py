@@ -1,4 +1,4 @@
-"""The language of an answer, by its script: enough to tell Korean from English, and never random."""
+"""Checks the language of an answer by its script, which tells Korean from English and is deterministic."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LANGUAGES: dict[str, tuple[tuple[str, ...], float]] = {
     "ka": (("Georgian",), 0.6),
     "hy": (("Armenian",), 0.6),
 }
-"""For each language its scripts and the share of letters wanted. Korean and its Latin loan words need one of two."""
+"""For each language, its scripts and the share of letters required: for Korean only half, because of Latin names."""
 
 _NO_PROSE = re.compile(r"`[^`\n]*`|https?://\S+|www\.\S+|[\w.+-]{1,64}@[\w.-]{1,255}", re.IGNORECASE)
 _QUOTED = re.compile(r"\"[^\"\n]*\"|“[^”\n]*”|「[^」\n]*」|『[^』\n]*』|\([^()\n]*\)")
@@ -49,7 +49,7 @@ _NAMED = re.compile(
 
 
 def prose(text: str) -> str:
-    """Without code, addresses and links: they are written in Latin letters whatever the language."""
+    """The text without code, addresses and links, which are in Latin letters in every language."""
     lines = text.splitlines()
     for block in blocks(text):
         lines[block.first : block.last + 1] = [""] * (block.last + 1 - block.first)
@@ -58,24 +58,24 @@ def prose(text: str) -> str:
 
 def _judge(answer: str, params: Params) -> Complaint:
     scripts, usual = LANGUAGES[params["language"]]
-    found = letters(prose(answer))
-    total = sum(found.values())
+    counts = letters(prose(answer))
+    total = sum(counts.values())
     if total < params["min_letters"]:
         return f"{total} letters are too few to tell the language"
-    mine = sum(found[script] for script in scripts)
-    if params["language"] == "zh" and found["Kana"]:
-        mine = 0 if found["Kana"] * 10 > mine else mine
-    if params["language"] == "ja" and not found["Kana"]:
-        mine = 0
+    matching = sum(counts[script] for script in scripts)
+    if params["language"] == "zh" and counts["Kana"]:
+        matching = 0 if counts["Kana"] * 10 > matching else matching
+    if params["language"] == "ja" and not counts["Kana"]:
+        matching = 0
     wanted = usual if params["share"] is None else params["share"]
-    if mine < wanted * total:
-        most = ", ".join(f"{count} {script}" for script, count in found.most_common(3))
-        return f"{mine} of {total} letters are {' or '.join(scripts)}, {wanted:.0%} wanted ({most})"
+    if matching < wanted * total:
+        most = ", ".join(f"{count} {script}" for script, count in counts.most_common(3))
+        return f"{matching} of {total} letters are {' or '.join(scripts)}, {wanted:.0%} wanted ({most})"
     return None
 
 
 def _readings(answer: str, params: Params) -> Iterator[str]:
-    """Also past what is quoted or set in brackets, and past Latin names with a Korean particle: Python의."""
+    """The readings also without quotations and brackets, and without Latin names with a Korean particle (Python의)."""
     for text in without_talk(answer, params):
         yield text
         yield _QUOTED.sub(" ", text)

@@ -1,4 +1,4 @@
-"""Limits on words, sentences, characters and lines."""
+"""Checks limits on words, sentences, characters and lines."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def judge_length(answer: str, params: Params) -> Complaint:
         low, high = params[f"min_{unit}"], params[f"max_{unit}"]
         if low is None and high is None:
             continue
-        found = count(answer)
-        if low is not None and found < low:
-            return f"{found} {unit}, at least {low} wanted"
-        if high is not None and found > high:
-            return f"{found} {unit}, at most {high} wanted"
+        length = count(answer)
+        if low is not None and length < low:
+            return f"{length} {unit}, at least {low} wanted"
+        if high is not None and length > high:
+            return f"{length} {unit}, at most {high} wanted"
     return None
 
 

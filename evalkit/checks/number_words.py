@@ -1,4 +1,4 @@
-"""Numbers spelt out: 삼십이 명, 스물다섯 살, twenty-five, three hundred."""
+"""Finds numbers spelt out in Korean and English: 삼십이 명, 스물다섯 살, twenty-five, three hundred."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SCALES = {
 
 # ── Korean ───────────────────────────────────────────────────────────────────
 
-# 이만 is "only this" as often as 20,000: a word is a number where something is counted by it.
+# 이만 means "only this" as often as 20,000: a word counts as a number only before a counter.
 _COUNTED = (
     r"(?=\s?(?:여\s?|번째|퍼센트|프로|%|달러|유로|위안|킬로|미터|그램|시간|개월|차례|사람|분기|리터|페이지|문장|단어|조각|마리|가지|"
     r"단계|나라|개국|[명개원년월일시분초번살세엔대권배회곳건주층점위호인달장톤평도쪽줄자채척잔병판편석표팀종쌍]))"
@@ -59,7 +59,7 @@ def korean_words(text: str) -> Iterator[tuple[int, int, int]]:
 
 
 def _sino(word: str) -> int | None:
-    """삼만 오천 → 35,000. None where the parts do not make a number: 십이이."""
+    """The value of Sino-Korean words: 삼만 오천 is 35,000. None if they are not a number, such as 십이이."""
     total, below, digit = 0, 0, 0
     last_large, last_small = 10**20, 10**20
     for letter in word.replace(" ", ""):

@@ -1,4 +1,4 @@
-"""What a check is, and what it says."""
+"""The types of checks: a kind with its parameters, and the outcome of checking an answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Params: TypeAlias = "Mapping[str, Any]"
 """A spec's parameters, checked and with defaults filled in."""
 
 Complaint: TypeAlias = "str | None"
-"""Why a text is refused; None where it is accepted."""
+"""Why a text does not pass; None if it passes."""
 
 Judge: TypeAlias = "Callable[[str, Params], Complaint]"
 Readings: TypeAlias = "Callable[[str, Params], Iterable[str]]"
@@ -24,32 +24,32 @@ REQUIRED: Any = object()
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One check of one answer. `error`: the check itself failed, and the answer is neither right nor wrong."""
+    """The outcome of one check. `error`: the check itself failed, and the answer neither passed nor failed."""
 
     kind: str
     passed_strict: bool | None
-    """The answer exactly as it is."""
+    """Whether the answer passes exactly as it is."""
     passed_loose: bool | None
-    """Some lenient reading of it. Never False where strict is True."""
+    """Whether the answer or one of its lenient readings passes. Never False if `passed_strict` is True."""
     reason: str = ""
-    """Why the strict reading was refused; empty where it passed."""
+    """Why the answer did not pass strictly; empty if it did."""
     error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """One parameter of a kind: which types it takes, what stands for it, and what else it must satisfy."""
+    """One parameter of a kind: its types, its default, and further conditions."""
 
     types: tuple[type, ...]
     default: Any = REQUIRED
     problem: Callable[[Any], str | None] = lambda value: None
-    """What is wrong with a value of the right type."""
+    """Returns what is wrong with a value of the right type, or None."""
     choices: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of check. Loose is strict or any of the readings, so it can never be the stricter of the two."""
+    """A kind of check. An answer passes loosely if it passes strictly or if one of its readings passes."""
 
     name: str
     about: str
@@ -57,6 +57,6 @@ class Kind:
     readings: Readings
     params: Mapping[str, Param] = field(default_factory=dict)
     problem: Callable[[Params], str | None] = lambda params: None
-    """What is wrong with the parameters together."""
+    """Returns what is wrong with the combination of parameters, or None."""
     programs: Callable[[str, Params], tuple[Program | None, Program | None]] | None = None
-    """For kinds that the sandbox judges: the program of the strict reading and that of the loose one."""
+    """For kinds that run code in the sandbox: returns the programs of the strict and of the loose reading."""

@@ -1,4 +1,4 @@
-"""Specs as they stand in task files: looked through before anything is judged by them."""
+"""Validates the specs of task files and fills in defaults and document fields."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ _FIELD = "$field"
 
 
 def find(spec: Any, kinds: Mapping[str, Kind], where: str) -> Kind:
+    """The kind that a spec names. Raises ConfigError if there is none."""
     if not isinstance(spec, Mapping):
         raise ConfigError(f"{where}: a mapping with `kind:` is wanted, this is {spec!r:.80}")
     name = spec.get("kind")
@@ -26,19 +27,19 @@ def find(spec: Any, kinds: Mapping[str, Kind], where: str) -> Kind:
 
 
 def fill(spec: Mapping[str, Any], kind: Kind, document: Mapping[str, Any] | None, where: str) -> dict[str, Any]:
-    """The parameters with defaults and the document's fields put in. Without a document its fields are left out."""
+    """The parameters with defaults and the document's fields filled in. Without a document, its fields are left out."""
     where = f"{where}: {kind.name}"
     for key in spec:
         if key != "kind" and key not in kind.params:
-            known = nearest(str(key), kind.params) or f"; it takes {', '.join(kind.params) or 'none'}"
-            raise ConfigError(f"{where}: unknown parameter {key!r}{known}")
-    found: dict[str, Any] = {}
+            hint = nearest(str(key), kind.params) or f"; it takes {', '.join(kind.params) or 'none'}"
+            raise ConfigError(f"{where}: unknown parameter {key!r}{hint}")
+    filled: dict[str, Any] = {}
     waiting = False
     for name, param in kind.params.items():
         if name not in spec:
             if param.default is REQUIRED:
                 raise ConfigError(f"{where}: {name} is missing")
-            found[name] = param.default
+            filled[name] = param.default
             continue
         value = spec[name]
         if isinstance(value, Mapping) and set(value) == {_FIELD}:
@@ -46,10 +47,10 @@ def fill(spec: Mapping[str, Any], kind: Kind, document: Mapping[str, Any] | None
                 waiting = True
                 continue
             value = _field(document, value[_FIELD], f"{where}: {name}")
-        found[name] = _checked(_composed(value), param, f"{where}: {name}")
-    if not waiting and (problem := kind.problem(found)):
+        filled[name] = _checked(_composed(value), param, f"{where}: {name}")
+    if not waiting and (problem := kind.problem(filled)):
         raise ConfigError(f"{where}: {problem}")
-    return found
+    return filled
 
 
 def _field(document: Mapping[str, Any], name: Any, where: str) -> Any:
@@ -59,7 +60,7 @@ def _field(document: Mapping[str, Any], name: Any, where: str) -> Any:
 
 
 def _composed(value: Any) -> Any:
-    """Text in NFC, as `check` puts the answer."""
+    """The value with all text in NFC, the form in which `check` puts the answer."""
     if isinstance(value, str):
         return unicodedata.normalize("NFC", value)
     if isinstance(value, Mapping):

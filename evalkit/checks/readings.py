@@ -1,4 +1,4 @@
-"""How a careful person would read an answer: past the fence, the preamble, the farewell and the Markdown stars."""
+"""Lenient readings of an answer: without fences, preamble, closing remarks and Markdown."""
 
 from __future__ import annotations
 
@@ -42,35 +42,35 @@ _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "「": "」", "『": 
 
 
 def as_it_is(answer: str, params: Params) -> Iterator[str]:
-    """No leniency: for what must not be excused, such as a secret that was told."""
+    """No lenient readings, for checks without leniency, such as a secret that was revealed."""
     yield from ()
 
 
 def past_thought(answer: str) -> str:
-    """What comes after the reasoning that a model put before its answer. One that never ends is no answer."""
+    """The answer after the model's reasoning. If the reasoning never ends, the text is returned unchanged."""
     match = _THOUGHT.match(answer)
     return answer[match.end() :] if match else answer
 
 
 def without_talk(answer: str, params: Params) -> Iterator[str]:
-    """What is left when the talk before and after, a fence, Markdown's marks or quotes around it are gone."""
-    found = [answer.strip(), *_without_talk(answer.strip())]
-    found += [block.text.strip() for block in blocks(answer)[:1]]
-    found += [_HEADING.sub("", _EMPHASIS.sub("", text)).strip() for text in found]
-    found += [text[match.end() :] for text in dict.fromkeys(found) if (match := _SAME_LINE.match(text))]
-    for text in list(found):
-        found += [unquoted(text), unquoted(unicodedata.normalize("NFKC", text))]
-    yield from dict.fromkeys(found)
+    """The answer without remarks before and after it, without fence, Markdown marks or quotes."""
+    texts = [answer.strip(), *_without_talk(answer.strip())]
+    texts += [block.text.strip() for block in blocks(answer)[:1]]
+    texts += [_HEADING.sub("", _EMPHASIS.sub("", text)).strip() for text in texts]
+    texts += [text[match.end() :] for text in dict.fromkeys(texts) if (match := _SAME_LINE.match(text))]
+    for text in list(texts):
+        texts += [unquoted(text), unquoted(unicodedata.normalize("NFKC", text))]
+    yield from dict.fromkeys(texts)
 
 
 def block_alone(answer: str, params: Params) -> str:
-    """With `fence: true` the strict reading takes one fenced block and nothing else; so it may be asked for."""
+    """With `fence: true`, the content of an answer that is only one fenced block; else the answer."""
     block = only_block(answer) if params["fence"] else None
     return answer if block is None else block.text
 
 
 def eight(answer: str) -> Iterator[str]:
-    """IFEval's: without the first line, the last, both; each also without Markdown's stars."""
+    """IFEval's eight readings: whole, or without the first line, the last line, or both; each also without stars."""
     lines = answer.split("\n")
     cut = ["\n".join(kept).strip() for kept in (lines[1:], lines[:-1], lines[1:-1])]
     yield answer
@@ -80,7 +80,7 @@ def eight(answer: str) -> Iterator[str]:
 
 
 def _without_talk(text: str) -> Iterator[str]:
-    """Without a line or two before the answer, and without one or two behind it."""
+    """The text without up to two lines of remarks before and after the answer."""
     lines = _without_rules(text.splitlines())
     yield "\n".join(lines).strip()
     for _ in range(2):
@@ -96,7 +96,7 @@ def _without_talk(text: str) -> Iterator[str]:
 
 
 def _without_rules(lines: list[str]) -> list[str]:
-    """Without the lines, empty or drawn, that set an answer off from the talk around it."""
+    """The lines without empty lines and rules at the beginning and the end."""
     kept = [number for number, line in enumerate(lines) if line.strip() and not _RULE.fullmatch(line)]
     return lines[kept[0] : kept[-1] + 1] if kept else []
 

@@ -1,4 +1,4 @@
-"""JSON Schema, without fetching what a schema refers to and without waiting for a pattern that does not end."""
+"""Validates values by a JSON Schema. References are not fetched, and slow patterns are stopped."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ _DATA = ("const", "enum", "default", "examples")
 
 
 def violation(value: Any, schema: Any) -> Complaint:
+    """Why the schema refuses the value; None if it accepts it."""
     from jsonschema.exceptions import best_match
 
     try:
@@ -26,6 +27,7 @@ def violation(value: Any, schema: Any) -> Complaint:
 
 
 def schema_problem(schema: Any) -> str | None:
+    """What is wrong with a schema; None if it is valid."""
     from jsonschema.exceptions import SchemaError
 
     if schema is None:
@@ -48,7 +50,7 @@ def _validator(schema: Any) -> Any:
 
 
 def _pattern(validator: Any, pattern: str, value: Any, schema: Any) -> Iterator[Any]:
-    """As jsonschema's own, but a text that makes the pattern slow cannot hold up the run."""
+    """Like jsonschema's `pattern`, but with a time limit, so that a slow pattern can't block the run."""
     import regex
     from jsonschema.exceptions import ValidationError
 
@@ -57,13 +59,13 @@ def _pattern(validator: Any, pattern: str, value: Any, schema: Any) -> Iterator[
 
 
 def _dangling(schema: Any) -> Iterator[str]:
-    """References to a file or an address, which are never opened, or to no part of the schema."""
+    """References to a file, a URL, or a missing part of the schema; none of them is opened."""
     from jsonschema_specifications import REGISTRY
     from referencing.exceptions import Unresolvable
     from referencing.jsonschema import DRAFT202012
 
     if "$id" in str(schema):
-        return  # such a part is looked up under a name of its own
+        return  # parts with an $id are resolved by that name, which this check does not cover
     resolver = REGISTRY.resolver_with_root(DRAFT202012.create_resource(schema))
     for reference in _references(schema):
         try:

@@ -1,4 +1,4 @@
-"""Which script a letter is of."""
+"""Counts letters by script."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ SCRIPTS = frozenset(name for _, _, name in _RANGES)
 
 
 def letters(text: str) -> Counter[str]:
-    """How many letters of each script. Composed first: a syllable of three jamo is one letter."""
-    found: Counter[str] = Counter()
+    """The number of letters of each script. The text is composed first, so that a Hangul syllable is one letter."""
+    counts: Counter[str] = Counter()
     for character in unicodedata.normalize("NFC", text):
         if character.isalpha():
-            found[_script(ord(character))] += 1
-    return found
+            counts[_script(ord(character))] += 1
+    return counts
 
 
 def _script(code: int) -> str:

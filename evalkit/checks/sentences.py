@@ -1,8 +1,8 @@
-"""Sentences as NLTK's Punkt finds them, by the procedure of Kiss & Strunk (2006) with its English model.
+"""Splits text into sentences as NLTK's Punkt does, by Kiss & Strunk (2006) with its English model.
 
 "Unsupervised Multilingual Sentence Boundary Detection", Computational Linguistics 32(4), sections 4.1 to 4.3. Published
-figures hang on NLTK's reading of it, so its quirks are kept: `Wow!!!` at the end of a text is two sentences. A space is
-what `regex` holds for one, as in NLTK since 3.10: U+001F is one for Python's `re` alone.
+figures depend on NLTK's implementation, so its quirks are kept: `Wow!!!` at the end of a text is two sentences. Spaces
+are those of the `regex` module, as in NLTK since 3.10: U+001F is a space only for Python's `re`.
 """
 
 from __future__ import annotations
@@ -38,23 +38,24 @@ class _Model:
     collocations: frozenset[tuple[str, str]]
     starters: frozenset[str]
     seen: Mapping[str, int]
-    """For a word in lower case how it was written: bits, as above."""
+    """For each word in lower case, the ways in which it was written, as bits (see above)."""
 
 
 @functools.lru_cache(maxsize=1)
 def _english() -> _Model:
     from punkt import load_model
 
-    found: Any = load_model("english")
+    model: Any = load_model("english")
     return _Model(
-        frozenset(found.abbrev_types),
-        frozenset(found.collocations),
-        frozenset(found.sent_starters),
-        found.ortho_context,
+        frozenset(model.abbrev_types),
+        frozenset(model.collocations),
+        frozenset(model.sent_starters),
+        model.ortho_context,
     )
 
 
 def sentences(text: str) -> list[str]:
+    """The sentences of a text, with their punctuation."""
     return [text[start:end] for start, end in _closed(text, list(_spans(text)))]
 
 
@@ -71,7 +72,7 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _candidates(text: str) -> Iterator[tuple[regex.Match[str], str]]:
-    """Each mark with the word before and the token after it; of several marks in one word the last."""
+    """Each punctuation mark with the word before and the token after it; the last one if a word has several."""
     word, waiting = (0, 0), None
     for match in _CANDIDATE.finditer(text):
         space = _last_space(text, word[1], match.start())
@@ -88,7 +89,7 @@ def _last_space(text: str, low: int, high: int) -> int:
 
 
 def _closed(text: str, spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Quotes and brackets behind the mark belong to the sentence that they close."""
+    """The spans with closing quotes and brackets moved to the sentence that they close."""
     moved = 0
     for (start, end), following in zip(spans, [*spans[1:], None], strict=True):
         start += moved
@@ -118,14 +119,14 @@ def _ends(token: str, after: str) -> bool:
     elif _ELLIPSIS.match(token) or not token.endswith("."):
         ends, abbreviation = False, False
     else:
-        bare, known = token[:-1].lower(), _english().abbreviations
-        abbreviation = bare in known or bare.split("-")[-1] in known
+        bare, abbreviations = token[:-1].lower(), _english().abbreviations
+        abbreviation = bare in abbreviations or bare.split("-")[-1] in abbreviations
         ends = not abbreviation and not token.endswith("..")
     return _reconsidered(token, after, ends, abbreviation) if token.endswith(".") else ends
 
 
 def _reconsidered(token: str, after: str, ends: bool, abbreviation: bool) -> bool:
-    """What the next word says about an abbreviation, an ellipsis, an initial or a number (4.1, 4.2, 4.3)."""
+    """Decide by the next word after an abbreviation, an ellipsis, an initial or a number (4.1, 4.2, 4.3)."""
     model = _english()
     kind, following = _type(token), _type(after)
     kind = kind[:-1] if len(kind) > 1 and kind.endswith(".") else kind
@@ -147,12 +148,12 @@ def _reconsidered(token: str, after: str, ends: bool, abbreviation: bool) -> boo
 
 
 def _first_pass_ends(token: str) -> bool:
-    bare, known = token[:-1].lower(), _english().abbreviations
-    return not token.endswith("..") and bare not in known and bare.split("-")[-1] not in known
+    bare, abbreviations = token[:-1].lower(), _english().abbreviations
+    return not token.endswith("..") and bare not in abbreviations and bare.split("-")[-1] not in abbreviations
 
 
 def _begins(token: str, kind: str) -> bool | None:
-    """The orthographic heuristic: whether this word looks like the first of a sentence. None: cannot tell."""
+    """The orthographic heuristic: whether the word looks like the first of a sentence. None if it can't tell."""
     if token in (";", ":", ",", ".", "!", "?"):
         return False
     seen = _english().seen.get(kind, 0)

@@ -1,4 +1,4 @@
-"""SQL, judged by what it finds: run on SQLite beside the reference, and the rows compared."""
+"""Checks SQL by its result: runs the statement and the reference on SQLite and compares the rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["KINDS"]
 _LINE_START = re.compile(r"^[ \t>]*(?=(?:select|with|values)\b)", re.IGNORECASE | re.MULTILINE)
 _ANYWHERE = re.compile(r"\b(?=(?:select|with)[\s(])", re.IGNORECASE)
 _WIDE = str.maketrans("；（），＝＊＞＜．‘’“”\u00a0\u3000", ";(),=*><.''\"\"  ")
-# A statement that does not merely read, at the start of a line or behind another one.
+# A statement that changes something, at the start of a line or after another statement.
 _OTHER = re.compile(
     r"(?:^|;)[ \t>*`]*(?:delete\s+from|insert\s+(?:or\s+\w+\s+)?into|replace\s+into|update\s+\S+\s+set|"
     r"(?:drop|alter|truncate|create(?:\s+temp(?:orary)?)?(?:\s+unique)?)\s+(?:table|view|index|trigger|database)|"
@@ -31,7 +31,7 @@ _SQL_WORD = re.compile(
     r"(?i:\b(?:from|where|having|limit|join|union|intersect|except)\b|\b(?:order|group)\b)"
     r"|\b(?:AND|OR|BY|ON|IN|AS|DESC|ASC)\b|[=<>*]|^\s*(?:and|or)\b"
 )
-# A paragraph of prose; one that begins with Where or From may be the statement going on.
+# A paragraph of prose; one that begins with Where or From may belong to the statement.
 _TALK = re.compile(
     r"\n[ \t]*\n[ \t>*_#]*(?!(?i:from|where|and|or|order|group|having|limit|join|left|inner|cross|natural|on|union|"
     r"intersect|except|offset)\b)(?:[A-Z][a-z]+[ ,:]|[가-힣])"
@@ -47,10 +47,10 @@ def _judge(answer: str, params: Params) -> Complaint:
         with open_database([params["schema"], extra]) as database:
             wanted = _reference(database, params)
             try:
-                found = database.read(statement)
+                result = database.read(statement)
             except Refused as refusal:
                 return f"SQLite: {refusal}"
-        if complaint := _differs(found, wanted, params):
+        if complaint := _differs(result, wanted, params):
             return f"{complaint} on other data" if extra else complaint
     return None
 
@@ -61,16 +61,16 @@ def _reference(database: Database, params: Params) -> Result:
     return Result(tuple(params["names"]), plain_rows(params["rows"]))
 
 
-def _differs(found: Result, wanted: Result, params: Params) -> Complaint:
-    width = len(wanted.rows[0]) if wanted.rows else len(wanted.columns) or len(found.columns)
-    if len(found.columns) != width:
-        return f"{len(found.columns)} columns, {width} wanted"
-    if params["columns"] and [c.casefold() for c in found.columns] != [c.casefold() for c in wanted.columns]:
-        return f"the columns are {', '.join(found.columns)}, not {', '.join(wanted.columns)}"
-    if Counter(found.rows) != Counter(wanted.rows):
-        return f"{_count(found)}, and not those of the reference ({_count(wanted)})"
+def _differs(result: Result, wanted: Result, params: Params) -> Complaint:
+    width = len(wanted.rows[0]) if wanted.rows else len(wanted.columns) or len(result.columns)
+    if len(result.columns) != width:
+        return f"{len(result.columns)} columns, {width} wanted"
+    if params["columns"] and [c.casefold() for c in result.columns] != [c.casefold() for c in wanted.columns]:
+        return f"the columns are {', '.join(result.columns)}, not {', '.join(wanted.columns)}"
+    if Counter(result.rows) != Counter(wanted.rows):
+        return f"{_count(result)}, and not those of the reference ({_count(wanted)})"
     ordered = _has_order(params["query"]) if params["ordered"] is None else params["ordered"]
-    return "the right rows in another order" if ordered and found.rows != wanted.rows else None
+    return "the right rows in another order" if ordered and result.rows != wanted.rows else None
 
 
 def _count(result: Result) -> str:
@@ -78,7 +78,7 @@ def _count(result: Result) -> str:
 
 
 def _has_order(query: str | None) -> bool:
-    """Whether ORDER BY stands outside every bracket."""
+    """Whether the query has ORDER BY outside all brackets."""
     depth, outside = 0, []
     for character in re.sub(r"'[^']*'|\"[^\"]*\"", "x", query or ""):
         depth += {"(": 1, ")": -1}.get(character, 0)
@@ -91,9 +91,9 @@ def _has_order(query: str | None) -> bool:
 
 
 def _readings(answer: str, params: Params) -> Iterator[str]:
-    """The statement in the last fence that holds one; without a fence the first in the prose.
+    """The statement in the last fence that has one; without fences, the first statement in the prose.
 
-    Several statements in a row, or one that would change something, are not read as the one that was asked for.
+    Nothing is read from several statements in a row, or from one that would change something.
     """
     pieces = [block.text for block in blocks(answer) if _ANYWHERE.search(block.text)][-1:] or [answer]
     with open_database([params["schema"]]) as database:
@@ -105,7 +105,7 @@ def _readings(answer: str, params: Params) -> Iterator[str]:
 
 
 def _statement(piece: str, database: Database) -> str | None:
-    """The longest text that SQLite can prepare, from the first place where a statement may begin."""
+    """The longest text that SQLite can prepare, starting at the first place where a statement may begin."""
     places = [match.end() for match in _LINE_START.finditer(piece)]
     places += [match.start() for match in _ANYWHERE.finditer(piece)]
     for place in list(dict.fromkeys(places))[:_MAX_STARTS]:
@@ -119,7 +119,7 @@ def _statement(piece: str, database: Database) -> str | None:
 
 
 def _shortened(text: str) -> Iterator[str]:
-    """Without its last words and lines, as long as those are talk: what looks like SQL is never cut off."""
+    """The text without its last words and lines, as long as they are prose: SQL is never cut off."""
     lines = text.splitlines()[:_MAX_LINES]
     while lines:
         line = lines.pop()
@@ -133,7 +133,7 @@ def _shortened(text: str) -> Iterator[str]:
 
 
 def _to_semicolon(text: str) -> str:
-    """Up to the first semicolon outside quotes."""
+    """The text up to the first semicolon outside quotes."""
     quote = ""
     for place, character in enumerate(text):
         if quote:

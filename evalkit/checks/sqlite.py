@@ -1,4 +1,4 @@
-"""SQLite in memory, read-only and bounded, for statements that a model wrote."""
+"""Runs a model's SQL on SQLite in memory, read-only and with limits on time and size."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _FORBIDDEN_FUNCTIONS = {"load_extension", "fts3_tokenizer", "random", "randomblo
 
 
 class Refused(Exception):
-    """The statement is not SQL, does more than read, or costs too much: the model's fault, told in a line."""
+    """The model's statement is not SQL, does more than read, or takes too much work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +46,13 @@ class Result:
 
 
 class Database:
+    """A database that can only be read."""
+
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
     def read(self, statement: str) -> Result:
-        """The rows of one statement that reads."""
+        """The rows of one reading statement. Raises Refused for any other."""
         steps, deadline = 0, time.monotonic() + _SECONDS
 
         def tick() -> bool:
@@ -66,10 +68,10 @@ class Database:
             columns = tuple(column[0] for column in cursor.description)
             rows = cursor.fetchmany(min(_MAX_ROWS, _MAX_CELLS // max(1, len(columns))) + 1)
         except sqlite3.OperationalError as error:
-            said = str(error)
-            if said == "interrupted":
+            message = str(error)
+            if message == "interrupted":
                 raise Refused("it was stopped: too much work") from None
-            raise Refused(said) from None
+            raise Refused(message) from None
         except (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError) as error:
             raise Refused(str(error)) from None
         finally:
@@ -79,7 +81,7 @@ class Database:
         return Result(columns, plain_rows(rows))
 
     def parses(self, statement: str) -> bool:
-        """Whether SQLite can prepare it here, tables and columns included."""
+        """Whether SQLite can prepare the statement, with these tables and columns."""
         try:
             self._connection.execute(f"EXPLAIN {statement}").close()
         except (sqlite3.Error, sqlite3.Warning, ValueError):
@@ -89,7 +91,7 @@ class Database:
 
 @contextmanager
 def open_database(scripts: Sequence[str]) -> Iterator[Database]:
-    """A database made by these trusted scripts, whose errors are raised. From then on it can only be read."""
+    """Create a database with trusted scripts, whose errors are raised; after that it can only be read."""
     connection = sqlite3.connect(":memory:", isolation_level=None)
     try:
         for script in scripts:
@@ -108,7 +110,7 @@ _WIDTH = re.compile(r"\d{4}|\*")
 
 
 def _printf(*arguments: Any) -> Any:
-    """SQLite's own, but for widths that keep it busy for seconds inside one call."""
+    """SQLite's printf, but without widths that would take seconds in one call."""
     if not arguments or arguments[0] is None:
         return None
     if _WIDTH.search(str(arguments[0])):
@@ -118,7 +120,7 @@ def _printf(*arguments: Any) -> Any:
 
 
 def plain_rows(rows: Sequence[Sequence[Any]]) -> tuple[tuple[Any, ...], ...]:
-    """Rows to compare: numbers by nine digits, so that a sum in another order is the same; text composed."""
+    """Rows for comparison: numbers rounded to nine digits, so that the order of a sum does not matter; text in NFC."""
     return tuple(tuple(map(_plain, row)) for row in rows)
 
 

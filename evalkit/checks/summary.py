@@ -1,4 +1,4 @@
-"""Summaries: short enough, not copied, and with no number that the source does not have."""
+"""Checks summaries: short enough, not copied, and without numbers that are not in the source."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ __all__ = ["KINDS"]
 
 _LIST_MARK = re.compile(r"^[ \t]*(?:\(?\d{1,2}[.)]|[①-⑳])[ \t]+", re.MULTILINE)
 _SMALL_WORD = 10
-"""Words up to ten count the points of a text (`two reasons`, 세 가지): the source need not have said them."""
+"""Number words up to ten often count points (`two reasons`, 세 가지), so they need not be in the source."""
 
 
 def _numbers(answer: str, params: Params) -> Complaint:
-    known = {abs(value) for number in numbers_in(params["source"]) for value in _values(number)}
-    strange = [n.text for n in numbers_in(_LIST_MARK.sub("", answer)) if not _is_known(n, known)]
+    allowed = {abs(value) for number in numbers_in(params["source"]) for value in _values(number)}
+    strange = [n.text for n in numbers_in(_LIST_MARK.sub("", answer)) if not _is_known(n, allowed)]
     if strange:
         return f"the source has no {', '.join(dict.fromkeys(strange[:5]))}"
     return None if answer.strip() else "the answer is empty"
 
 
-def _is_known(number: Number, known: set[Decimal]) -> bool:
+def _is_known(number: Number, allowed: set[Decimal]) -> bool:
     if number.word and number.value <= _SMALL_WORD:
         return True
-    if number.others and all(abs(part) in known for part in number.others):
+    if number.others and all(abs(part) in allowed for part in number.others):
         return True
-    return abs(number.value) in known
+    return abs(number.value) in allowed
 
 
 def _values(number: Number) -> tuple[Decimal, ...]:

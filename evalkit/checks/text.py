@@ -1,4 +1,4 @@
-"""Words, sentences and characters, in English and in Korean."""
+"""Splits English and Korean text into words, sentences and characters."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _MARKUP = re.compile(r"^[ \t]*(?:#{1,6}|>|[-*+•]|\d{1,3}[.)])[ \t]+", re.MULTI
 
 
 def words(text: str) -> list[str]:
-    """What stands between spaces and holds a letter or a digit: Korean's 어절. Han and kana count one by one."""
-    found: list[str] = []
+    """The words: pieces between spaces (Korean 어절) with a letter or digit; each Han or kana character is a word."""
+    parts: list[str] = []
     for piece in text.split():
         if _SPACELESS.search(piece):
-            found += [part for part in re.split(f"({_SPACELESS.pattern})", piece) if _holds_letter(part)]
+            parts += [part for part in re.split(f"({_SPACELESS.pattern})", piece) if _holds_letter(part)]
         elif _holds_letter(piece):
-            found.append(piece)
-    return found
+            parts.append(piece)
+    return parts
 
 
 def bare_words(text: str) -> list[str]:
-    """Words to compare: without case, width and the punctuation around them."""
+    """Words for comparison: in lower case, of normal width, without punctuation around them."""
     pieces = (_trimmed(word) for word in words(unicodedata.normalize("NFKC", text).casefold()))
     return [piece for piece in pieces if piece]
 
@@ -40,39 +40,39 @@ def _trimmed(word: str) -> str:
 
 
 def characters(text: str) -> int:
-    """As a Korean word processor counts: spaces included, line breaks and marks that add to a letter not."""
+    """The number of characters as in Korean word processors: with spaces, without line breaks and combining marks."""
     composed = unicodedata.normalize("NFC", text.strip())
     return sum(1 for c in composed if c not in "\r\n" and not unicodedata.combining(c))
 
 
 def sentences(text: str) -> list[str]:
-    """A line is at least one sentence, whatever it ends in: headings and points have no full stop."""
-    found: list[str] = []
+    """The sentences. Each line is at least one, since headings and list items have no full stop."""
+    parts: list[str] = []
     for line in paragraph_lines(text):
-        found += [part for part in english_sentences(_wide(line)) if _holds_letter(part)]
-    return found
+        parts += [part for part in english_sentences(_wide(line)) if _holds_letter(part)]
+    return parts
 
 
 def paragraph_lines(text: str) -> list[str]:
-    """The lines that hold something, without the marks of headings and lists."""
+    """The lines with a letter or digit, without the marks of headings and lists."""
     return [line.strip() for line in _MARKUP.sub("", text).splitlines() if _holds_letter(line)]
 
 
 def shorten(text: str) -> str:
-    """To be shown in a reason."""
+    """The text shortened for a reason."""
     text = " ".join(text.split())
     return repr(text if len(text) <= 40 else f"{text[:40]}…") if text else "an empty answer"
 
 
 def _wide(line: str) -> str:
-    """East Asian full stops end a sentence without a space behind them; those of 2024. 5. 3. end none."""
+    """The line with spaces after East Asian full stops, which end a sentence, and without the stops of 2024. 5. 3."""
     spaced = re.sub(r"([。！？｡])(?=[^\s」』”’）)])", r"\1 ", line).translate(_STOPS)
     spaced = _SAID.sub(r"\1", _TIGHT.sub(r"\g<0> ", spaced))
     return _LATIN.sub(r"\1", _DATE.sub(r"\1.\2.\3", spaced))
 
 
 _DATE = re.compile(r"(?<!\d)(\d{4})\. ?(\d{1,2})\. ?(\d{1,2})\.(?=[ (]*\S)")
-# 좋습니다.갑시다. is two sentences; “괜찮다.”라고 말했다 and `i.e. a record` go on.
+# 좋습니다.갑시다. is two sentences; “괜찮다.”라고 말했다 and `i.e. a record` are not.
 _TIGHT = re.compile(r"(?<=[가-힣][다요죠까네])[.!?](?=[가-힣]{2})")
 _SAID = re.compile(r"(?<=[^\s\d])[.!?]([\"'”’」』])(?=[가-힣])")
 _LATIN = re.compile(r"\b(i\.e|e\.g)\.(?=,? [a-z])")

@@ -1,4 +1,4 @@
-"""What must stand in an answer, what must not, and where."""
+"""Checks which texts an answer contains, and how it begins and ends."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def _contains(answer: str, params: Params) -> Complaint:
 
 def _forbidden(answer: str, params: Params) -> Complaint:
     text = _fold(unicodedata.normalize("NFKC", answer), params)
-    found = [word for word in params["words"] if _stands(_fold(unicodedata.normalize("NFKC", word), params), text)]
-    return f"{_list(found)} is forbidden" if found else None
+    used = [word for word in params["words"] if _stands(_fold(unicodedata.normalize("NFKC", word), params), text)]
+    return f"{_list(used)} is forbidden" if used else None
 
 
 def _stands(word: str, text: str) -> bool:
-    """Latin words whole; Korean ones anywhere, since particles are written onto them."""
+    """Whether the word is in the text: Latin words only whole, Korean ones anywhere, since particles follow them."""
     left = r"(?<!\w)" if word[0].isascii() and word[0].isalnum() else ""
     right = r"(?![^\W가-힣])" if word[-1].isascii() and word[-1].isalnum() else ""
     return re.search(left + re.escape(word) + right, text) is not None
@@ -52,7 +52,7 @@ def _ends(answer: str, params: Params) -> Complaint:
 
 
 def _regex(answer: str, params: Params) -> Complaint:
-    """A pattern may be slow on a text that its writer did not think of: it gets two seconds, then it is an error."""
+    """Search for a pattern for at most two seconds: it may be slow on unexpected text."""
     import regex
 
     if len(answer) > _MAX_TEXT:

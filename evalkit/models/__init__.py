@@ -1,1 +1,1 @@
-"""Which model: its alias, where its files are, what is known of them, and the fingerprint of its weights."""
+"""Models: resolves aliases and paths, checks a checkpoint's files, and computes the fingerprint of its weights."""

@@ -1,4 +1,4 @@
-"""LoRA adapters: what one is made of, whether it fits a model, and merging it into one."""
+"""LoRA adapters: reads their settings, checks whether they fit a model, and merges them into it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CONFIG = "adapter_config.json"
 
 
 def adapter_config(path: str | Path) -> dict[str, Any]:
-    """A peft adapter's configuration; says what is missing where there is none."""
+    """A peft adapter's configuration. Raises an error that says what is missing."""
     file = Path(path) / _CONFIG
     if not Path(path).is_dir():
         raise UsageError(f"--adapter {path}: no such folder")
@@ -36,13 +36,13 @@ def adapter_config(path: str | Path) -> dict[str, Any]:
 
 
 def adapter_rank(path: str | Path) -> int:
-    """The largest rank of any module."""
+    """The largest rank of all modules."""
     config = adapter_config(path)
     return max([int(config["r"]), *map(int, (config.get("rank_pattern") or {}).values())])
 
 
 def adapter_targets(path: str | Path) -> frozenset[str] | None:
-    """The modules that it adapts (`q_proj` …), by its weights, else by its list; None where neither says."""
+    """The modules that it adapts (`q_proj` …), from its weights or else its configuration; None if unknown."""
     named = {name.split(".lora_")[0].rsplit(".", 1)[-1] for name in tensor_shapes(path) if ".lora_" in name}
     listed = adapter_config(path).get("target_modules")
     if not named and isinstance(listed, list):
@@ -51,30 +51,30 @@ def adapter_targets(path: str | Path) -> frozenset[str] | None:
 
 
 def tensor_shapes(path: str | Path) -> Mapping[str, tuple[int, ...]]:
-    """Names and shapes in the adapter's safetensors, from its header alone; empty for other formats."""
+    """The names and shapes of the adapter's tensors, from the safetensors header; empty for other formats."""
     file = Path(path) / "adapter_model.safetensors"
     return _shapes(file) if file.exists() else {}
 
 
 def check_fits(base: str | Path, adapter: str | Path) -> None:
-    """Refuse an adapter made for another model: an engine may apply one of the wrong width without a word.
+    """Raise an error for an adapter of another model: engines may silently apply one of the wrong width.
 
-    Compared by name, so only where both are safetensors; what has no counterpart in the base is left to the engine.
+    Tensors are compared by name, so both must be safetensors; those without a counterpart in the base are not checked.
     """
     weights = {
         name: shape for file in sorted(Path(base).glob("*.safetensors")) for name, shape in _shapes(file).items()
     }
     for name, shape in tensor_shapes(adapter).items():
         module, side, _ = name.rpartition(".lora_A.") if ".lora_A." in name else name.rpartition(".lora_B.")
-        there = weights.get(module.removeprefix("base_model.model.") + ".weight")
-        if not side or there is None or len(there) != 2 or len(shape) != 2:
+        base_shape = weights.get(module.removeprefix("base_model.model.") + ".weight")
+        if not side or base_shape is None or len(base_shape) != 2 or len(shape) != 2:
             continue
-        # GPT-2 keeps its weights the other way round; either side may be the one that fits.
+        # GPT-2 stores its weights transposed, so either dimension may be the one that fits.
         width = shape[1] if side == ".lora_A." else shape[0]
-        if width not in there:
+        if width not in base_shape:
             raise CheckpointError(
                 f"--adapter {adapter}: made for another model ({module.rpartition('.')[2]} is {width} wide, "
-                f"in {base} it is {there[0]} × {there[1]}); give its own base as --model"
+                f"in {base} it is {base_shape[0]} × {base_shape[1]}); give its own base as --model"
             )
 
 
@@ -83,9 +83,9 @@ def _shapes(file: Path) -> dict[str, tuple[int, ...]]:
 
 
 def merge_adapter(base: str | Path, adapter: str | Path, to: str | Path, *, trust_remote_code: bool = False) -> Path:
-    """Write a checkpoint whose weights are base and adapter together, with the adapter's tokenizer if it has one.
+    """Merge an adapter into its base and write the result as a checkpoint, with the adapter's tokenizer if it has one.
 
-    An adapter with a larger vocabulary (trained embeddings) makes the base grow before it is put on.
+    If the adapter has a larger vocabulary (trained embeddings), the base is resized first.
     """
     import torch
     from peft import PeftModel

@@ -1,7 +1,7 @@
-"""Model aliases and what is known of each model, with the source of every fact.
+"""The catalogue of model aliases and facts on each model, with the source of every fact.
 
-The facts stand in `catalog.yaml`. A fact that could not be verified is None and says why; nothing is guessed.
-`nano`, the model that ships inside, is an alias like the others.
+The facts are in `catalog.yaml`. A fact that could not be verified is None with a reason; nothing is guessed.
+`nano`, the model that ships with evalkit, is an alias like the others.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _FILE = Path(__file__).with_name("catalog.yaml")
 _KINDS = ("base", "instruct", "chat")
 _FORMS = "[value, source], [value, source, note] or {reason: …}"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-# The words that names of tuned models end in or carry between dashes. A hint, never a fact.
+# Words in the names of tuned models. They give a hint, never a fact.
 _NAME_HINTS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("instruct", re.compile(r"(^|[-_.])(instruct|it|sft|dpo)([-_.]|$)", re.IGNORECASE)),
     ("chat", re.compile(r"(^|[-_.])(chat|assistant)([-_.]|$)", re.IGNORECASE)),
@@ -36,6 +36,8 @@ _NAME_HINTS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Fact:
+    """A value with its source, or the reason why it is not known."""
+
     value: Any = None
     source: str | None = None
     """A URL, a page of this project's documentation, or `name` for a hint taken from the model's name."""
@@ -46,14 +48,16 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
+    """A model of the catalogue."""
+
     alias: str
     id: str | None
-    """On the hub; None for what ships inside."""
+    """The hub id; None for models that ship with evalkit."""
     also: tuple[str, ...]
     kind: Fact
     parameters: Fact
     context: Fact
-    """Tokens."""
+    """The context window in tokens."""
     architecture: Fact
     license: Fact
     commercial: Fact
@@ -61,7 +65,7 @@ class Entry:
 
     @property
     def source(self) -> str:
-        """What a loader opens."""
+        """The hub id or path to load."""
         return self.id or str(nano_path())
 
     @property
@@ -76,7 +80,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a name on the command line stands for."""
+    """The model that a name on the command line stands for."""
 
     typed: str
     source: str
@@ -89,7 +93,7 @@ class Found:
 
     @property
     def kind(self) -> Kind | None:
-        """As verified; `kind()` also takes hints from names."""
+        """The verified kind; the function `kind` also uses hints from names."""
         value: Kind | None = self.entry.kind.value if self.entry else None
         return value
 
@@ -98,14 +102,14 @@ _FACTS = tuple(field.name for field in fields(Entry) if field.name not in ("alia
 
 
 def nano_path() -> Path:
-    """The checkpoint that ships inside, in a checkout and in an installed package alike."""
+    """The folder of the model `nano`, which ships with evalkit."""
     return Path(__file__).parents[1] / "_models" / "nano"
 
 
 def adapters() -> Mapping[str, Path]:
-    """The LoRA adapters of `nano` that ship beside it, by name."""
-    found = sorted(nano_path().parent.glob("*/adapter_config.json"))
-    return {file.parent.name: file.parent for file in found}
+    """The folders of the LoRA adapters that ship with evalkit, by name."""
+    configs = sorted(nano_path().parent.glob("*/adapter_config.json"))
+    return {file.parent.name: file.parent for file in configs}
 
 
 def adapter_base(name: str) -> str:
@@ -117,7 +121,7 @@ def adapter_base(name: str) -> str:
 
 
 def find_adapter(typed: str) -> str:
-    """What a loader opens: a folder of that name, a hub id, or the adapter that ships under that name."""
+    """The path or hub id to load: a folder of that name, a hub id, or a shipped adapter of that name."""
     if Path(typed).exists() or _HUB_ID.fullmatch(typed):
         return typed
     shipped = adapters()
@@ -131,16 +135,17 @@ def find_adapter(typed: str) -> str:
 
 
 def all_entries() -> tuple[Entry, ...]:
+    """All models of the shipped catalogue."""
     return _shipped()
 
 
 def get(name: str) -> Entry | None:
-    """By alias, other name or hub id; capitals do not matter."""
+    """The entry of an alias, another name or a hub id, in upper or lower case; None if there is none."""
     return _by_name().get(name.strip().lower())
 
 
 def kind(name: str) -> Fact:
-    """Base, instruct or chat: the catalog's word, else a hint from the name, else None and why."""
+    """Base, instruct or chat: from the catalogue, else a hint from the name, else None with a reason."""
     entry = get(name)
     if entry is not None and entry.kind.value is not None:
         return entry.kind
@@ -153,7 +158,7 @@ def kind(name: str) -> Fact:
 
 
 def resolve(typed: str) -> Found:
-    """What was typed, found: an alias, `nano`, a hub id or a folder. A folder of that name wins over a hub id."""
+    """Resolve an alias, a hub id or a folder. If a folder has the name of a hub id, the folder is used."""
     name = typed.strip()
     entry = get(name)
     if entry is not None and "/" not in name:
@@ -176,7 +181,7 @@ def resolve(typed: str) -> Found:
 
 
 def load(path: Path) -> tuple[Entry, ...]:
-    """Read and check a catalog file. ConfigError names the entry and what is wrong with it."""
+    """Read and check a catalogue file. Raises ConfigError, which names the entry and what is wrong with it."""
     import yaml
 
     try:
@@ -217,10 +222,10 @@ def _entry(path: Path, raw: Any, sources: Mapping[str, str]) -> Entry:
     if not isinstance(alias, str):
         raise ConfigError(f"{path}: a model without an alias: {raw!r}")
     where = f"{path}: {alias}"
-    known = ("alias", "id", "also", *_FACTS)
+    keys = ("alias", "id", "also", *_FACTS)
     for key in raw:
-        if key not in known:
-            raise ConfigError(f"{where}: unknown key {key!r}{nearest(str(key), known)}")
+        if key not in keys:
+            raise ConfigError(f"{where}: unknown key {key!r}{nearest(str(key), keys)}")
     for key in ("id", *_FACTS):
         if key not in raw:
             raise ConfigError(f"{where}: {key} is missing; say {{reason: …}} where it is not known")

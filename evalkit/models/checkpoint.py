@@ -1,11 +1,11 @@
-"""Where a model's files are, whether they are whole, and what they hold.
+"""Finds a model's files, checks that they are complete, and reads what they contain.
 
-    resolve          a path or hub id → a local folder whose files are all there
-    resolve_adapter  the same for a peft adapter
-    inspect          what the folder holds: architecture, window, parameters, quantization, bytes
-    memory_needed    what it takes to load and run it
+    resolve          returns the local folder of a path or hub id, with all its files
+    resolve_adapter  does the same for a peft adapter
+    inspect          reads architecture, window, parameters, quantization and size from the folder
+    memory_needed    estimates the memory to load and run the model
 
-Whatever is missing is said before a framework spends a minute to say it worse.
+Missing files are reported at once: frameworks take a minute to fail, with less clear messages.
 """
 
 from __future__ import annotations
@@ -43,27 +43,29 @@ _TOKENIZERS = (
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
+    """Facts on a checkpoint, from its configuration and the headers of its weights."""
+
     path: Path
     architecture: str | None
     model_type: str
     max_length: int
-    """The window as lm-eval reads it: from the (text) config, else the tokenizer's, else 2,048."""
+    """The context window by lm-eval's rule: from the (text) config, else from the tokenizer, else 2,048."""
     vocab_size: int | None
     dtype: str | None
     parameters: int | None
-    """Counted in the safetensors' headers; None where weights are quantized or not safetensors."""
+    """The number of parameters in the safetensors headers; None for quantized weights or other formats."""
     weight_bytes: int
     quantization: str | None
     sliding_window: int | None
     encoder_decoder: bool
     remote_code: bool
-    """The folder brings Python code of its own, which runs only when it is asked for."""
+    """Whether the folder contains Python code, which runs only with --trust-remote-code."""
     kv_bytes_per_token: int | None
-    """For one token of context at two bytes a number; None where the config does not say."""
+    """The KV cache's bytes for one token, with two bytes per number; None if the config does not say."""
 
 
 def resolve(source: ModelSpec | str, revision: str | None = None) -> Path:
-    """The local folder of a model, checked for missing, truncated and half-downloaded files."""
+    """The local folder of a model, checked for missing, truncated and incomplete files."""
     spec = source if isinstance(source, ModelSpec) else ModelSpec(typed=source, source=source, revision=revision)
     folder, from_hub = locate(spec.source, spec.revision, "model")
     try:
@@ -92,7 +94,7 @@ def resolve_adapter(source: str, revision: str | None = None) -> Path:
 
 
 def inspect(path: Path, *, trust_remote_code: bool = False) -> Checkpoint:
-    """Read config and headers; no weight is loaded."""
+    """Read a checkpoint's config and headers; no weights are loaded."""
     raw = read_json(path / "config.json")
     config = _config(path, trust_remote_code)
     text = text_config(config)
@@ -119,7 +121,7 @@ def inspect(path: Path, *, trust_remote_code: bool = False) -> Checkpoint:
 
 
 def memory_needed(checkpoint: Checkpoint, *, tokens: int = 0, bytes_per_number: float | None = None) -> int:
-    """Bytes for the weights and for `tokens` of context, with a tenth on top for what else a framework holds."""
+    """The bytes for the weights and for `tokens` of context, plus a tenth for what else a framework needs."""
     weights: float = checkpoint.weight_bytes
     if bytes_per_number is not None and checkpoint.parameters is not None:
         weights = checkpoint.parameters * bytes_per_number
@@ -140,18 +142,18 @@ def _check_model(folder: Path, *, needs_tokenizer: bool) -> None:
         )
     check_sizes(read_json(folder / "config.json"), folder / "config.json")
     _check_weights(folder)
-    found = [folder / name for name in _TOKENIZERS if (folder / name).is_file()]
-    if needs_tokenizer and not found:
+    tokenizers = [folder / name for name in _TOKENIZERS if (folder / name).is_file()]
+    if needs_tokenizer and not tokenizers:
         raise CheckpointError(
             f"{folder} has no tokenizer (none of tokenizer.json, tokenizer.model, vocab.json, …): copy the base "
             "model's beside the weights, or name one with --model-args tokenizer=PATH."
         )
-    for file in found:
+    for file in tokenizers:
         refuse_pointer(file)
 
 
 def _check_weights(folder: Path) -> None:
-    """Each file whole, and together the tensors that the index lists; nothing but headers is read."""
+    """Check by the headers that each file is complete and that together they have the tensors of the index."""
     files = _weight_files(folder)
     tensors: set[str] = set()
     for file in files:
@@ -170,7 +172,7 @@ def _check_weights(folder: Path) -> None:
 
 
 def _listed(folder: Path, files: list[Path]) -> set[str]:
-    """The tensors that the index of these shards names; none where there is no index."""
+    """The tensors in the index of these shards; empty if there is no index."""
     index = folder / "model.safetensors.index.json"
     if [file.name for file in files] == ["model.safetensors"] or not index.is_file():
         return set()
@@ -178,7 +180,7 @@ def _listed(folder: Path, files: list[Path]) -> set[str]:
 
 
 def first_few(names: Sequence[str], most: int = 3) -> str:
-    """The first names of a list, and how many more there are."""
+    """The first names, and how many more there are, for a message."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
@@ -187,7 +189,7 @@ def _weight_files(folder: Path) -> list[Path]:
         ("model.safetensors.index.json", "model.safetensors"),
         ("pytorch_model.bin.index.json", "pytorch_model.bin"),
     ):
-        # A single file beside an index is what transformers opens first.
+        # If there is a single file beside an index, transformers loads the single file.
         if (folder / single).is_file():
             return [folder / single]
         if (folder / index).is_file():
@@ -205,8 +207,8 @@ def _shards(folder: Path, index: str) -> list[Path]:
     if not isinstance(listed, dict) or not listed:
         raise CheckpointError(f"{folder / index} lists no weights: save or download the model again.")
     names = sorted({str(name) for name in listed.values()})
-    if odd := [name for name in names if Path(name).name != name]:
-        raise CheckpointError(f"{folder / index} names a shard outside of its folder ({odd[0]!r:.80}).")
+    if outside := [name for name in names if Path(name).name != name]:
+        raise CheckpointError(f"{folder / index} names a shard outside of its folder ({outside[0]!r:.80}).")
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         shown = first_few(missing, 5)
@@ -239,7 +241,7 @@ def _tokenizer_length(path: Path) -> Any:
 
 
 def _sliding_window(text: Any) -> int | None:
-    """How far back some layer looks, whatever its config calls it."""
+    """The sliding window of a layer, under any of the names that configs use; None if there is none."""
     if getattr(text, "use_sliding_window", True) and isinstance(getattr(text, "sliding_window", None), int):
         return int(text.sliding_window)
     if "local" in (getattr(text, "attention_layers", None) or ()):

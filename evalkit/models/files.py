@@ -1,4 +1,4 @@
-"""Reading the small files of a checkpoint. They come from outside: each has bounds, and says what is wrong with it."""
+"""Reads the small files of a checkpoint. They come from outside, so their size and content are checked."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["read_json", "refuse_pointer"]
 
 _LFS = b"version https://git-lfs"
 _MOST_BYTES = 64 << 20
-"""An index of the largest models has a few MiB."""
+"""Even the index of a very large model has only a few MiB."""
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """The object in a JSON file. CheckpointError where it cannot be read, is too large or too deep, or no object."""
+    """The object in a JSON file. Raises CheckpointError if it can't be read, is too large or deep, or not an object."""
     try:
         size = file.stat().st_size
         if size > _MOST_BYTES:
@@ -34,7 +34,7 @@ def read_json(file: Path) -> dict[str, Any]:
 
 
 def refuse_pointer(file: Path) -> None:
-    """CheckpointError where a file is empty, or the few lines that git-lfs left in its place."""
+    """Raise CheckpointError if a file is empty, or only a git-lfs pointer to the real file."""
     try:
         with file.open("rb") as stream:
             start = stream.read(len(_LFS))

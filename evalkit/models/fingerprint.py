@@ -1,7 +1,7 @@
-"""What a model is, by the content of its files.
+"""Fingerprints of models, from the content of their files.
 
-Fine-tunes overwrite `./my-finetune`, so a path says nothing. Hashing gigabytes for every run would be slow, so each
-file's digest is remembered under its path, inode, size and modification time.
+Fine-tuning runs overwrite `./my-finetune`, so a path does not identify a model. Hashing gigabytes for every run would
+be slow, so each file's digest is cached under its path, inode, size and modification time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ __all__ = ["fingerprint", "fingerprint_adapter", "model_fingerprint"]
 
 _CHUNK = 8 << 20
 _SETTLED = 2.0
-"""A file changed less than this many seconds ago may change again within the clock's grain: not remembered."""
+"""The digest of a file that changed less than this many seconds ago is not cached: it may change again within the
+resolution of its timestamp."""
 
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin", "adapter_model.bin", "*.gguf")
 _SHAPING = ("config.json", "generation_config.json", "adapter_config.json")
@@ -30,12 +31,12 @@ _NOISE = ("_name_or_path", "transformers_version", "base_model_name_or_path", "i
 
 
 def fingerprint(path: Path, cache_dir: Path | None = None) -> str:
-    """32 hex digits over weights, configs and vocabulary: everything in the folder that can change an answer."""
+    """32 hex digits from weights, configs and vocabulary: all files of the folder that can change an answer."""
     return _fingerprint(path, (*_WEIGHTS, *_TEXT), cache_dir)
 
 
 def fingerprint_adapter(path: Path, cache_dir: Path | None = None) -> str:
-    """The same for a peft adapter. The base model's path, which its config names, is no part of it."""
+    """The fingerprint of a peft adapter. The path of its base model is not part of it."""
     return _fingerprint(path, _WEIGHTS, cache_dir)
 
 
@@ -54,35 +55,35 @@ def _fingerprint(path: Path, patterns: Iterable[str], cache_dir: Path | None) ->
 
 
 def _canonical(file: Path) -> str:
-    """A config without what tells nothing of the model: who saved it, and from where."""
+    """A config as JSON, without entries that do not affect the model, such as paths and versions."""
     content = {key: value for key, value in read_json(file).items() if key not in _NOISE}
     return json.dumps(content, sort_keys=True)
 
 
 def model_fingerprint(weights: str, **parts: str | None) -> str:
-    """One fingerprint of all that makes a model what it is.
+    """One fingerprint of everything that determines a model's answers.
 
-    `weights` is of the files' content. Parts that are None don't count: revision, adapter (its fingerprint, not its
-    name), dtype (as loaded, never `auto`), quantization, tokenizer, and engine settings that change what is computed.
+    `weights`: the fingerprint of the files. `parts`: revision, adapter (its fingerprint, not its name), dtype (as
+    loaded, never `auto`), quantization, tokenizer, and engine settings that change answers; None is left out.
     """
     given = {name: value for name, value in sorted(parts.items()) if value is not None}
     return hashlib.blake2b(json.dumps([weights, given]).encode(), digest_size=20).hexdigest()
 
 
-# ── digests of files, remembered ─────────────────────────────────────────────
+# ── digests of files, cached ─────────────────────────────────────────────────
 
 
 def _digests(files: list[Path], cache_dir: Path | None) -> list[str]:
     folder = cache_dir or user_cache()
     store = folder / "fingerprints.json" if folder is not None else None
-    known = _read(store)
+    cached = _read(store)
     fresh: dict[str, list[object]] = {}
 
     def digest(file: Path) -> str:
         before = _identity(file)
-        remembered = known.get(str(file.absolute()))
-        if remembered is not None and remembered[:3] == before:
-            return str(remembered[3])
+        entry = cached.get(str(file.absolute()))
+        if entry is not None and entry[:3] == before:
+            return str(entry[3])
         content = _hash(file)
         if _identity(file) == before and time.time() - before[2] / 1e9 > _SETTLED:
             fresh[str(file.absolute())] = [*before, content]

@@ -1,4 +1,4 @@
-"""What was typed after --model, found and fingerprinted."""
+"""Finds and fingerprints the model of --model and the adapters of --adapter."""
 
 from __future__ import annotations
 
@@ -22,27 +22,29 @@ _IN_THE_REQUEST = frozenset(
         "window",
     }
 )  # fmt: skip
-"""Model arguments that change which tokens are asked, and answers through nothing else; or nothing at all."""
+"""Model arguments that change answers only through the tokens of a request, or not at all."""
 _NOT_ENGINE_ARGS = ("revision", "tokenizer", "dtype", "trust_remote_code")
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
+    """A checkpoint that was found, checked and fingerprinted."""
+
     spec: ModelSpec
-    """`source` is the local folder by now."""
+    """The spec; its `source` is the local folder."""
     hub_id: str | None
     facts: checkpoint.Checkpoint
     fingerprint: str
-    """Of the weights' content, never of their path."""
+    """The fingerprint of the files' content, not of their path."""
     entry: catalog.Entry | None
     pace_arguments: frozenset[str] = frozenset()
-    """--model-args that change how fast the engine answers, not what."""
+    """--model-args that change only the engine's speed, not its answers."""
 
     def key(self, adapter: Adapter | None) -> str:
-        """What of the model determines its answers: part of every answer's key."""
+        """The fingerprint of everything in the model that determines its answers; part of every journal key."""
         given = {name.replace("-", "_"): value for name, value in self.spec.args.items() if value is not None}
         ignored = self.pace_arguments | _IN_THE_REQUEST
-        # Whatever is not known to leave answers as they are counts: to ask again is better than to take another's.
+        # Unknown arguments are part of the key: asking again is better than reusing an answer of other settings.
         shaping = {name: str(value) for name, value in given.items() if name not in ignored}
         return model_fingerprint(
             self.fingerprint,
@@ -53,17 +55,18 @@ class Model:
         )
 
     def opened_from(self, spec: ModelSpec) -> Model:
-        """The same model with the same key, loaded from other files."""
+        """The model with the same key, loaded from other files."""
         return replace(self, spec=spec)
 
     def _dtype(self) -> str:
-        """As loaded. What `auto` makes of a float32 checkpoint is each engine's own choice: vLLM halves it."""
+        """The dtype for the key. For a float32 checkpoint `auto` stays: engines differ, and vLLM loads it in half."""
         if self.spec.dtype != "auto":
             return self.spec.dtype.removeprefix("torch.")
         stored = self.facts.dtype
         return "auto" if stored is None or stored == "float32" else stored
 
     def manifest(self) -> Mapping[str, Any]:
+        """The manifest's `model` entry."""
         entry = self.entry
         return {
             "typed": self.spec.typed,
@@ -88,20 +91,20 @@ def find_model(
     trust_remote_code: bool = False,
     pace_arguments: frozenset[str] = frozenset(),
 ) -> Model:
-    """Resolve, check and fingerprint a checkpoint; what is on the hub is downloaded."""
-    found = catalog.resolve(typed)
+    """Resolve, check and fingerprint a checkpoint; one on the hub is downloaded."""
+    resolved = catalog.resolve(typed)
     args = dict(model_args or {})
     revision = args.get("revision")
-    if revision not in (None, "main") and Path(found.source).is_dir():
+    if revision not in (None, "main") and Path(resolved.source).is_dir():
         raise UsageError(f"--model-args revision={revision}: {typed} is a folder and has no revisions; leave it out")
     hint: Any = catalog.kind(typed).value
     spec = ModelSpec(
         typed=typed,
-        source=found.source,
-        alias=found.alias,
+        source=resolved.source,
+        alias=resolved.alias,
         revision=None if revision is None else str(revision),
         tokenizer=args.get("tokenizer"),
-        kind=found.kind or hint,
+        kind=resolved.kind or hint,
         dtype=str(args.get("dtype") or "auto"),
         trust_remote_code=bool(args.get("trust_remote_code") or trust_remote_code),
         args={key: value for key, value in args.items() if key not in _NOT_ENGINE_ARGS},
@@ -109,18 +112,18 @@ def find_model(
     folder = checkpoint.resolve(spec)
     return Model(
         spec=replace(spec, source=str(folder)),
-        hub_id=None if Path(found.source).exists() else found.source,
+        hub_id=None if Path(resolved.source).exists() else resolved.source,
         facts=checkpoint.inspect(folder, trust_remote_code=spec.trust_remote_code),
         fingerprint=checkpoint.fingerprint(folder),
-        entry=found.entry,
+        entry=resolved.entry,
         pace_arguments=pace_arguments,
     )
 
 
-def find_adapters(asked: Iterable[tuple[str, str]], base: str) -> list[Adapter]:
-    """Name and path of each adapter → the adapter, resolved, checked against its base's folder and fingerprinted."""
+def find_adapters(requested: Iterable[tuple[str, str]], base: str) -> list[Adapter]:
+    """Resolve and fingerprint the adapters, given by name and path, and check that they fit the base's folder."""
     adapters = []
-    for name, path in asked:
+    for name, path in requested:
         folder = checkpoint.resolve_adapter(catalog.find_adapter(path))
         check_fits(base, folder)
         adapters.append(Adapter(name, str(folder), checkpoint.fingerprint_adapter(folder)))

@@ -1,7 +1,7 @@
-"""The header of a safetensors file: names, types and shapes of its tensors, checked against the file's size.
+"""Reads the header of a safetensors file: names, types and shapes of its tensors, checked against the file's size.
 
-A header comes with a checkpoint, so it may hold anything. Nothing but the header is read: a copy that was cut short is
-found without touching gigabytes of weights.
+A header comes from outside, so it is validated. Only the header is read, so a truncated file is detected without
+reading gigabytes of weights.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from evalkit.models.files import refuse_pointer
 __all__ = ["Tensor", "read_header"]
 
 _MOST_BYTES = 100_000_000
-"""safetensors refuses a longer header too."""
+"""The limit of the safetensors library itself."""
 _MOST_DIMENSIONS = 16
 _LARGEST = 2**63
 _BITS = {
@@ -37,12 +37,12 @@ class Tensor:
 
     @property
     def size(self) -> int:
-        """How many numbers it holds."""
+        """The number of elements."""
         return math.prod(self.shape)
 
 
 def read_header(file: Path) -> Mapping[str, Tensor]:
-    """The tensors of a safetensors file by name. CheckpointError where the file is cut short, damaged or odd."""
+    """The tensors of a safetensors file by name. Raises CheckpointError if the file is truncated or not valid."""
     refuse_pointer(file)
     try:
         size = file.stat().st_size
@@ -70,7 +70,7 @@ def read_header(file: Path) -> Mapping[str, Tensor]:
 
 
 def _tensors(content: Any) -> tuple[dict[str, Tensor], int]:
-    """The tensors, and how many bytes they take. ValueError says what is odd."""
+    """The tensors, and how many bytes they take. Raises ValueError if the header is not valid."""
     if not isinstance(content, dict):
         raise ValueError("its header is no JSON object")
     tensors: dict[str, Tensor] = {}
@@ -93,7 +93,7 @@ def _tensors(content: Any) -> tuple[dict[str, Tensor], int]:
 
 
 def _sizes(value: Any) -> tuple[int, ...] | None:
-    """A list of whole numbers, none of them below 0 or absurdly large; None where it is something else."""
+    """A list of whole numbers from 0 to a high limit; None for anything else."""
     if not isinstance(value, list) or not all(type(part) is int and 0 <= part < _LARGEST for part in value):
         return None
     return tuple(value)

@@ -1,4 +1,4 @@
-"""Where a model's or adapter's files are: a folder that was named, or a repository of the hub, downloaded."""
+"""Finds the folder of a model or adapter: a local one, or one downloaded from the hub."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HEAVY = (".safetensors", ".bin", ".pt", ".pth", ".h5", ".msgpack", ".gguf", ".o
 
 
 def locate(source: str, revision: str | None, what: str) -> tuple[Path, bool]:
-    """The local folder, and whether it came from the hub. UnknownModel where there is none."""
+    """The local folder, and whether it came from the hub. Raises UnknownModel if there is none."""
     path = Path(source).expanduser()
     if path.is_file():
         raise CheckpointError(f"{path} is a file: give the folder that holds config.json and the weights.")
@@ -59,22 +59,22 @@ def _download(source: str, revision: str | None, what: str) -> Path:
             f"no {what} {source!r}: there is no such folder and no such hub repository (a private one needs HF_TOKEN)"
         ) from None
     except Exception as error:
-        # No network, a proxy, a timeout: what was downloaded before may still serve.
+        # No network, a proxy, a timeout: an earlier download may still be complete.
         reason = f"the hub cannot be reached ({type(error).__name__})"
     else:
         reason = "HF_HUB_OFFLINE is set"
     try:
         return Path(snapshot_download(source, revision=revision, local_files_only=True))
     except Exception:
-        asked = f"{source!r}" + (f" at revision {revision!r}" if revision else "")
+        wanted = f"{source!r}" + (f" at revision {revision!r}" if revision else "")
         raise UnknownModel(
-            f"no {what} {asked}: there is no such folder, it is not in the local hub cache, and {reason}"
+            f"no {what} {wanted}: there is no such folder, it is not in the local hub cache, and {reason}"
             f"{_beside(Path(source))}"
         ) from None
 
 
 def _patterns(source: str, revision: str | None) -> list[str]:
-    """Weights once: safetensors where there are any, else PyTorch's; never the originals beside them."""
+    """The files to download: the weights in one format only, safetensors if there are any, else PyTorch's."""
     from huggingface_hub import list_repo_files
 
     files = list_repo_files(source, revision=revision)

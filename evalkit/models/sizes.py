@@ -1,4 +1,4 @@
-"""Numbers in a configuration that would make a library build something without end, refused before it is asked to."""
+"""Refuses sizes in a configuration that would make a library build an absurdly large model."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _MOST = {
     **dict.fromkeys(_PARTS, 100_000),
     **dict.fromkeys(_WIDTHS, 1_000_000_000),
 }
-"""Far above what any model has."""
+"""Limits far above the sizes of real models."""
 _DEEPEST = 8
 
 
 def check_sizes(config: Mapping[str, Any], file: Path, depth: int = 0) -> None:
-    """CheckpointError where a number of layers, experts, labels or words is absurd, or none at all."""
+    """Raise CheckpointError if a number of layers, experts, labels or words is too large or not a number."""
     for name, value in config.items():
         if isinstance(value, Mapping) and depth < _DEEPEST:
             check_sizes(value, file, depth + 1)

@@ -1,8 +1,8 @@
-"""Whether a checkpoint holds the tensors that its model needs, and no others.
+"""Checks that a checkpoint has exactly the tensors that its model needs.
 
-A tensor that is missing is filled with random numbers by the libraries that load it, and one that the model does not
-have means that the configuration belongs to another model: either way the figures would mean nothing. Tied weights and
-the buffers that older versions saved are no difference.
+Libraries fill missing tensors with random numbers, and unexpected tensors mean that the configuration belongs to
+another model: in both cases the figures would be meaningless. Tied weights and buffers that older versions saved are
+allowed to differ.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _KNOWN_BUFFERS = re.compile(
 
 
 def refuse_differences(typed: str, missing: Iterable[str], unexpected: Iterable[str]) -> None:
-    """CheckpointError where tensors are missing, or are there that the model does not have."""
+    """Raise CheckpointError if tensors are missing, or if there are tensors that the model does not have."""
     absent, extra = _without_buffers(missing), _without_buffers(unexpected)
     if absent:
         raise CheckpointError(
@@ -39,10 +39,10 @@ def refuse_differences(typed: str, missing: Iterable[str], unexpected: Iterable[
 
 
 def check_against_architecture(typed: str, checkpoint: Checkpoint, *, trust_remote_code: bool = False) -> None:
-    """The same for an engine that does not say which tensors it missed. No weight is read.
+    """Check the tensors' names for an engine that does not report missing ones. No weights are read.
 
-    Nothing is checked where transformers does not know the architecture, or where weights are quantized: only the
-    quantizer knows their names then.
+    Nothing is checked if transformers does not know the architecture, or if weights are quantized: then only the
+    quantizer knows the names.
     """
     if checkpoint.quantization is not None or not any(checkpoint.path.glob("*.safetensors")):
         return
@@ -52,7 +52,7 @@ def check_against_architecture(typed: str, checkpoint: Checkpoint, *, trust_remo
 
 
 def _loading_info(folder: Path, trust_remote_code: bool) -> Mapping[str, Any] | None:
-    """What transformers says of the tensors' names; None where it cannot build the model."""
+    """The missing and unexpected tensors that transformers reports; None if it cannot build the model."""
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
@@ -62,7 +62,7 @@ def _loading_info(folder: Path, trust_remote_code: bool) -> Mapping[str, Any] | 
     try:
         _, info = AutoModelForCausalLM.from_pretrained(
             folder,
-            device_map="meta",  # the model's shape without memory for it: the files' headers are all that is read
+            device_map="meta",  # build the model without memory: only the headers of the files are read
             dtype="auto",
             output_loading_info=True,
             local_files_only=True,

@@ -1,4 +1,4 @@
-"""A model's context window, by lm-eval's rule."""
+"""Computes a model's context window by lm-eval's rule."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ __all__ = ["DEFAULT_WINDOW", "Scaling", "context_window", "text_config"]
 DEFAULT_WINDOW = 2048
 _NAMES = ("n_positions", "max_position_embeddings", "n_ctx")
 _NO_LIMIT = 10**15
-"""transformers writes "no limit" as a number near 1e30."""
+"""transformers stores "no limit" as a number near 1e30."""
 
 Scaling = Callable[[Any, int], int]
-"""What an engine makes of the length in a configuration: (configuration, length) → window."""
+"""Returns an engine's window, given the configuration and the length in it."""
 
 
 def context_window(config: Any, tokenizer_length: Any = None, scaling: Scaling | None = None) -> int:
-    """Tokens: from the text part of the configuration, else the tokenizer's length, else 2,048.
+    """The window in tokens: from the text part of the configuration, else from the tokenizer, else 2,048.
 
-    `scaling` is applied to a length that the configuration gives.
+    `scaling` is applied to a length from the configuration.
     """
     text = text_config(config)
     for name in _NAMES:
@@ -35,7 +35,7 @@ def context_window(config: Any, tokenizer_length: Any = None, scaling: Scaling |
 
 
 def text_config(config: Any) -> Any:
-    """The part of a configuration that is about text; most models have nothing else."""
+    """The text part of a configuration; for most models, the whole configuration."""
     return getattr(config, "text_config", None) or config
 
 

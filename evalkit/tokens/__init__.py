@@ -1,8 +1,8 @@
-"""From text requests to token requests: tokenizer, chat template, splitting, cutting to the window. No torch.
+"""Turns text requests into token requests: tokenizer, chat template, splitting, cutting to the window. No torch.
 
-tokenizer.py  Tokenizer.load, encode                chat.py      chat templates
-windows.py    fitting into the window               sampling.py  generation kwargs → Sampling
-encoding.py   what one Request becomes
+tokenizer.py  loads a tokenizer and encodes requests   chat.py      chat templates
+windows.py    fits requests into the window            sampling.py  turns generation kwargs into Sampling
+encoding.py   the token requests of one request
 """
 
 from evalkit.tokens.chat import ChatTemplate, message_prompts

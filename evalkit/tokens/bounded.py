@@ -1,4 +1,4 @@
-"""Runs a checkpoint's chat template with a limit on its steps: nested loops over a few thousand things never end."""
+"""Runs a checkpoint's chat template with a limit on its steps: nested loops could run practically forever."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ __all__ = ["TooManySteps", "is_linear", "with_most_steps"]
 T = TypeVar("T")
 
 _TEMPLATE = "<template>"
-"""The file name that Jinja gives to the code of a template that was a string."""
+"""The file name that Jinja gives to the code of a template from a string."""
 
 
 class TooManySteps(Exception):
-    """The template did not come to an end."""
+    """The template took more steps than allowed."""
 
 
 def is_linear(template: str) -> bool:
-    """Whether a template takes no more steps than its messages are long: no loop within another, no computed loop, no
-    macro. Such a template needs no limit; in doubt it is not linear."""
+    """Whether a template's steps grow only linearly with the messages: no nested or computed loops, no macros.
+
+    Such a template needs no limit. In doubt, the answer is False.
+    """
     from jinja2 import Environment, TemplateError, nodes
 
     try:
@@ -43,10 +45,10 @@ def is_linear(template: str) -> bool:
 
 
 def with_most_steps(most: int, function: Callable[[], T]) -> T:
-    """What `function` returns; TooManySteps once the templates that it runs have taken more than `most` steps.
+    """Return the result of `function`. Raises TooManySteps if its templates take more than `most` steps.
 
-    A step is a line of a template. Only they are counted: what is called from a template costs nothing more. Whatever
-    traces this thread already (a debugger, coverage) is put back afterwards.
+    A step is a line of a template; functions that a template calls are not traced. A tracer that is active already
+    (a debugger, coverage) is restored afterwards.
     """
     steps = 0
 

@@ -1,4 +1,4 @@
-"""Chat templates: the model's own, a named one, or Alpaca's layout for a model without any."""
+"""Chat templates: the model's default, a named one, or the Alpaca format for a model without a template."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ ALPACA = (
     "{{- '\\n\\n### Response:\\n' -}}"
     "{%- endif -%}"
 )
-"""The layout that the Alpaca models were tuned on; a system message takes the place of its opening sentence."""
+"""The format that the Alpaca models were tuned on; a system message replaces its first sentence."""
 
 _MOST_STEPS = 2_000_000
-"""Lines of the template for one prompt, a second or two. A long conversation takes some thousands."""
+"""Template lines per prompt, which take a second or two. A long conversation takes some thousands."""
 
 _PROBE = [{"role": "system", "content": "system"}, {"role": "user", "content": "user"}]
 
 
 class ChatTemplate:
-    """Renders messages to a prompt, as lm-eval's `apply_chat_template` does. A pure function of the tokenizer."""
+    """Renders messages to a prompt, like lm-eval's `apply_chat_template`."""
 
     def __init__(self, tokenizer: Any, named: bool | str = True, arguments: Mapping[str, Any] | None = None) -> None:
         self._tokenizer = tokenizer
@@ -97,7 +97,7 @@ class ChatTemplate:
 
     @property
     def description(self) -> dict[str, Any]:
-        """For the manifest."""
+        """The manifest's entry on the template."""
         return {
             "source": self.source,
             "name": self.name,
@@ -108,7 +108,7 @@ class ChatTemplate:
 
 
 class MessagePrompt(str):
-    """Messages for a chat API: as text what lm-eval's API models would log, with the messages themselves beside it."""
+    """Messages for a chat API. As text it is what lm-eval's API models log; `messages` has the messages."""
 
     messages: list[dict[str, str]]
 
@@ -119,30 +119,30 @@ class MessagePrompt(str):
 
 
 def message_prompts(messages: Sequence[Mapping[str, str]], add_generation_prompt: bool = True) -> str:
-    """A chat template for servers that apply their own."""
+    """Stands for a chat template with servers that apply their own: keeps the messages as they are."""
     return MessagePrompt(messages)
 
 
 def _choose(tokenizer: Any, named: bool | str) -> tuple[str, str | None, str]:
-    own = tokenizer.chat_template
-    if isinstance(own, Mapping):
+    templates = tokenizer.chat_template
+    if isinstance(templates, Mapping):
         name = named if isinstance(named, str) else "default"
-        if name not in own:
+        if name not in templates:
             raise UsageError(
-                f"--apply-chat-template {name}: no such template{nearest(name, own)}; "
-                f"this model has {', '.join(sorted(own))}"
+                f"--apply-chat-template {name}: no such template{nearest(name, templates)}; "
+                f"this model has {', '.join(sorted(templates))}"
             )
-        return ("named" if isinstance(named, str) else "model"), name, str(own[name])
+        return ("named" if isinstance(named, str) else "model"), name, str(templates[name])
     if isinstance(named, str) and named == "alpaca":
         return "alpaca", None, ALPACA
     if isinstance(named, str):
-        has = "one template without a name" if own else "no template; without a name it gets the Alpaca format"
+        has = "one template without a name" if templates else "no template; without a name it gets the Alpaca format"
         raise UsageError(f"--apply-chat-template {named}: this model has {has}")
-    return ("model", None, str(own)) if own else ("alpaca", None, ALPACA)
+    return ("model", None, str(templates)) if templates else ("alpaca", None, ALPACA)
 
 
 def _merge_system(history: list[dict[str, str]]) -> list[dict[str, str]]:
-    """The system text before the first user turn, for a template that knows no system role."""
+    """Move the system text to the beginning of the first user turn, for a template without a system role."""
     system = "\n\n".join(message["content"].rstrip() for message in history if message["role"] == "system")
     rest = [message for message in history if message["role"] != "system"]
     if not system:

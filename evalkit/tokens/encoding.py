@@ -1,4 +1,4 @@
-"""What one Request becomes in tokens, and how its answers are put together again."""
+"""The token requests of one request, and how their answers are combined."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ __all__ = ["Encoded", "encode_text"]
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """The token requests of one Request: one for a score, one per sample, one per window of a rolling text."""
+    """The token requests of one Request: one for a score, one per sample, or one per window of a rolling text."""
 
     kind: str
     repeats: int
     requests: tuple[TokenRequest, ...]
     error: str | None = None
-    """Why it cannot be asked at all. There are no token requests then."""
+    """Why the request cannot be asked; then there are no token requests."""
 
     @property
     def cut_tokens(self) -> int:
         return max((request.cut_tokens for request in self.requests), default=0)
 
     def fold(self, answers: Sequence[Answer | None]) -> list[Answer | None]:
-        """Answers in the order of `requests` → the `repeats` answers that Task.score takes."""
+        """Combine the answers to `requests`, in their order, into the `repeats` answers that the task scores."""
         if self.error is not None:
             return [Failed(-1, self.error)] * self.repeats
         if self.kind == "generate":
@@ -38,7 +38,7 @@ class Encoded:
 
 
 def _total(windows: Sequence[Answer | None]) -> Answer | None:
-    """A text's log-probability is the sum over its windows; one that is missing or failed leaves none."""
+    """The log-probability of a text: the sum over its windows. If one failed or is missing, so is the sum."""
     failed = next((w for w in windows if isinstance(w, Failed)), None)
     if failed is not None:
         return failed
@@ -56,7 +56,7 @@ def encode_text(
     max_gen_toks: int = DEFAULT_MAX_TOKENS,
     adapter: str | None = None,
 ) -> list[Encoded]:
-    """For servers that take text or messages: no token ids, nothing is cut."""
+    """Encode requests for servers that take text or messages: without token ids, and nothing is cut."""
     encoded = []
     for request in requests:
         if request.kind != "generate":

@@ -1,8 +1,8 @@
-"""Encoding long, alike texts in pieces, each piece once, with the very tokens that the whole text would give.
+"""Encodes long, similar texts in pieces, each piece once, with exactly the tokens of the whole text.
 
 Few-shot prompts repeat their examples thousands of times, and each context is encoded again with every continuation.
-A text is cut where a space follows a character that is no space. The parts are independent of each other if no token
-reaches across such a place, which is read off the vocabulary; what that cannot show is tried on real texts first.
+A text is cut before a space that follows another character. The pieces can be encoded separately if no token crosses
+such a place, which the vocabulary shows; the result is also compared with whole texts first.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from evalkit.types import TokenIds
 __all__ = ["Pieces"]
 
 _PIECE = 128
-"""Characters that a piece has at least, where the text is that long."""
+"""The least number of characters in a piece, except at the end of a text."""
 _REMEMBERED = 50_000
 _TRIED = 24
 _TRIED_CHARACTERS = 3_000
@@ -33,7 +33,7 @@ _PLACE = re.compile(r"(?<=\S) ")
 
 
 class Pieces:
-    """Encodes texts without special tokens. `Pieces.over(hf, texts)` is None where the tokenizer does not allow it."""
+    """Encodes texts in pieces, without special tokens."""
 
     def __init__(self, hf: Any, *, drops_space: bool) -> None:
         self._hf = hf
@@ -42,7 +42,10 @@ class Pieces:
 
     @classmethod
     def over(cls, hf: Any, texts: Sequence[str]) -> Pieces | None:
-        """A tokenizer that writes a blank before every text gets later pieces without theirs."""
+        """Pieces for this tokenizer, tried on `texts`; None if it would give other tokens than for whole texts.
+
+        If the tokenizer adds a space before every text, later pieces are encoded without their leading space.
+        """
         if not _no_token_crosses(hf):
             return None
         tried = [text[:_TRIED_CHARACTERS] for text in sorted(texts, key=len, reverse=True)[:_TRIED]]
@@ -55,6 +58,7 @@ class Pieces:
         return None
 
     def encode(self, texts: Sequence[str]) -> list[TokenIds]:
+        """The token ids of each text."""
         cut = [self._cut(text) for text in texts]
         new = list(dict.fromkeys(piece for parts in cut for piece in parts if piece not in self._known))
         self._known.update(zip(new, self._encode(new), strict=True))
@@ -69,7 +73,7 @@ class Pieces:
         return encoded
 
     def _encode(self, pieces: list[str]) -> list[TokenIds]:
-        """A later piece keeps its leading space as its mark, so that it is never taken for a text's beginning."""
+        """Encode the pieces. Later pieces are marked, so that they are not mixed up with the beginning of a text."""
         if not self._drops_space:
             return _encode(self._hf, pieces)
         return _encode(self._hf, [piece[2:] if piece.startswith("\0 ") else piece for piece in pieces])
@@ -89,12 +93,12 @@ class Pieces:
 def _encode(hf: Any, texts: list[str]) -> list[TokenIds]:
     if not texts:
         return []
-    found = hf(texts, add_special_tokens=False, return_attention_mask=False, return_token_type_ids=False, verbose=False)
-    return [array("i", ids) for ids in found["input_ids"]]
+    batch = hf(texts, add_special_tokens=False, return_attention_mask=False, return_token_type_ids=False, verbose=False)
+    return [array("i", ids) for ids in batch["input_ids"]]
 
 
 def _no_token_crosses(hf: Any) -> bool:
-    """No token has a space after a character that is none, and no added token takes in blanks beside it."""
+    """Whether no token has a space after another character, and no added token includes spaces beside it."""
     if not getattr(hf, "is_fast", False):
         return False
     added = getattr(hf, "added_tokens_decoder", {}).values()
@@ -117,7 +121,7 @@ def _crosses(token: str, byte_level: dict[str, int]) -> bool:
 
 
 def _bytes_of_characters() -> dict[str, int]:
-    """Byte-level vocabularies write printable bytes as they are and the others from 256 up: the space is Ġ."""
+    """The byte of each character in byte-level vocabularies: bytes that are not printable begin at 256 (space is Ġ)."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in printable]
     return {chr(byte): byte for byte in printable} | {chr(256 + i): byte for i, byte in enumerate(others)}

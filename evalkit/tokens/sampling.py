@@ -1,4 +1,4 @@
-"""From lm-eval's generation kwargs to Sampling, by lm-eval's own rules."""
+"""Turns lm-eval's generation kwargs into Sampling, by lm-eval's rules."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MAX_TOKEN_NAMES = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_complet
 def sampling_of(
     gen_kwargs: Mapping[str, Any], eos: str | None, default_max_tokens: int = DEFAULT_MAX_TOKENS
 ) -> Sampling:
-    """`do_sample: false` is greedy whatever the temperature; without it a temperature above 0 samples."""
+    """The sampling options. `do_sample: false` means greedy at any temperature; else a temperature above 0 samples."""
     rest = dict(gen_kwargs)
     given = [rest.pop(name) for name in _MAX_TOKEN_NAMES if name in rest]
     max_tokens = _number(int, next((n for n in given if n is not None), default_max_tokens), "max_gen_toks")
@@ -44,7 +44,7 @@ def sampling_of(
 
 
 def _stops(until: Any, eos: str | None) -> tuple[str, ...]:
-    """The task's stop strings in their order, then the end of text; an empty one stops nothing."""
+    """The task's stop strings in order, then the end of text; empty strings are ignored."""
     stops = [until] if isinstance(until, str) else list(until or ())
     if not all(isinstance(stop, str) for stop in stops):
         raise UsageError(f"until={until!r}: a string or a list of strings is wanted")

@@ -1,4 +1,4 @@
-"""The model's tokenizer, splitting context from continuation exactly as lm-eval's transformers model does."""
+"""The model's tokenizer; it splits context and continuation exactly as lm-eval's transformers model does."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from evalkit.types import GenerateRequest, ModelSpec, Request, Sampling, ScoreRe
 __all__ = ["Tokenizer"]
 
 _TEXTS_AT_ONCE = 1024
-"""Texts given to the tokenizer in one call: enough for its threads, little enough to hold as Python lists."""
+"""Texts per call of the tokenizer: enough for its threads, few enough to hold as Python lists."""
 
 
 class Tokenizer:
-    """`encode` is the one thing the corridor needs. Made with `Tokenizer.load(spec)`."""
+    """A model's tokenizer and window. Load it with `Tokenizer.load(spec)`; `encode` makes token requests."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Tokenizer:
         self.max_length = max_length
         self.max_gen_toks = max_gen_toks
         self.notes: list[str] = []
-        """What the user should know, a line each."""
+        """Notes for the user."""
         self._add_bos_token = add_bos_token
         self._prefix_token_id = prefix_token_id
         self._chat_arguments = chat_arguments or {}
@@ -49,23 +49,23 @@ class Tokenizer:
 
     @classmethod
     def load(cls, spec: ModelSpec, *, scaling: Scaling | None = None) -> Tokenizer:
-        """Tokenizer and window of a model, without its weights. CheckpointError where either is missing or broken.
+        """Load a model's tokenizer and window, without its weights. Raises CheckpointError if either can't be read.
 
-        `scaling`: what the engine makes of the configuration's length, where no window was asked for.
+        `scaling`: computes the engine's window from the configuration's length, if no window was requested.
         """
         args = dict(spec.args)
         add_bos = args.get("add_bos_token")
         if add_bos not in (None, True, False):
             raise UsageError(f"--model-args add_bos_token={add_bos}: true or false")
-        # Said outright: without a word transformers asks on the terminal, and a `y` on stdin would run the code.
+        # Always passed: without it transformers asks on the terminal, and a `y` on stdin would run the code.
         common: dict[str, Any] = {"trust_remote_code": spec.trust_remote_code}
         if spec.revision:
             common["revision"] = spec.revision
         if args.get("subfolder"):
             common["subfolder"] = args["subfolder"]
         source = spec.tokenizer or str(args.get("tokenizer") or spec.source)
-        own = source == spec.source
-        hf = _load_hf(source, {**common, **({"add_bos_token": add_bos} if add_bos is not None else {})}, own)
+        of_model = source == spec.source
+        hf = _load_hf(source, {**common, **({"add_bos_token": add_bos} if add_bos is not None else {})}, of_model)
         if args.get("truncation_side") not in (None, "left"):
             raise UsageError("--model-args truncation_side: prompts that are too long lose their left end here")
         window = _whole(args, "max_length") or _whole(args, "max_model_len")
@@ -94,7 +94,7 @@ class Tokenizer:
 
     @property
     def prefix_token_id(self) -> int | None:
-        """Stands for an empty context: the beginning of text, else its end."""
+        """The token that stands for an empty context: the beginning of text, else the end of text."""
         if self._prefix_token_id is not None:
             return self._prefix_token_id
         return self.bos_token_id if self.bos_token_id is not None else self.eos_token_id
@@ -133,21 +133,23 @@ class Tokenizer:
         adapter: str | None = None,
         score_limit: int | None = None,
     ) -> list[Encoded]:
-        """Ids count up from `first_id` over all token requests, in order. Hand over many at once: it is batched.
+        """Encode requests, in batches. Ids count up from `first_id` over all token requests, in order.
 
-        `score_limit` is how many tokens context and continuation may have together. The last token of a continuation is
-        never read by the model, so that is `max_length + 1`, as in lm-eval's transformers model; an engine that must
-        also generate a token says less.
+        `score_limit`: how many tokens context and continuation may have together. The model never reads the last token
+        of a continuation, so the default is `max_length + 1`, as in lm-eval's transformers model; an engine that has
+        to generate a token too needs a lower limit.
         """
         limit = self.max_length + 1 if score_limit is None else score_limit
         ids = _Counter(first_id)
         encoded: list[Encoded] = []
         for batch in _batches(requests):
             tokens = self._tokens_of(batch)
-            encoded += [self._one(request, tokens, ids, adapter, limit) for request in batch]
+            encoded += [self._encode_request(request, tokens, ids, adapter, limit) for request in batch]
         return encoded
 
-    def _one(self, request: Request, tokens: _Tokens, ids: _Counter, adapter: str | None, limit: int) -> Encoded:
+    def _encode_request(
+        self, request: Request, tokens: _Tokens, ids: _Counter, adapter: str | None, limit: int
+    ) -> Encoded:
         if request.kind == "score":
             return self._score(request, tokens, ids, adapter, limit)
         if request.kind == "rolling":
@@ -212,7 +214,7 @@ class Tokenizer:
     # ── the tokenizer itself ─────────────────────────────────────────────────
 
     def _tokens_of(self, batch: Sequence[Request]) -> _Tokens:
-        """Every text of the batch encoded once."""
+        """Encode every text of the batch once."""
         plain: dict[str, TokenIds] = {}
         bare: dict[str, TokenIds] = {}
         prompts: dict[str, TokenIds] = {}
@@ -239,29 +241,29 @@ class Tokenizer:
         return bos is not None and text.startswith(bos)
 
     def _fill(self, texts: dict[str, TokenIds], is_bare: Callable[[str], bool]) -> None:
-        """Encode each text in place. A text that begins with the special token already gets none."""
+        """Encode each text in place. A text that begins with the special token gets no second one."""
         bare = [text for text in texts if is_bare(text)]
-        known = set(bare)
-        plain = [text for text in texts if text not in known]
+        with_special = set(bare)
+        plain = [text for text in texts if text not in with_special]
         for some, special in ((bare, False), (plain, self._add_bos_token)):
             for start in range(0, len(some), _TEXTS_AT_ONCE):
                 chunk = some[start : start + _TEXTS_AT_ONCE]
                 texts.update(zip(chunk, self._encode_texts(chunk, special), strict=True))
 
     def _encode_texts(self, texts: list[str], special: bool | None) -> list[TokenIds]:
-        """`special`: whether to add special tokens; None is the tokenizer's own habit."""
+        """Encode texts. `special`: whether to add special tokens; None is the tokenizer's default."""
         if self._pieces is _UNTRIED:
             self._pieces = Pieces.over(self.hf, texts)
         begin = self._begin(special)
         if self._pieces is None or begin is None:
             options = {} if special is None else {"add_special_tokens": special}
-            found = self.hf(texts, return_attention_mask=False, return_token_type_ids=False, verbose=False, **options)
-            return [array("i", ids) for ids in found["input_ids"]]
+            batch = self.hf(texts, return_attention_mask=False, return_token_type_ids=False, verbose=False, **options)
+            return [array("i", ids) for ids in batch["input_ids"]]
         encoded: list[TokenIds] = self._pieces.encode(texts)
         return [begin + ids for ids in encoded] if begin else encoded
 
     def _begin(self, special: bool | None) -> TokenIds | None:
-        """The tokens put before every text; None where some are put behind it."""
+        """The special tokens that go before every text; None if some go after it."""
         if special is False:
             return _EMPTY
         if special not in self._begins:
@@ -298,7 +300,7 @@ class _Counter:
 
 
 def _batches(requests: Iterable[Request]) -> Iterator[list[Request]]:
-    """Runs of requests, never parting those of one context."""
+    """Batches of requests; the requests of one context stay together."""
     batch: list[Request] = []
     for request in requests:
         if len(batch) >= _TEXTS_AT_ONCE and request.context is not batch[-1].context:
@@ -316,7 +318,7 @@ def _text(request: Request) -> str:
 
 
 def _split(request: Request) -> tuple[str, str]:
-    """Trailing blanks of a context belong to the continuation: that is how words begin in most vocabularies."""
+    """Context and continuation. Trailing spaces go to the continuation: most vocabularies begin words with a space."""
     context = _text(request)
     stripped = context.rstrip()
     return stripped, context[len(stripped) :] + request.continuation
@@ -328,12 +330,12 @@ def _shortened(sampling: Sampling, max_tokens: int) -> Sampling:
     return replace(sampling, max_tokens=max_tokens)
 
 
-def _load_hf(source: str, options: dict[str, Any], own: bool) -> Any:
+def _load_hf(source: str, options: dict[str, Any], of_model: bool) -> Any:
     from transformers import AutoTokenizer
 
-    if not own and source.startswith(("/", ".", "~")) and not Path(source).expanduser().exists():
+    if not of_model and source.startswith(("/", ".", "~")) and not Path(source).expanduser().exists():
         raise UsageError(f"--model-args tokenizer={source}: there is no such folder")
-    what = source if own else f"tokenizer {source}"
+    what = source if of_model else f"tokenizer {source}"
     try:
         return AutoTokenizer.from_pretrained(source, **options)
     except Exception as error:
@@ -356,7 +358,7 @@ def _window(source: str, options: dict[str, Any], hf: Any, scaling: Scaling | No
 
 
 def _whole(args: Mapping[str, Any], name: str, least: int = 1) -> int | None:
-    """A model argument that is a whole number, where it was given."""
+    """A model argument that must be a whole number; None if it was not given."""
     value = args.get(name)
     if value is None:
         return None

@@ -1,4 +1,4 @@
-"""Fitting a request into the model's window. A cut takes the context's left edge, never a part of a continuation."""
+"""Fits requests into the model's window: contexts are cut on the left, continuations never."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["cut_prompt", "cut_to", "rolling_windows", "room_for"]
 
 
 def cut_to(context: TokenIds, continuation: TokenIds, limit: int) -> tuple[TokenIds, int] | None:
-    """The context cut so that both fit in `limit` tokens, and how many fell off; None where there is no room."""
+    """The context, cut so that both fit into `limit` tokens, and how many were cut; None if there is no room."""
     keep = limit - len(continuation)
     if keep < 1:
         return None
@@ -19,15 +19,16 @@ def cut_to(context: TokenIds, continuation: TokenIds, limit: int) -> tuple[Token
 
 
 def cut_prompt(prompt: TokenIds, keep: int) -> tuple[TokenIds, int]:
+    """The last `keep` tokens of a prompt, and how many were cut."""
     over = len(prompt) - keep
     return (prompt[over:], over) if over > 0 else (prompt, 0)
 
 
 def room_for(prompt: int, max_tokens: int, window: int) -> tuple[int, int]:
-    """How many prompt tokens may stay, and how many may be generated.
+    """How many prompt tokens to keep, and how many tokens may be generated.
 
-    lm-eval keeps `window − max_tokens` of the prompt and stops with an error where that is nothing. Here such a prompt
-    is kept whole where at least half of the window is left, and the generation gets the rest.
+    lm-eval keeps `window − max_tokens` of the prompt, and raises an error if nothing is left. Here, the prompt is kept
+    whole in that case if at least half of the window is left, and the generation gets the rest.
     """
     if max_tokens < window:
         return window - max_tokens, max_tokens
@@ -36,10 +37,10 @@ def room_for(prompt: int, max_tokens: int, window: int) -> tuple[int, int]:
 
 
 def rolling_windows(tokens: TokenIds, prefix: int, width: int) -> Iterator[tuple[TokenIds, TokenIds]]:
-    """(context, continuation) pairs that score every token once, each window as full as it can be.
+    """Yield (context, continuation) pairs that score every token once, with windows as full as possible.
 
-    The first window begins with `prefix`; each later one predicts `width` tokens after one token of context, and the
-    last reaches back so that it is full too.
+    The first window begins with `prefix`. Each later one predicts `width` tokens after one token of context, and the
+    last one gets more context, so that it is full too.
     """
     if not tokens:
         return

@@ -1,7 +1,7 @@
-"""IFEval's 25 instructions, checked offline by the rules published with them (Zhou et al. 2023, arXiv:2311.07911).
+"""Checks IFEval's 25 instructions offline by their published rules (Zhou et al. 2023, arXiv:2311.07911).
 
-following.py  a response against all instructions of a prompt, strict and loose
-rules.py      the table: instruction → rule          words.py     words as NLTK counts them
+following.py  checks a response by all instructions of its prompt, strictly and loosely
+rules.py      the rule of each instruction           words.py     words as NLTK counts them
 keywords.py, lengths.py, layout.py, cases.py         language.py  langdetect with a fixed seed
 """
 

@@ -1,4 +1,4 @@
-"""Case, punctuation, beginnings and ends, and what to say twice."""
+"""Rules on language, case, punctuation, quotation, beginnings and ends, and repetition."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def repeat_prompt(response: str, kwargs: Kwargs) -> bool:
 
 
 def two_responses(response: str, kwargs: Kwargs) -> bool:
-    """Two that differ, with six stars between them; nothing may stand before the first stars or behind the last."""
+    """Whether there are two different responses, separated by six stars; empty parts may only be at the ends."""
     parts = response.split("******")
-    said = [part.strip() for part in parts if part.strip()]
+    responses = [part.strip() for part in parts if part.strip()]
     inner = all(part.strip() for part in parts[1:-1])
-    return inner and len(said) == 2 and said[0] != said[1]
+    return inner and len(responses) == 2 and responses[0] != responses[1]

@@ -1,4 +1,4 @@
-"""A response against all instructions of its prompt."""
+"""Checks a response by all instructions of its prompt."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["KINDS", "Following", "follow"]
 
 @dataclass(frozen=True, slots=True)
 class Following:
-    """For each instruction whether it was followed: by the response as it is, and by one of its eight readings."""
+    """Whether each instruction was followed: by the response as it is, and by one of its eight readings."""
 
     strict: tuple[bool, ...]
     loose: tuple[bool, ...]
@@ -24,11 +24,11 @@ class Following:
 def follow(instructions: Sequence[str], kwargs: Sequence[Mapping[str, Any]], response: str) -> Following:
     if len(instructions) != len(kwargs) or not instructions:
         raise ValueError(f"{len(instructions)} instructions with {len(kwargs)} kwargs")
-    strict = tuple(follows(name, response, told) for name, told in zip(instructions, kwargs, strict=True))
+    strict = tuple(follows(name, response, arguments) for name, arguments in zip(instructions, kwargs, strict=True))
     texts = list(dict.fromkeys(eight(response)))
     loose = tuple(
-        passed or any(follows(name, text, told) for text in texts)
-        for name, told, passed in zip(instructions, kwargs, strict, strict=True)
+        passed or any(follows(name, text, arguments) for text in texts)
+        for name, arguments, passed in zip(instructions, kwargs, strict, strict=True)
     )
     return Following(strict, loose)
 

@@ -1,4 +1,4 @@
-"""Words that must or must not stand in a response, and how often."""
+"""Rules on words that a response must or must not contain, and how often."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def compare(count: int, relation: str, limit: float) -> bool:
 
 
 def existence(response: str, kwargs: Kwargs) -> bool:
-    """Keywords are regular expressions, as they are published."""
+    """Whether all keywords occur. They are regular expressions, as in the published rules."""
     return all(re.search(keyword, response, re.IGNORECASE) for keyword in kwargs["keywords"])
 
 
@@ -34,6 +34,6 @@ def forbidden(response: str, kwargs: Kwargs) -> bool:
 
 
 def letter_frequency(response: str, kwargs: Kwargs) -> bool:
-    """Two prompts ask for `#` and `!`, for which the original draws some letter at random: here they are counted."""
+    """Whether a letter occurs often enough. `#` and `!` are counted; the original draws a random letter instead."""
     count = response.lower().count(kwargs["letter"].strip().lower())
     return compare(count, kwargs["let_relation"], kwargs["let_frequency"])

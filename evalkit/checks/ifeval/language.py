@@ -1,4 +1,4 @@
-"""The language of a text by langdetect, as IFEval has it; seeded, since by itself it answers at random."""
+"""Detects the language of a text with langdetect, as IFEval does; with a fixed seed, since langdetect is random."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SEED = 0
 
 
 def is_language(text: str, code: str) -> bool:
-    """A text without letters is in any language."""
+    """Whether a text is in this language. A text without letters counts as any language."""
     from langdetect.lang_detect_exception import LangDetectException
 
     detector = _factory().create()
@@ -25,7 +25,7 @@ def is_language(text: str, code: str) -> bool:
 
 @functools.lru_cache(maxsize=1)
 def _factory() -> Any:
-    """A factory of our own: the seed of langdetect's global one is left alone, and profiles load in a fixed order."""
+    """A separate factory, so that langdetect's global seed is not changed and profiles load in a fixed order."""
     import langdetect
     from langdetect.detector_factory import DetectorFactory
 

@@ -1,6 +1,6 @@
-"""Marks on the page: bullets, highlights, sections, titles, placeholders, postscripts, JSON.
+"""Rules on layout: bullets, highlights, sections, titles, placeholders, postscripts, JSON.
 
-Each is found line by line or mark by mark: a long response of nothing but stars must cost no more than its length.
+They search line by line or mark by mark, so that even a long response of nothing but stars takes linear time.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def number_bullet_lists(response: str, kwargs: Kwargs) -> bool:
 
 
 def _stars(lines: list[str]) -> int:
-    """Lines that begin with one star. A star alone on its line takes the next line for its own."""
+    """The number of lines that begin with one star. A star alone on its line counts together with the next line."""
     count, place = 0, 0
     while place < len(lines):
         line = lines[place]
@@ -45,15 +45,15 @@ def _stars(lines: list[str]) -> int:
 
 
 def number_highlighted_sections(response: str, kwargs: Kwargs) -> bool:
-    """`*once*` and `**twice**`; the latter is first seen as two empty highlights, which do not count."""
+    """Whether there are enough highlights, `*once*` or `**twice**`; empty ones do not count."""
     once = re.findall(r"\*([^\n*]*)\*", response)
     twice = re.findall(r"\*\*([^\n*]*)\*\*", response)
     return sum(bool(text.strip()) for text in (*once, *twice)) >= int(kwargs["num_highlights"])
 
 
 def multiple_sections(response: str, kwargs: Kwargs) -> bool:
-    found = re.findall(rf"{kwargs['section_spliter'].strip()}\s?\d+", response)
-    return len(found) >= int(kwargs["num_sections"])
+    sections = re.findall(rf"{kwargs['section_spliter'].strip()}\s?\d+", response)
+    return len(sections) >= int(kwargs["num_sections"])
 
 
 def title(response: str, kwargs: Kwargs) -> bool:
@@ -61,7 +61,7 @@ def title(response: str, kwargs: Kwargs) -> bool:
 
 
 def _titled(line: str) -> bool:
-    """Something between the line's first << and its last >>."""
+    """Whether there is text between the line's first << and its last >>."""
     start, end = line.find("<<"), line.rfind(">>")
     if start < 0 or end < start + 3:
         return False
@@ -90,7 +90,7 @@ def constrained_response(response: str, kwargs: Kwargs) -> bool:
 
 
 def json_format(response: str, kwargs: Kwargs) -> bool:
-    """One fence around it is forgiven, whatever it is called; NaN too, as Python's reader does."""
+    """Whether the response is JSON. A fence around it is allowed, and NaN, which Python's reader accepts."""
     text = response.strip()
     for opening in ("```json", "```Json", "```JSON", "```"):
         text = text.removeprefix(opening)

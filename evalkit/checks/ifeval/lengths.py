@@ -1,4 +1,4 @@
-"""How many words, sentences and paragraphs."""
+"""Rules on the number of words, sentences and paragraphs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def number_sentences(response: str, kwargs: Kwargs) -> bool:
 
 
 def number_paragraphs(response: str, kwargs: Kwargs) -> bool:
-    """Paragraphs between `***`. An empty one is forgiven at either end only."""
+    """Whether the number of paragraphs, separated by `***`, is right. An empty one is allowed only at the ends."""
     paragraphs = re.split(r"\s?\*\*\*\s?", response)
     if not all(paragraph.strip() for paragraph in paragraphs[1:-1]):
         return False
@@ -33,7 +33,7 @@ def number_paragraphs(response: str, kwargs: Kwargs) -> bool:
 
 
 def nth_paragraph_first_word(response: str, kwargs: Kwargs) -> bool:
-    """Paragraphs between empty lines. Empty ones count for the place but not for the number."""
+    """Whether the n-th paragraph begins with the word. Empty paragraphs count for n, but not for the total number."""
     paragraphs = response.split("\n\n")
     number = sum(bool(paragraph.strip()) for paragraph in paragraphs)
     place = int(kwargs["nth_paragraph"])

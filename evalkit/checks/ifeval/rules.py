@@ -1,4 +1,4 @@
-"""The table of instructions: what each is called, what it needs to be told, and its rule."""
+"""The table of instructions: the name of each, its rule, and the arguments that it needs."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def rule_of(instruction: str) -> Rule:
 
 
 def follows(instruction: str, response: str, kwargs: Mapping[str, Any]) -> bool:
-    """An empty response follows nothing. ValueError where the instruction is not told what it needs."""
+    """Whether a response follows an instruction; an empty one never does. ValueError if arguments are missing."""
     rule = rule_of(instruction)
     absent = [name for name in rule.needs if kwargs.get(name) is None]
     if absent:

@@ -1,6 +1,6 @@
-"""Words as NLTK counts them: runs of letters, or the Treebank's tokens where case matters.
+"""Splits text into words as NLTK does: runs of word characters, or Treebank tokens for rules on case.
 
-NLTK reads with `regex` since 3.10, all but the contractions: where a word begins differs between the two.
+Since 3.10 NLTK uses the `regex` module, except for contractions: the two modules differ in where a word begins.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["count_words", "tokens"]
 
 
 def count_words(text: str) -> int:
-    """With `regex`, as NLTK since 3.10: a vowel sign of Hindi belongs to its word, where Python's `re` breaks it."""
+    """The number of words by `regex`, as in NLTK since 3.10: Python's `re` would split Hindi words at vowel signs."""
     return len(regex.findall(r"\w+", text))
 
 
@@ -56,7 +56,7 @@ _PADDED = [
 
 
 def tokens(text: str) -> list[str]:
-    """NLTK's `word_tokenize`: sentence by sentence, punctuation and clitics split off (`DON'T` is two words)."""
+    """The tokens of NLTK's `word_tokenize`: sentence by sentence, with punctuation and clitics split off."""
     return [token for sentence in sentences(text) for token in _split(sentence)]
 
 

@@ -1,19 +1,19 @@
-"""The transformers engine: every prompt token computed once, on a CPU or on GPUs.
+"""The transformers engine: computes every shared prompt token once, on a CPU or on GPUs.
 
-engine          the loop: pulls work, scores and generates side by side, yields answers
-options         --model-args, checked
-model           loading, the forward pass with logits only where wanted
-adapters        peft adapters side by side, each shown to work
-memory          how much fits into one pass
-trunks          beginnings that prompts share, and their keys and values
-cache           a KV cache that starts from such a beginning and grows in place
+engine          the loop: takes work, scores and generates alternately, yields answers
+options         checks --model-args
+model           loads the model; the forward pass computes logits only where needed
+adapters        loads several peft adapters and tests that each works
+memory          limits what goes into one forward pass
+trunks          shared prefixes of prompts with their keys and values
+cache           a KV cache that starts from a prefix and grows in place
 score           log-probabilities of continuations
-generate        one running batch that rows leave and join
-generate_plain  one sample at a time, for models whose state cannot be cut and joined
-sequence        one sample under way, and its next token
-sampling        from logits to the next token
+generate        generation in a continuous batch that rows leave and join
+generate_plain  generation of one sample at a time, for models whose KV cache cannot be split
+sequence        a sample that is being generated, and its next token
+sampling        chooses the next token from logits
 text            stop strings, reasoning traces, the answer's text
-selftest        the fast ways against the plain way, before the first request
+selftest        compares the fast paths with the plain path before the first request
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["HuggingFaceEngine", "load"]
 
 
 def __getattr__(name: str) -> Any:
-    """The engine is imported when it is first used: its spec alone costs next to nothing."""
+    """Import the engine when it is first used, so that importing its spec is fast."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from evalkit.engines.huggingface import engine

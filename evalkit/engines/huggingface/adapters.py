@@ -1,4 +1,4 @@
-"""peft adapters over one base: loaded side by side, and each shown to do something while the base stays the base."""
+"""Loads peft adapters onto one base, and checks that each has an effect and that the base does not change."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ __all__ = ["attach"]
 
 _PROBE_TOKENS = 64
 _UNKNOWN = "\0"
-"""Which adapter is in force right after loading is peft's business: the next pass sets its own."""
+"""After loading, peft decides which adapter is active; this value makes the next pass set its own."""
 _MERGE = "merge it into the base with peft's merge_and_unload and run the merged folder as --model"
 
 
 def attach(model: Model, adapters: Sequence[Adapter]) -> None:
-    """Load every adapter into `model`, and prove it: its logits differ from the base's, which stay as they were."""
+    """Load all adapters, and check that each one's logits differ from the base's and that the base's do not change."""
     if not adapters:
         return
     folders = {adapter.name: resolve_adapter(adapter.path) for adapter in adapters}
@@ -34,7 +34,7 @@ def attach(model: Model, adapters: Sequence[Adapter]) -> None:
     for number, (name, folder) in enumerate(folders.items()):
         _load(model, name, folder, f"adapter_{number}")
     model.net.eval()
-    # The head may be another module now, with an adapter's weights inside.
+    # Loading may have replaced the head by a module with an adapter's weights.
     model.watch_head()
     model.active = _UNKNOWN
     for name in folders:
@@ -78,7 +78,7 @@ def _load(model: Model, name: str, folder: Path, slot: str) -> None:
 
 
 def _grow_vocabulary(model: Model, folders: dict[str, Path]) -> None:
-    """Room for the tokens that adapters added. The base and the others never see those logits."""
+    """Resize the vocabulary for tokens that adapters added. The base and other adapters do not use those logits."""
     base = model.vocab[None]
     rows = model.net.get_input_embeddings().weight.shape[0]
     wanted = {name: _trained_rows(folder) for name, folder in folders.items()}
@@ -100,7 +100,7 @@ def _grow_vocabulary(model: Model, folders: dict[str, Path]) -> None:
 
 
 def _trained_rows(folder: Path) -> int | None:
-    """How many tokens the adapter's own embeddings or head cover; None where it has none."""
+    """The vocabulary size of the adapter's own embeddings or head; None if it has none."""
     from safetensors import safe_open
 
     weights = folder / "adapter_model.safetensors"
@@ -117,7 +117,7 @@ def _trained_rows(folder: Path) -> int | None:
 
 
 def _probe(model: Model, adapter: str | None) -> torch.Tensor:
-    """Logits after each of a few tokens drawn from all over the base's vocabulary."""
+    """The logits after each of a few random tokens of the base's vocabulary."""
     generator = torch.Generator().manual_seed(0)
     ids = torch.randint(0, model.vocab[None], (1, min(_PROBE_TOKENS, model.window)), generator=generator)
     columns = torch.arange(ids.shape[1], device=model.device)

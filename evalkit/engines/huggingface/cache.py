@@ -1,6 +1,6 @@
-"""A KV cache that starts from a shared beginning and grows in place.
+"""A KV cache that starts from a shared prefix and grows in place.
 
-transformers' own dynamic cache concatenates at every step, which copies all of it for each generated token.
+The dynamic cache of transformers concatenates at every step, which copies the whole cache for each generated token.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ KeyValues = list[tuple[torch.Tensor, torch.Tensor]]
 
 
 class _GrowingLayer(DynamicLayer):  # type: ignore[misc]
-    """Keeps every token, even where the model has a sliding window: the attention mask keeps the window then."""
+    """A layer that keeps all tokens, even with a sliding window: the attention mask then applies the window."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class _GrowingLayer(DynamicLayer):  # type: ignore[misc]
         length = self._length + added
         if old is None and not self._room:
             return new
-        # A beginning given from outside has no room behind it, so it is copied and never written to.
+        # A prefix from outside has no free space after it, so it is copied and never written to.
         if old is None or old.shape[0] != rows or old.shape[-2] < length:
             grown = new.new_empty((rows, heads, length + self._room, width))
             if old is not None:
@@ -64,12 +64,12 @@ class _GrowingLayer(DynamicLayer):  # type: ignore[misc]
 
 
 def cache_over(beginning: KeyValues | None, *, length: int = 0, room: int = 0) -> Cache:
-    """A cache that holds the first `length` tokens of `beginning`, of one row or of all.
+    """A cache with the first `length` tokens of the prefix `beginning`, which has one row or a row for each prompt.
 
-    `room` tokens are set aside whenever it grows.
+    `room`: the number of free tokens to allocate whenever it grows.
     """
     if beginning is None:
-        # Only the model knows how many layers it has: they are made as it asks for them.
+        # The number of layers is known only to the model: they are created when it accesses them.
         return Cache(layer_class_to_replicate=partial(_GrowingLayer, room=room))
     return Cache(layers=[_GrowingLayer(keys, values, length, room) for keys, values in beginning])
 
@@ -79,9 +79,9 @@ def read(cache: Cache) -> KeyValues:
 
 
 def left_padded(parts: list[tuple[KeyValues, list[tuple[int, int, int]]]], length: int, room: int) -> KeyValues:
-    """One cache of rows of unlike lengths, each ending at `length`: what decoding wants.
+    """One cache for decoding, with rows of different lengths that all end at `length`.
 
-    `parts` name, for each source, the (row, start, stop) that is kept. `room` tokens stay free behind.
+    `parts`: for each source, the (row, start, stop) to keep. `room`: the number of free tokens at the end.
     """
     rows = sum(len(kept) for _, kept in parts)
     made: KeyValues = []
@@ -90,7 +90,7 @@ def left_padded(parts: list[tuple[KeyValues, list[tuple[int, int, int]]]], lengt
         for side in (0, 1):
             like = parts[0][0][layer][side]
             _, heads, _, width = like.shape
-            # Zeros, not noise: a masked NaN would still poison what it is weighed into.
+            # Zeros and not uninitialised memory: a masked NaN would still make the attention's sum NaN.
             whole = like.new_zeros((rows, heads, length + room, width))
             at = 0
             for source, kept in parts:

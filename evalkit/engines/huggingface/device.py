@@ -1,4 +1,4 @@
-"""Which device --device means."""
+"""Finds the device of --device."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["find_device"]
 
 
 def find_device(asked: str | None) -> torch.device:
-    """The device that was asked for, else a GPU where there is one. UsageError where it is not here."""
+    """The requested device; by default a GPU if there is one. Raises UsageError if the device does not exist."""
     try:
         device = torch.device(asked or ("cuda" if torch.cuda.is_available() else "cpu"))
     except (RuntimeError, ValueError):

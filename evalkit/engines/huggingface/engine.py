@@ -1,4 +1,4 @@
-"""Pulls work, scores and generates side by side, yields answers as they finish."""
+"""The engine's loop: takes work, scores and generates alternately, and yields answers as they finish."""
 
 from __future__ import annotations
 
@@ -25,13 +25,15 @@ _log = logging.getLogger("evalkit")
 
 _WINDOW_ITEMS = 256
 _WINDOW_TOKENS = 1 << 18
-"""Contexts looked at together for what they share. Kept trunks carry the sharing over to the next window."""
+"""How many contexts are searched together for shared prefixes. Cached prefixes are reused in the next window."""
 
 _STEPS = 8
 """Tokens generated between two batches of scoring."""
 
 
 class HuggingFaceEngine:
+    """A model in transformers, which scores and generates."""
+
     name = "hf"
 
     def __init__(
@@ -101,7 +103,7 @@ class HuggingFaceEngine:
                     time.sleep(0.001)
 
     def _count_cached(self) -> None:
-        """What was handed in and did not have to be computed. True whenever nothing is under way."""
+        """Set the number of prompt tokens that were not computed. It is exact when no work is in progress."""
         self.usage.cached = max(0, self.usage.prompt - self.usage.computed)
 
     def close(self) -> None:
@@ -122,11 +124,11 @@ def _full(window: list[Score]) -> bool:
 
 
 def load(spec: ModelSpec, tokenizer: Any = None, adapters: Sequence[Adapter] = (), **options: Any) -> HuggingFaceEngine:
-    """The engine for a model. `options` are --model-args by name, over what `spec.args` says; None says nothing."""
+    """Load a model. `options`: --model-args by name, which override `spec.args`; None is ignored."""
     folder = checkpoint.resolve(spec)
-    found = checkpoint.inspect(folder, trust_remote_code=spec.trust_remote_code)
-    asked = {**spec.args, **{name: value for name, value in options.items() if value is not None}}
-    given = Options.of(asked, _config_fields(folder, spec.trust_remote_code))
+    facts = checkpoint.inspect(folder, trust_remote_code=spec.trust_remote_code)
+    arguments = {**spec.args, **{name: value for name, value in options.items() if value is not None}}
+    given = Options.of(arguments, _config_fields(folder, spec.trust_remote_code))
     try:
         import torch
         import transformers
@@ -144,7 +146,7 @@ def load(spec: ModelSpec, tokenizer: Any = None, adapters: Sequence[Adapter] = (
             f"the hf engine needs PyTorch and transformers ({error}): type `pip install 'lm-evalkit[hf]'`"
         ) from None
     words = getattr(tokenizer, "hf", tokenizer) or _tokenizer(spec, str(folder))
-    model = Model.load(spec, found, given)
+    model = Model.load(spec, facts, given)
     attach(model, adapters)
     budget = Budget.of(model, given)
     paths = choose_paths(model, budget, words, given.scoring_path)

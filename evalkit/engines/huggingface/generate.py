@@ -1,7 +1,7 @@
-"""Generation in one running batch: rows leave it when they end, new prompts join it in between.
+"""Generation with continuous batching: rows leave the batch when they end, and new prompts join it between steps.
 
-Prompts are read like contexts are scored, a shared beginning once. Then each row's keys and values are put so that
-all rows end at the same place, padded on the left, and one token is made for every row at each step.
+Prompts are read like the contexts of scoring, each shared prefix once. Then the keys and values of all rows are padded
+on the left, so that all rows end at the same position, and each step generates one token for every row.
 """
 
 from __future__ import annotations
@@ -25,13 +25,15 @@ from evalkit.types import Answer, Failed, Finish, Generate, Usage
 __all__ = ["Generator"]
 
 Joining = list[tuple[KeyValues, list[tuple[Sequence, int]]]]
-"""What was read: keys and values of a batch, and which sequence is which of its rows."""
+"""The prompts that join: keys and values of each batch, and its sequences with their rows."""
 
 _ROOM = 128
 """Tokens by which the running batch's buffers grow."""
 
 
 class Generator:
+    """Generates with continuous batching."""
+
     def __init__(self, model: Model, budget: Budget, usage: Usage, texts: Texts) -> None:
         self._model = model
         self._budget = budget
@@ -42,7 +44,7 @@ class Generator:
         self._waiting: deque[Sequence] = deque()
         self._running: list[Sequence] = []
         self._length = 0
-        """Where all rows of the running batch end; row i begins at `_length - _lengths[i]`."""
+        """The position at which all rows of the batch end; row i begins at `_length - _lengths[i]`."""
         self._lengths: list[int] = []
         self._cache: Any = None
 
@@ -52,11 +54,11 @@ class Generator:
 
     @property
     def hungry(self) -> bool:
-        """Whether more prompts are welcome."""
+        """Whether the queue has space for more prompts."""
         return len(self._waiting) < 2 * self._budget.generating
 
     def add(self, item: Generate) -> list[Answer]:
-        """Queue an item. What cannot be served is answered at once."""
+        """Queue an item. One that cannot be served is answered at once."""
         if reason := refuses(self._model, item):
             return [Failed(id, reason) for id in item.ids]
         self._usage.prompt += len(item.prompt)
@@ -67,20 +69,20 @@ class Generator:
         self._waiting += rows
 
     def advance(self, steps: int) -> Iterator[list[Answer]]:
-        """Take in what fits, make up to `steps` tokens for every row, and give what ended."""
+        """Admit prompts that fit, generate up to `steps` tokens for every row, and yield the finished answers."""
         for _ in range(steps):
             if self._has_room():
                 yield from self._admit()
             if not self._running:
                 return
             yield self._guarded(self._step, self._running)
-            # Copying the others costs about as much as a few steps of the rows that are dropped.
-            if 4 * sum(one.over for one in self._running) >= len(self._running):
+            # Dropping rows copies the others, which costs about as much as a few steps of the dropped rows.
+            if 4 * sum(sequence.over for sequence in self._running) >= len(self._running):
                 yield self._guarded(self._repack, self._running)
 
     def _has_room(self) -> bool:
-        """Joining means copying what runs, so it waits for a quarter as many as run."""
-        running = sum(not one.over for one in self._running)
+        """Whether enough prompts wait: joining copies the running rows, so it waits for a quarter of their number."""
+        running = sum(not sequence.over for sequence in self._running)
         joining = min(len(self._waiting), self._budget.generating - running)
         return joining > 0 and 4 * joining >= running
 
@@ -94,14 +96,14 @@ class Generator:
         for trunk, standing in self._trunks.groves(chosen[0].adapter, chosen):
             for batch in self._batches(trunk, standing):
                 yield from self._read(trunk, batch, joining)
-        together = [*self._running, *(one for _, rows in joining for one, _ in rows)]
+        together = [*self._running, *(sequence for _, rows in joining for sequence, _ in rows)]
         yield self._guarded(lambda: self._repack(joining), together)
 
     def _choose(self) -> list[Sequence]:
-        """Waiting prompts that fit beside what runs. One adapter at a time is in force."""
-        running = [one for one in self._running if not one.over]
+        """Take waiting prompts that fit beside the running rows. All rows must use the same adapter."""
+        running = [sequence for sequence in self._running if not sequence.over]
         adapter = running[0].adapter if running else (self._waiting[0].adapter if self._waiting else None)
-        longest = max((one.most for one in running), default=0)
+        longest = max((sequence.most for sequence in running), default=0)
         chosen: list[Sequence] = []
         while self._waiting and self._waiting[0].adapter == adapter:
             longest = max(longest, self._waiting[0].most)
@@ -114,8 +116,8 @@ class Generator:
     def _batches(self, trunk: Trunk, standing: list[Sequence]) -> Iterator[list[Sequence]]:
         batch: list[Sequence] = []
         longest = waste = 0
-        for one in sorted(standing, key=lambda one: -len(one.prompt)):
-            length = len(one.prompt) - trunk.depth
+        for sequence in sorted(standing, key=lambda sequence: -len(sequence.prompt)):
+            length = len(sequence.prompt) - trunk.depth
             waste += longest - length if batch else 0
             full = not self._budget.fits(len(batch) + 1, trunk.depth, longest, len(batch) + 1)
             if batch and (waste > self._budget.launch or full):
@@ -123,12 +125,12 @@ class Generator:
                 batch, waste = [], 0
             if not batch:
                 longest = length
-            batch.append(one)
+            batch.append(sequence)
         if batch:
             yield batch
 
     def _read(self, trunk: Trunk, batch: list[Sequence], joining: Joining) -> Iterator[list[Answer]]:
-        """Read a batch of prompts and take each one's first token."""
+        """Read a batch of prompts and generate the first token of each."""
         try:
             if len(batch) == 1 and len(batch[0].prompt) - trunk.depth > self._budget.tokens:
                 trunk = self._reader.grow(trunk, batch[0].prompt[trunk.depth : -1])
@@ -149,18 +151,18 @@ class Generator:
                 yield [Failed(batch[0].id, f"out of memory on a prompt of {len(batch[0].prompt):,} tokens, alone")]
             return
         yield self._take(logits, batch)
-        alive = [(one, row) for row, one in enumerate(batch) if not one.over]
+        alive = [(sequence, row) for row, sequence in enumerate(batch) if not sequence.over]
         if alive:
             joining.append((keys_values, alive))
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
     def _prefill(self, trunk: Trunk, batch: list[Sequence]) -> tuple[torch.Tensor, KeyValues]:
         model, depth = self._model, trunk.depth
-        lengths = [len(one.prompt) - depth for one in batch]
+        lengths = [len(sequence.prompt) - depth for sequence in batch]
         ids = np.zeros((len(batch), max(lengths)), np.int64)
         positions = np.zeros_like(ids)
-        for row, (one, length) in enumerate(zip(batch, lengths, strict=True)):
-            ids[row, :length] = one.prompt[depth:]
+        for row, (sequence, length) in enumerate(zip(batch, lengths, strict=True)):
+            ids[row, :length] = sequence.prompt[depth:]
             positions[row, :length] = np.arange(depth, depth + length)
         cache = cache_over(trunk.keys_values, length=depth)
         logits = model.forward(
@@ -175,8 +177,8 @@ class Generator:
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
     def _repack(self, joining: Joining | None = None) -> list[Answer]:
-        """Put the rows that go on and those that join into one left-padded batch; drop those that ended."""
-        staying = [(one, row) for row, one in enumerate(self._running) if not one.over]
+        """Put the running and the joining rows into one left-padded batch, and drop those that ended."""
+        staying = [(sequence, row) for row, sequence in enumerate(self._running) if not sequence.over]
         parts: list[tuple[KeyValues, list[tuple[int, int, int]]]] = []
         lengths: list[int] = []
         if staying:
@@ -184,9 +186,11 @@ class Generator:
             parts.append((held, [(row, self._length - self._lengths[row], self._length) for _, row in staying]))
             lengths += [self._lengths[row] for _, row in staying]
         for keys_values, rows in joining or ():
-            parts.append((keys_values, [(row, 0, len(one.prompt)) for one, row in rows]))
-            lengths += [len(one.prompt) for one, _ in rows]
-        self._running = [one for one, _ in staying] + [one for _, rows in joining or () for one, _ in rows]
+            parts.append((keys_values, [(row, 0, len(sequence.prompt)) for sequence, row in rows]))
+            lengths += [len(sequence.prompt) for sequence, _ in rows]
+        self._running = [sequence for sequence, _ in staying] + [
+            sequence for _, rows in joining or () for sequence, _ in rows
+        ]
         self._lengths = lengths
         self._length = max(lengths, default=0)
         self._cache = None
@@ -198,28 +202,28 @@ class Generator:
     # ── tokens out ───────────────────────────────────────────────────────────
 
     def _guarded(self, action: Callable[[], list[Answer]], rows: list[Sequence]) -> list[Answer]:
-        """Where the memory runs out, `rows` go back to the queue, and fewer begin again together."""
+        """Run an action. If memory runs out, put `rows` back into the queue and allow fewer rows at once."""
         try:
             return action()
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-        alive = [one for one in rows if not one.over]
+        alive = [sequence for sequence in rows if not sequence.over]
         self._budget.shrink()
         self._trunks.clear()
         self._running, self._lengths, self._cache, self._length = [], [], None, 0
         if len(alive) == 1:
             return [Failed(alive[0].id, "out of memory while generating, alone")]
-        for one in alive:
-            one.restart()
+        for sequence in alive:
+            sequence.restart()
         self._waiting.extendleft(reversed(alive))
         return []
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
     def _step(self) -> list[Answer]:
         model, rows = self._model, self._running
-        ids = model.tensor([one.tokens[-1] for one in rows])[:, None]
-        # Rows that are over run along until they are dropped, and must not run out of positions.
+        ids = model.tensor([sequence.tokens[-1] for sequence in rows])[:, None]
+        # Finished rows stay in the batch until they are dropped, and must not exceed the window's positions.
         positions = model.tensor([min(length, model.window - 1) for length in self._lengths])[:, None]
         mask = None
         if min(self._lengths) < self._length:
@@ -235,27 +239,29 @@ class Generator:
         return self._take(logits, rows)
 
     def _take(self, logits: torch.Tensor, rows: list[Sequence]) -> list[Answer]:
-        """The next token of every row that is not over, and the answers of those that it ends."""
+        """Take the next token of every unfinished row; returns the answers of rows that end with it."""
         logits = logits.float()
         broken: list[bool] = (~torch.isfinite(logits.logsumexp(-1))).cpu().tolist()
         answers: list[Answer] = []
-        for one, token, nan in zip(rows, next_tokens(logits, rows), broken, strict=True):
-            if one.over:
+        for sequence, token, nan in zip(rows, next_tokens(logits, rows), broken, strict=True):
+            if sequence.over:
                 continue
             if nan:
-                one.over = True
-                answers.append(Failed(one.id, NAN))
+                sequence.over = True
+                answers.append(Failed(sequence.id, NAN))
                 continue
-            one.tokens.append(token)
+            sequence.tokens.append(token)
             self._usage.generated += 1
-            if one.thinking:
-                one.thinking = self._texts.still_thinks(one.tokens)
+            if sequence.thinking:
+                sequence.thinking = self._texts.still_thinks(sequence.tokens)
             finish: Finish | None = None
-            if self._texts.over(one.tokens, one.sampling.stop, one.thinking):
+            if self._texts.over(sequence.tokens, sequence.sampling.stop, sequence.thinking):
                 finish = "stop"
-            elif len(one.tokens) >= one.sampling.max_tokens:
+            elif len(sequence.tokens) >= sequence.sampling.max_tokens:
                 finish = "length"
             if finish:
-                one.over = True
-                answers.append(self._texts.answer(one.id, one.tokens, one.sampling.stop, finish, one.tops))
+                sequence.over = True
+                answers.append(
+                    self._texts.answer(sequence.id, sequence.tokens, sequence.sampling.stop, finish, sequence.tops)
+                )
         return answers

@@ -1,4 +1,4 @@
-"""Generation one sample at a time through transformers' own loop: for models whose state cannot be cut and joined."""
+"""Generation of one sample at a time with the loop of transformers, for models whose KV cache cannot be split."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ __all__ = ["PlainGenerator"]
 
 
 class PlainGenerator:
+    """Generates one sample after the other."""
+
     def __init__(self, model: Model, usage: Usage, texts: Texts) -> None:
         self._model = model
         self._usage = usage
@@ -41,52 +43,54 @@ class PlainGenerator:
         return []
 
     def advance(self, steps: int) -> Iterator[list[Answer]]:
-        """One sample; `steps` is for engines that can stop halfway."""
+        """Generate one whole sample; `steps` has no effect here."""
         if self._waiting:
-            yield [self._one(self._waiting.popleft())]
+            yield [self._sample(self._waiting.popleft())]
 
-    def _one(self, one: Sequence) -> Answer:
-        loop = _Loop(one, self._texts)
+    def _sample(self, sequence: Sequence) -> Answer:
+        loop = _Loop(sequence, self._texts)
         try:
-            self._generate(one, loop)
+            self._generate(sequence, loop)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            return Failed(one.id, f"out of memory on a prompt of {len(one.prompt):,} tokens, alone")
-        self._usage.computed += len(one.prompt)
-        self._usage.generated += len(one.tokens)
+            return Failed(sequence.id, f"out of memory on a prompt of {len(sequence.prompt):,} tokens, alone")
+        self._usage.computed += len(sequence.prompt)
+        self._usage.generated += len(sequence.tokens)
         if loop.nan:
-            return Failed(one.id, NAN)
-        return self._texts.answer(one.id, one.tokens, one.sampling.stop, loop.finish or "length", one.tops)
+            return Failed(sequence.id, NAN)
+        return self._texts.answer(
+            sequence.id, sequence.tokens, sequence.sampling.stop, loop.finish or "length", sequence.tops
+        )
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
-    def _generate(self, one: Sequence, loop: _Loop) -> None:
+    def _generate(self, sequence: Sequence, loop: _Loop) -> None:
         model = self._model
-        model.use(one.adapter)
-        ids = model.tensor(one.prompt)[None]
-        # No end-of-sequence id: the loop itself says when it is over.
-        config = GenerationConfig(max_new_tokens=one.sampling.max_tokens, do_sample=False, pad_token_id=0)
+        model.use(sequence.adapter)
+        ids = model.tensor(sequence.prompt)[None]
+        # No end-of-sequence id: _Stop decides when the loop ends.
+        config = GenerationConfig(max_new_tokens=sequence.sampling.max_tokens, do_sample=False, pad_token_id=0)
         model.net.generate(
             ids,
             attention_mask=torch.ones_like(ids),
             generation_config=config,
-            logits_processor=[_Choose(loop, model.vocab[one.adapter])],
+            logits_processor=[_Choose(loop, model.vocab[sequence.adapter])],
             stopping_criteria=[_Stop(loop)],
         )
 
 
 class _Loop:
-    """What the two hooks of transformers' loop share."""
+    """The state that the two hooks of transformers' loop share."""
 
-    def __init__(self, one: Sequence, texts: Texts) -> None:
-        self.one = one
+    def __init__(self, sequence: Sequence, texts: Texts) -> None:
+        self.sequence = sequence
         self.texts = texts
         self.nan = False
         self.finish: Finish | None = None
 
 
 class _Choose(LogitsProcessor):  # type: ignore[misc]
-    """Takes the token itself, and leaves the loop nothing else to choose."""
+    """Chooses the token, and sets the scores of all others to -inf, so that the loop takes it."""
 
     def __init__(self, loop: _Loop, vocabulary: int) -> None:
         self._loop = loop
@@ -95,8 +99,8 @@ class _Choose(LogitsProcessor):  # type: ignore[misc]
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         logits = scores[:, : self._vocabulary].float()
         self._loop.nan = not bool(torch.isfinite(logits.logsumexp(-1)).all())
-        (token,) = next_tokens(logits, [self._loop.one])
-        self._loop.one.tokens.append(token)
+        (token,) = next_tokens(logits, [self._loop.sequence])
+        self._loop.sequence.tokens.append(token)
         forced = torch.full_like(scores, -torch.inf)
         forced[:, token] = 0.0
         return forced
@@ -107,10 +111,10 @@ class _Stop(StoppingCriteria):  # type: ignore[misc]
         self._loop = loop
 
     def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
-        loop, one = self._loop, self._loop.one
-        if one.thinking:
-            one.thinking = loop.texts.still_thinks(one.tokens)
-        if not loop.nan and loop.texts.over(one.tokens, one.sampling.stop, one.thinking):
+        loop, sequence = self._loop, self._loop.sequence
+        if sequence.thinking:
+            sequence.thinking = loop.texts.still_thinks(sequence.tokens)
+        if not loop.nan and loop.texts.over(sequence.tokens, sequence.sampling.stop, sequence.thinking):
             loop.finish = "stop"
         over = loop.nan or loop.finish is not None
         return torch.full((len(input_ids),), over, dtype=torch.bool, device=input_ids.device)

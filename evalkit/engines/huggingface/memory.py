@@ -1,4 +1,4 @@
-"""How much fits into one forward pass. Found from the memory that is free, and halved when that was too much."""
+"""Limits what goes into one forward pass: estimated from the free memory, and halved after an out-of-memory error."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ __all__ = ["Budget"]
 
 _TOKENS_ON_GPU = 16384
 _TOKENS_ON_CPU = 2048
-"""Past these a pass only gets bigger, no faster."""
+"""Beyond these sizes, a larger pass is not faster per token."""
 
 _ROWS_GENERATING_ON_GPU = 256
 _ROWS_GENERATING_ON_CPU = 32
 
 _LAUNCH_ON_GPU = 512
 _LAUNCH_ON_CPU = 48
-"""What starting one more pass costs, in tokens: below that, padding and repeating are cheaper than splitting."""
+"""The cost of one more pass, in tokens: below it, padding and repeated tokens are cheaper than another pass."""
 
 
 @dataclass(slots=True)
 class Budget:
+    """The limits of a forward pass, and the bytes that its parts need."""
+
     bytes: int
     tokens: int
     rows: int
@@ -32,7 +34,7 @@ class Budget:
     activation_token: int
     logit_row: int
     attention_cell: int
-    """Bytes for one (query, key) pair of a pass: a mask's, or all heads' scores where the attention writes them out."""
+    """Bytes for one (query, key) pair of a pass: the mask's, or all heads' scores for eager attention."""
 
     @classmethod
     def of(cls, model: Model, options: Options) -> Budget:
@@ -54,13 +56,13 @@ class Budget:
             launch=_LAUNCH_ON_GPU if gpu else _LAUNCH_ON_CPU,
             kv_token=(kv // 2 if kv else 4 * hidden * int(getattr(config, "num_hidden_layers", 32))) * size,
             activation_token=(10 * hidden + 3 * inner) * size,
-            # The logits, a float32 copy and what the softmax makes of it.
+            # The logits, their float32 copy and the softmax's result.
             logit_row=max(model.vocab.values()) * (size + 8),
             attention_cell=size if model.attention != "eager" else 2 * heads * size,
         )
 
     def cost(self, rows: int, beginning: int, length: int, logits: int) -> int:
-        """Bytes for a pass of `rows` rows of `length` tokens behind a shared beginning."""
+        """The bytes for a pass of `rows` rows of `length` tokens after a shared prefix of `beginning` tokens."""
         whole = beginning + length
         return (
             rows * whole * self.kv_token
@@ -76,11 +78,11 @@ class Budget:
         )
 
     def fits_generating(self, rows: int, length: int) -> bool:
-        """Rows of `length` tokens, prompt and text, that decode together. Half is left for scoring between steps."""
+        """Whether so many rows of `length` tokens fit for decoding. Half of the memory is left for scoring."""
         return rows <= self.generating and rows * length * self.kv_token <= self.bytes // 2
 
     def shrink(self) -> None:
-        """After an out-of-memory: the estimate was too kind."""
+        """Halve the limits after an out-of-memory error."""
         self.bytes //= 2
         self.tokens = max(256, self.tokens // 2)
         self.generating = max(1, self.generating // 2)

@@ -1,4 +1,4 @@
-"""The loaded model: one forward pass, logits only where they are wanted, adapters switched by name."""
+"""The loaded model: a forward pass with logits only where they are needed, and adapters by name."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _DTYPES = {
 
 @dataclass(slots=True)
 class _Wanted:
-    """Positions whose logits the pass under way is to give, until the head has seen them."""
+    """The positions whose logits the current pass computes, and whether the head has selected them already."""
 
     at: tuple[torch.Tensor, torch.Tensor] | None = None
     taken: bool = False
@@ -39,6 +39,8 @@ class _Wanted:
 
 @dataclass(slots=True)
 class Model:
+    """A loaded model with its adapters."""
+
     net: Any
     checkpoint: Checkpoint
     window: int
@@ -46,10 +48,10 @@ class Model:
     dtype: torch.dtype
     eos_ids: tuple[int, ...]
     vocab: dict[str | None, int]
-    """Per adapter: how many of the logits are real. Adapters may have grown the vocabulary."""
+    """The vocabulary size of the base (None) and of each adapter; adapters may have added tokens."""
     peft: Any = None
     slots: dict[str, str] = field(default_factory=dict)
-    """Adapter name → the name that peft knows it by."""
+    """Maps an adapter's name to its name in peft."""
     active: str | None = None
     _wanted: _Wanted = field(default_factory=_Wanted)
     _hook: Any = None
@@ -83,7 +85,7 @@ class Model:
     # ── the pass ─────────────────────────────────────────────────────────────
 
     def watch_head(self) -> None:
-        """Let the head see only the positions that are wanted. What a model does to logits after it stays in force."""
+        """Pass only the needed positions to the head. Steps of the model after the head still apply to the logits."""
         if self._hook is not None:
             self._hook.remove()
         head = self.net.get_output_embeddings()
@@ -108,7 +110,7 @@ class Model:
         cache: Cache | None = None,
         mask: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Logits [wanted, vocabulary] at the (rows, columns) of `at`."""
+        """Run the model; returns the logits [positions, vocabulary] at the (rows, columns) of `at`."""
         self.use(adapter)
         arguments: dict[str, Any] = {"input_ids": ids, "use_cache": cache is not None}
         if positions is not None:
@@ -132,6 +134,7 @@ class Model:
     # ── adapters ─────────────────────────────────────────────────────────────
 
     def use(self, adapter: str | None) -> None:
+        """Activate an adapter, or the base if None."""
         if adapter == self.active:
             return
         if adapter is None:
@@ -156,7 +159,7 @@ class Model:
         return torch.as_tensor(np.asarray(values, dtype=np.int64)).to(self.device)
 
     def free_bytes(self) -> int:
-        """What the device has left now."""
+        """The free memory of the device."""
         if self.device.type == "cuda":
             free, _ = torch.cuda.mem_get_info(self.device)
             held = torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(self.device)
@@ -170,7 +173,7 @@ class Model:
 
 
 def _picked(states: torch.Tensor, at: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-    """A model spread over several devices ends on another one than it begins."""
+    """The states at these positions. The last layer may be on another device than the first."""
     return states[at[0].to(states.device), at[1].to(states.device)]
 
 
@@ -210,7 +213,7 @@ def _load_net(spec: ModelSpec, checkpoint: Checkpoint, options: Options, device:
                 **arguments,
             )
         quantized = checkpoint.quantization is not None or bool(quantize)
-        # A quantizer has tensors of its own beside the model's.
+        # Quantized checkpoints have additional tensors.
         refuse_differences(spec.typed, info["missing_keys"], () if quantized else info["unexpected_keys"])
         return net if quantized or "device_map" in arguments else net.to(device)
     except CheckpointError:
@@ -226,7 +229,7 @@ def _load_net(spec: ModelSpec, checkpoint: Checkpoint, options: Options, device:
 
 @contextlib.contextmanager
 def _no_bars() -> Iterator[None]:
-    """The screen belongs to the run's own progress."""
+    """Hide the progress bars of transformers, which would disturb those of the run."""
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()

@@ -1,4 +1,4 @@
-"""What --model-args may say to the transformers engine. lm-eval's names where lm-eval has one."""
+"""Checks the transformers engine's --model-args, which have lm-eval's names if lm-eval has such an option."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ELSEWHERE = frozenset(
     enable_thinking chat_template_args max_gen_toks truncation backend logits_cache
     """.split()  # noqa: SIM905
 )
-"""Read by other rooms, or lm-eval's own switches that change nothing here."""
+"""Arguments that other parts of evalkit read, or lm-eval's options without an effect here."""
 
 _LOADING = frozenset(
     """
@@ -28,7 +28,7 @@ _LOADING = frozenset(
     bnb_4bit_use_double_quant
     """.split()  # noqa: SIM905
 )
-"""Handed to from_pretrained."""
+"""Arguments passed to from_pretrained."""
 
 _REFUSED = {
     "peft": "give the adapter as --adapter PATH",
@@ -43,53 +43,55 @@ _REFUSED = {
 
 @dataclass(frozen=True, slots=True)
 class Options:
+    """The options of the engine."""
+
     device: str | None = None
-    """None: the first GPU where there is one, else the CPU."""
+    """None: the first GPU if there is one, else the CPU."""
     dtype: str | None = None
     batch_size: int | None = None
-    """The most rows in one batch. None: as many as the memory takes."""
+    """The most rows in one batch. None: as many as fit into memory."""
     max_batch_size: int | None = None
     """lm-eval's name for the same cap."""
     max_length: int | None = None
     softmax_dtype: str | None = None
-    """Taken for lm-eval's sake. Log-probabilities are always computed in float32."""
+    """Accepted because lm-eval has it, but without effect: log-probabilities are always computed in float32."""
     think_end_token: str | int | None = None
     parallelize: bool = False
     """Spread the layers over all GPUs."""
     max_batch_tokens: int | None = None
     """The most tokens in one forward pass, padding included."""
     scoring_path: Literal["packed", "prefix", "plain"] | None = None
-    """packed, prefix or plain: for comparing them. None: the fastest that the self-test finds right."""
+    """The path to use, for comparisons. None: the fastest path that passes the self-test."""
     loading: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, given: Mapping[str, Any], config_fields: frozenset[str] = frozenset()) -> Options:
-        """Check names and types. `config_fields` are the model config's own, which from_pretrained takes too."""
+        """Check names and types. `config_fields`: fields of the model's config, which from_pretrained accepts too."""
         fields = {f.name for f in dataclasses.fields(cls)} - {"loading"}
-        own: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         loading: dict[str, Any] = {}
         for asked, value in given.items():
             name = _ALIASES.get(asked, asked)
             if name in _REFUSED:
                 raise UsageError(f"the hf engine does not take {asked}: {_REFUSED[name]}")
             if name in fields:
-                own[name] = value
+                values[name] = value
             elif name in _LOADING or name in config_fields:
                 loading[name] = value
             elif name not in _ELSEWHERE:
-                known = fields | _LOADING | _ELSEWHERE | config_fields
-                raise UsageError(f"the hf engine has no option {asked!r}{nearest(asked, known)}")
+                names = fields | _LOADING | _ELSEWHERE | config_fields
+                raise UsageError(f"the hf engine has no option {asked!r}{nearest(asked, names)}")
         for name in ("batch_size", "max_batch_size", "max_length", "max_batch_tokens"):
-            own[name] = _count(name, own.get(name))
-        caps = [cap for cap in (own["batch_size"], own["max_batch_size"]) if cap is not None]
-        own["batch_size"] = min(caps, default=None)
-        marker = own.get("think_end_token")
+            values[name] = _count(name, values.get(name))
+        caps = [cap for cap in (values["batch_size"], values["max_batch_size"]) if cap is not None]
+        values["batch_size"] = min(caps, default=None)
+        marker = values.get("think_end_token")
         if isinstance(marker, str) and marker.lstrip("-").isdigit():
-            own["think_end_token"] = int(marker)
-        own["parallelize"] = _flag("parallelize", own.get("parallelize", False))
-        if own.get("scoring_path") not in {None, "packed", "prefix", "plain"}:
-            raise UsageError(f"scoring_path is packed, prefix or plain, not {own['scoring_path']!r}")
-        return cls(**own, loading=loading)
+            values["think_end_token"] = int(marker)
+        values["parallelize"] = _flag("parallelize", values.get("parallelize", False))
+        if values.get("scoring_path") not in {None, "packed", "prefix", "plain"}:
+            raise UsageError(f"scoring_path is packed, prefix or plain, not {values['scoring_path']!r}")
+        return cls(**values, loading=loading)
 
 
 def _count(name: str, value: Any) -> int | None:

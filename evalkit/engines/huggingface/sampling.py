@@ -1,4 +1,4 @@
-"""From logits to the next token. Each sample draws from a stream of its own, so it can be made again alone."""
+"""Chooses the next token from logits. Each sample has its own random numbers, so it can be repeated by itself."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from evalkit.types import Sampling
 __all__ = ["Draw", "alternatives", "draw", "processors", "stream"]
 
 Draw = tuple[float, float, int, float]
-"""Temperature, top_p, top_k, min_p: rows that share them are drawn together."""
+"""Temperature, top_p, top_k, min_p: rows with the same values are sampled together."""
 
 _PLAIN = {"do_sample": None, "num_beams": 1, "use_cache": True, "num_return_sequences": 1, "early_stopping": None}
-"""Generation options that lm-eval's tasks carry and that change nothing at these values (None: at any)."""
+"""Generation options in lm-eval's tasks, with the values that have no effect (None: any value)."""
 
 _READ_OFF = "top_logprobs"
-"""Asks for each token's likeliest alternatives; changes no token."""
+"""The option that asks for each token's most likely alternatives; it does not change the tokens."""
 
 _KNOWN = ("no_repeat_ngram_size", "min_new_tokens", "suppress_tokens", "begin_suppress_tokens", "bad_words_ids")
 
 
 def stream(sampling: Sampling, prompt: bytes, sample: int) -> np.random.Generator:
-    """The random numbers of one sample: its own whatever else is in the batch."""
+    """The random numbers of one sample, which do not depend on the rest of the batch."""
     digest = hashlib.blake2b(prompt, digest_size=16, salt=sample.to_bytes(8, "little"))
     digest.update(repr(sampling.seed).encode())
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest.digest(), "little")))
 
 
 def draw(logits: torch.Tensor, how: Draw, numbers: list[float]) -> torch.Tensor:
-    """One token per row; `numbers` are one uniform number each. Filters in transformers' order."""
+    """Sample one token per row. `numbers`: a uniform random number per row. Filters apply in transformers' order."""
     temperature, top_p, top_k, min_p = how
     scores = logits.float() / temperature
     if 0 < top_k < scores.shape[-1]:
@@ -43,7 +43,7 @@ def draw(logits: torch.Tensor, how: Draw, numbers: list[float]) -> torch.Tensor:
     if top_p < 1.0:
         ordered, order = scores.sort(descending=True)
         probabilities = ordered.softmax(-1)
-        # A token stays while those before it leave room; the first always stays.
+        # A token is kept if those before it sum up to less than top_p; the first is always kept.
         beyond = probabilities.cumsum(-1) - probabilities >= top_p
         scores = scores.masked_fill(beyond.scatter(-1, order, beyond), -torch.inf)
     if min_p > 0.0:
@@ -56,17 +56,17 @@ def draw(logits: torch.Tensor, how: Draw, numbers: list[float]) -> torch.Tensor:
 
 
 def alternatives(sampling: Sampling) -> int:
-    """How many alternatives of each token are asked for."""
+    """How many alternatives of each token are requested."""
     return int(dict(sampling.extra).get(_READ_OFF) or 0)
 
 
 def processors(
     sampling: Sampling, defaults: Mapping[str, Any], eos_ids: tuple[int, ...], prompt_length: int, device: torch.device
 ) -> list[Any]:
-    """What changes logits before a token is taken: from the request, else from the model's generation config.
+    """The logits processors of a request, from its options or else from the model's generation config.
 
-    The generation config's penalties are taken because lm-eval's `hf` backend takes them; its temperature, top_p and
-    top_k are not, because the task says how to sample.
+    The generation config's penalties apply because they do in lm-eval's `hf` backend; its temperature, top_p and
+    top_k do not, because the task sets them.
     """
     from transformers.generation import logits_process as library
 

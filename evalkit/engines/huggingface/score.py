@@ -1,11 +1,11 @@
-"""Log-probabilities of continuations, each token of their contexts read once.
+"""Computes log-probabilities of continuations, reading each token of their contexts once.
 
-    packed  a context and all its continuations are one row: a mask keeps the continuations from seeing each other
-    prefix  a context is read once and its continuations, rows of their own, start from its keys and values
-    plain   every continuation of several tokens is read with its whole context, as lm-eval does
+    packed  a context and all its continuations are one row; a mask separates the continuations from each other
+    prefix  a context is read once, and each continuation is a row that starts from its keys and values
+    plain   every continuation of several tokens is read with its whole context, as in lm-eval
 
-In all three, continuations of one token need nothing but the context, and logits are made only where a continuation
-is read off. `packed` and `prefix` also share what several contexts have in common at their beginning.
+In all three, continuations of one token need only the context, and logits are computed only where they are needed.
+`packed` and `prefix` also share the common prefixes of several contexts.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ __all__ = ["Reader", "Scorer", "ScoringPath"]
 ScoringPath = Literal["packed", "prefix", "plain"]
 
 _LOGIT_ROWS = 512
-"""Rows of logits that are taken to float32 at once."""
+"""How many rows of logits are converted to float32 at once."""
 
 NAN = "NaN logits: the model gives no numbers here (broken weights, or float16 where bfloat16 is wanted)"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Wish:
-    """One continuation to be read off a row. `branch` is None where it is a single token."""
+    """A continuation to score in a row. `branch`: its number among the row's branches; None for a single token."""
 
     id: int
     tokens: Tokens
@@ -45,6 +45,8 @@ class _Wish:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Row:
+    """A row of a batch: a context, and continuations after it as branches."""
+
     prompt: Tokens
     branches: tuple[Tokens, ...]
     wishes: tuple[_Wish, ...]
@@ -58,7 +60,7 @@ class _Row:
 
 
 class Reader:
-    """Reads beginnings into trunks, a piece at a time where they are long."""
+    """Reads prefixes into trunks, in several pieces if they are long."""
 
     def __init__(self, model: Model, budget: Budget, usage: Usage) -> None:
         self._model = model
@@ -66,6 +68,7 @@ class Reader:
         self._usage = usage
 
     def grow(self, trunk: Trunk, tokens: Tokens) -> Trunk:
+        """Read the tokens after a trunk; returns the longer trunk."""
         start = 0
         while start < len(tokens):
             piece = tokens[start : start + self._budget.tokens]
@@ -92,6 +95,8 @@ class Reader:
 
 
 class Scorer:
+    """Scores continuations along one of the three paths."""
+
     def __init__(self, model: Model, budget: Budget, usage: Usage, path: ScoringPath = "packed") -> None:
         self.path: ScoringPath = path
         self._model = model
@@ -103,7 +108,7 @@ class Scorer:
         self._sees = sliding if sliding is not None and sliding < model.window else None
 
     def run(self, items: Sequence[Score]) -> Iterator[list[Answer]]:
-        """Answers, a batch at a time."""
+        """Score the items; yields the answers of one batch at a time."""
         for adapter in dict.fromkeys(item.adapter for item in items):
             rows: list[_Row] = []
             for item in items:
@@ -140,10 +145,10 @@ class Scorer:
 
     def _rows(self, item: Score) -> Iterator[_Row]:
         context = tokens_of(item.context)
-        asked = [(id, tokens_of(tokens)) for id, tokens in zip(item.ids, item.continuations, strict=True)]
-        single = [_Wish(id, tokens, None) for id, tokens in asked if len(tokens) == 1]
-        longer = [(id, tokens) for id, tokens in asked if len(tokens) > 1]
-        # What reading each prompt by itself would cost, as the floor counts it.
+        continuations = [(id, tokens_of(tokens)) for id, tokens in zip(item.ids, item.continuations, strict=True)]
+        single = [_Wish(id, tokens, None) for id, tokens in continuations if len(tokens) == 1]
+        longer = [(id, tokens) for id, tokens in continuations if len(tokens) > 1]
+        # The cost of reading each prompt by itself, counted in the same way as the plan's floor.
         self._usage.prompt += len(context) * (bool(single) + len(longer)) + sum(len(t) - 1 for _, t in longer)
         if self.path == "packed" and self._within(len(context) + sum(len(tokens) - 1 for _, tokens in longer)):
             wishes = [_Wish(id, tokens, at) for at, (id, tokens) in enumerate(longer)]
@@ -156,7 +161,7 @@ class Scorer:
             yield _Row(context, (), tuple(single))
 
     def _within(self, length: int) -> bool:
-        """Whether so many tokens see all of each other: beyond a sliding window the model must make its own mask."""
+        """Whether so many tokens fit into the sliding window; beyond it, the model must make its own mask."""
         return self._sees is None or length <= self._sees
 
     # ── batches ──────────────────────────────────────────────────────────────
@@ -179,7 +184,7 @@ class Scorer:
             yield self._attempt(trunk, batch)
 
     def _attempt(self, trunk: Trunk, batch: list[_Row]) -> list[Answer]:
-        """Run a batch; what is too much for the memory is halved, down to one row read in pieces."""
+        """Run a batch. If memory runs out, split it into halves, down to one row that is read in pieces."""
         try:
             if len(batch) == 1 and self.path != "plain" and batch[0].length(trunk.depth) > self._budget.tokens:
                 trunk = self._reader.grow(trunk, batch[0].prompt[trunk.depth : -1])
@@ -245,28 +250,28 @@ class Scorer:
             cache=cache_over(trunk.keys_values, length=depth) if depth else None,
             mask=self._mask(part, depth, branching) if self._within(depth + width) else None,
         )
-        # Padding goes through the model too, but tells nothing of how much work was shared: it is not counted.
+        # Padding is not counted: it would hide how much work was shared.
         self._usage.computed += sum(row.length(depth) for row in batch)
         return _read_off(logits, wishes, sources)
 
     def _mask(self, part: NDArray[np.int64], depth: int, branching: bool) -> torch.Tensor | None:
-        """None where transformers' own causal mask serves as well."""
+        """The attention mask; None if the causal mask of transformers is right."""
         if branching:
             return _tree_mask(self._model, self._model.tensor(part), depth)
         if depth and self.path == "packed":
-            # The same for all rows: made once here, where transformers would turn its own into numbers at every layer.
+            # The same for all rows, so it is made once here; transformers would convert its own mask in every layer.
             return _tree_mask(self._model, self._model.tensor(np.zeros_like(part[:1])), depth)
         return None
 
 
 def _tree_mask(model: Model, part: torch.Tensor, depth: int) -> torch.Tensor:
-    """Additive, [rows, 1, tokens, beginning + tokens]: see the context and what stands before you in your own part."""
+    """An additive mask [rows, 1, tokens, prefix + tokens]: a token sees the context and its own branch before it."""
     length = part.shape[1]
-    own = part[:, :, None] == part[:, None, :]
+    same_part = part[:, :, None] == part[:, None, :]
     context = (part == 0)[:, None, :]
     before = torch.ones((length, length), dtype=torch.bool, device=part.device).tril()
     mask = torch.zeros((part.shape[0], 1, length, depth + length), dtype=model.dtype, device=part.device)
-    mask[:, 0, :, depth:].masked_fill_(~((own | context) & before), torch.finfo(model.dtype).min)
+    mask[:, 0, :, depth:].masked_fill_(~((same_part | context) & before), torch.finfo(model.dtype).min)
     return mask
 
 
@@ -285,7 +290,7 @@ def _read_off(logits: torch.Tensor, wishes: list[_Wish], sources: list[list[int]
 
 
 def _log_probabilities(logits: torch.Tensor, rows: Any, tokens: Any) -> tuple[Any, Any, Any]:
-    """For each (row of logits, token): log-probability, whether it is the row's best, whether it is a number."""
+    """For each (row of logits, token): its log-probability, whether it is the best, and whether it is a number."""
     totals, bests = [], []
     for start in range(0, len(logits), _LOGIT_ROWS):
         piece = logits[start : start + _LOGIT_ROWS].float()

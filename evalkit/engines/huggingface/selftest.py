@@ -1,7 +1,7 @@
-"""The fast ways against the plain way, on this model, before the first real request.
+"""Compares the fast paths with the plain path on this model, before the first real request.
 
-Versions of transformers and architectures differ in what they make of a mask, of positions and of a cache that was
-not theirs. What does not give the plain numbers here is not used, and the user is told.
+Versions of transformers and architectures differ in how they treat masks, positions and caches from outside. A path
+that does not give the numbers of the plain path is not used, and a note tells the user.
 """
 
 from __future__ import annotations
@@ -24,28 +24,30 @@ from evalkit.engines.huggingface.text import Texts
 from evalkit.engines.huggingface.trunks import tokens_of
 from evalkit.types import Failed, Sampling, Score, Scored, Usage
 
-__all__ = ["Found", "choose_paths"]
+__all__ = ["Paths", "choose_paths"]
 
 _TOLERANCE = {torch.float32: 1e-3, torch.float16: 0.05, torch.bfloat16: 0.3}
-"""Per token. A wrong mask or position is off by far more; rounding in low precision by less."""
+"""The tolerance per token: far below the effect of a wrong mask or position, and above rounding in low precision."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Paths:
+    """The paths that passed the self-test."""
+
     scoring: ScoringPath
     together: bool
     """Whether generations may run in one batch."""
     notes: tuple[str, ...]
 
 
-def choose_paths(model: Model, budget: Budget, tokenizer: Any, asked: ScoringPath | None) -> Found:
-    """The fastest way to score and to generate that gives the plain numbers."""
-    # So little is read here that sharing would not pay: make it share anyway.
+def choose_paths(model: Model, budget: Budget, tokenizer: Any, requested: ScoringPath | None) -> Paths:
+    """The fastest paths to score and to generate that give the numbers of the plain path."""
+    # The test prompts are so short that sharing would not be worth it: force it.
     eager = replace(budget, launch=1)
     scoring: ScoringPath = "plain"
     faults: dict[str, list[str]] = {}
     for path in ("packed", "prefix"):
-        if asked is not None and path != asked:
+        if requested is not None and path != requested:
             continue
         if (fault := _try_scoring(model, eager, path)) is None:
             scoring = path
@@ -55,7 +57,7 @@ def choose_paths(model: Model, budget: Budget, tokenizer: Any, asked: ScoringPat
     fault = _try_generating(model, eager, tokenizer)
     if fault is not None:
         notes.append(f"generating one sample at a time, not in one batch: {fault}")
-    return Found(scoring, fault is None, tuple(notes))
+    return Paths(scoring, fault is None, tuple(notes))
 
 
 def _try_scoring(model: Model, budget: Budget, path: ScoringPath) -> str | None:
@@ -71,14 +73,14 @@ def _try_scoring(model: Model, budget: Budget, path: ScoringPath) -> str | None:
         return f"it fails here ({one_line(error)})"
     tokens = [len(tokens) for item in requests for tokens in item.continuations]
     worst = max((abs(a - b) / n for a, b, n in zip(plain, fast, tokens, strict=True)), default=0.0)
-    # Broken weights give NaN on every path: nothing to compare, and each request will say so.
+    # Broken weights give NaN on every path: then nothing can be compared, and each request fails with a reason.
     if math.isnan(worst) or worst <= _TOLERANCE.get(model.dtype, 0.3):
         return None
     return f"its log-probabilities differ from the plain path's by {worst:.2g} a token"
 
 
 def _unfit(model: Model) -> str | None:
-    """What an architecture says of itself."""
+    """Why this architecture cannot use a fast path; None if it may."""
     if getattr(model.net, "_is_stateful", False):
         return "its layers carry a state that cannot be cut and joined"
     if not model.takes_positions:
@@ -87,16 +89,16 @@ def _unfit(model: Model) -> str | None:
 
 
 def _scores(model: Model, budget: Budget, path: ScoringPath, requests: list[Score]) -> list[float]:
-    found: dict[int, float] = {}
+    scores: dict[int, float] = {}
     for answers in Scorer(model, replace(budget), Usage(), path).run(requests):
         for answer in answers:
             assert isinstance(answer, (Scored, Failed))
-            found[answer.id] = answer.logprob if isinstance(answer, Scored) else math.nan
-    return [found[id] for item in requests for id in item.ids]
+            scores[answer.id] = answer.logprob if isinstance(answer, Scored) else math.nan
+    return [scores[id] for item in requests for id in item.ids]
 
 
 def _requests(model: Model) -> Iterator[Score]:
-    """Contexts of unlike lengths that share a beginning, longer than a short sliding window where there is one."""
+    """Contexts of different lengths that share a prefix, which is longer than a short sliding window."""
     random = np.random.default_rng(0)
     window = model.checkpoint.sliding_window or 0
     beginning = min(max(24, window + 8 if window <= 1024 else 0), model.window - 20)
@@ -112,7 +114,7 @@ def _requests(model: Model) -> Iterator[Score]:
 
 
 def _try_generating(model: Model, budget: Budget, tokenizer: Any) -> str | None:
-    """Let the running batch make a few tokens, then ask the plain pass whether each was its best, or nearly."""
+    """Generate a few tokens in a batch, then check by a plain pass that each was the best token, or nearly."""
     if fault := _unfit(model):
         return fault
     rows = [
@@ -125,7 +127,7 @@ def _try_generating(model: Model, budget: Budget, tokenizer: Any) -> str | None:
         while generator.busy:
             for _ in generator.advance(8):
                 pass
-        worst = max((_regret(model, one) for one in rows if one.tokens), default=math.nan)
+        worst = max((_regret(model, sequence) for sequence in rows if sequence.tokens), default=math.nan)
     except Exception as error:
         if is_out_of_memory(error):
             raise
@@ -136,9 +138,9 @@ def _try_generating(model: Model, budget: Budget, tokenizer: Any) -> str | None:
 
 
 @torch.inference_mode()  # type: ignore[untyped-decorator]
-def _regret(model: Model, one: Sequence) -> float:
-    """How far below the plain pass's best logit the taken tokens were."""
-    prompt, tokens = one.prompt.tolist(), one.tokens
+def _regret(model: Model, sequence: Sequence) -> float:
+    """The largest difference between the plain pass's best logit and that of the generated token."""
+    prompt, tokens = sequence.prompt.tolist(), sequence.tokens
     ids = model.tensor([*prompt, *tokens[:-1]])[None]
     columns = torch.arange(len(prompt) - 1, ids.shape[1], device=model.device)
     logits = model.forward(ids, (torch.zeros_like(columns), columns)).float()

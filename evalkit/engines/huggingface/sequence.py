@@ -1,4 +1,4 @@
-"""One sample under way, and its next token."""
+"""A sample that is being generated, and the choice of its next token."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ Alternatives = list[tuple[int, float]]
 
 @dataclass(slots=True, eq=False)
 class Sequence:
+    """A sample that is being generated."""
+
     id: int
     prompt: Tokens
     sampling: Sampling
@@ -34,14 +36,14 @@ class Sequence:
     thinking: bool = field(init=False)
     random: np.random.Generator = field(init=False)
     tops: list[Alternatives] = field(init=False)
-    """Per token: itself and its alternatives, where they were asked for."""
+    """For each token: itself and its alternatives, if they were requested."""
     over: bool = False
 
     def __post_init__(self) -> None:
         self.restart()
 
     def restart(self) -> None:
-        """Back to the prompt, with the same random numbers to come."""
+        """Start again from the prompt, with the same random numbers."""
         self.tokens = []
         self.tops = []
         self.thinking = self.thinks
@@ -49,7 +51,7 @@ class Sequence:
 
     @property
     def most(self) -> int:
-        """Tokens that it can come to hold."""
+        """The most tokens that it can have, prompt included."""
         return len(self.prompt) + self.sampling.max_tokens
 
     @property
@@ -59,7 +61,7 @@ class Sequence:
 
 
 def refuses(model: Model, item: Generate) -> str | None:
-    """Why an item cannot be served; None where it can."""
+    """Why an item cannot be served; None if it can."""
     if item.adapter not in model.vocab:
         return f"no adapter named {item.adapter!r} is loaded"
     if not len(item.prompt):
@@ -83,25 +85,25 @@ def sequences(model: Model, item: Generate, thinks: bool) -> Iterator[Sequence]:
 
 @torch.inference_mode()  # type: ignore[untyped-decorator]
 def next_tokens(logits: torch.Tensor, rows: Collection[Sequence]) -> list[int]:
-    """One token per row; rows that are over get any."""
-    going = [(row, one) for row, one in enumerate(rows) if not one.over]
-    wanted = [(row, one, count) for row, one in going if (count := alternatives(one.sampling))]
-    # What the model says, before penalties and temperature bend it.
+    """The next token of each row; for finished rows, an arbitrary one."""
+    going = [(row, sequence) for row, sequence in enumerate(rows) if not sequence.over]
+    wanted = [(row, sequence, count) for row, sequence in going if (count := alternatives(sequence.sampling))]
+    # The model's own log-probabilities, before penalties and temperature.
     plain = {row: logits[row].log_softmax(-1) for row, _, _ in wanted}
-    for row, one in going:
-        if one.processors:
-            whole = torch.tensor([[*one.prompt.tolist(), *one.tokens]], device=logits.device)
-            for process in one.processors:
+    for row, sequence in going:
+        if sequence.processors:
+            whole = torch.tensor([[*sequence.prompt.tolist(), *sequence.tokens]], device=logits.device)
+            for process in sequence.processors:
                 logits[row : row + 1] = process(whole, logits[row : row + 1].clone())
     chosen = logits.argmax(-1)
-    for how in {one.draw for _, one in going if one.draw is not None}:
-        drawn = [(row, one) for row, one in going if one.draw == how]
+    for how in {sequence.draw for _, sequence in going if sequence.draw is not None}:
+        drawn = [(row, sequence) for row, sequence in going if sequence.draw == how]
         which = torch.tensor([row for row, _ in drawn], device=logits.device)
-        chosen[which] = draw(logits[which], how, [float(one.random.random()) for _, one in drawn])
+        chosen[which] = draw(logits[which], how, [float(sequence.random.random()) for _, sequence in drawn])
     tokens = [int(token) for token in chosen.cpu().tolist()]
-    for row, one, count in wanted:
+    for row, sequence, count in wanted:
         best = plain[row].topk(min(count, len(plain[row])))
         pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
-        own = (tokens[row], float(plain[row][tokens[row]]))
-        one.tops.append([own, *((token, value) for token, value in pairs if token != tokens[row])])
+        taken = (tokens[row], float(plain[row][tokens[row]]))
+        sequence.tops.append([taken, *((token, value) for token, value in pairs if token != tokens[row])])
     return tokens

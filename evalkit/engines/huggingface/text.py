@@ -1,4 +1,4 @@
-"""When a generation is over, and what of it is the answer. lm-eval's rules, row by row."""
+"""Decides when a generation is finished and which part of its text is the answer, by lm-eval's rules."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["Texts"]
 class _Stop:
     text: str
     lookback: int
-    """How many of the last tokens are searched: two more than the string itself encodes to, as lm-eval does."""
+    """How many of the last tokens are searched: two more than the string has, as in lm-eval."""
 
 
 class Texts:
-    """`think_end`: the marker that ends a reasoning trace, as text or as a token id."""
+    """Finds stop strings and splits reasoning from answers. `think_end`: the marker between them, as text or id."""
 
     def __init__(self, tokenizer: Any, eos_ids: Sequence[int], think_end: str | int | None = None) -> None:
         self._tokenizer = tokenizer
@@ -30,7 +30,7 @@ class Texts:
         self._eos_text = tokenizer.decode([eos]) if eos is not None else ""
 
     def over(self, tokens: Sequence[int], stop: tuple[str, ...], thinking: bool) -> bool:
-        """Whether the last token ended it. Inside a reasoning trace a stop string does not."""
+        """Whether the last token ended the generation. Stop strings do not count inside a reasoning trace."""
         if tokens[-1] in self._eos_ids:
             return True
         if thinking:
@@ -38,8 +38,8 @@ class Texts:
         stops = self._prepared(stop)
         if not stops:
             return False
-        tail = self._tokenizer.decode(tokens[-max(one.lookback for one in stops) :], skip_special_tokens=False)
-        return any(one.text in tail for one in stops)
+        tail = self._tokenizer.decode(tokens[-max(entry.lookback for entry in stops) :], skip_special_tokens=False)
+        return any(entry.text in tail for entry in stops)
 
     def answer(
         self,
@@ -49,7 +49,10 @@ class Texts:
         finish: Finish,
         tops: Sequence[Sequence[tuple[int, float]]] = (),
     ) -> Generated:
-        shown = tuple(tuple((self._tokenizer.decode([t]), value) for t, value in one) for one in tops) or None
+        shown = (
+            tuple(tuple((self._tokenizer.decode([t]), value) for t, value in alternatives) for alternatives in tops)
+            or None
+        )
         kept = list(tokens)
         reasoning: str | None = None
         if isinstance(self._think_end, int):
@@ -65,7 +68,7 @@ class Texts:
                 reasoning, _, text = text.rpartition(self._think_end)
                 text = text.lstrip()
         if self._think_end is not None and reasoning is None and finish == "length":
-            # The model was still thinking: what stands there is no answer.
+            # The model was still reasoning: the text is no answer.
             return Generated(id, "", "unfinished", len(tokens), text, shown)
         for term in (*stop, self._eos_text):
             if term:
@@ -78,16 +81,16 @@ class Texts:
         return self._think_end is not None
 
     def still_thinks(self, tokens: Sequence[int]) -> bool:
-        """Whether the trace goes on after its last token."""
+        """Whether the reasoning trace continues after the last token."""
         if isinstance(self._think_end, int):
             return tokens[-1] != self._think_end
         assert self._think_end is not None
-        # A marker of n characters has at most 4n bytes, so at most 4n tokens; most often it is one.
+        # A marker of n characters has at most 4n bytes, so at most 4n tokens; usually it is one token.
         return self._think_end not in self._decode(list(tokens[-4 * len(self._think_end) :]))
 
     def _prepared(self, stop: tuple[str, ...]) -> list[_Stop]:
         if stop not in self._stops:
-            # The end-of-sequence token's text stops too, where the model spells it out.
+            # The text of the end-of-sequence token stops too, if the model writes it in several tokens.
             self._stops[stop] = [
                 _Stop(text, len(self._tokenizer.encode(text, add_special_tokens=False)) + 2)
                 for text in dict.fromkeys((*stop, self._eos_text))
@@ -100,7 +103,7 @@ class Texts:
 
 
 def _as_id(tokenizer: Any, marker: str | int | None) -> str | int | None:
-    """A marker that is a special token never shows in decoded text: it is looked for by its id."""
+    """The id of a marker that is a special token, which decoded text does not show; any other marker unchanged."""
     if isinstance(marker, str) and marker in getattr(tokenizer, "all_special_tokens", ()):
         return int(tokenizer.convert_tokens_to_ids(marker))
     return marker

@@ -1,7 +1,7 @@
-"""Prompts that begin alike are read once: the trie of a window of prompts, cut where sharing pays.
+"""Reads shared prefixes of prompts once: splits the trie of a window of prompts where sharing is worth a pass.
 
-A trunk is a beginning whose keys and values were computed once. The prompts that stand on it are rows of one batch.
-Trunks are kept from window to window, as the next window often goes on in the same subject.
+A trunk is a prefix whose keys and values are computed (a prefix of the KV cache). The prompts that continue it are rows
+of one batch. Trunks are kept for the next window, which often has the same prefixes.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ Tokens = NDArray[np.int32]
 
 
 class Path(Protocol):
+    """A prompt in the trie."""
+
     @property
     def prompt(self) -> Tokens: ...
 
@@ -31,6 +33,8 @@ PathT = TypeVar("PathT", bound=Path)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trunk:
+    """A prefix with its keys and values."""
+
     adapter: str | None
     tokens: Tokens
     keys_values: KeyValues | None
@@ -41,11 +45,11 @@ class Trunk:
 
 
 Grow = Callable[[Trunk, Tokens], Trunk]
-"""Reads the tokens behind a trunk and gives the longer trunk."""
+"""Reads the tokens after a trunk and returns the longer trunk."""
 
 
 class Trunks(Generic[PathT]):
-    """`worth`: how many tokens a trunk must save to pay for a pass of its own."""
+    """The prefix cache of a window. `worth`: how many tokens a trunk must save to be worth a separate pass."""
 
     def __init__(self, grow: Grow, worth: int, keep: int = 6) -> None:
         self._grow = grow
@@ -57,13 +61,13 @@ class Trunks(Generic[PathT]):
         self._kept.clear()
 
     def groves(self, adapter: str | None, paths: Sequence[PathT]) -> Iterator[tuple[Trunk, list[PathT]]]:
-        """All paths, each once, with the trunk that they stand on. At least a prompt's last token is left to read."""
+        """Yield all paths, each once, with their trunk. At least the last token of each prompt is left to read."""
         if not paths:
             return
         ordered = sorted(paths, key=lambda path: path.prompt.tobytes())
         shared = [_common(a.prompt, b.prompt) for a, b in itertools.pairwise(ordered)]
         root = Trunk(adapter, np.zeros(0, np.int32), None)
-        # Depth-first by hand: prompts that are each other's beginnings nest deeper than Python's stack.
+        # Depth-first with a list as stack: prompts that are prefixes of each other may nest deeper than Python allows.
         direct: dict[int, list[PathT]] = {}
         todo: list[tuple[int, int, Trunk] | Trunk] = [root, (0, len(ordered), root)]
         while todo:
@@ -86,7 +90,7 @@ class Trunks(Generic[PathT]):
                 todo += reversed([(a, b, trunk) for a, b in _parts(shared, low, high, common)])
 
     def _find(self, trunk: Trunk, prompt: Tokens, upto: int) -> Trunk | None:
-        """The longest kept trunk that goes on from this one along the prompt."""
+        """The longest kept trunk that continues this one along the prompt."""
         best: Trunk | None = None
         for kept in self._kept:
             longer = max(trunk.depth, best.depth if best else 0) < kept.depth <= upto
@@ -103,7 +107,7 @@ class Trunks(Generic[PathT]):
 
 
 def _parts(shared: list[int], low: int, high: int, common: int) -> Iterator[tuple[int, int]]:
-    """The branches of a node of the trie: ranges of paths that share more than it."""
+    """The branches of a node of the trie: ranges of paths that share a longer prefix than the node's."""
     start = low
     for at in range(low, high - 1):
         if shared[at] == common:

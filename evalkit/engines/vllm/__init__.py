@@ -1,19 +1,19 @@
-"""The vLLM engine: every prompt token computed once.
+"""The vLLM engine: computes every shared prompt token once.
 
-engine      the harness's side: starts the worker, hands it work, yields its answers
-messages    what the two tell each other at the start
-process     the worker's process: a session of its own that never outlives the harness
+engine      the harness's side: starts the worker, sends it work, yields its answers
+messages    the messages between the two at the start
+process     the worker's process, which ends with the harness
 worker      the worker's side: vLLM's step loop                 (the only process that imports vllm)
-starting    arguments, adapters and self-test, before the loop
-client      a request to vLLM and what came back, across versions
-arguments   --model-args against the installed version's own names
-scoring     which requests score a context's continuations, and where each log-probability is read
-rows        a prompt's own log-probabilities, unpacked only where they are read
-blocks      how many tokens the prefix cache keeps together on a CPU
-chunks      seeded samples of prompts that are read in several steps
+starting    prepares arguments, adapters and self-test before the loop
+client      sends requests to vLLM and reads its outputs, for all supported versions
+arguments   checks --model-args by the argument names of the installed version
+scoring     chooses the requests that score a context's continuations
+rows        keeps a prompt's log-probabilities packed until they are read
+blocks      chooses the block size of the prefix cache on a CPU
+chunks      makes seeded samples independent of chunked prefill on a CPU
 generating  sampling parameters, seeds, stop strings, reasoning
-selftest    the fast way against the plain way; each adapter against the base
-trouble     what went wrong, in one line that says what would help
+selftest    compares the fast way with the plain way, and each adapter with the base
+trouble     explains an error in one line, with a remedy
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["VllmEngine", "load"]
 
 
 def __getattr__(name: str) -> Any:
-    """The engine is imported when it is first used: its spec alone costs next to nothing."""
+    """Import the engine when it is first used, so that importing its spec is fast."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from evalkit.engines.vllm import engine

@@ -1,4 +1,4 @@
-"""Which adapters vLLM takes."""
+"""Checks whether vLLM can use an adapter."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from evalkit.models.adapters import adapter_config, adapter_rank, adapter_target
 __all__ = ["refused_by_vllm"]
 
 _PLAIN_INITS = frozenset({"gaussian", "eva", "orthogonal", "mica", "lora_ga"})
-"""Initialisations that leave the base's weights as they are; PiSSA, OLoRA and their like do not."""
+"""Initialisations that do not change the base's weights, unlike PiSSA, OLoRA and others."""
 
 _ENDS = frozenset({"lm_head", "embed_tokens", "wte", "embed_in", "embed_out"})
-"""A model's first and last layer: adapters there take paths of their own in vLLM, by request and not by token."""
+"""A model's first and last layer: for adapters there, vLLM uses separate code, by request and not by token."""
 
 
 def refused_by_vllm(path: str | Path) -> str | None:
-    """Why vLLM would not take this adapter, or would take it wrongly; None where it takes it."""
+    """Why vLLM would refuse this adapter or apply it wrongly; None if it can use it."""
     config = adapter_config(path)
     if config.get("peft_type", "LORA") != "LORA":
         return f"it is {config['peft_type']}, not LoRA"

@@ -1,7 +1,6 @@
-"""--model-args against the installed vLLM's own names.
+"""Turns --model-args into engine arguments of the installed vLLM.
 
-The names that lm-eval's users type mean the same here; those that are about prompts and answers, not about the engine,
-are the tokenizer's business and are left out.
+lm-eval's names have the same meaning here. Arguments on prompts and answers are left out: the tokenizer uses them.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ ELSEWHERE = frozenset(
         "truncation_side",
     }
 )
-"""lm-eval's model arguments that no engine argument stands for."""
+"""lm-eval's model arguments without a corresponding engine argument."""
 
 _OTHER_NAMES = {"max_length": "max_model_len", "max_batch_size": "max_num_seqs"}
 
@@ -42,7 +41,7 @@ _INSTEAD = {
 }
 
 _LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
-"""The ranks that vLLM has kernels for; an adapter of another rank runs in the next larger one."""
+"""The ranks for which vLLM has kernels; an adapter of another rank uses the next larger one."""
 
 
 def engine_arguments(
@@ -53,8 +52,11 @@ def engine_arguments(
     adapter_ranks: Sequence[int] = (),
     adapter_targets: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """What to start vLLM with. `known` are the installed version's argument names; `block_size`, where vLLM's own
-    choice is too coarse to share much of a prompt."""
+    """The arguments to start vLLM with.
+
+    `known`: the installed version's argument names. `block_size`: used if vLLM's default is too large for sharing
+    prefixes.
+    """
     args: dict[str, Any] = {}
     for typed, value in spec.args.items():
         name = typed.replace("-", "_")
@@ -96,14 +98,14 @@ def engine_arguments(
             "max_lora_rank": next((r for r in _LORA_RANKS if r >= max(adapter_ranks)), max(adapter_ranks)),
         }
         if adapter_targets and "lora_target_modules" in known:
-            # Else the output layer is prepared for adapters too, and a prompt's rows go through it with the
-            # adapter of another row.
+            # Without this, vLLM prepares the output layer for adapters too, and a prompt's rows may use the adapter
+            # of another request there.
             defaults["lora_target_modules"] = list(adapter_targets)
     return defaults | args
 
 
 def typed_names(spec: ModelSpec) -> frozenset[str]:
-    """vLLM's names of the arguments that were typed."""
+    """vLLM's names of the arguments that the user typed."""
     names = {typed.replace("-", "_") for typed in spec.args}
     beside = {"dtype"} if spec.dtype != "auto" else set()
     return frozenset({_OTHER_NAMES.get(name, name) for name in names} | beside)
@@ -119,7 +121,7 @@ def _parsed(name: str, value: Any) -> Any:
 
 
 def without_secrets(args: Mapping[str, Any]) -> dict[str, Any]:
-    """For the manifest: JSON values, and nothing that opens a door."""
+    """The arguments for the manifest, as JSON values and without tokens, keys and passwords."""
     plain: dict[str, Any] = {}
     for name, value in args.items():
         if any(word in name for word in ("token", "key", "secret", "password")) and name not in _NOT_SECRET:

@@ -1,8 +1,8 @@
-"""Seeded samples of prompts that are read in several steps, on a CPU.
+"""Seeded sampling with chunked prefill on a CPU.
 
-After each such step but the last vLLM takes back the dice it threw for a token that it drops, by a counter that only
-a GPU's generator has: on a CPU the engine dies. Here other dice are thrown for a half-read prompt, so a sample is the
-same however its prompt was cut up.
+While a prompt is only partly read, vLLM samples a token and drops it, and then rewinds the request's random generator
+with an offset that only GPU generators have: on a CPU the engine crashes. Here a temporary generator is used for a
+partly read prompt, so a sample does not depend on how its prompt was split.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ __all__ = ["keep_dice_of_half_read_prompts"]
 
 
 def keep_dice_of_half_read_prompts() -> bool:
-    """Whether this version lets us; in this process only."""
+    """Patch vLLM in this process; returns whether this version can be patched."""
     try:
         from vllm.v1.worker.cpu_model_runner import CPUModelRunner as Runner
     except ImportError:
@@ -41,9 +41,9 @@ def keep_dice_of_half_read_prompts() -> bool:
 
 
 def _lend_others(runner: Any) -> dict[int, Any]:
-    """The generators of requests whose token of this step will be dropped; others stand in their places.
+    """Replace the generators of requests whose token of this step will be dropped; returns the original ones.
 
-    None may be missing: some versions throw one die for all rows then.
+    They are replaced and not removed: without a generator, some versions sample all rows with a shared one.
     """
     import torch
 

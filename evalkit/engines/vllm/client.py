@@ -1,6 +1,6 @@
-"""A request to vLLM and what came back, the same whatever version is installed.
+"""Sends requests to vLLM and reads its outputs, in the same way for all supported versions.
 
-What a version can do is read off its SamplingParams, never off its number.
+What a version can do is found from its SamplingParams, not from its version number.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["Client", "Draw", "Refused"]
 
 
 class Refused(Exception):
-    """vLLM does not take this request; says why."""
+    """vLLM refuses this request; the message says why."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +33,7 @@ class Draw:
 
     @property
     def tops(self) -> int:
-        """How many of the likeliest alternatives are wanted with each token."""
+        """How many of the most likely alternatives to return with each token."""
         return int(dict(self.sampling.extra).get(TOPS) or 0)
 
     @classmethod
@@ -42,7 +42,7 @@ class Draw:
 
 
 class Client:
-    """vLLM's engine, seen as requests that go in and outputs that come out of its steps."""
+    """A loaded vLLM engine: takes requests, and returns the outputs of its steps."""
 
     def __init__(self, llm: Any, adapters: Sequence[Adapter], thinking: Thinking | None) -> None:
         from vllm import SamplingParams
@@ -62,7 +62,7 @@ class Client:
 
     @property
     def can_label(self) -> bool:
-        """Whether this version has what the fast way needs."""
+        """Whether this version supports the fast way of scoring."""
         return {"logprob_token_ids", "skip_reading_prefix_cache"} <= self._fields
 
     @property
@@ -72,7 +72,7 @@ class Client:
 
     @property
     def block(self) -> int:
-        """Tokens that the prefix cache keeps together; 0 where there is none."""
+        """The block size of the prefix cache; 0 if there is none."""
         cache = self.engine.vllm_config.cache_config
         return int(cache.block_size or 0) if cache.enable_prefix_caching else 0
 
@@ -81,7 +81,7 @@ class Client:
         return bool(self.engine.has_unfinished_requests())
 
     def ask(self, ask: Ask, adapter: str | None) -> str:
-        """Raises Refused."""
+        """Send a scoring request and return its name. Raises Refused."""
         fields: dict[str, Any] = {"max_tokens": 1, "temperature": 0.0, "detokenize": False}
         if ask.labels:
             fields["logprob_token_ids"] = list(ask.labels)
@@ -94,7 +94,7 @@ class Client:
         return self._add(ask.prompt, fields, adapter)
 
     def draw(self, draw: Draw, adapter: str | None) -> str:
-        """Raises Refused, and UsageError where this version has no such sampling option."""
+        """Send a generation request and return its name. Raises Refused, or UsageError for an unknown option."""
         known = self._fields
         fields = sampling_fields(draw.sampling, draw.prompt, draw.sample, known, self._thinking)
         if draw.tops:
@@ -102,7 +102,7 @@ class Client:
         return self._add(draw.prompt, fields, adapter)
 
     def step(self) -> list[Any]:
-        """One step of the engine; the outputs that finished in it."""
+        """Run one step of the engine; returns the outputs that finished in it."""
         return [output for output in self.engine.step() if output.finished]
 
     def abort(self, requests: Sequence[str]) -> None:
@@ -121,7 +121,7 @@ class Client:
         self.engine.reset_prefix_cache()
 
     def add_adapter(self, name: str) -> None:
-        """Load it now, so that one that vLLM refuses is known before any work."""
+        """Load an adapter now, so that a refusal shows before any work."""
         self.engine.add_lora(self._loras[name])
 
     # ── outputs ──────────────────────────────────────────────────────────────
@@ -131,7 +131,7 @@ class Client:
         labels: list[Row] = []
         if ask.labels:
             best, *others = _entries(output.outputs[0].logprobs, 0, ask.labels)
-            labels = [(own, best) for own in others]
+            labels = [(value, best) for value in others]
         return Reading(labels, self._rows(ask, output, cached))
 
     def generated(self, draw: Draw, output: Any) -> Generated | Failed:
@@ -161,21 +161,21 @@ class Client:
             tail = table.tail(wanted)
         else:
             have = len(table) if table is not None else 0
-            own = ask.prompt[-wanted:]
-            there = range(max(1, have - wanted), have)
-            tail = [_entries(table, at, (own[at - have],), own_first=True) for at in there]
+            last_tokens = ask.prompt[-wanted:]
+            positions = range(max(1, have - wanted), have)
+            tail = [_entries(table, at, (last_tokens[at - have],), own_first=True) for at in positions]
         rows: list[Row | None] = [(entries[0], max(entries)) for entries in tail]
-        # The row at a position is computed with the one before it; where that was cached, what stands here is garbage.
+        # A row comes from the pass over the position before it; if that was cached, the row holds garbage.
         garbage = min(wanted, max(0, cached + 1 - ask.rows_from))
         return [*[None] * max(garbage, wanted - len(rows)), *rows[max(0, garbage - (wanted - len(rows))) :]]
 
     def _add(self, prompt: TokenIds, fields: Mapping[str, Any], adapter: str | None) -> str:
         if adapter is not None and adapter not in self._loras:
             raise Refused(f"no adapter named {adapter!r} was loaded")
-        # Nobody else holds these, so where this version can take them as they are, it need not copy them deeply.
-        ours = {"skip_clone": True} if "skip_clone" in self._fields else {}
+        # These objects are used only here, so vLLM need not copy them, if this version has the option.
+        no_copy = {"skip_clone": True} if "skip_clone" in self._fields else {}
         try:
-            params = self._make_params(**fields, **ours, output_kind=self._final_only)
+            params = self._make_params(**fields, **no_copy, output_kind=self._final_only)
         except TypeError as error:
             raise UsageError(f"vLLM does not take these sampling options: {error}") from error
         except Exception as error:
@@ -186,7 +186,7 @@ class Client:
         try:
             self.engine.add_request(name, self._inputs(prompt.tolist()), params, lora_request=lora)
         except Exception as error:
-            # Versions differ in what they raise for a bad request; a dead engine is another matter.
+            # Versions raise different errors for a bad request; a dead engine must not count as a refusal.
             if "Dead" in type(error).__name__ or isinstance(error, OSError | MemoryError):
                 raise
             raise Refused(" ".join(str(error).split())) from error
@@ -194,12 +194,12 @@ class Client:
 
 
 def _entries(table: Any, at: int, ids: Sequence[int], own_first: bool = False) -> list[float]:
-    """Log-probabilities at one position: the sampled (or the prompt's own) token, then the others in order."""
+    """Log-probabilities at one position: of the sampled token (or the prompt's), then of the others in order."""
     if hasattr(table, "start_indices"):
         start, end = table.start_indices[at], table.end_indices[at]
         if own_first:
             return list(table.logprobs[start:end])
-        # By order, not by id: shorter lists are padded with id 0.
+        # Read by position, not by id: shorter lists are padded with id 0.
         return list(table.logprobs[start : start + 1 + len(ids)])
     entries = table[at]
     if own_first:
@@ -209,7 +209,7 @@ def _entries(table: Any, at: int, ids: Sequence[int], own_first: bool = False) -
 
 
 def _alternatives(entries: Any, sampled: int) -> tuple[tuple[str, float], ...]:
-    """The sampled token, then the likeliest others."""
+    """The sampled token, then the most likely others, with their log-probabilities."""
     others = (entry for id, entry in entries.items() if id != sampled)
     return tuple((str(entry.decoded_token), float(entry.logprob)) for entry in (entries[sampled], *others))
 

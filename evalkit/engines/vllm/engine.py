@@ -1,4 +1,4 @@
-"""The harness's side of the vLLM engine: starts the worker, hands it work while there is room, yields its answers."""
+"""The harness's side of the vLLM engine: starts the worker, keeps it supplied with work, yields its answers."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _NO_ADAPTERS = re.compile(r"\w+ does not support LoRA\b")
 
 _IDLE = 0.005
 _NOTHING_YET = 0.02
-"""Seconds between two looks for new work: with nothing under way, and with answers to wait for."""
+"""Seconds between two checks for new work: without requests in flight, and while waiting for answers."""
 
 
 class VllmEngine:
-    """`refused`: adapters that were left out because vLLM does not take them, and why."""
+    """vLLM in a worker process. `refused`: adapters that vLLM can't use, with the reasons."""
 
     name = "vllm"
 
@@ -48,7 +48,7 @@ class VllmEngine:
 
     @property
     def pid(self) -> int:
-        """The worker's process, which leads a session of its own."""
+        """The process id of the worker, which is also the leader of its session."""
         return self._worker.pid
 
     @property
@@ -79,7 +79,7 @@ class VllmEngine:
     # ── one run ──────────────────────────────────────────────────────────────
 
     def _stream(self, work: Iterator[Work | None], flight: dict[int, int]) -> Iterator[Answer]:
-        """`flight`: ids without an answer, each with its share of the requests that its item makes."""
+        """Send work and yield answers. `flight`: the ids in flight, each with its number of vLLM requests."""
         ended = False
         load = 0
         while not ended or flight:
@@ -118,7 +118,7 @@ class VllmEngine:
         return list(answers)
 
     def _drop_run(self) -> None:
-        """The stream was left early: what is still under way is of no use to anyone."""
+        """Abort the requests in flight, after the caller has stopped reading answers."""
         try:
             self._worker.send(("abort", self._run))
             while True:
@@ -148,10 +148,10 @@ class VllmEngine:
 
 
 def load(spec: ModelSpec, tokenizer: Any = None, adapters: Sequence[Adapter] = (), **options: Any) -> VllmEngine:
-    """Start vLLM. `options` are further engine arguments; what the user gave in --model-args goes before them.
+    """Start vLLM. `options`: further engine arguments; those of --model-args take precedence.
 
-    vLLM reads the tokenizer from the model's own folder, so that of the harness is not needed. Adapters of kinds that
-    vLLM is known to refuse are left out; one that it refuses on loading is AdaptersRefused.
+    vLLM reads the tokenizer from the model's folder, so `tokenizer` is not used. Adapters of kinds that vLLM is known
+    to refuse are left out. Raises AdaptersRefused if it refuses one when loading it.
     """
     if importlib.util.find_spec("vllm") is None:
         raise UsageError(
@@ -185,7 +185,7 @@ def load(spec: ModelSpec, tokenizer: Any = None, adapters: Sequence[Adapter] = (
 
 
 def _check_weights(spec: ModelSpec) -> None:
-    """vLLM itself does not notice every tensor that is missing, and none that a tied or fused layer lacks."""
+    """Check that the checkpoint has all tensors: vLLM does not notice every missing one, e.g. of a fused layer."""
     folder = Path(spec.source)
     if spec.args.get("load_format") not in (None, "auto", "safetensors") or not (folder / "config.json").is_file():
         return
@@ -194,9 +194,9 @@ def _check_weights(spec: ModelSpec) -> None:
 
 
 def _targets(adapters: Sequence[Adapter]) -> tuple[str, ...] | None:
-    found = [adapter_targets(adapter.path) for adapter in adapters]
-    known = [targets for targets in found if targets]
-    return tuple(sorted(frozenset().union(*known))) if adapters and len(known) == len(found) else None
+    targets = [adapter_targets(adapter.path) for adapter in adapters]
+    stated = [modules for modules in targets if modules]
+    return tuple(sorted(frozenset().union(*stated))) if adapters and len(stated) == len(targets) else None
 
 
 def _with_options(spec: ModelSpec, options: Mapping[str, Any]) -> ModelSpec:
@@ -206,8 +206,8 @@ def _with_options(spec: ModelSpec, options: Mapping[str, Any]) -> ModelSpec:
 
 
 def _not_started(model: str, log: str, adapters: Sequence[str], kind: str, line: str) -> Exception:
-    if adapters and (found := _NO_ADAPTERS.search(line)):
-        return AdaptersRefused(dict.fromkeys(adapters, found.group()))
+    if adapters and (match := _NO_ADAPTERS.search(line)):
+        return AdaptersRefused(dict.fromkeys(adapters, match.group()))
     return EngineError(explain(model, line, log)) if kind == "died" else _raised(kind, line)
 
 
@@ -216,7 +216,7 @@ def _raised(kind: str, line: str) -> Exception:
 
 
 def _requests(item: Work) -> list[int]:
-    """How many requests to vLLM each id stands for: of the one-token choices of a context, one in all."""
+    """How many vLLM requests each id needs; all one-token choices of a context share one request."""
     if isinstance(item, Generate):
         return [1] * len(item.ids)
     return [1 if len(k) > 1 or n == 0 else 0 for n, k in enumerate(item.continuations)]

@@ -13,19 +13,19 @@ from evalkit.types import Finish, Sampling, TokenIds
 __all__ = ["TOPS", "Thinking", "finished_text", "sample_seed", "sampling_fields"]
 
 TOPS = "top_logprobs"
-"""The name in `Sampling.extra` that asks for the likeliest alternatives of each generated token."""
+"""The option in `Sampling.extra` that asks for the most likely alternatives of each generated token."""
 
 _NEUTRAL: Mapping[str, Any] = {"num_beams": 1, "num_return_sequences": 1, "use_cache": True, "n": 1}
-"""Knobs of other engines that task files carry at values that change nothing."""
+"""Options of other engines in task files, with the values that have no effect."""
 
 
 @dataclass(frozen=True, slots=True)
 class Thinking:
-    """A reasoning model's markers."""
+    """The markers of a reasoning model."""
 
     end: str
     eos: str = ""
-    """The end-of-sequence text: the one stop string that may act inside the reasoning."""
+    """The end-of-sequence text: the only stop string that also works inside the reasoning."""
 
     @property
     def begin(self) -> str | None:
@@ -33,10 +33,10 @@ class Thinking:
 
 
 def sample_seed(sampling: Sampling, prompt: TokenIds, sample: int) -> int | None:
-    """The seed of sample number `sample`, whichever samples were drawn before or beside it.
+    """The seed of a sample, which does not depend on other samples.
 
-    A seed that was asked for is used as it is for the first sample, as lm-eval does. Any other depends on the
-    prompt too, else all documents would be sampled with the same dice.
+    The first sample uses a requested seed unchanged, as in lm-eval. All other seeds also depend on the prompt: else
+    all documents would be sampled with the same random numbers.
     """
     if sampling.temperature == 0:
         return None
@@ -73,7 +73,7 @@ def sampling_fields(
 def finished_text(
     text: str, finish: Finish, stop: Sequence[str], thinking: Thinking | None
 ) -> tuple[str, str | None, Finish]:
-    """Answer, reasoning and finish. The reasoning comes off first: stop strings are about the answer."""
+    """Split a text into answer, reasoning and finish. Stop strings apply only to the answer, not to the reasoning."""
     reasoning = None
     if thinking is not None:
         before, marker, after = text.rpartition(thinking.end)

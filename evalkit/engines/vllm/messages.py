@@ -1,4 +1,4 @@
-"""What harness and worker tell each other once, at the start."""
+"""The messages that harness and worker exchange at the start."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ __all__ = ["Ready", "Start"]
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What to load."""
+    """Tells the worker what to load."""
 
     spec: ModelSpec
     adapters: tuple[Adapter, ...]
     ranks: tuple[int, ...]
     targets: tuple[str, ...] | None
-    """The modules that the adapters adapt, where that is known."""
+    """The modules that the adapters adapt; None if unknown."""
     think_end: str | int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """What was loaded."""
+    """Tells the harness what was loaded."""
 
     description: Mapping[str, Any]
     max_num_seqs: int
     warnings: tuple[str, ...] = ()
     refused: Mapping[str, str] = field(default_factory=dict)
-    """Adapters that vLLM did not take, and why."""
+    """Adapters that vLLM refused, with the reasons."""

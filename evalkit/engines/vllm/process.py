@@ -1,6 +1,6 @@
-"""The worker's process: a session of its own, so that the terminal's Ctrl-C reaches the harness alone.
+"""The worker's process. It has its own session, so that a Ctrl-C on the terminal reaches only the harness.
 
-It never outlives the harness: it watches its parent, and takes every process that vLLM started with it.
+It watches its parent: when the harness ends, it kills itself and every process that vLLM started.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _END = object()
 
 
 class Gone(Exception):
-    """The worker ended; says how."""
+    """The worker ended; the message says how."""
 
 
 class Worker:
-    """A child that runs `module`'s main over a pipe, its output kept in a temporary log."""
+    """A child process that runs `module`'s main and talks over a pipe; its output goes to a temporary log."""
 
     def __init__(self, module: str) -> None:
         ours, theirs = socket.socketpair()
@@ -62,8 +62,8 @@ class Worker:
             raise Gone(self._how_it_ended()) from error
 
     def receive(self, timeout: float | None = None) -> Any:
-        """The next message; None when none came in time. Without a timeout, waits for as long as the worker lives."""
-        # A process that vLLM forked may hold the pipe open, so the worker's own end is looked for as well.
+        """The next message; None after the timeout. Without a timeout, waits as long as the worker lives."""
+        # A process that vLLM forked may hold the pipe open, so the worker's process is checked too.
         while True:
             with contextlib.suppress(queue.Empty):
                 return self._open(self._inbox.get(timeout=1.0 if timeout is None else timeout))
@@ -79,7 +79,7 @@ class Worker:
         return message
 
     def _listen(self) -> None:
-        """Takes messages off the pipe at once: else both sides could wait for room to write."""
+        """Read messages from the pipe at once: else both sides could block while writing to full pipes."""
         try:
             while True:
                 self._inbox.put(self.pipe.recv())
@@ -87,14 +87,14 @@ class Worker:
             self._inbox.put(_END)
 
     def log(self, size: int = 64 * 1024) -> str:
-        """The end of what the worker and vLLM printed."""
+        """The end of the output of the worker and vLLM."""
         with contextlib.suppress(OSError, ValueError):
             length = os.fstat(self._log.fileno()).st_size
             return os.pread(self._log.fileno(), size, max(0, length - size)).decode(errors="replace")
         return ""
 
     def close(self, patience: float = 10.0) -> None:
-        """Ask it to stop, then make it. Safe to call twice."""
+        """Ask the worker to stop, and kill it if it does not. Safe to call twice."""
         if self._log.closed:
             return
         with contextlib.suppress(OSError, ValueError):
@@ -105,7 +105,7 @@ class Worker:
         self._log.close()
 
     def kill(self) -> None:
-        """The whole session: the worker and every process that vLLM started."""
+        """Kill the whole session: the worker and every process that vLLM started."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
@@ -124,7 +124,7 @@ class Worker:
 
 
 def die_with_parent(parent: int) -> None:
-    """Kill this session once its parent is gone, even by SIGKILL."""
+    """Kill this session when its parent has ended, even by SIGKILL."""
 
     def watch() -> None:
         while os.getppid() == parent:

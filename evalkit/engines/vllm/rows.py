@@ -1,7 +1,7 @@
-"""A prompt's log-probabilities as vLLM computed them, unpacked only where they are read.
+"""Keeps a prompt's log-probabilities packed until they are read.
 
-vLLM makes Python objects of every row of a prompt, cached ones included; of a choice after a long context one row in
-forty is read. Where this version lets us, its rows stay packed. The self-test covers this path as it does any other.
+vLLM makes Python objects of every row of a prompt, cached ones included; for a choice after a long context, one row in
+forty is read. If this version allows it, its rows stay packed tensors. The self-test covers this path too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ __all__ = ["PackedRows", "keep_rows_packed"]
 
 
 class PackedRows:
-    """Rows in order, in the pieces in which a long prompt was read."""
+    """The rows of a prompt in order, in one piece for each step that read it."""
 
     def __init__(self) -> None:
         self._pieces: list[Any] = []
@@ -25,17 +25,17 @@ class PackedRows:
         self._pieces.append(piece)
 
     def tail(self, count: int) -> list[list[float]]:
-        """The last `count` rows, each with its token's own log-probability first."""
-        found: list[list[float]] = []
+        """The last `count` rows; the log-probability of the prompt's token comes first in each."""
+        rows: list[list[float]] = []
         for piece in reversed(self._pieces):
-            if len(found) >= count:
+            if len(rows) >= count:
                 break
-            found = [*piece[-(count - len(found)) :].tolist(), *found]
-        return found
+            rows = [*piece[-(count - len(rows)) :].tolist(), *rows]
+        return rows
 
 
 def keep_rows_packed() -> bool:
-    """Whether this version lets us."""
+    """Patch vLLM; returns whether this version can be patched."""
     try:
         from vllm.v1.engine.logprobs import LogprobsProcessor
     except ImportError:

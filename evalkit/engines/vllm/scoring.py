@@ -1,14 +1,14 @@
-"""Which requests score a context's continuations, and where each log-probability is read.
+"""Chooses the requests that score a context's continuations, and where each log-probability is read.
 
-A log-probability stands after a prefix: it is asked for as a *label* (the next token's log-probabilities by id, always
-computed) or read as a *row* of a longer prompt (the log-probability of a prompt's own token). A row exists only where
-this very request computed the position before it; over cached positions vLLM returns garbage or nothing. So:
+The log-probability of a token after a prefix is requested as a *label* (the next token's log-probability by id, always
+computed) or read as a *row* of a longer prompt (the log-probability of a token of the prompt). A row exists only if
+the same request computed the position before it; for cached positions vLLM returns garbage or nothing. So:
 
 * one-token continuations are labels of the context;
 * of a longer one, the first token is a label of the context, the last a label of all before it, and the rest are rows;
-* a row that was cached had been computed for a sibling with the same tokens, and is taken from there;
-* what is still missing (siblings that part exactly at a block's edge, prompts that an earlier item had in full) is
-  asked for as a label of the shared prefix, which costs at most one block.
+* a row that was cached has been computed for a sibling with the same tokens, and is taken from there;
+* what is still missing (siblings that differ from a block's edge on, prompts that an earlier item had in full) is
+  requested as a label of the shared prefix, which costs at most one block.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Way = Literal["fast", "labels", "plain"]
 """How to score: labels and rows, labels alone, or one whole prompt for each choice."""
 
 Row: TypeAlias = "tuple[float, float]"
-"""A token's log-probability, and that of the likeliest token in its place."""
+"""The log-probability of a token, and that of the most likely token at its position."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,23 +35,23 @@ class Ask:
 
     prompt: TokenIds
     labels: tuple[int, ...] = ()
-    """Ids whose log-probability after the prompt is wanted."""
+    """Token ids whose log-probability after the prompt is needed."""
     rows_from: int | None = None
-    """The first position of the prompt whose own log-probability is wanted."""
+    """The first position of the prompt whose log-probability is needed."""
     from_scratch: bool = False
-    """Read nothing from the prefix cache."""
+    """Whether to ignore the prefix cache."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What came back: rows for labels, and for positions from `rows_from` on (None: was cached)."""
+    """The output of a request: rows for labels, and for positions from `rows_from` on (None if cached)."""
 
     labels: Sequence[Row]
     rows: Sequence[Row | None] = ()
 
 
 _Place: TypeAlias = "tuple[bytes, int]"
-"""Where a log-probability stands: the tokens between context and it, and the token itself."""
+"""The place of a log-probability: the tokens between context and token, and the token."""
 
 
 class ScoreJob:
@@ -60,7 +60,7 @@ class ScoreJob:
     def __init__(
         self, work: Score, *, block: int, max_labels: int, way: Way = "fast", from_scratch: bool = False
     ) -> None:
-        """`block`: tokens that the cache keeps together, 0 without one. `from_scratch`: do not read it."""
+        """`block`: the block size of the prefix cache, 0 without a cache. `from_scratch`: ignore the cache."""
         self._work = work
         self._block = block
         self._max_labels = max_labels
@@ -74,7 +74,7 @@ class ScoreJob:
         return self._sent(self._whole_prompts() if self._way == "plain" else self._first_asks())
 
     def take(self, ask: Ask, reading: Reading) -> list[Ask]:
-        """Note what came back; what is to be asked next, once nothing is under way."""
+        """Store an output. Returns the next requests, once no request is in flight."""
         context = len(self._work.context)
         for token, row in zip(ask.labels, reading.labels, strict=True):
             self._known.setdefault((ask.prompt[context:].tobytes(), token), row)
@@ -85,7 +85,7 @@ class ScoreJob:
         return self._next()
 
     def refuse(self, reason: str) -> list[Ask]:
-        """A request that vLLM did not take. Continuations that do not need it are still answered."""
+        """Note that vLLM refused a request. Continuations that do not need it are still answered."""
         self._refused = reason
         return self._next()
 
@@ -96,11 +96,11 @@ class ScoreJob:
     def answers(self) -> Iterator[Answer]:
         for id, continuation in zip(self._work.ids, self._work.continuations, strict=True):
             rows = [self._known.get(place) for place in _places(continuation)]
-            found = [row for row in rows if row is not None]
-            if len(found) < len(rows):
+            complete = [row for row in rows if row is not None]
+            if len(complete) < len(rows):
                 yield Failed(id, self._refused or "vLLM returned no log-probability")
             else:
-                yield Scored(id, sum(own for own, _ in found), all(own >= best for own, best in found))
+                yield Scored(id, sum(value for value, _ in complete), all(value >= best for value, best in complete))
 
     # ── what to ask ──────────────────────────────────────────────────────────
 
@@ -124,7 +124,7 @@ class ScoreJob:
         for continuation in continuations:
             if len(continuation) > 1:
                 longer.setdefault(continuation[:-1].tobytes(), []).append(continuation)
-        # A context that fills few blocks is cheaper to read again with each choice than to read once more alone.
+        # A context of few blocks is cheaper to read with each choice than in a separate request.
         alone = sum(map(len, longer.values())) < len(continuations) or not self._read_with_choices()
         asks: list[Ask] = []
         if alone:

@@ -1,7 +1,7 @@
-"""Start-up checks on the installed vLLM: is the fast way right, and does each adapter apply where it should?
+"""Checks at the start that the installed vLLM scores right the fast way, and applies each adapter where it should.
 
-A handful of requests, shaped like every trap that is known: siblings that share their first tokens past a block's
-edge, that part exactly at one, contexts shorter than a block, choices of different lengths, everything cached.
+A few requests cover all known traps: siblings that share their first tokens past a block's edge, siblings that differ
+exactly at one, contexts shorter than a block, choices of different lengths, fully cached prompts.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from evalkit.types import Score, Scored, TokenIds
 __all__ = ["Mixing", "SelfTest", "compare_ways", "prove_adapters"]
 
 Mixing = Literal["free", "base apart", "one at a time"]
-"""What may share a batch: anything, adapters but not the base beside them, or one model only."""
+"""What may share a batch: everything, adapters but not together with the base, or one model only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,9 @@ class SelfTest:
 def compare_ways(
     client: Client, pool: Sequence[int], max_length: int, way: Way, *, rows: bool, float32: bool
 ) -> SelfTest:
-    """Score the same requests `way` on a cold cache, again on a warm one, and with nothing shared.
+    """Score the same requests `way` with a cold cache, again with a warm one, and without sharing; compare them.
 
-    `rows`: prompts may be asked for their own log-probabilities; else labels from scratch are the measure.
+    `rows`: whether prompts can be asked for their log-probabilities; if not, labels from scratch are the reference.
     """
     works = _traps(pool, client.block or 16, max_length)
     cold, warm = _score(client, works, way), _score(client, works, way)
@@ -48,12 +48,12 @@ def compare_ways(
     for shared in (cold, warm):
         for id, expected in plain.items():
             worst = max(worst, _difference(shared.get(id), expected, float32))
-    # In half precision the shape of a batch moves a log-probability in its second digit; garbage moves it by more.
+    # In half precision the batch's shape changes a log-probability in its second digit; garbage changes it more.
     return SelfTest(len(plain), worst, 1e-3 if float32 else 0.5)
 
 
 def prove_adapters(client: Client, pool: Sequence[int], names: Sequence[str], *, float32: bool) -> Mixing:
-    """Each adapter changes the logits, and the base stays the base beside them. Which mixing keeps that true?"""
+    """Check that each adapter changes the logits and that the base does not change; returns the mixing that works."""
     noise = 1e-4 if float32 else 0.05
     base = _probe(client, pool, [None])[0]
     alone = {name: _probe(client, pool, [name])[0] for name in names}
@@ -78,7 +78,7 @@ def prove_adapters(client: Client, pool: Sequence[int], names: Sequence[str], *,
 
 
 def _traps(pool: Sequence[int], block: int, max_length: int) -> list[Score]:
-    """Contexts over ids that a tokenizer really gives: reserved ids may mean images."""
+    """The test requests, made of ids that the tokenizer really produces: reserved ids may mean images."""
     block = min(block, max(2, (max_length - 16) // 4))
     made: list[Score] = []
     shift = 0
@@ -122,12 +122,12 @@ def _score(client: Client, works: Sequence[Score], way: Way, from_scratch: bool 
     return {answer.id: answer for job in jobs for answer in job.answers() if isinstance(answer, Scored)}
 
 
-def _difference(found: Scored | None, expected: Scored, float32: bool) -> float:
-    if found is None or (float32 and found.is_greedy != expected.is_greedy):
+def _difference(actual: Scored | None, expected: Scored, float32: bool) -> float:
+    if actual is None or (float32 and actual.is_greedy != expected.is_greedy):
         return math.inf
-    if math.isnan(found.logprob) and math.isnan(expected.logprob):
+    if math.isnan(actual.logprob) and math.isnan(expected.logprob):
         return 0.0
-    difference = abs(found.logprob - expected.logprob)
+    difference = abs(actual.logprob - expected.logprob)
     return math.inf if math.isnan(difference) else difference
 
 
@@ -135,8 +135,8 @@ def _difference(found: Scored | None, expected: Scored, float32: bool) -> float:
 
 
 def _probe(client: Client, pool: Sequence[int], adapters: Sequence[str | None]) -> list[list[float]]:
-    """Log-probabilities of a few labels after a few prompts, all adapters in one batch."""
-    # From scratch, else the second probe would read what the first one cached.
+    """The log-probabilities of a few labels after a few prompts, with all adapters in one batch."""
+    # From scratch: else the second probe would use the cache of the first one.
     labels = tuple(dict.fromkeys(pool[n % len(pool)] for n in range(0, 40, 5)))[: client.max_labels]
     prompts = [array("i", [pool[(n * 11 + k) % len(pool)] for k in range(8 + 3 * n)]) for n in range(3)]
     sent: dict[str, tuple[int, int, Ask]] = {}
@@ -147,14 +147,14 @@ def _probe(client: Client, pool: Sequence[int], adapters: Sequence[str | None]) 
             else:
                 ask = Ask(prompt, rows_from=1, from_scratch=True)
             sent[client.ask(ask, adapter)] = number, at, ask
-    found: dict[tuple[int, int], list[float]] = {}
+    values: dict[tuple[int, int], list[float]] = {}
     while sent:
         for output in client.step():
             number, at, ask = sent.pop(output.request_id)
             reading = client.reading(ask, output)
             rows = [*reading.labels, *(row for row in reading.rows if row is not None)]
-            found[number, at] = [own for own, _ in rows]
-    return [[v for at in range(len(prompts)) for v in found[n, at]] for n in range(len(adapters))]
+            values[number, at] = [value for value, _ in rows]
+    return [[v for at in range(len(prompts)) for v in values[n, at]] for n in range(len(adapters))]
 
 
 def _apart(a: Sequence[float], b: Sequence[float]) -> float:

@@ -50,7 +50,7 @@ def _start(model: ModelSpec, tokenizer: Any, adapters: Sequence[Adapter], settin
 
 
 def _suits() -> bool:
-    """Where it is installed beside a GPU."""
+    """Whether vLLM is installed and there is a GPU."""
     if not (is_installed("vllm") and is_installed("torch")):
         return False
     import torch

@@ -1,4 +1,4 @@
-"""Starting vLLM in the worker: arguments, adapters, the self-test, and what the manifest says of it all."""
+"""Starts vLLM in the worker: arguments, adapters, self-test, and the description for the manifest."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["Engine", "start_engine"]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Engine:
-    """vLLM, loaded and tested, and how it must be used."""
+    """The loaded and tested vLLM, and how it must be used."""
 
     client: Client
     way: Way
@@ -37,6 +37,7 @@ class Engine:
 
 
 def start_engine(start: Start) -> Engine:
+    """Load vLLM and the adapters, and choose the way to score by the self-test."""
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
     os.environ.setdefault("DO_NOT_TRACK", "1")
     import vllm
@@ -45,7 +46,7 @@ def start_engine(start: Start) -> Engine:
     cpu = bool(current_platform.is_cpu())
     if cpu:
         os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(_cache_gib()))
-        # One process less to start; on a CPU there is nothing to overlap with.
+        # One process less to start: on a CPU, a separate process has no advantage.
         os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
     args = engine_arguments(
         start.spec,
@@ -71,7 +72,7 @@ def start_engine(start: Start) -> Engine:
     pool = _ordinary_tokens(llm.get_tokenizer())
     length = int(config.model_config.max_model_len)
 
-    # With adapters, prompts can be asked for their own rows only where the output layer is left out of it.
+    # With adapters, prompts can be asked for rows only if the output layer has no adapters.
     rows = not start.adapters or "lora_target_modules" in args
     way, test, warnings = _choose(client, pool, length, vllm.__version__, rows=rows, float32=float32)
     refused = _load_adapters(client, start.adapters)
@@ -102,7 +103,7 @@ def start_engine(start: Start) -> Engine:
         "adapters": {"loaded": names, "batches": mixing if names else None},
         "arguments": without_secrets(args),
     }
-    # What is loaded by now stays; collecting must not look through it again and again.
+    # The loaded objects stay alive: exclude them from garbage collection.
     gc.freeze()
     ready = Ready(description, int(config.scheduler_config.max_num_seqs), tuple(warnings), refused)
     return Engine(client, way, mixing, ready)
@@ -111,7 +112,7 @@ def start_engine(start: Start) -> Engine:
 def _choose(
     client: Client, pool: Sequence[int], length: int, version: str, *, rows: bool, float32: bool
 ) -> tuple[Way, SelfTest | None, list[str]]:
-    """The fastest way that gives the plain way's numbers here, and a warning for each that does not."""
+    """The fastest way that gives the numbers of the plain way, its test, and a warning for each way that does not."""
     warnings: list[str] = []
     if not client.can_label:
         return "plain", None, [f"vLLM {version} has no log-probabilities by token id: {_PLAIN}"]
@@ -120,8 +121,8 @@ def _choose(
         test = compare_ways(client, pool, length, way, rows=rows, float32=float32)
         if test.passed:
             return way, test, warnings
-        found = f"vLLM {version} gives other log-probabilities the {way} way (by {test.largest_difference:.2g})"
-        warnings.append(f"{found}: {_PLAIN if way == ways[-1] else _LABELS}")
+        difference = f"vLLM {version} gives other log-probabilities the {way} way (by {test.largest_difference:.2g})"
+        warnings.append(f"{difference}: {_PLAIN if way == ways[-1] else _LABELS}")
     return "plain", test, warnings
 
 
@@ -141,7 +142,7 @@ def _block(spec: ModelSpec) -> int:
 
 
 def _alone(spec: ModelSpec) -> bool:
-    """Whether vLLM starts no process beside this one."""
+    """Whether vLLM runs in this process only."""
     if os.environ.get("VLLM_ENABLE_V1_MULTIPROCESSING") != "0":
         return False
     beside = ("tensor_parallel_size", "pipeline_parallel_size", "distributed_executor_backend")

@@ -1,6 +1,6 @@
-"""What went wrong, in one line that says what would help.
+"""Explains an error of vLLM in one line, with a remedy.
 
-vLLM's own exception often says no more than that the root cause stands above; so the log's tail is read too.
+vLLM's exception often only says that the root cause is above in the log, so the end of the log is read too.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _AROUND = re.compile(
 _EMPTY_WORDS = re.compile(r"Engine core initialization failed|EngineDeadError|See root cause|see (?:the )?stack trace")
 
 
-def explain(model: str, found: str, log: str = "") -> str:
-    """`found` is what was raised or how the process ended; `log` the end of vLLM's output."""
-    cause = _cause(found, log)
-    both = f"{found}\n{log}"
-    if "invalid because" not in cause and _MEMORY.search(cause if cause != found else both):
+def explain(model: str, ending: str, log: str = "") -> str:
+    """The message for the user. `ending`: the error raised, or how the process ended; `log`: the end of its output."""
+    cause = _cause(ending, log)
+    both = f"{ending}\n{log}"
+    if "invalid because" not in cause and _MEMORY.search(cause if cause != ending else both):
         length = _FITTING_LENGTH.search(both)
         smaller = f"max_model_len={length.group(1)}" if length else "max_model_len=2048"
         return (
@@ -43,23 +43,23 @@ def explain(model: str, found: str, log: str = "") -> str:
 
 
 def misunderstood(error: Exception, typed: Collection[str]) -> str | None:
-    """What vLLM says of an argument that was typed, where that is what it complains about."""
+    """vLLM's complaint about an argument that the user typed; None if the error is another one."""
     errors = getattr(error, "errors", None)
     if type(error).__name__ != "ValidationError" or not callable(errors):
         return None
-    for one in errors():
-        place, says = one.get("loc") or (None,), _VALIDATION.sub("", str(one.get("msg")))
+    for details in errors():
+        place, says = details.get("loc") or (None,), _VALIDATION.sub("", str(details.get("msg")))
         if place[0] in typed:
-            return f"--model-args {place[0]}={one.get('input')}: {_short(says)}"
+            return f"--model-args {place[0]}={details.get('input')}: {_short(says)}"
         if any(re.search(rf"\b{re.escape(name)}\b", says) for name in typed):
             return f"--model-args: {_short(says)}"
     return None
 
 
-def _cause(found: str, log: str) -> str:
-    """The last error in the log that says something, else what was raised."""
-    if found and not _EMPTY_WORDS.search(found) and not found.startswith("the process"):
-        return found
+def _cause(ending: str, log: str) -> str:
+    """The cause of the error: from the log if `ending` says nothing specific."""
+    if ending and not _EMPTY_WORDS.search(ending) and not ending.startswith("the process"):
+        return ending
     named: list[str] = []
     for line in log.splitlines():
         match = _ERROR.search(_PREFIX.sub("", line))
@@ -68,11 +68,11 @@ def _cause(found: str, log: str) -> str:
     memory = [line for line in named if _MEMORY.search(line)]
     if memory:
         return memory[-1]
-    # The first error is the cause, the later ones are of those that waited for it.
-    return f"{named[0]} ({found})" if named and found.startswith("the process") else (named or [found])[0]
+    # The first error is the cause; later ones come from processes that waited for the failed one.
+    return f"{named[0]} ({ending})" if named and ending.startswith("the process") else (named or [ending])[0]
 
 
 def _short(text: str) -> str:
-    # vLLM's own advice would stand beside ours, in other words.
+    # Cut vLLM's advice off, which would repeat ours in other words.
     line = " ".join(_AROUND.sub("", text).split()).split(" Try increasing ")[0].rstrip(".")
     return line if len(line) <= 300 else line[:297] + "..."

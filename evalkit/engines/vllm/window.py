@@ -1,4 +1,4 @@
-"""The context window that vLLM takes where none was asked for: it can be another than the configuration's."""
+"""Computes vLLM's default context window, which can differ from the length in the configuration."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 __all__ = ["vllm_window"]
 
 _ALREADY_SCALED = frozenset({"su", "llama3", "yarn", "deepseek_yarn", "deepseek_llama_scaling"})
-"""Ways to scale positions with which a config gives the scaled length."""
+"""Kinds of position scaling for which the config's length is already scaled."""
 
 
 def vllm_window(config: Any, window: int) -> int:
-    """What vLLM makes of a config's length: it scales positions where the config says so, and starts LongRoPE with
-    the shorter of its two lengths."""
+    """vLLM's window for the length in a config: scaled if the config scales positions; for LongRoPE, the shorter one
+    of its two lengths."""
     given = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
     if "gemma3" in str(getattr(config, "model_type", "")):
         return window
-    # One for all layers, or one for each kind of layer.
+    # The config has one scaling for all layers, or one for each kind of layer.
     scalings = [given] if {"rope_type", "type"} & set(given) else [s for s in given.values() if isinstance(s, Mapping)]
     factor = 1.0
     for scaling in scalings:

@@ -1,7 +1,7 @@
-"""The worker's side: vLLM's step loop, fed over a pipe. The only process that imports vllm.
+"""The worker's side: vLLM's step loop, which gets work over a pipe. The only process that imports vllm.
 
-Says ("ready", Ready), then ("answers", run, answers, usage) after each step in which something finished, ("aborted",
-run) when told to drop a run, and ("trouble", kind, line) when it cannot go on.
+It sends ("ready", Ready), then ("answers", run, answers, usage) after each step in which requests finished,
+("aborted", run) after dropping a run, and ("trouble", kind, line) if it cannot continue.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def main(descriptor: int, parent: int) -> None:
     except EvalkitError as error:
         pipe.send(("trouble", "usage" if isinstance(error, AskedWrong) else "engine", str(error)))
     except BaseException as error:
-        # With its traceback in the log, from which the harness makes its line.
+        # The harness makes its message from the traceback in the log.
         import traceback
 
         traceback.print_exc()
@@ -58,7 +58,7 @@ class _Loop:
         self._finished: list[Answer] = []
 
     def run(self) -> None:
-        """Until told to stop, or until the harness is gone (EOFError)."""
+        """Run until a stop message, or until the harness has ended (EOFError)."""
         while True:
             while not self._under_way or self._pipe.poll(0):
                 message = self._pipe.recv()
@@ -101,7 +101,7 @@ class _Loop:
         self._client.usage = Usage()
 
     def _admit(self) -> None:
-        """Hand vLLM all that may run beside what is under way."""
+        """Send vLLM all held work that may share a batch with the requests in flight."""
         later: deque[Work] = deque()
         while self._held:
             work = self._held.popleft()
@@ -114,9 +114,9 @@ class _Loop:
         self._held = later
 
     def _lane_of(self, work: Work) -> object:
-        """Only work of one lane shares a batch."""
+        """The lane of an item: only items of the same lane may share a batch."""
         model = {"free": None, "base apart": work.adapter is None, "one at a time": work.adapter}[self._mixing]
-        # Beside labels, some versions return none of the alternatives that a generation asked for.
+        # In a batch with labels, some versions do not return the alternatives that a generation requested.
         return model, isinstance(work, Generate) and any(name == TOPS for name, _ in work.sampling.extra)
 
     def _begin(self, work: Work) -> None:
@@ -164,5 +164,5 @@ class _Loop:
 
 if __name__ == "__main__":
     main(int(sys.argv[1]), int(sys.argv[2]))
-    # What is left holds nothing that must be written, and takes seconds to take down piece by piece.
+    # Nothing is left to write, and a regular exit would take seconds.
     os._exit(0)
