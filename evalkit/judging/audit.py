@@ -182,6 +182,8 @@ def audit_scores(judged: Sequence[Judged], judge: str | None = None) -> dict[str
     systems: dict[str, dict[str, tuple[str | None, int | None]]] = defaultdict(dict)
     for one in judged:
         text, length_known = one.row.get("answer"), one.row.get("length")
+        text = text if isinstance(text, str) else None
+        length_known = length_known if isinstance(length_known, int) else None
         if text is not None or length_known is not None:
             systems[one.system or ""][one.group or one.item] = (text, length_known)
     report["constant"] = {system: constant_outputs(answers) for system, answers in systems.items()}

@@ -13,13 +13,14 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, get_args
 
 from evalkit.engines.base import Engine
 from evalkit.journal import Keyer
 from evalkit.types import (
     Answer,
     Failed,
+    Finish,
     Generate,
     Generated,
     Message,
@@ -34,6 +35,7 @@ from evalkit.types import (
 __all__ = ["Ask", "Asker", "Asking", "Kept", "LabelScores", "Replies"]
 
 T = TypeVar("T")
+_FINISHES: Mapping[str, Finish] = {finish: finish for finish in get_args(Finish)}
 
 _SCOUT_PATIENCE = 0.05
 """Seconds. A model that cannot be asked so says it at once."""
@@ -242,15 +244,19 @@ def _kept(answer: Answer) -> dict[str, Any]:
     return value
 
 
-def _answer(value: Mapping[str, Any]) -> Answer:
-    if "logprob" in value:
-        return Scored(-1, float(value["logprob"]), bool(value["greedy"]))
-    top = value.get("top")
-    return Generated(
-        -1,
-        value["text"],
-        value["finish"],
-        value["tokens"],
-        value.get("reasoning"),
-        None if top is None else tuple(tuple((str(t), float(p)) for t, p in position) for position in top),
-    )
+def _answer(value: Any) -> Answer | None:
+    """A kept answer; None where the journal's entry is none, so that it is asked again."""
+    try:
+        if "logprob" in value:
+            return Scored(-1, float(value["logprob"]), bool(value["greedy"]))
+        top = value.get("top")
+        return Generated(
+            -1,
+            str(value["text"]),
+            _FINISHES[value["finish"]],
+            int(value["tokens"]),
+            value.get("reasoning"),
+            None if top is None else tuple(tuple((str(t), float(p)) for t, p in position) for position in top),
+        )
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
+        return None

@@ -60,4 +60,4 @@ def find_certificate(root: Path, rubric_hash: str, judges: Sequence[Judge]) -> d
 
 
 def _path(root: Path, rubric_hash: str, fingerprint: str) -> Path:
-    return root / _FOLDER / f"{rubric_hash[:16]}@{slug(fingerprint)[:60]}.json"
+    return root / _FOLDER / f"{slug(rubric_hash[:16])}@{slug(fingerprint)[:60]}.json"

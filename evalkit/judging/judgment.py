@@ -10,11 +10,12 @@ from typing import Any
 
 from evalkit.judging.calls import Asking, LabelScores, Replies
 from evalkit.judging.items import Item
-from evalkit.judging.logprobs import Distribution, from_path, from_sequences, token_at
+from evalkit.judging.logprobs import Distribution, from_path, from_sequences
 from evalkit.judging.prompts import PROMPT_VERSION, SCORE_LINE, judge_messages
 from evalkit.judging.replies import Reading, read_reply
 from evalkit.judging.rubric import Dimension, Rubric
 from evalkit.judging.schema import response_format, structured
+from evalkit.judging.spelling import token_of
 from evalkit.types import Failed, Generated, Message, Sampling, Scored
 
 __all__ = ["Judge", "Judgment", "judge_item"]
@@ -167,14 +168,12 @@ def _from_reply(judge: Judge, rubric: Rubric, dimension: Dimension, identity: An
             judge.gives_logprobs = False
         return None, "no log-probabilities", (reply.text,)
     judge.gives_logprobs = True
-    tokens = [position[0][0] for position in reply.top_logprobs]
-    start = 0
-    if reading.value is not None:
-        # The tokens' own text may hold what the reply's text leaves out, such as a leading space.
-        lead = max(0, "".join(tokens).find(reply.text)) if reply.text else 0
-        start = token_at(tokens, lead + reading.start) or 0
-    elif rubric.form == "analyse":
+    if reading.value is None and rubric.form == "analyse":
         return None, f"the reply has no verdict ({reading.reason})", (reply.text,)
+    tokens = [position[0][0] if position else "" for position in reply.top_logprobs]
+    start = token_of(tokens, reply.text, 0 if reading.value is None else reading.start)
+    if start is None:
+        return None, "the log-probabilities belong to another text", (reply.text,)
     return from_path(reply.top_logprobs, dimension.scale, start), None, (reply.text,)
 
 

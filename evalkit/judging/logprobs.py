@@ -13,9 +13,14 @@ from dataclasses import dataclass
 
 from evalkit.judging.scale import Scale
 
-__all__ = ["Distribution", "from_path", "from_sequences", "from_tokens", "label_of", "token_at"]
+__all__ = ["Distribution", "from_path", "from_sequences", "from_tokens", "label_of"]
 
 Alternatives = Sequence[tuple[str, float]]
+
+_MOST_ALTERNATIVES = 101
+"""Tokens that are read at one position: the sampled one and the 100 that a rubric can ask for."""
+_AROUND = 64
+"""Characters and tokens that may stand around a label, such as quotation marks and zeros behind the point."""
 
 _OPENING = " \t\r\n*_`\"'“‘([{<:#▁Ġ"
 _CLOSING = " \t\r\n*_`\"'”’)]}>.,;:!Ċ"
@@ -65,41 +70,69 @@ def from_path(positions: Sequence[Alternatives], scale: Scale, start: int = 0) -
     Only on that path is it known what follows: `1` may go on to `10`, `8` to `8.5`. A token off the path that could
     still become another label counts for none, so that it shows as mass not covered.
     """
+    steps = _steps(positions[start:], scale)
     masses: dict[str, float] = {}
-    whole = {text for label in scale for text, _ in positions[start] if label_of(text, scale) == label}
-    one_token = {label_of(text, scale) for text in whole}
-    _walk(positions, start, "", 1.0, scale, one_token, masses)
+    one_token = {label_of(text, scale) for text, _ in positions[start][:_MOST_ALTERNATIVES]}
+    for step in reversed(steps):
+        _settle_step(step, scale, one_token, masses)
     return Distribution.of(masses, scale)
 
 
-def _walk(
-    positions: Sequence[Alternatives],
-    at: int,
-    written: str,
-    before: float,
-    scale: Scale,
-    one_token: set[str | None],
-    masses: dict[str, float],
-) -> None:
-    if at >= len(positions) or not positions[at]:
-        _settle(written, before, scale, masses)
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One token of the label on the path that was sampled: what is written before it, and what may come here."""
+
+    written: str
+    before: float
+    """The probability of what is written."""
+    alternatives: Mapping[str, float]
+    """Token → log-probability. The token that was sampled comes first; empty after the last one."""
+    goes_on: bool
+    """Whether the label may go on after the token that was sampled, so that the next step decides."""
+
+
+def _steps(positions: Sequence[Alternatives], scale: Scale) -> list[_Step]:
+    """The tokens until the label has ended, or cannot be one of the scale's any more."""
+    longest = max(map(len, scale.labels)) + _AROUND
+    steps: list[_Step] = []
+    written, before = "", 1.0
+    for position in positions:
+        if len(steps) >= longest or len(written) > longest:
+            return steps
+        if not position:
+            break
+        alternatives = dict(position[:_MOST_ALTERNATIVES])
+        chosen = position[0][0]
+        goes_on = not written or _goes_on(written, chosen, scale)
+        steps.append(_Step(written, before, alternatives, goes_on))
+        if not goes_on:
+            return steps
+        written = written + chosen if written else chosen.lstrip(_OPENING)
+        before *= _p(alternatives[chosen])
+    steps.append(_Step(written, before, {}, False))
+    return steps
+
+
+def _settle_step(step: _Step, scale: Scale, one_token: set[str | None], masses: dict[str, float]) -> None:
+    """Give the probability of each token that ends a label here to that label."""
+    if not step.alternatives:
+        _settle(step.written, step.before, scale, masses)
         return
-    chosen = positions[at][0][0]
     seen = 0.0
-    for token, logprob in dict(positions[at]).items():
-        mass = before * _p(logprob)
+    for number, (token, logprob) in enumerate(step.alternatives.items()):
+        mass = step.before * _p(logprob)
         seen += mass
-        text = written + token if written else token.lstrip(_OPENING)
-        if written and not _goes_on(written, token, scale):
-            _settle(written, mass, scale, masses)
-        elif token == chosen:
-            _walk(positions, at + 1, text, mass, scale, one_token, masses)
+        if number == 0 and step.goes_on:
+            continue
+        text = step.written + token if step.written else token.lstrip(_OPENING)
+        if step.written and not _goes_on(step.written, token, scale):
+            _settle(step.written, mass, scale, masses)
         elif _ends(text) or not _could_grow(text, scale, one_token):
             _settle(text, mass, scale, masses)
-    rest = before - seen
-    if written and rest > 0 and not _extensions(written, scale):
+    rest = step.before - seen
+    if step.written and rest > 0 and not _extensions(step.written, scale):
         # Tokens too unlikely to be listed: none of them can make this label another one but a digit.
-        _settle(written, rest, scale, masses)
+        _settle(step.written, rest, scale, masses)
 
 
 def _settle(written: str, mass: float, scale: Scale, masses: dict[str, float]) -> None:
@@ -145,16 +178,6 @@ def _extensions(written: str, scale: Scale) -> list[str]:
 def _could_grow(text: str, scale: Scale, one_token: set[str | None]) -> bool:
     """A longer label starts so, and is not known to be written as one token."""
     return any(label not in one_token for label in _extensions(text, scale))
-
-
-def token_at(tokens: Sequence[str], offset: int) -> int | None:
-    """Which token the character at `offset` of the joined text belongs to."""
-    end = 0
-    for index, token in enumerate(tokens):
-        end += len(token)
-        if offset < end:
-            return index
-    return None
 
 
 def from_sequences(sequences: Mapping[tuple[int, ...], tuple[str, float]], scale: Scale) -> Distribution:

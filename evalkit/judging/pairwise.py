@@ -130,10 +130,18 @@ def read_comparisons(path: Path) -> list[Comparison]:
     """Our own rows (`preference`, `system_first`, …) or AlpacaEval's annotations; .gz is opened too."""
     found: list[Comparison] = []
     for number, row in read_objects(path, "--judgments"):
-        where = f"{path}:{number}"
-        found += (
-            [_from_alpaca(row, where, path.name.partition(".")[0])] if "generator_2" in row else _from_ours(row, where)
-        )
+        where = f"--judgments {path}:{number}"
+        try:
+            if "generator_2" in row:
+                read = [_from_alpaca(row, where, path.name.partition(".")[0])]
+            else:
+                read = _from_ours(row, where)
+        except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
+            raise ConfigError(f"{where} is no comparison ({str(error)[:200]})") from None
+        wrong = next((c.preference for c in read if c.preference is not None and not 0 <= c.preference <= 1), None)
+        if wrong is not None:
+            raise ConfigError(f"{where}: a preference of {wrong:g}; it lies between 0 and 1 (AlpacaEval's from 1 to 2)")
+        found += read
     if not found:
         raise ConfigError(f"--judgments {path} holds no comparison")
     return found
@@ -167,7 +175,7 @@ def _from_alpaca(row: Mapping[str, Any], where: str, file: str) -> Comparison:
         other_length=_length(row.get("len_1"), outputs[0]),
         same=same,
         reason=None if preference is not None else "neither label among the log-probabilities",
-        answer=outputs[1],
+        answer=outputs[1] if isinstance(outputs[1], str) else None,
     )
 
 
@@ -182,21 +190,21 @@ def _from_ours(row: Mapping[str, Any], where: str) -> list[Comparison]:
             system=str(row.get("system", "")),
             against=str(row.get("against", "")),
             preference=None if order.get("preference") is None else float(order["preference"]),
-            system_first=order.get("system_first"),
+            system_first=None if order.get("system_first") is None else bool(order["system_first"]),
             length=_length(row.get("length"), row.get("answer")),
-            other_length=row.get("other_length"),
+            other_length=_length(row.get("other_length"), None),
             same=bool(row.get("same", False)),
             # Two showings of one item are one observation.
             group=str(row.get("group") or row.get("item", "")),
-            reason=order.get("reason"),
-            answer=row.get("answer"),
+            reason=None if order.get("reason") is None else str(order["reason"]),
+            answer=row["answer"] if isinstance(row.get("answer"), str) else None,
         )
         for order in orders
     ]
 
 
 def _length(stated: Any, output: Any) -> int | None:
-    if isinstance(stated, int):
+    if isinstance(stated, int) and not isinstance(stated, bool):
         return stated
     return len(output) if isinstance(output, str) else None
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,9 +15,13 @@ from typing import Any
 from evalkit.errors import ConfigError, UsageError, nearest
 from evalkit.judging.logprobs import from_tokens
 from evalkit.judging.replies import read_reply
-from evalkit.judging.scale import Scale
+from evalkit.judging.scale import FARTHEST, Scale
 
 __all__ = ["Judged", "is_comparison", "read_judgments", "read_labels", "read_objects", "score_row"]
+
+_LONGEST_LINE = 64 << 20
+_ROUNDING = 1e-4
+"""How far above 0 a log-probability may lie by rounding alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +43,35 @@ class Judged:
 
 
 def read_objects(path: Path, flag: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The objects of a file with the numbers of their lines. ConfigError at the first line that is none."""
     import gzip
 
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{flag} {path}: a folder, a pipe or a device; a file is wanted")
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                if not line.strip():
-                    continue
-                try:
-                    value = json.loads(line, parse_int=_whole)
-                except (ValueError, RecursionError) as error:
-                    raise ConfigError(f"{flag} {path}:{number} is not JSON: {error}") from None
-                if not isinstance(value, dict):
-                    raise ConfigError(f"{flag} {path}:{number}: an object is wanted, found {type(value).__name__}")
-                yield number, value
-    except OSError as error:
-        raise UsageError(f"{flag} {path}: cannot be read ({error.strerror or error})") from None
+            for number in itertools.count(1):
+                line = file.readline(_LONGEST_LINE + 1)
+                if not line:
+                    return
+                if len(line) > _LONGEST_LINE:
+                    raise ConfigError(f"{flag} {path}:{number} is longer than {_LONGEST_LINE >> 20} MiB")
+                if line.strip():
+                    yield number, _object(line, f"{flag} {path}:{number}")
+    except (OSError, EOFError, zlib.error) as error:
+        raise UsageError(f"{flag} {path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+
+
+def _object(line: bytes, where: str) -> dict[str, Any]:
+    try:
+        value = json.loads(line, parse_int=_whole)
+        if b"\\u" in line:
+            json.dumps(value, ensure_ascii=False).encode()  # half a character can be neither printed nor saved
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{where} is not JSON: {str(error)[:300]}") from None
+    if not isinstance(value, dict):
+        raise ConfigError(f"{where}: an object is wanted, found {type(value).__name__}")
+    return value
 
 
 def _whole(digits: str) -> int | float:
@@ -163,6 +182,8 @@ def _plain(row: Mapping[str, Any], scale: Scale | None, head: Mapping[str, Any])
         return Judged(score=None, reason=str(row.get("reason") or row.get("missing") or "no score"), **head)
     if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
         return Judged(score=None, reason="not a number", **head)
+    if abs(score) > FARTHEST:
+        return Judged(score=None, reason="off every scale", **head)
     if scale is not None and score not in scale:
         return Judged(score=None, reason="off the scale", **head)
     return Judged(score=float(score), method=str(row.get("method", "score")), **head)
@@ -181,7 +202,9 @@ def read_labels(path: Path) -> dict[tuple[str, str], list[float]]:
             if value is None:
                 numbers.append(math.nan)  # that person left this one out; the others keep their places
             elif isinstance(value, bool) or not isinstance(value, int | float):
-                raise ConfigError(f"{where}: human is {value!r}; a number is wanted")
+                raise ConfigError(f"{where}: human is {str(value)[:80]!r}; a number is wanted")
+            elif math.isfinite(value) and abs(value) > FARTHEST:
+                raise ConfigError(f"{where}: human is {value:g}; a rating is wanted")
             else:
                 numbers.append(float(value) if math.isfinite(value) else math.nan)
     known = {key: values for key, values in labels.items() if any(math.isfinite(v) for v in values)}
@@ -206,9 +229,13 @@ def _logprobs(value: Any, where: str) -> dict[str, float]:
     if isinstance(pairs, list) and all(isinstance(entry, Mapping) for entry in pairs):
         pairs = [(entry.get("token"), entry.get("logprob")) for entry in pairs]  # as the OpenAI API writes them
     try:
-        return {str(token): float(logprob) for token, logprob in pairs}
-    except (TypeError, ValueError):
+        logprobs = {str(token): float(logprob) for token, logprob in pairs}
+    except (TypeError, ValueError, OverflowError):
         raise ConfigError(f"{where}: top_logprobs is not a mapping of tokens to log-probabilities") from None
+    for token, logprob in logprobs.items():
+        if not logprob <= _ROUNDING:
+            raise ConfigError(f"{where}: the log-probability of {token!r} is {logprob:g}; none lies above 0")
+    return logprobs
 
 
 def _text(row: Mapping[str, Any], name: str, where: str) -> str:

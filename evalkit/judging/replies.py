@@ -32,11 +32,25 @@ __all__ = ["Reading", "read_reply"]
 _KEPT = 25
 """Characters at either end of a long run that stay."""
 _LONG = 1500
+_LONGEST = 1 << 20
+"""Characters of a reply, its reasoning and its loops included. Beyond it nothing is read."""
+_LONGEST_OWN = 1 << 15
+"""Characters of what is the judge's own: many times what an analysis takes."""
+TOO_LONG = "reply too long"
 
 
 def read_reply(text: str, scale: Scale, dimension: str | None = None) -> Reading:
     """Only what the judge itself says last counts: not what it quotes, not what stands in a fenced block."""
-    short, places = _shortened(text)
+    if len(text) > _LONGEST:
+        return Reading(None, TOO_LONG)
+    own = _without_reasoning(text)
+    if own is None:
+        return Reading(None, "unfinished")
+    if not own.strip():
+        return Reading(None, "empty")
+    short, places = _shortened(own)
+    if len(short.strip()) > _LONGEST_OWN:
+        return Reading(None, TOO_LONG)
     digits, moved = points_in_digits(short.translate(DIGITS))
     reading = _read(digits, scale, dimension)
     for origin in (moved, places):
@@ -45,12 +59,7 @@ def read_reply(text: str, scale: Scale, dimension: str | None = None) -> Reading
     return reading
 
 
-def _read(text: str, scale: Scale, dimension: str | None) -> Reading:
-    own = _without_reasoning(text)
-    if own is None:
-        return Reading(None, "unfinished")
-    if not own.strip():
-        return Reading(None, "empty")
+def _read(own: str, scale: Scale, dimension: str | None) -> Reading:
     if scale.describe() == [0.0, 100.0]:
         own = own.replace("%", " ")
     found = find_score(own, dimension)
@@ -60,8 +69,7 @@ def _read(text: str, scale: Scale, dimension: str | None) -> Reading:
 def _beside_json(found: Found, own: str, scale: Scale, dimension: str | None) -> Reading:
     """An object that was quoted on the way to a verdict is not the verdict."""
     before, after = own[: found.start], own[found.end :]
-    blank = re.sub(r"[^\n]", " ", own[: found.end])
-    later = _said(blank + re.sub(r"```", "   ", after), scale, dimension)
+    later = _said(_spaces(own[: found.end]) + re.sub(r"```", "   ", after), scale, dimension)
     if later.value is not None:
         return later
     as_json = _from_json(found, scale, dimension)
@@ -99,7 +107,12 @@ def _said(own: str, scale: Scale, dimension: str | None) -> Reading:
 
 
 def _blank(found: re.Match[str]) -> str:
-    return re.sub(r"[^\n]", " ", found.group())
+    return _spaces(found.group())
+
+
+def _spaces(text: str) -> str:
+    """As many spaces; line ends stay."""
+    return re.sub(r"[^\n]", " ", text)
 
 
 def _shortened(text: str) -> tuple[str, list[int] | None]:
@@ -127,15 +140,20 @@ def _without_reasoning(text: str) -> str | None:
     for tag in THINK.finditer(text):
         if not tag.group().startswith("</"):
             opened = tag.start() if opened is None else opened
-        else:
+        elif opened is None:
             # Some templates open the trace in the prompt: then its end comes without a start.
-            spans.append((0 if opened is None else opened, tag.end()))
+            spans = [(0, tag.end())]
+        else:
+            spans.append((opened, tag.end()))
             opened = None
     if opened is not None:
         return None
+    pieces: list[str] = []
+    done = 0
     for start, end in spans:
-        text = text[:start] + re.sub(r"[^\n]", " ", text[start:end]) + text[end:]
-    return text
+        pieces += text[done:start], _spaces(text[start:end])
+        done = end
+    return "".join((*pieces, text[done:]))
 
 
 def _without_quotations(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from evalkit.judging.reply_patterns import ASSIGN, KEY, NEGATED, NUMBER
+from evalkit.judging.reply_patterns import ASSIGN, KEY, LONGEST_SENTENCE, NEGATED, NUMBER
 from evalkit.judging.reply_reading import Reading
 from evalkit.judging.scale import Scale
 
@@ -63,6 +63,7 @@ def _in_sentences(said: str, choice: str, scale: Scale) -> Iterator[Reading]:
         for found in re.finditer(
             r"(?<!\w)" + pattern.format(what=_WHAT, choice=f"(?-i:{choice})"), said, re.IGNORECASE
         ):
-            clause = re.split(r"[.!?;\n]|\bbut\b", said[: found.start()])[-1]
+            before = said[max(0, found.start() - LONGEST_SENTENCE) : found.start()]
+            clause = re.split(r"[.!?;\n]|\bbut\b", before)[-1]
             if not NEGATED.search(clause):
                 yield Reading(scale.value_of(found.group("n")), start=found.start("n"))

@@ -24,6 +24,7 @@ __all__ = [
     "KOREAN_NAMED",
     "KOREAN_STARS",
     "LABELLED",
+    "LONGEST_SENTENCE",
     "LONG_RUN",
     "NAMED_SCALE",
     "NEGATED",
@@ -44,7 +45,7 @@ __all__ = [
 WORDS = {word: n for n, word in enumerate("zero one two three four five six seven eight nine ten".split())}  # noqa: SIM905
 DIGITS = str.maketrans("０１２３４５６７８９．：／－｜①②③④⑤⑥⑦⑧⑨", "0123456789.:/-|123456789")
 _WORD = "|".join(WORDS)
-NUMBER = rf"(?<![\w.,/\-–~])[+-]?(?:\d+(?:\.\d+)?|(?:{_WORD})\b)(?!\d|[.,]\d|\s?%|(?:st|nd|rd|th)\b)"
+NUMBER = rf"(?<![\w.,/\-–~])[+-]?(?:\d+(?:\.\d+)?|(?:{_WORD})\b)(?!\d|[.,٫·_]\d|[eE][+-]?\d|\s?%|(?:st|nd|rd|th)\b)"
 # What makes a number one end of a range, or one of several: 3-4, 3 (fair) to 4, 3 or maybe a 4, 3점에서 4점, 4, 5.
 RANGE_NEXT = re.compile(
     r"[*_`]*(?:\s{0,3}\([^()\n]{0,40}\))?(?:\s{0,3}점)?\s{0,3}"
@@ -179,6 +180,8 @@ REVERSED = (
 # ── what is no verdict ───────────────────────────────────────────────────────
 
 LONG_RUN = re.compile(r"[\s*_`#~=<>.-]{100,}|(.{1,8}?)\1{40,}", re.DOTALL)
+LONGEST_SENTENCE = 1000
+"""Characters before a score in which its sentence is looked for."""
 THINK = re.compile(r"</?think(?:ing)?>", re.IGNORECASE)
 REFUSAL = re.compile(
     r"\b(?:i(?:'|’)?m sorry|i am sorry|i apologi[sz]e|i (?:can(?:no|')?t|can’t|am unable|am not able|won't|will not)|"

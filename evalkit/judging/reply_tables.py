@@ -10,12 +10,15 @@ from evalkit.judging.reply_patterns import BARE, KEY
 __all__ = ["table_cells"]
 
 _CELL = re.compile(r"[^|\n]+")
+_LINE = re.compile(r"[^\n]+")
 
 
 def table_cells(text: str) -> Iterator[tuple[str, re.Match[str]]]:
     """What each number is called, and where it stands."""
     header: list[str] = []
-    for line in re.finditer(r"[^\n]*\|[^\n]*", text):
+    for line in _LINE.finditer(text):
+        if "|" not in line.group():
+            continue
         cells = [cell for cell in _CELL.finditer(text, line.start(), line.end()) if cell.group().strip()]
         if all(re.fullmatch(r"[\s:=-]+", cell.group()) for cell in cells):
             continue

@@ -22,6 +22,7 @@ from evalkit.judging.reply_patterns import (
     KOREAN_NAMED,
     KOREAN_STARS,
     LABELLED,
+    LONGEST_SENTENCE,
     NEGATED,
     OUT_OF_TEXT,
     RESPECT,
@@ -39,7 +40,7 @@ __all__ = ["WAYS"]
 
 def _bare(text: str, scale: Scale, dimension: str | None) -> Iterator[Reading]:
     start = len(text) - len(text.lstrip(" \n*_#-"))
-    if dimension and text[start:].casefold().startswith(dimension.casefold()):
+    if dimension and _starts_with(text, start, dimension):
         start += len(dimension)  # Coherence 4
     if found := BARE.fullmatch(text, start) or LABELLED.fullmatch(text):
         yield reading_of(found, text, scale)
@@ -73,14 +74,24 @@ def _other_keys(text: str, scale: Scale, dimension: str | None) -> Iterator[Read
     """`Engagingness: 2`, whatever was asked for. Several such names, and nobody knows which is meant."""
     others: dict[str, Reading] = {}
     for name, found in _named(text):
-        before = text[text.rfind("\n", 0, found.start()) + 1 : found.start()]
-        listed = found.re is not KEYED or re.search(r"(?:^|[,;])[\s*_`#\-•]*$", before)
+        listed = found.re is not KEYED or _begins_an_entry(text, found.start())
         counted = found.re is KEYED and not ENDS_CLAUSE.match(text, found.end())
         if len(name) > 1 and len(name.split()) <= 3 and listed and not counted:
             others[name] = reading_of(found, text, scale)
     if len(others) > 1:
         yield Reading(None, "ambiguous")
     yield from others.values()
+
+
+def _starts_with(text: str, place: int, name: str) -> bool:
+    return text[place : place + 2 * len(name)].casefold().startswith(name.casefold())
+
+
+def _begins_an_entry(text: str, place: int) -> bool:
+    """Whether a name there begins its line, or follows a comma: an entry of a list and not a part of a sentence."""
+    while place > 0 and text[place - 1] != "\n" and (text[place - 1].isspace() or text[place - 1] in "*_`#-•"):
+        place -= 1
+    return place == 0 or text[place - 1] in "\n,;"
 
 
 def _named(text: str) -> Iterator[tuple[str, re.Match[str]]]:
@@ -120,7 +131,7 @@ def _stated(text: str, scale: Scale, dimension: str | None) -> Iterator[Reading]
             if COMPARED.search(text[max(0, place - 15) : place]):
                 continue
             respect = RESPECT.match(text, found.end())
-            own = bool(dimension and respect and text[respect.end() :].casefold().startswith(dimension.casefold()))
+            own = bool(dimension and respect and _starts_with(text, respect.end(), dimension))
             if BETWEEN.search(between):
                 yield Reading(None, "ambiguous")
                 return
@@ -131,7 +142,7 @@ def _stated(text: str, scale: Scale, dimension: str | None) -> Iterator[Reading]
 
 def _unreal(text: str, end: int) -> bool:
     """Whether what is said up to there is denied in its clause, or supposed in its sentence."""
-    sentence = re.split(r"[.!?\n]\s", text[:end])[-1]
+    sentence = re.split(r"[.!?\n]\s", text[max(0, end - LONGEST_SENTENCE) : end])[-1]
     clause = re.split(
         r";|\b(?:but|however|therefore|hence|thus)\b|,\s+(?=(?:i|it|my|so|this|the|overall)\b)", sentence, flags=re.I
     )[-1]

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from evalkit.errors import ConfigError, UsageError, nearest
 from evalkit.judging.scale import Scale
+from evalkit.yamlfile import read_yaml
 
 __all__ = ["INPUTS", "Dimension", "EngineSettings", "Rubric", "find_rubric", "list_rubrics", "load_rubric"]
 
@@ -117,11 +118,9 @@ def find_rubric(asked: str, include_paths: Sequence[Path | str] = ()) -> Rubric:
 
 def _id_of(path: Path) -> str | None:
     """What a file says its id is, whatever it is called itself; a broken one says nothing."""
-    import yaml
-
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
+        content = read_yaml(path)
+    except ConfigError:
         return None
     return str(content.get("id")) if isinstance(content, dict) else None
 
@@ -136,15 +135,7 @@ _ENGINE = tuple(EngineSettings.__dataclass_fields__)
 
 
 def load_rubric(path: Path) -> Rubric:
-    import yaml
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"rubric {path}: cannot be read ({error.strerror or error})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"rubric {path}: not valid YAML ({' '.join(str(error).split())})") from None
-    return _Reader(path).rubric(content)
+    return _Reader(path).rubric(read_yaml(path, f"rubric {path}"))
 
 
 class _Reader:
@@ -243,7 +234,9 @@ class _Reader:
             raise self._wrong(f"{where}.labels", "a mapping of labels to values is wanted")
         if any(isinstance(label, bool) for label in labels):  # YAML 1.1 reads yes as true
             raise self._wrong(f"{where}.labels", "write yes and no in quotes, as in {'yes': 1, 'no': 0}")
-        values = {str(label): self._number(value, f"{where}.labels.{label}") for label, value in labels.items()}
+        values = {
+            str(label): self._number(value, f"{where}.labels.{label}", -1e15, 1e15) for label, value in labels.items()
+        }
         if len(set(values.values())) < 2:
             raise self._wrong(f"{where}.labels", f"two values at least are wanted, found {[*values.values()]}")
         return Scale(values)
@@ -299,7 +292,7 @@ class _Reader:
     def _number(self, value: Any, where: str, low: float = -1e300, high: float = 1e300) -> float:
         try:
             number = float("nan") if isinstance(value, bool) else float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = float("nan")
         if not low <= number <= high:
             raise self._wrong(

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 
 from evalkit.errors import ConfigError, UsageError
 
-__all__ = ["Scale", "parse_scales"]
+__all__ = ["FARTHEST", "Scale", "parse_scales"]
 
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+FARTHEST = 1e15
+"""No rating is farther from 0; statistics raise values to powers, which must not leave the range of floats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,26 +22,27 @@ class Scale:
     labels: Mapping[str, float]
     low: float = field(init=False)
     high: float = field(init=False)
+    numeric: bool = field(init=False)
+    """Whether labels are the numbers that they are worth."""
 
     def __post_init__(self) -> None:
         if len(set(self.labels.values())) < 2:
             raise ConfigError(f"a scale needs two values at least, this one has {list(self.labels.values())}")
         object.__setattr__(self, "low", min(self.labels.values()))
         object.__setattr__(self, "high", max(self.labels.values()))
+        numeric = all(_NUMBER.fullmatch(label) and float(label) == value for label, value in self.labels.items())
+        object.__setattr__(self, "numeric", numeric)
 
     @classmethod
     def between(cls, low: float, high: float) -> Scale:
         """The whole numbers from low to high; both ends alone where they are not whole."""
         if not low < high:
             raise UsageError(f"a scale from {low:g} to {high:g}: the low end comes first")
+        if not -FARTHEST <= low < high <= FARTHEST:
+            raise UsageError(f"a scale from {low:g} to {high:g}: its ends lie within {FARTHEST:g} of 0")
         if float(low).is_integer() and float(high).is_integer() and high - low <= 1000:
             return cls({str(n): float(n) for n in range(int(low), int(high) + 1)})
         return cls({f"{low:g}": float(low), f"{high:g}": float(high)})
-
-    @property
-    def numeric(self) -> bool:
-        """Labels are the numbers that they are worth."""
-        return all(_NUMBER.fullmatch(label) and float(label) == value for label, value in self.labels.items())
 
     def __contains__(self, value: float) -> bool:
         return self.low <= value <= self.high

@@ -13,12 +13,16 @@ from evalkit.types import Failed, Generated, Sampling
 
 __all__ = ["as_yaml", "draft_steps", "read_steps"]
 
-_ITEM = re.compile(r"^\s*(?:\d+\s*[.):]|[-*•])\s*(.+?)\s*$", re.MULTILINE)
+_ITEM = re.compile(r"(?:\d+\s*[.):]|[-*•])\s*(?=\S)")
+_LONGEST = 1 << 16
+"""Characters of a reply in which steps are looked for."""
 
 
 def read_steps(text: str) -> list[str]:
     """The items of a numbered or dashed list, without markup."""
-    return [re.sub(r"[*_`]{1,2}", "", found).strip() for found in _ITEM.findall(text)]
+    lines = map(str.strip, text[:_LONGEST].split("\n"))
+    items = [line[item.end() :] for line in lines if (item := _ITEM.match(line))]
+    return [re.sub(r"[*_`]{1,2}", "", item).strip() for item in items]
 
 
 def draft_steps(
