@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from evalkit.types import Adapter, Answer, ModelSpec, Request, Usage, Work
@@ -10,7 +10,7 @@ from evalkit.types import Adapter, Answer, ModelSpec, Request, Usage, Work
 if TYPE_CHECKING:
     from evalkit.tokens.encoding import Encoded
 
-__all__ = ["Engine", "EngineModel", "EngineTokenizer"]
+__all__ = ["Engine", "EngineModel", "EngineTokenizer", "Notifies", "notify_through"]
 
 
 class EngineModel(Protocol):
@@ -83,3 +83,17 @@ class Engine(Protocol):
     def close(self) -> None:
         """Free the model. Safe to call twice."""
         ...
+
+
+@runtime_checkable
+class Notifies(Protocol):
+    """An engine that has something to say while it works, such as that its server keeps everybody waiting. Optional."""
+
+    notify: Callable[[str], None]
+    """Called with one line, also from a thread of the engine's own. Whoever runs the engine sets it."""
+
+
+def notify_through(engine: Engine, note: Callable[[str], None]) -> None:
+    """Let the engine say its lines through `note`, where it has any."""
+    if isinstance(engine, Notifies):
+        engine.notify = note

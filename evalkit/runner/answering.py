@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from evalkit.config import RunConfig
-from evalkit.engines.base import Engine
+from evalkit.engines.base import Engine, notify_through
 from evalkit.engines.spec import start
 from evalkit.errors import EngineError, EvalkitError, Interrupted, OutputError
 from evalkit.journal import Journal, expected_bytes
@@ -122,6 +122,7 @@ def _start(prepared: Prepared, config: RunConfig, stack: ExitStack, listener: Li
         listener.stage(f"loading {prepared.model.spec.typed} ({prepared.kind.name})")
         engine = start(prepared.kind, prepared.model.spec, prepared.tokenizer, prepared.adapters, settings_of(config))
         stack.callback(engine.close)
+        notify_through(engine, listener.note)
     return engine
 
 

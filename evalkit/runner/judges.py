@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from evalkit.engines.base import Engine
+from evalkit.engines.base import Engine, notify_through
 from evalkit.engines.spec import EngineSettings, EngineSpec, choose, judge_engines, judge_forms, start, startable
 from evalkit.errors import UsageError, nearest
 from evalkit.journal import Journal, Keyer
@@ -56,15 +56,19 @@ def open_judge(
     ask: bool = True,
     spent: float = 0.0,
     stopped: Callable[[], bool] = lambda: False,
+    note: Callable[[str], None] = lambda line: None,
 ) -> Iterator[tuple[Judge, Asker, Callable[[], Mapping[str, Any]]]]:
     """Yield the judge, the Asker that sends its requests, and a function that describes its engine.
 
     Without `ask`, only answers in the journal are used. `spent`: dollars of `max_usd` that other judges have used.
+    `note` is told the lines that the engine has for the user.
     """
     if spent and arguments.get("max_usd") is not None:
         arguments = {**arguments, "max_usd": max(0.0, float(arguments["max_usd"]) - spent)}
     opened = _served(spec, arguments, ask) if spec.engine.is_served else _local(spec, arguments, ask)
     judge, engine, encode, window, active = opened
+    if engine is not None:
+        notify_through(engine, note)
     journal.name_model(judge.fingerprint, f"judge {judge.name}")
     asker = Asker(Keyer(judge.fingerprint, _SEMANTICS), journal, engine, encode, window, active, stopped)
     try:

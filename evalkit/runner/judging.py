@@ -124,8 +124,15 @@ def _ask_judge(
         if not stop.requested:
             listener.advance(spec.typed)
 
-    asking: dict[str, Any] = {"ask": request.ask, "spent": spent, "stopped": lambda: stop.requested}
-    with open_judge(spec, journal, request.arguments, **asking) as (judge, asker, describe):
+    with open_judge(
+        spec,
+        journal,
+        request.arguments,
+        ask=request.ask,
+        spent=spent,
+        stopped=lambda: stop.requested,
+        note=listener.note,
+    ) as (judge, asker, describe):
         judgments = judge_all(request.rubric, items, judge, asker, advance)
         stop.raise_if_requested()
         judged.judges.append(judge)

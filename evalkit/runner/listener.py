@@ -9,7 +9,8 @@ __all__ = ["Listener"]
 
 
 class Listener(Protocol):
-    """Receives a run's events. All methods but `stopping` are called from the thread of the run."""
+    """Receives a run's events. All methods are called from the thread of the run, but for `stopping`; `note` also from
+    the engine's own."""
 
     def stage(self, what: str) -> None:
         """A step that may take long has begun."""

@@ -163,7 +163,7 @@ def test_the_four_kinds_that_ship() -> None:
         (("id: mine", "id: mine\nmin_coverage: 2"), "from 0 to 1"),
         (("id: mine", "id: mine\nform: scores"), "did you mean score"),
         (("id: mine", "id: mine\nengine: {sample: 3}"), "did you mean samples"),
-        (("id: mine", "id: [mine"), "not valid YAML"),
+        (("id: mine", "id: [mine"), "is not YAML"),
         (("'1:5'", "'5:1'"), "dimensions.quality.scale"),
         (("'1:5'", "{labels: {yes: 1, no: 0}}"), "in quotes"),
         (("'1:5'", "{labels: {good: 1, bad: 1}}"), "two values"),
