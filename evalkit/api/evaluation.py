@@ -9,6 +9,8 @@ from typing import Any
 from evalkit.api.definitions import EvaluateArguments, paid_engines
 from evalkit.api.estimates import Estimate
 from evalkit.api.finishing import finish
+from evalkit.api.loaded import in_memory as _in_memory
+from evalkit.api.loaded import label_of, loaded_model
 from evalkit.api.output import write_all
 from evalkit.api.policies import PolicyLike, as_policy
 from evalkit.api.runs import Run, RunLike, opened
@@ -66,6 +68,9 @@ def evaluate(
 ) -> Run | Any:
     """Evaluate a model on tasks and keep everything under `output_path`.
 
+    `model` is what the flag takes, or a transformers model that is in memory, plain or in a peft wrapper, with its
+    `tokenizer`: it is not copied, and is afterwards in the mode that it was in.
+
     One model gives a `Run`; several models or adapters give a list of them, and `dry_run` an `Estimate`. The keys of a
     `config` file stand in for arguments that are left at their defaults. Where something goes wrong after answers were
     kept, the error's `runs` are the runs that were written.
@@ -110,11 +115,18 @@ def evaluate(
         "json": json,
         "markdown": markdown,
     }
+    in_memory = _in_memory(model, tokenizer)
+    if in_memory is not None:
+        given["model"] = label_of(in_memory)
     asked = _checked(_not_default(given) if config is not None else given)
     from evalkit.registry import Registry
 
     Registry(asked.include_path).refuse_unknown(asked.tasks)  # a mistyped task is answered before anything is loaded
-    return _evaluate(asked, progress=progress and not asked.quiet)
+    shown = progress and not asked.quiet
+    if in_memory is None:
+        return _evaluate(asked, progress=shown)
+    with loaded_model(in_memory, tokenizer, asked) as loaded:
+        return _evaluate(asked, progress=shown, loaded=loaded)
 
 
 def with_file(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -159,12 +171,14 @@ def _costs(engine: str) -> bool:
     return engine != AUTO and find_spec(engine).costs_money
 
 
-def _evaluate(asked: EvaluateArguments, *, progress: bool) -> Any:
+def _evaluate(asked: EvaluateArguments, *, progress: bool, loaded: Any = None) -> Any:
     from evalkit.reporting.progress import Progress
     from evalkit.reporting.run_view import report
     from evalkit.runner import EarlyGate, run
     from evalkit.runner.run_cost import estimate_run
 
+    if asked.dry_run and loaded is not None:
+        raise UsageError("--dry-run is for models that cost money: one in memory costs nothing")
     if asked.dry_run:
         with Progress.open(quiet=not progress) as shown:
             estimate = Estimate(estimate_run(asked, shown))
@@ -175,7 +189,7 @@ def _evaluate(asked: EvaluateArguments, *, progress: bool) -> Any:
     if asked.against is not None:
         early = EarlyGate(opened(asked.against, asked.output_path), as_policy(asked.policy))
     with Progress.open(quiet=not progress) as shown:
-        outcomes = run(asked, shown, report, early)
+        outcomes = run(asked, shown, report, early, loaded)
         if request is not None:
             from evalkit.runner.judging import judge_outcomes
 

@@ -26,6 +26,7 @@ from evalkit.types import ModelSpec
 
 __all__ = [
     "Checkpoint",
+    "describe_loaded",
     "fingerprint",
     "fingerprint_adapter",
     "first_few",
@@ -97,7 +98,6 @@ def inspect(path: Path, *, trust_remote_code: bool = False) -> Checkpoint:
     """Read a checkpoint's config and headers; no weights are loaded."""
     raw = read_json(path / "config.json")
     config = _config(path, trust_remote_code)
-    text = text_config(config)
     parameters, weight_bytes = _count(path)
     quantization = raw.get("quantization_config")
     method = (quantization.get("quant_method") or "unknown") if isinstance(quantization, dict) else None
@@ -107,17 +107,43 @@ def inspect(path: Path, *, trust_remote_code: bool = False) -> Checkpoint:
         path=path,
         architecture=architectures[0],
         model_type=str(raw.get("model_type", "unknown")),
-        max_length=context_window(text, _tokenizer_length(path)),
-        vocab_size=getattr(text, "vocab_size", None),
         dtype=dtype,
         parameters=None if method else parameters,
         weight_bytes=weight_bytes,
         quantization=method,
-        sliding_window=_sliding_window(text),
-        encoder_decoder=bool(getattr(config, "is_encoder_decoder", False)),
         remote_code=bool(raw.get("auto_map")),
-        kv_bytes_per_token=_kv_bytes(text),
+        **_of_config(config, _tokenizer_length(path)),
     )
+
+
+def describe_loaded(net: Any, tokenizer_length: Any = None) -> Checkpoint:
+    """What `inspect` says of a folder, of a transformers model that is in memory. It has no path."""
+    config = net.config
+    quantization = getattr(config, "quantization_config", None)
+    tensors = list(net.parameters())
+    return Checkpoint(
+        path=Path(),
+        architecture=type(net).__name__,
+        model_type=str(getattr(config, "model_type", "unknown")),
+        dtype=str(net.dtype).removeprefix("torch."),
+        parameters=None if quantization else sum(tensor.numel() for tensor in tensors),
+        weight_bytes=sum(tensor.numel() * tensor.element_size() for tensor in tensors),
+        quantization=str(getattr(quantization, "quant_method", "unknown")) if quantization else None,
+        remote_code=False,
+        **_of_config(config, tokenizer_length),
+    )
+
+
+def _of_config(config: Any, tokenizer_length: Any) -> dict[str, Any]:
+    """The facts that a configuration holds, wherever the weights are."""
+    text = text_config(config)
+    return {
+        "max_length": context_window(text, tokenizer_length),
+        "vocab_size": getattr(text, "vocab_size", None),
+        "sliding_window": _sliding_window(text),
+        "encoder_decoder": bool(getattr(config, "is_encoder_decoder", False)),
+        "kv_bytes_per_token": _kv_bytes(text),
+    }
 
 
 def memory_needed(checkpoint: Checkpoint, *, tokens: int = 0, bytes_per_number: float | None = None) -> int:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from evalkit.engines.huggingface.model import Model
     from evalkit.engines.huggingface.score import Scorer
 
-__all__ = ["HuggingFaceEngine", "load"]
+__all__ = ["HuggingFaceEngine", "assemble", "load"]
 
 _log = logging.getLogger("evalkit")
 
@@ -130,17 +130,8 @@ def load(spec: ModelSpec, tokenizer: Any = None, adapters: Sequence[Adapter] = (
     arguments = {**spec.args, **{name: value for name, value in options.items() if value is not None}}
     given = Options.of(arguments, _config_fields(folder, spec.trust_remote_code))
     try:
-        import torch
-        import transformers
-
         from evalkit.engines.huggingface.adapters import attach
-        from evalkit.engines.huggingface.generate import Generator
-        from evalkit.engines.huggingface.generate_plain import PlainGenerator
-        from evalkit.engines.huggingface.memory import Budget
         from evalkit.engines.huggingface.model import Model
-        from evalkit.engines.huggingface.score import Scorer
-        from evalkit.engines.huggingface.selftest import choose_paths
-        from evalkit.engines.huggingface.text import Texts
     except ImportError as error:
         raise EngineError(
             f"the hf engine needs PyTorch and transformers ({error}): type `pip install 'lm-evalkit[hf]'`"
@@ -148,6 +139,21 @@ def load(spec: ModelSpec, tokenizer: Any = None, adapters: Sequence[Adapter] = (
     words = getattr(tokenizer, "hf", tokenizer) or _tokenizer(spec, str(folder))
     model = Model.load(spec, facts, given)
     attach(model, adapters)
+    return assemble(model, words, given, [adapter.name for adapter in adapters])
+
+
+def assemble(model: Model, words: Any, given: Options, adapters: Sequence[str] = ()) -> HuggingFaceEngine:
+    """The engine around a loaded model, on the fastest paths that give the plain path's answers."""
+    import torch
+    import transformers
+
+    from evalkit.engines.huggingface.generate import Generator
+    from evalkit.engines.huggingface.generate_plain import PlainGenerator
+    from evalkit.engines.huggingface.memory import Budget
+    from evalkit.engines.huggingface.score import Scorer
+    from evalkit.engines.huggingface.selftest import choose_paths
+    from evalkit.engines.huggingface.text import Texts
+
     budget = Budget.of(model, given)
     paths = choose_paths(model, budget, words, given.scoring_path)
     for note in paths.notes:
@@ -174,7 +180,7 @@ def load(spec: ModelSpec, tokenizer: Any = None, adapters: Sequence[Adapter] = (
             "generation_path": "batched" if paths.together else "plain",
             "batch_tokens": budget.tokens,
             "batch_size": given.batch_size,
-            "adapters": [adapter.name for adapter in adapters],
+            "adapters": list(adapters),
             "think_end_token": given.think_end_token,
             "notes": list(paths.notes),
         },

@@ -68,7 +68,11 @@ class Model:
                 "--model-args trust_remote_code=True"
             )
         device = find_device(options.device)
-        net = _load_net(spec, checkpoint, options, device)
+        return cls.around(_load_net(spec, checkpoint, options, device), checkpoint, options)
+
+    @classmethod
+    def around(cls, net: Any, checkpoint: Checkpoint, options: Options) -> Model:
+        """A model that is loaded already, put into evaluation mode."""
         net.eval()
         model = cls(
             net=net,
@@ -167,6 +171,9 @@ class Model:
         return _available_memory()
 
     def close(self) -> None:
+        if self._hook is not None:
+            self._hook.remove()  # the model may go on living with whoever loaded it
+            self._hook = None
         self.net = self.peft = None
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
