@@ -17,13 +17,14 @@ PACKAGE = Path(__file__).resolve().parents[1] / "evalkit"
 GROUND = {"errors", "types", "validation", "yamlfile"}
 READS_RESULTS = {"stats", "policy", "results"}
 READING_API = {"arguments", "parsing", "registry", "models", "comparison", "gating", "ranking", "curves", "reporting"}
-ABOVE_REGISTRY = GROUND | {"stats", "config", "policy", "models", "tokens"}
+ABOVE_REGISTRY = GROUND | {"documents", "stats", "config", "policy", "models", "tokens"}
 ARROWS: dict[str, set[str]] = {
     "errors": set(),
     "yamlfile": {"errors"},
     "types": set(),
     "validation": {"errors"},
     "scrub": set(),
+    "documents": set(),
     "safe": set(),
     "usercache": set(),
     "hardware": set(),
@@ -171,15 +172,17 @@ def test_a_wheel_finds_its_own_tasks_rubrics_and_model(installed_wheel: Path, tm
         "from evalkit.judging.rubric import list_rubrics\n"
         "from evalkit.registry import Registry\n"
         "task = Registry().load(['mini_knowledge']).tasks['mini_knowledge']\n"
-        "print(len(task.build(2)), catalog.resolve('nano').source, list_rubrics()['pairwise'])\n"
+        "from evalkit.documents import document\n"
+        "print(len(task.build(2)), catalog.resolve('nano').source, list_rubrics()['pairwise'], document('tasks.md'))\n"
     )
     env = {**os.environ, "PYTHONPATH": str(installed_wheel)}
     command = [sys.executable, "-P", "-c", probe]
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    documents, model, rubric = done.stdout.split()
+    documents, model, rubric, page = done.stdout.split()
     assert documents == "2"
-    assert all(Path(found).is_relative_to(installed_wheel) for found in (model, rubric))
+    assert all(Path(found).is_relative_to(installed_wheel) for found in (model, rubric, page))
+    assert Path(page).is_file()
 
 
 def engine_names_compared(tree: ast.AST, names: set[str]) -> set[str]:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json as json_library
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from evalkit.cli.options import VerbGroup, debug_option, file_option, write_to
+from evalkit.errors import DataNotFound
 from evalkit.reporting.tables import Column, Table, draw, open_console
+
+if TYPE_CHECKING:
+    from evalkit.registry.mirror import Served
 
 __all__ = ["command"]
 
@@ -47,8 +53,16 @@ def check_command(folder: Path, json: str | None) -> None:
 
     found = check_data(folder)
     write_to(json, json_library.dumps([asdict(item) for item in found], indent=2, ensure_ascii=False))
-    if json == "-":
-        return
+    if json != "-":
+        _show(found)
+    if all(item.problem for item in found):
+        raise DataNotFound(
+            f"{folder} can serve no benchmark; `evalkit data pull mmlu --to {folder}` puts one there, and a mirror is"
+            " laid out as ORG/NAME/ with parquet files and a README.md"
+        )
+
+
+def _show(found: Sequence[Served]) -> None:
     rows = [
         (item.benchmark, "no" if item.problem else f"{item.documents:,}", item.problem or ", ".join(item.data))
         for item in found

@@ -33,6 +33,7 @@ from lm_eval.tasks._factory import TaskFactory
 from lm_eval.tasks._index import Entry, Kind, TaskIndex
 from lm_eval.tasks._yaml_loader import load_yaml
 
+from evalkit.documents import document
 from evalkit.errors import ConfigError, CouldNotDo, DataNotFound, EvalkitError, UsageError, nearest
 from evalkit.registry.conversation import Conversation, Conversational
 from evalkit.registry.data import DataSource
@@ -240,7 +241,8 @@ class _OwnData:
 def runs_code_here(name: str) -> str:
     return (
         f"task {name} runs the model's code in the harness process (lm-eval's unsafe_code), and evalkit does not; "
-        "a task file with `sandbox: python` has it judged in the sandbox (docs/tasks.md), and humaneval does so already"
+        f"a task file with `sandbox: python` has it judged in the sandbox ({document('tasks.md')}), and humaneval does"
+        " so already"
     )
 
 
