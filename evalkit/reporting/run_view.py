@@ -159,7 +159,9 @@ def _markdown(results: Results, path: Path, *, members: bool = True) -> str:
         name = (" " * line.depth + "- " if line.depth else "") + safe.markdown(line.name)
         rest = (line.version, line.filter, line.shots, line.metric, line.arrow, value, "±" if stderr else "", stderr)
         rows.append([name, *(safe.markdown(cell) for cell in (*rest, interval))])
-    text = [f"## {safe.markdown(_title(results))}", "", *_aligned(rows)]
+    # Stamps stand two blanks apart, as in earlier reports.
+    title = "  ".join([safe.markdown(str(results.model)), *_stamps(results)])
+    text = [f"## {title}", "", *_aligned(rows)]
     remarks = _remarks(results, _chat(path))
     if remarks:
         text += ["", *(f"- {safe.markdown(remark)}" for remark in remarks)]
@@ -183,10 +185,14 @@ def _padded(text: str, width: int, right: bool) -> str:
 
 
 def _title(results: Results) -> str:
+    return "  ".join([str(results.model), *_stamps(results)])
+
+
+def _stamps(results: Results) -> list[str]:
     stamps = [] if results.status == "complete" else [results.status.upper()]
     if results.limited and results.status != "limited":
         stamps.insert(0, "LIMITED")
-    return "  ".join([str(results.model), *stamps])
+    return stamps
 
 
 def _numbers(figure: Metric) -> tuple[str, str, str]:
