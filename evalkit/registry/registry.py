@@ -51,17 +51,18 @@ class Registry:
         repeats: int | None = None,
     ) -> Suite:
         """Build the tasks behind `names`. `seeds` has `random`, `numpy` and `fewshot`; lm-eval's defaults without."""
-        from evalkit.registry.dice import Dice
-        from evalkit.registry.lmeval import rendering
-        from evalkit.registry.suite import Suite
-        from evalkit.registry.task import Task
-
         if not names:
             raise UsageError("no task was named")
         spelled_files = spell_out(names)
         if self.file_options != NO_OPTIONS and not any(takes_options(name) for name in spelled_files):
             raise UsageError("--input, --target and --score are for files of questions, as --tasks qa.csv")
-        manager, files = self.manager(spelled_files)
+        manager, files = self.manager(spelled_files)  # refuses unknown names before lm_eval is imported
+
+        from evalkit.registry.dice import Dice
+        from evalkit.registry.lmeval import rendering
+        from evalkit.registry.suite import Suite
+        from evalkit.registry.task import Task
+
         spelled, requested = _spell_out(spelled_files, manager)
         dice = Dice(getattr(seeds, "random", 0), getattr(seeds, "numpy", 1234))
         try:
