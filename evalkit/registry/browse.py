@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import ConfigError, EvalkitError, UsageError
+from evalkit.registry.kinds import file_of
 from evalkit.registry.registry import Registry
 from evalkit.types import Request, ScoreRequest
 
@@ -120,7 +121,8 @@ def show_task(
     suite = registry.load([name], num_fewshot=num_fewshot)
     members = tuple(leaf for requested in suite.requested for leaf in suite.leaves(requested))
     shown = _shown(suite, members[0], doc_id, tokenizer, chat_template, system_instruction, fewshot_as_multiturn)
-    return replace(shown, members=members) if name not in suite.tasks else shown
+    alone = name in suite.tasks or file_of(name) is not None
+    return shown if alone and len(members) == 1 else replace(shown, members=members)
 
 
 def validate_path(path: Path, *, allow_task_code: bool = False, data_dir: Path | None = None) -> Validated:

@@ -7,8 +7,8 @@ without a row has no answer.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, get_args
 
@@ -76,6 +76,10 @@ class Recording:
     @property
     def tasks(self) -> tuple[str, ...]:
         return tuple(self._rows)
+
+    def with_names(self, plain: Callable[[str], str]) -> Recording:
+        """The same answers, under other names of their tasks."""
+        return replace(self, _rows={plain(task): rows for task, rows in self._rows.items()})
 
     def of(
         self, task: str, documents: Sequence[AskedDocument], *, size: int | None = None, needs_greedy: bool = False

@@ -13,6 +13,7 @@ from evalkit import results
 from evalkit.config import RunConfig
 from evalkit.errors import UnknownTask, nearest
 from evalkit.registry import Document, Task
+from evalkit.registry.kinds import plain_name
 from evalkit.results.recorded import Answered as Recorded
 from evalkit.results.recorded import Recording
 from evalkit.runner.answering import PassResult, start_sandbox
@@ -47,6 +48,7 @@ def score(
     with clock("build"):
         listener.stage(f"finding {', '.join(config.tasks)}")
         suite = load_suite(config, listener)
+        recording = recording.with_names(plain_name)
         unwanted = [name for name in recording.tasks if name not in suite.tasks]
         if unwanted and len(unwanted) < len(recording.tasks):
             listener.note(f"answers of {', '.join(unwanted)} are not asked for")

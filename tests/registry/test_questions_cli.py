@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from evalkit.cli import cli
 from evalkit.config import split_tasks
+from evalkit.registry.kinds import spell_out
 
 
 def evalkit(*args: str) -> tuple[int, str]:
@@ -53,3 +54,29 @@ def test_show_takes_the_same_flags(here: Path) -> None:
 def test_a_comma_in_a_tables_name_parts_nothing(here: Path) -> None:
     (here / "a,b.csv").write_text("question,answer\nx,y\n")
     assert split_tasks("mini,a,b.csv,qa.csv") == ("mini", "a,b.csv", "qa.csv")
+
+
+def test_a_table_is_one_task_however_its_path_is_typed(here: Path) -> None:
+    (here / "sub").mkdir()
+    (here / "sub" / "qa.csv").write_text("question,answer\nx,y\n")
+    (here / "link").symlink_to(here / "sub" / "inner", target_is_directory=True)
+    (here / "sub" / "inner").mkdir()
+    typed = ["./qa.csv", "qa.csv", str(here / "qa.csv"), "sub/../qa.csv", "sub/qa.csv", "./s*/qa.csv", "link/../qa.csv"]
+    assert spell_out(typed) == ["qa.csv", "sub/qa.csv", "link/../qa.csv"]
+    (here / "own.jsonl").write_text("{}")
+    assert spell_out(["alpaca:./own.jsonl", "mini"]) == ["alpaca:own.jsonl", "mini"]
+
+
+def test_runs_of_one_table_by_two_paths_are_paired(here: Path) -> None:
+    for name, task in (("a", "qa.csv"), ("b", "./qa.csv")):
+        rows = [{"task": task, "doc_id": n, "output": "Seoul"} for n in range(2)]
+        (here / "answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        code, output = evalkit("score", "answers.jsonl", "--tasks", task, "--name", name, "-q")
+        assert code == 0, output
+    code, output = evalkit("compare", "a", "b", "--json", "-")
+    assert code == 0, output
+    assert "qa.csv" in output
+    assert "./qa.csv" not in output
+    code, output = evalkit("tasks", "show", "./qa.csv")
+    assert code == 0, output
+    assert "stands for" not in output

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import glob
 import importlib
+import os
 import pkgutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,6 +25,7 @@ __all__ = [
     "file_of",
     "kinds",
     "meant_by",
+    "plain_name",
     "spell_out",
     "takes_options",
 ]
@@ -78,20 +80,40 @@ def meant_by(name: str) -> str:
 
 
 def spell_out(names: Iterable[str]) -> list[str]:
-    """Each name once, a pattern of files as one name for each file that it matches."""
+    """Each name once, a pattern of files as one name for each file that it matches.
+
+    A file has one name, however its path is typed: `./qa.csv` and its absolute path are `qa.csv` in its own folder.
+    """
     spelled: list[str] = []
     for name in names:
         found = _kind_of(name)
-        if found is None or found[2].is_file():
+        if found is None:
             spelled.append(name)
             continue
         kind, prefix, path = found
+        if path.is_file():
+            spelled.append(plain_name(name))
+            continue
         matches = glob.glob(str(path), recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
         files = sorted(match for match in matches if Path(match).is_file())
         if not files:
             raise UsageError(f"--tasks {name}: {_missing(path, prefix, kind)}")
-        spelled += [f"{prefix}{file}" for file in files]
+        spelled += [f"{prefix}{_plain_path(Path(file))}" for file in files]
     return list(dict.fromkeys(spelled))
+
+
+def plain_name(name: str) -> str:
+    """The one name of a file that is a task; any other name as it is."""
+    found = _kind_of(name)
+    return f"{found[1]}{_plain_path(found[2])}" if found is not None and found[2].is_file() else name
+
+
+def _plain_path(path: Path) -> str:
+    """The path without `.` and `..`, below the working directory without that; the same file in any case."""
+    short = Path(os.path.normpath(path))
+    if short.is_absolute() and short.is_relative_to(Path.cwd()):
+        short = short.relative_to(Path.cwd())
+    return str(short) if short.is_file() and short.samefile(path) else str(path)
 
 
 def _missing(path: Path, prefix: str, kind: FileKind) -> str:
