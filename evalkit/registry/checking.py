@@ -8,7 +8,6 @@ from typing import Any
 
 from evalkit.checks import Outcome, check, needs_sandbox, programs, validate
 from evalkit.errors import ConfigError
-from evalkit.registry import lmeval
 from evalkit.registry.conversation import Conversation, transcript
 from evalkit.registry.grading import Answers, Grader
 from evalkit.registry.rows import Document, Given, found_no_answer, give, make_row
@@ -81,6 +80,8 @@ class CheckGrader(Grader):
         verdicts: Sequence[Verdict] | None = None,
         cut_tokens: int = 0,
     ) -> list[Row]:
+        from evalkit.registry import lmeval
+
         given = give(document, answers)
         if given.missing or given.error is not None:
             return [self._null_row(document, given, name, given.error, cut_tokens) for name in self.filters]
@@ -105,6 +106,8 @@ class CheckGrader(Grader):
 
     def _answer(self, document: Document, given: Given, ensemble: Any) -> str:
         """The last turn's answer, after the filters."""
+        from evalkit.registry import lmeval
+
         with lmeval.rendering():
             answer = self._filtered(ensemble, [(document, given)])[0][-1]
         while isinstance(answer, list | tuple):

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from evalkit.registry import lmeval
 from evalkit.registry.code import CodeSpec
 from evalkit.registry.rows import Document, Given, arguments, code_columns, found_no_answer, give, make_row
 from evalkit.scoring import passk
@@ -49,6 +48,8 @@ class Grader:
 
     def _programs(self, document: Document, given: Given) -> list[tuple[str, list[Program]]]:
         """For each filter its name and the programs it leaves."""
+        from evalkit.registry import lmeval
+
         assert self.code is not None
         made = []
         with lmeval.rendering():
@@ -67,6 +68,8 @@ class Grader:
         cut_tokens: int = 0,
     ) -> list[Row]:
         """One row per filter. Whatever raises becomes the row's `error`; no other document is touched."""
+        from evalkit.registry import lmeval
+
         given = give(document, answers)
         if given.missing or given.error is not None:
             return [self._null_row(document, given, name, given.error, cut_tokens) for name in self.filters]
@@ -85,6 +88,8 @@ class Grader:
 
     def score_together(self, waiting: Sequence[tuple[Document, Answers, int]]) -> list[Row]:
         """As `score`, with each filter run once over all documents that have answers."""
+        from evalkit.registry import lmeval
+
         given = [(document, give(document, answers), cut) for document, answers, cut in waiting]
         sound = [(document, g) for document, g, _ in given if not g.missing and g.error is None]
         rows: dict[tuple[int, str], Row] = {}
@@ -105,6 +110,8 @@ class Grader:
         return [rows[document.doc_id, name] for document, _, _ in given for name in self.filters]
 
     def _row(self, document: Document, given: Given, ensemble: Any, filtered: list[Any], cut_tokens: int) -> Row:
+        from evalkit.registry import lmeval
+
         try:
             with lmeval.rendering():
                 metrics = self.task.process_results(document.doc, filtered)
@@ -116,6 +123,8 @@ class Grader:
 
     def _filtered(self, ensemble: Any, given: Sequence[tuple[Document, Given]]) -> list[list[Any]]:
         """A filter's results for each document's requests."""
+        from evalkit.registry import lmeval
+
         instances: list[list[Any]] = []
         for document, answers in given:
             metadata = (self.name, document.doc_id, self.repeats)
@@ -131,6 +140,8 @@ class Grader:
         return [[instance.filtered_resps[ensemble.name] for instance in made] for made in instances]
 
     def _code_rows(self, document: Document, given: Given, verdicts: Sequence[Verdict], cut_tokens: int) -> list[Row]:
+        from evalkit.registry import lmeval
+
         try:
             made = self._programs(document, given)
         except Exception as error:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from evalkit.registry import lmeval
 from evalkit.registry.figures import group_figure
 from evalkit.registry.task import Task
 from evalkit.types import Figure, Row
@@ -62,6 +61,8 @@ class Suite:
     def _group_figures(
         self, group: Group, tasks: Mapping[str, Mapping[str, Figure]], sizes: Mapping[str, int]
     ) -> dict[str, Figure]:
+        from evalkit.registry import lmeval
+
         metrics: dict[str, dict[str, Any]] = {}
         for name in group.tasks:
             if name not in tasks:

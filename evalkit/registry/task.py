@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any
 
 from evalkit.errors import CouldNotDo, EvalkitError, UsageError
-from evalkit.registry import lmeval
 from evalkit.registry.cards import Card
 from evalkit.registry.checking import CheckGrader, CheckSpec
 from evalkit.registry.code import CodeSpec
@@ -146,6 +145,8 @@ class Task:
         fewshot_as_multiturn: bool = False,
     ) -> list[Document]:
         """All documents in order, with their prompts. Few-shot draws go on from document to document, as in lm-eval."""
+        from evalkit.registry import lmeval
+
         with self._dice.held(), quiet(), lmeval.rendering():
             documents = list(self._documents(limit, chat_template, system_instruction, fewshot_as_multiturn))
         if not documents:
@@ -164,6 +165,8 @@ class Task:
     def _documents(
         self, limit: float | None, chat_template: ChatTemplateFunction | None, system: str | None, multiturn: bool
     ) -> Iterator[Document]:
+        from evalkit.registry import lmeval
+
         task, config = self._task, self._task.config
         for doc_id, doc in task.doc_iterator(limit=lmeval.sample_size(self.size, limit)):
             try:
@@ -220,6 +223,8 @@ class Task:
         return tuple(follow(make) for make in self.conversation.prompts(doc, system, chat_template)[1:])
 
     def _unbuilt(self, doc_id: int, doc: Any, error: str) -> Document:
+        from evalkit.registry import lmeval
+
         target_hash = lmeval.hash_text("None")
         return Document(self.name, doc_id, doc, (), None, lmeval.hash_json(doc), None, target_hash, error=error)
 
@@ -281,6 +286,8 @@ class Task:
         return {f"{metric},{name}": self._figure(metric, kept) for (metric, name), kept in values.items()}
 
     def _figure(self, metric: str, values: list[Any]) -> Figure:
+        from evalkit.registry import lmeval
+
         better = self.higher_is_better(metric)
         if not values:
             return Figure(None, higher_is_better=better, reason="no document has a value")
@@ -294,6 +301,8 @@ class Task:
 
     def identity(self, documents: Sequence[Document]) -> dict[str, Any]:
         """What the manifest keeps of this task."""
+        from evalkit.registry import lmeval
+
         config = self._task.dump_config()
         metadata = dict(config.get("metadata") or {})
         metadata.pop("config_source", None)
