@@ -20,7 +20,12 @@ LONG = (
     "test_parity.py",
     "test_instruct_judged.py",
     "test_instruct.py",
-    "test_sandbox.py",
+    "test_mutants.py",
+    "test_confine.py",
+    "test_sequential.py",
+    "test_demo.py",
+    "test_questions_cli.py",
+    "test_clock.py",
 )
 
 # How long a machine takes to draw examples says nothing of what is tested.

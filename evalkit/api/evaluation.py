@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,6 @@ from evalkit.arguments import definition
 from evalkit.config import read_file
 from evalkit.engines.spec import AUTO, find_spec
 from evalkit.errors import UsageError
-from evalkit.parsing import parse_pairs
 
 __all__ = ["evaluate", "with_file"]
 
@@ -147,12 +147,11 @@ def _not_default(given: Mapping[str, Any]) -> dict[str, Any]:
 def _checked(given: Mapping[str, Any]) -> EvaluateArguments:
     """Everything that can be wrong with the arguments themselves."""
     asked = with_file(given)
-    max_usd = asked.get("max_usd")
-    if max_usd is not None:
-        asked["model_args"] = {**parse_pairs(asked.get("model_args"), "--model-args"), "max_usd": max_usd}
     checked = EvaluateArguments.build(**asked)
-    if max_usd is not None and not _costs(checked.engine):
-        raise UsageError(f"--max-usd is for --engine {paid_engines()}: a model of your own costs nothing here")
+    if checked.max_usd is not None:
+        if not _costs(checked.engine):
+            raise UsageError(f"--max-usd is for --engine {paid_engines()}: a model of your own costs nothing here")
+        checked = replace(checked, model_args={**checked.model_args, "max_usd": checked.max_usd})
     if checked.score == "judge" and not checked.judge:
         raise UsageError("--score judge needs --judge MODEL and --rubric ID: who reads the answers, and by what?")
     if (checked.judge or checked.rubric or checked.judge_args) and not (checked.judge and checked.rubric):

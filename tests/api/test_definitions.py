@@ -181,3 +181,15 @@ def test_importing_evalkit_loads_nothing_else() -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="evaluat"):
         ek.evaluat  # noqa: B018
+
+
+@pytest.mark.parametrize("typed", ["2.5", 2.5])
+def test_a_limit_in_dollars_reaches_the_engine_as_a_number(typed: Any) -> None:
+    from evalkit.api.evaluation import _checked
+
+    asked = {"model": "m", "tasks": "mini", "engine": "openai", "model_args": "price=1/2", "max_usd": typed}
+    assert _checked(asked).model_args == {"price": "1/2", "max_usd": 2.5}
+    with pytest.raises(EvalkitError, match="max-usd"):
+        _checked({**asked, "max_usd": "much"})
+    with pytest.raises(EvalkitError, match="costs nothing"):
+        _checked({**asked, "engine": "hf"})
