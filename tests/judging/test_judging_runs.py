@@ -288,8 +288,9 @@ def test_wrong_asking_exits_2(tmp_path: Path) -> None:
 
 def described(root: Path) -> dict[str, Any]:
     manifest = Run.open(root / "nano" / "r1").manifest
-    found: dict[str, Any] = manifest["judging"]["one"]["judges"][0]["engine"]["abilities"]
-    return found
+    (settings,) = manifest["judging"].values()  # one rubric and one judge
+    abilities: dict[str, Any] = settings["judges"][0]["engine"]["abilities"]
+    return abilities
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,8 @@ def test_judging_with_log_probabilities_on_a_real_server(served: tuple[str, Path
     assert found["coverage"] == 1.0
     assert 1 < found["value"] < 5
     run = Run.open(tmp_path / "nano" / "r1")
-    engine = run.manifest["judging"]["one"]["judges"][0]["engine"]
+    (settings,) = run.manifest["judging"].values()  # one rubric and one judge
+    engine = settings["judges"][0]["engine"]
     assert engine["abilities"]["refused"] == []
     assert engine["served_model"] == ["tiny"]
     rows = [json.loads(line) for line in next((run.path / "judgments").iterdir()).read_text().splitlines()]
