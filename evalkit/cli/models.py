@@ -77,7 +77,7 @@ def _all(entries: Any) -> None:
 
 def _adapters(bases: Mapping[str, str]) -> None:
     for name, base in bases.items():
-        say(open_console(), f"{name}: an adapter that ships inside: --model {base} --adapter {name}")
+        say(open_console(), f"{name} (ships inside): --model {base} --adapter {name}")
 
 
 def _one(entry: Any) -> None:

@@ -14,6 +14,8 @@ from evalkit.results.files import read_regular
 
 __all__ = ["read_table"]
 
+_LONGEST_CELL = 100_000
+
 
 def read_table(path: Path, axis: str) -> dict[str, Number]:
     """Places by run: its id, folder, file or model."""
@@ -25,6 +27,7 @@ def read_table(path: Path, axis: str) -> dict[str, Number]:
         raise ConfigError(f"--points {path}: is not UTF-8 text") from None
     except RunFolderError as error:
         raise UsageError(f"--points {error}") from None
+    csv.field_size_limit(_LONGEST_CELL)  # for the whole process, so another reader may have changed it
     try:
         rows = list(csv.DictReader(io.StringIO(text, newline=""), restkey="…", restval=""))
     except csv.Error as error:

@@ -63,6 +63,7 @@ __all__ = [
     "sample_size",
     "say",
     "version",
+    "written",
 ]
 
 BUILTIN_TASKS = Path(lm_eval.tasks.__file__).resolve().parent
@@ -126,6 +127,13 @@ def _entry(listing: Listing) -> Entry:
     path = BUILTIN_TASKS / listing.file if listing.file is not None else None
     kind = _KINDS[listing.kind]
     return Entry(name=listing.name, kind=kind, yaml_path=path, cfg=listing.facts, tags=set(listing.tags))
+
+
+def written(entry: Entry) -> Mapping[str, Any]:
+    """The whole configuration of a task or group: lm-eval's own entries hold only part of it. Empty for a tag."""
+    if entry.yaml_path is None or not entry.yaml_path.is_relative_to(BUILTIN_TASKS):
+        return entry.cfg or {}
+    return dict(load_yaml(entry.yaml_path, resolve_func=False))
 
 
 def _index_of(folder: Path, left_out: Collection[Path]) -> Index:

@@ -129,11 +129,13 @@ def _needs(names: Sequence[str] | None, include_paths: Sequence[str | Path]) -> 
 
 
 def _of(name: Any, index: Mapping[str, Any]) -> list[_Need]:
-    entry = index.get(name)
-    config = entry.cfg if entry is not None else name if isinstance(name, Mapping) else None
-    if entry is not None and config is None:
+    from evalkit.registry.lmeval import Kind, written
+
+    entry = index.get(name) if isinstance(name, str) else None
+    if entry is not None and entry.kind is Kind.TAG:
         return [need for member in sorted(entry.tags) for need in _of(member, index)]
-    if config is None:
+    config = written(entry) if entry is not None else name
+    if not isinstance(config, Mapping):
         return []
     if "dataset_path" in config:
         need = _need(config)

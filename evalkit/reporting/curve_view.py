@@ -102,10 +102,10 @@ def as_markdown(curves: Curves) -> str:
 
 def show(curves: Curves) -> None:
     console = open_console()
-    # The name and what is said of it stay; where there is little room the sparkline goes first.
-    drops = (0, 2, 1, 0, 0, 3, 0, 4)
+    # The name and the finding stay; if there is little room the sparkline goes first.
+    drops = (0, 2, 1, 6, 5, 3, 4, 0)
     columns = [
-        Column(title, "prose" if title == "decline" else "name" if at < 3 else "figure", drop)
+        Column(title, "prose" if title == "decline" else "name" if at < 3 else "figure", drop, least=10)
         for at, (title, drop) in enumerate(zip(_head(curves), drops, strict=True))
     ]
     body = [_styled(_cells(task), task) for task in curves.tasks]

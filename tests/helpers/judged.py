@@ -101,6 +101,14 @@ def figure(root: Path, metric: str = "quality,one") -> dict[str, Any]:
     return of_judge(Run.open(root / "nano" / "r1").tasks["chat"]["metrics"], metric)
 
 
+def figure_by(root: Path, judge: str, metric: str = "quality,one") -> dict[str, Any]:
+    """The figure of the only judge whose name begins so, where a run has several."""
+    metrics = Run.open(root / "nano" / "r1").tasks["chat"]["metrics"]
+    (key,) = [key for key in metrics if key.startswith(f"{metric}@{judge}")]
+    found: dict[str, Any] = metrics[key]
+    return found
+
+
 def of_judge(metrics: Mapping[str, Any], metric: str) -> dict[str, Any]:
     """The figure of this name, where the addresses of judges are left out; or of the only judge with this rubric."""
     short = {key: re.sub(r"@http[^+]*", "", key) for key in metrics}

@@ -243,7 +243,7 @@ def test_the_limit_in_dollars_is_one_for_all_judges_and_what_was_answered_is_kep
         assert "is reached" in stopped.stderr
         judge(tmp_path, *args, "--max-usd", "50")
         assert sum(server.stats()["answered"].values()) == 80
-    assert figure(tmp_path)["value"] == pytest.approx(expected(range(40)))
+    assert figure(tmp_path, "quality,one@openai:a+openai:b")["value"] == pytest.approx(expected(range(40)))
     assert score_of(0) in range(1, 6)
 
 

@@ -16,7 +16,7 @@ import pytest
 from evalkit.engines.openai import OpenAIEngine, Options
 from evalkit.results import Run
 from evalkit.types import Generate, Generated, Message, ModelSpec, Sampling, Score, Scored, Work
-from tests.helpers.judged import RUBRIC, environment, evalkit, figure, judge, make_run, of_judge
+from tests.helpers.judged import RUBRIC, environment, evalkit, figure, figure_by, judge, make_run, of_judge
 
 # `vllm serve` asks for the version of a distribution named vllm; its CPU build goes by another name.
 CPU_SERVE = """
@@ -115,12 +115,12 @@ def test_judging_with_log_probabilities_on_a_real_server(served: tuple[str, Path
         assert row["score"] == pytest.approx(mean)
     # The same weights as a local judge: other markers in the prompts, so close and not equal.
     judge(tmp_path, "--judge", f"hf:{folder}", "--judge-args", "dtype=float32")
-    assert figure(tmp_path)["method"] == "logprobs"
-    assert figure(tmp_path)["value"] == pytest.approx(found["value"], abs=1.0)
+    assert figure_by(tmp_path, "hf:")["method"] == "logprobs"
+    assert figure_by(tmp_path, "hf:")["value"] == pytest.approx(found["value"], abs=1.0)
     judge(tmp_path, "--judge", f"vllm:{folder}", "--judge-args", "dtype=float32,max_model_len=2048,enforce_eager=true")
-    assert figure(tmp_path)["method"] == "logprobs"
-    assert figure(tmp_path)["coverage"] == 1.0
-    assert figure(tmp_path)["value"] == pytest.approx(found["value"], abs=1.0)
+    assert figure_by(tmp_path, "vllm:")["method"] == "logprobs"
+    assert figure_by(tmp_path, "vllm:")["coverage"] == 1.0
+    assert figure_by(tmp_path, "vllm:")["value"] == pytest.approx(found["value"], abs=1.0)
 
 
 @pytest.mark.vllm
