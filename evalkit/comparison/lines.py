@@ -31,7 +31,7 @@ class Lines:
     stratum: list[str | None]
     cluster: list[str | None]
     value: NDArray[np.float64]
-    """NaN for a document without an answer, and for no other."""
+    """NaN for a document without an answer or with one that could not be read, and for no other."""
     flags: NDArray[np.int64]
 
 
@@ -49,6 +49,8 @@ def read_lines(run: Run, target: Target) -> Lines:
             pc.equal(table.column("filter"), filter_name or "none"),
         ),
     )
+    if target.strata:
+        wanted = pc.and_(wanted, pc.is_in(table.column("stratum"), pa.array(target.strata)))
     table = table.filter(wanted)
     column = {name: table.column(name).to_pylist() for name in table.column_names if name not in ("value", "flags")}
     lines = Lines(
@@ -88,7 +90,7 @@ def _check(run: Run, target: Target, lines: Lines) -> None:
             f"{where} holds no number for any document of {target.name} with {target.metric}:"
             " the folder is broken, or that metric is a figure of the whole corpus; then name another metric or task"
         )
-    bad = ~np.isfinite(lines.value) & ((lines.flags & NO_ANSWER) == 0)
+    bad = ~np.isfinite(lines.value) & ((lines.flags & (NO_ANSWER | FLAGS["unparsed"])) == 0)
     if bad.any():
         first = int(np.flatnonzero(bad)[0])
         raise RunFolderError(
@@ -107,7 +109,7 @@ def _check(run: Run, target: Target, lines: Lines) -> None:
         documents[key] = documents.get(key, False) or bool(np.isfinite(value))
     found = Counter(task for task, _, _ in documents)
     answered = Counter(task for (task, _, _), known in documents.items() if known)
-    for leaf in target.leaves:
+    for leaf in target.leaves if not target.strata else ():
         _check_count(run, leaf, found[leaf], answered[leaf])
 
 

@@ -49,6 +49,8 @@ class Target:
     by_size: bool = True
     """Whether a group's documents all count the same, or its tasks do."""
 
+    strata: tuple[str, ...] = ()
+    """Where it is a part of a task: only the documents of these strata."""
     label: str = ""
     """What it is called where one name is looked at by several metrics."""
 
@@ -141,6 +143,7 @@ def resolve(baseline: Run, candidate: Run, name: str, metric: str | None = None)
         higher_is_better=better[0],
         scale=_scale(ours) or _scale(theirs),
         by_size=_weighs_by_size(baseline, name, here, leaves, chosen),
+        strata=here.strata or () if isinstance(here, GroupResult) else (),
     )
 
 
@@ -239,6 +242,8 @@ def _refuse_nan(run: Run, name: str) -> None:
 def _leaves(run: Run, name: str) -> tuple[str, ...]:
     if name not in run.record.results.groups:
         return (name,)
+    if (task := run.record.results.groups[name].part_of) is not None:
+        return (task,)
     leaves = tuple(dict.fromkeys(_walk(run, name, set())))
     if leaves:
         return leaves

@@ -16,11 +16,12 @@ from evalkit.registry.lmeval import BUILTIN_TASKS, GROUP_KEYS, TASK_KEYS, known_
 from evalkit.registry.localdata import check_inside, find_data
 from evalkit.registry.origin import Origin
 from evalkit.registry.plainrows import dataset_of, read_jsonl
+from evalkit.registry.scorers import scorer_named
 from evalkit.yamlfile import compose_yaml, construct_yaml, read_bounded
 
 __all__ = ["OWN_KEYS", "UserFiles", "top_level"]
 
-OWN_KEYS = frozenset({"sandbox", "checks", "conversation", "questions"})
+OWN_KEYS = frozenset({"sandbox", "checks", "conversation", "questions", "scorer"})
 """Top-level keys of a task file that lm-eval does not know."""
 
 
@@ -116,6 +117,8 @@ class UserFiles:
             find_data(config, writer, self.folders_for_data(origin))
         if "checks" in own:
             _prepare_checks(config)
+        if "scorer" in own:
+            config["process_results"] = scorer_named(own["scorer"], str(origin.where or config.get("task"))).process
         if own.keys() & {"checks", "conversation"}:
             _read_plainly(config)
 

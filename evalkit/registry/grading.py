@@ -29,6 +29,8 @@ class Grader:
     metric_names: tuple[str, ...]
     repeats: int
     code: CodeSpec | None
+    own_scorer: bool = False
+    """Whether a scorer of evalkit's reads the answers: one without any metric could not be read."""
 
     @property
     def filters(self) -> tuple[str, ...]:
@@ -118,7 +120,8 @@ class Grader:
         except Exception as error:
             return self._null_row(document, given, ensemble.name, lmeval.say(error), cut_tokens)
         generates = any(request.kind == "generate" for request in document.requests)
-        unparsed = generates and found_no_answer(filtered, _fallbacks(ensemble))
+        unread = self.own_scorer and bool(metrics) and all(value is None for value in metrics.values())
+        unparsed = generates and (unread or found_no_answer(filtered, _fallbacks(ensemble)))
         return make_row(document, given, ensemble.name, filtered, metrics, unparsed=unparsed, cut_tokens=cut_tokens)
 
     def _filtered(self, ensemble: Any, given: Sequence[tuple[Document, Given]]) -> list[list[Any]]:

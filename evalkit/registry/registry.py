@@ -80,7 +80,8 @@ class Registry:
             _refuse_what_cannot_run(name, made)
             _configure(made, card, num_fewshot, gen_kwargs, repeats, getattr(seeds, "fewshot", 1234))
             code, checks = _code_spec(made, source, name), _check_spec(made, source, name)
-            tasks[name] = Task(made, name, card=card, dice=dice, code=code, checks=checks)
+            scorer = _scorer(made, source, name)
+            tasks[name] = Task(made, name, card=card, dice=dice, code=code, checks=checks, scorer=scorer)
         groups = {name: self._group(group, tasks) for name, group in loaded.get("groups", {}).items()}
         notes = [f"{error}; the file is left out" for error in files.broken.values()]
         notes += [*manager.notes, *(note for task in tasks.values() for note in _left_out(task))]
@@ -268,3 +269,10 @@ def _check_spec(made: Any, source: Path | None, name: str) -> Any:
     spec = CheckSpec.read(said, str(source or name))
     spec.validate(made.task_docs, str(source or name))
     return spec
+
+
+def _scorer(made: Any, source: Path | None, name: str) -> Any:
+    from evalkit.registry.scorers import scorer_named
+
+    said = (made.get_config("metadata") or {}).get("scorer")
+    return scorer_named(said, str(source or name)) if said is not None else None

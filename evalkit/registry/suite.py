@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from evalkit.registry.figures import group_figure
-from evalkit.registry.task import Task
+from evalkit.registry.task import Part, Task
 from evalkit.types import Figure, Row
 
 __all__ = ["Group", "Suite", "SuiteFigures"]
@@ -31,6 +31,8 @@ class Group:
 class SuiteFigures:
     tasks: dict[str, dict[str, Figure]]
     groups: dict[str, dict[str, Figure]]
+    parts: dict[str, dict[str, Part]] = field(default_factory=dict)
+    """Of a task whose documents fall into groups: each group by its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ class Suite:
         }
         sizes = {name: _sample_len(rows_by_task[name]) for name in tasks}
         groups = {name: self._group_figures(group, tasks, sizes) for name, group in self.groups.items()}
-        return SuiteFigures(tasks, {name: figures for name, figures in groups.items() if figures})
+        parts = {name: found for name in tasks if (found := self.tasks[name].parts(rows_by_task[name]))}
+        return SuiteFigures(tasks, {name: figures for name, figures in groups.items() if figures}, parts)
 
     def _group_figures(
         self, group: Group, tasks: Mapping[str, Mapping[str, Figure]], sizes: Mapping[str, int]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from evalkit.errors import CouldNotDo, EvalkitError, UsageError
@@ -18,13 +18,24 @@ from evalkit.registry.dice import Dice
 from evalkit.registry.figures import figure
 from evalkit.registry.grading import Answers, Grader, Scorer
 from evalkit.registry.rows import Document, prompt_text
+from evalkit.registry.scorers import TaskScorer
 from evalkit.types import Figure, Program, Request, Row, Verdict
 
-__all__ = ["ChatTemplateFunction", "Task"]
+__all__ = ["ChatTemplateFunction", "Part", "Task"]
 
 ChatTemplateFunction = Callable[..., str]
 
 _KINDS: Mapping[str, Any] = {"loglikelihood": "score", "loglikelihood_rolling": "rolling", "generate_until": "generate"}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A group of a task's documents."""
+
+    strata: tuple[str, ...]
+    figures: dict[str, Figure]
+    n: int
+    missing: int
 
 
 class Task:
@@ -39,6 +50,7 @@ class Task:
         dice: Dice,
         code: CodeSpec | None,
         checks: CheckSpec | None = None,
+        scorer: TaskScorer | None = None,
     ) -> None:
         self._task = task
         self._dice = dice
@@ -46,6 +58,7 @@ class Task:
         self.card = card
         self.code = code
         self.checks = checks
+        self.own_scorer = scorer
         self.is_code = code is not None or (checks is not None and checks.run_code(self._eval_docs))
         """Whether answers are run in the sandbox."""
         self.stratum = name if card is not None and card.stratum == "task" else None
@@ -233,6 +246,8 @@ class Task:
         return None if value in (None, "") else str(value)
 
     def _stratum_of(self, doc: Mapping[str, Any]) -> str | None:
+        if self.own_scorer is not None and self.own_scorer.stratum is not None:
+            return self.own_scorer.stratum(doc)
         if self.card is None or self.card.stratum in (None, "task"):
             return self.stratum
         value = doc.get(self.card.stratum or "")
@@ -264,7 +279,7 @@ class Task:
 
     @property
     def _grader(self) -> Grader:
-        known = (self._task, self.name, self.metric_names, self.repeats, self.code)
+        known = (self._task, self.name, self.metric_names, self.repeats, self.code, self.own_scorer is not None)
         if self.checks is not None:
             return CheckGrader(*known, checks=self.checks, conversation=self.conversation)
         return Grader(*known)
@@ -273,6 +288,15 @@ class Task:
 
     def aggregate(self, rows: Sequence[Row]) -> dict[str, Figure]:
         """lm-eval's figures over the documents that have a value."""
+        figures = self._figures(rows)
+        for metric in self.own_scorer.parts_only if self.own_scorer is not None else ():
+            for name in [name for name in figures if name.partition(",")[0] == metric]:
+                figures[name] = Figure(
+                    None, higher_is_better=figures[name].higher_is_better, reason="each group has its own"
+                )
+        return figures
+
+    def _figures(self, rows: Sequence[Row]) -> dict[str, Figure]:
         values: dict[tuple[str, str], list[Any]] = {}
         # In document order: sums of floats depend on it in their last bit.
         rows = sorted(rows, key=lambda row: row.doc_id)
@@ -284,6 +308,25 @@ class Task:
                         if value is not None:
                             kept.append(value)
         return {f"{metric},{name}": self._figure(metric, kept) for (metric, name), kept in values.items()}
+
+    def parts(self, rows: Sequence[Row]) -> dict[str, Part]:
+        """The groups that the task's documents fall into by its scorer, with their figures, in order of the documents.
+
+        A part of which no document has an answer is left out.
+        """
+        if self.own_scorer is None or self.own_scorer.stratum is None:
+            return {}
+        strata: dict[str, dict[str, None]] = {}
+        by_part: dict[str, list[Row]] = {}
+        for row in rows:
+            for part in self.own_scorer.parts(row.stratum) if row.stratum is not None else ():
+                strata.setdefault(f"{self.name}_{part}", {})[str(row.stratum)] = None
+                by_part.setdefault(f"{self.name}_{part}", []).append(row)
+        return {
+            name: Part(tuple(strata[name]), self._figures(mine), *_counts(mine))
+            for name, mine in by_part.items()
+            if not all("missing" in row.flags for row in mine)
+        }
 
     def _figure(self, metric: str, values: list[Any]) -> Figure:
         from evalkit.registry import lmeval
@@ -319,6 +362,14 @@ class Task:
             "generation": self.generation,
             **({"broken_rows": [list(row) for row in self.broken_rows]} if self.broken_rows else {}),
         }
+
+
+def _counts(rows: Sequence[Row]) -> tuple[int, int]:
+    """Documents with an answer, and without."""
+    documents = {row.doc_id for row in rows}
+    missing = {row.doc_id for row in rows if "missing" in row.flags}
+    unscored = missing | {row.doc_id for row in rows if "error" in row.flags}
+    return len(documents - unscored), len(missing)
 
 
 def _request(instance: Any) -> Request:

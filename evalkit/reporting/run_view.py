@@ -65,6 +65,8 @@ def lines(results: Results, *, members: bool = True) -> Iterator[Line]:
             if members_too or bare or member in results.groups:
                 short = not (members or bare or member in results.groups)
                 yield from walk(member, depth if bare else depth + 1, short)
+        for part in results.parts(name):
+            yield from walk(part, depth + 1)
 
     for name in asked_for(results):
         yield from walk(name, 0)

@@ -178,6 +178,9 @@ class TaskResult(Entry):
 class GroupResult(Entry):
     members: Names = None
     weight_by_size: Flag = None
+    part_of: Text = None
+    """The task whose documents of `strata` the group holds."""
+    strata: Names = None
 
     @property
     def all_members(self) -> tuple[str, ...]:
@@ -253,6 +256,10 @@ class Results(Record):
     tokens: Annotated[Tokens, BeforeValidator(kind_of(Mapping, Tokens, {}))] = Field(default_factory=Tokens)
     notes: Annotated[tuple[str, ...], BeforeValidator(kind_of(list | tuple, default=()))] = ()
     early_stopping: Annotated[EarlyStopping | None, BeforeValidator(kind_of(Mapping, EarlyStopping))] = None
+
+    def parts(self, task: str) -> list[str]:
+        """The groups that a task's documents fall into."""
+        return [name for name, group in self.groups.items() if group.part_of == task and name != task]
 
     def entry(self, name: str) -> TaskResult | GroupResult | None:
         """The entry of a task or group. A group's comes first: a leaf may share its name."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evalkit import results
-from evalkit.registry import Suite, Task
+from evalkit.registry import Suite, SuiteFigures, Task
 from evalkit.types import Figure, Row, Usage
 
 __all__ = ["group_entries", "task_entry", "token_entry", "trouble"]
@@ -33,10 +33,8 @@ def task_entry(task: Task, rows: Sequence[Row], metrics: Mapping[str, Figure]) -
     }
 
 
-def group_entries(
-    suite: Suite, tasks: Mapping[str, Mapping[str, Any]], figures: Mapping[str, Mapping[str, Figure]]
-) -> dict[str, Any]:
-    """The entries of all groups."""
+def group_entries(suite: Suite, tasks: Mapping[str, Mapping[str, Any]], figures: SuiteFigures) -> dict[str, Any]:
+    """The entries of all groups, and of the groups that a task's documents fall into."""
     entries: dict[str, Any] = {}
     for name, group in suite.groups.items():
         leaves = [tasks[leaf] for leaf in group.tasks if leaf in tasks]
@@ -46,11 +44,26 @@ def group_entries(
             "num_fewshot": shots.pop() if len(shots) == 1 else None,
             "n": sum(leaf["n"] for leaf in leaves),
             "missing": sum(leaf["missing"] for leaf in leaves),
-            "metrics": {metric: results.figure(figure) for metric, figure in figures.get(name, {}).items()},
+            "metrics": {metric: results.figure(figure) for metric, figure in figures.groups.get(name, {}).items()},
             "members": list(group.members),
             "headline": group.headline,
             "chance": group.chance,
         }
+    for name, parts in figures.parts.items():
+        task = suite.tasks[name]
+        for part_name, part in parts.items():
+            entries[part_name] = {
+                "version": task.version,
+                "num_fewshot": task.num_fewshot,
+                "n": part.n,
+                "missing": part.missing,
+                "metrics": {metric: results.figure(figure) for metric, figure in part.figures.items()},
+                "members": [],
+                "part_of": name,
+                "strata": list(part.strata),
+                "headline": task.headline,
+                "chance": task.chance,
+            }
     return entries
 
 

@@ -82,7 +82,7 @@ def write(
         "status": _status(code, tasks, limited),
         "limited": limited,
         "tasks": tasks,
-        "groups": group_entries(suite, tasks, figures.groups),
+        "groups": group_entries(suite, tasks, figures),
         "timing": clock.timing(),
         "tokens": token_entry(
             result.usage, unique=result.unique, generated=result.generated[number], alone=len(result.generated) == 1

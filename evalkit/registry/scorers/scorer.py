@@ -1,0 +1,27 @@
+"""What `scorer:` of a shipped task file names: how its answers are scored, and which groups its documents fall into."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+__all__ = ["Doc", "Part", "TaskScorer"]
+
+Doc: TypeAlias = Mapping[str, Any]
+"""One row of a data set."""
+
+Part: TypeAlias = str
+"""The name of a group of a task's documents, without the task's own: `Age_amb` of `bbq_gen_Age_amb`."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskScorer:
+    process: Callable[[Doc, Sequence[Any]], Mapping[str, float | None]]
+    """lm-eval's `process_results`. An answer that cannot be read has None for every metric."""
+    stratum: Callable[[Doc], str] | None = None
+    """The stratum of a document."""
+    parts: Callable[[str], tuple[Part, ...]] = lambda stratum: ()
+    """The groups that a stratum belongs to; each gets figures of its own in results.json."""
+    parts_only: tuple[str, ...] = ()
+    """Metrics that say something of a part and nothing of the whole task."""
