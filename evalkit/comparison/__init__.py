@@ -1,6 +1,9 @@
 """Reads two runs or more and says what changed. No model, no lm-eval: results only.
 
 targets      what is compared: a name, the tasks behind it, a metric
+aligning     a log of inspect_ai in the other run's names, documents and metric
+aligned_run  the lines, figures and rows of such a run
+questions    which documents of two tools ask the same
 settings     whether the runs measured the same thing
 lines        the checked lines of scores.parquet
 pairing      rows joined by task, document, prompt and filter
@@ -11,6 +14,7 @@ texts        what a row says in words
 comparison   all of it, for `evalkit compare`
 """
 
+from evalkit.comparison.aligning import Aligned, align
 from evalkit.comparison.comparison import (
     Against,
     Comparison,
@@ -52,6 +56,7 @@ __all__ = [
     "KINDS",
     "NO_ANSWER",
     "Against",
+    "Aligned",
     "Comparison",
     "Difference",
     "Flip",
@@ -62,6 +67,7 @@ __all__ = [
     "Target",
     "TaskComparison",
     "Unpaired",
+    "align",
     "better_when_higher",
     "check",
     "check_allowed",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from evalkit.comparison.aligning import align
 from evalkit.comparison.flips import Flip, find_flips
 from evalkit.comparison.lines import Lines, read_lines
 from evalkit.comparison.measure import Measured, Member, measure
@@ -161,15 +162,17 @@ def _limit(run: Run) -> str:
 def _against(
     baseline: Run, run: Run, tasks: Sequence[str], metric: str | None, allow: Collection[str], flips: int
 ) -> Against:
-    names = list(tasks) or shared_names([baseline, run])
+    pair = align(baseline, run, dict.fromkeys(tasks, metric))
+    baseline, run = pair.baseline, pair.candidate
+    names = [pair.names.get(name, name) for name in tasks] or shared_names([baseline, run])
     if not names:
         raise NotComparable(
             f"{run.run_id} and {baseline.run_id} share no task:"
             f" {', '.join(run.requested) or 'none'} against {', '.join(baseline.requested) or 'none'}"
         )
-    targets = [resolve(baseline, run, name, metric) for name in names]
+    targets = [resolve(baseline, run, name, pair.metric(name, metric)) for name in names]
     leaves = dict.fromkeys(leaf for target in targets for leaf in target.leaves)
-    notes = [*limits_note(baseline, run), *check(baseline, run, leaves, allow)]
+    notes = [*pair.notes, *limits_note(baseline, run), *check(baseline, run, leaves, allow)]
     if not tasks:
         notes += _alone(baseline, run, names)
     found = []

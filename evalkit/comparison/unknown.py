@@ -10,7 +10,7 @@ __all__ = ["incomparable_flags"]
 
 
 def incomparable_flags(baseline: Run, candidate: Run | None, leaves: Iterable[str]) -> dict[str, str]:
-    """For each kind of trouble (cut, unfinished, unparsed) that is not known of both runs, the reason.
+    """For each kind of trouble (cut, unfinished, unparsed, missing) that is not known of both runs, the reason.
 
     Two runs of another tool know the same, and what it does not know stands in neither. No candidate: one of evalkit
     that is still to run, and will know all of them.
@@ -33,5 +33,5 @@ def incomparable_flags(baseline: Run, candidate: Run | None, leaves: Iterable[st
 
 def _counts(task: TaskResult) -> dict[str, Count]:
     """The counts that the run states. One that an older run leaves out is in the flags of its score table."""
-    entries = {"cut": "truncated_prompts", "unfinished": "unfinished", "unparsed": "unparsed"}
+    entries = {"cut": "truncated_prompts", "unfinished": "unfinished", "unparsed": "unparsed", "missing": "missing"}
     return {kind: getattr(task, entry) for kind, entry in entries.items() if task.states(entry)}

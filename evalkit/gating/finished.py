@@ -9,6 +9,7 @@ from dataclasses import replace
 from evalkit.comparison import (
     Measured,
     Target,
+    align,
     check,
     check_allowed,
     figure,
@@ -54,13 +55,19 @@ def gate(
     for run in (baseline, candidate, *([noise] if noise else [])):
         usable(run)
         whole(run)
+    asked = {one.task or name: one.metric for name, one in chosen.tasks.items()}
+    pair = align(baseline, candidate, asked)
+    if noise is not None:
+        noise = align(noise, pair.candidate, asked).baseline
+    baseline, candidate = pair.baseline, pair.candidate
     policies = _policies(baseline, candidate, chosen)
+    named = {name: pair.names.get(one.task or name, one.task or name) for name, one in policies.items()}
     targets = [
-        replace(resolve(baseline, candidate, one.task or name, one.metric), label=name)
+        replace(resolve(baseline, candidate, named[name], pair.metric(named[name], one.metric)), label=name)
         for name, one in policies.items()
     ]
     leaves = list(dict.fromkeys(leaf for target in targets for leaf in target.leaves))
-    notes = [*limits_note(baseline, candidate), *check(baseline, candidate, leaves, meant)]
+    notes = [*pair.notes, *limits_note(baseline, candidate), *check(baseline, candidate, leaves, meant)]
     notes += _not_judged(baseline, candidate, [target.name for target in targets])
     notes += [note for target in targets for note in _model_judged(baseline, candidate, target.name, target.metric)]
     if baseline.path.resolve() == candidate.path.resolve():

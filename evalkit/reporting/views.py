@@ -10,6 +10,7 @@ from evalkit.comparison import (
     Lines,
     Measured,
     Target,
+    align,
     check_allowed,
     compare,
     entry,
@@ -95,9 +96,11 @@ def _beside(baseline: Run, run: Run, tasks: Sequence[str], policy: Policy | None
         against, refused = _compared(baseline, run, tasks, allow)
     except EvalkitError as error:
         return replace(_alone(run, tasks), reason=str(error))
-    narrowed = len(against.tasks) < len(shared_names([baseline, run]))
+    pair = align(baseline, run, dict.fromkeys(tasks))
+    here, there = pair.baseline, pair.candidate
+    narrowed = len(against.tasks) < len(shared_names([here, there]))
     result, why = _judged(baseline, run, against, policy, allow, narrowed=bool(tasks) or narrowed)
-    parts = tuple(_part(baseline, run, task.name, allow) for task in against.tasks)
+    parts = tuple(_part(here, there, task.name, allow) for task in against.tasks)
     return View(run, baseline, parts, against, result, None, why, refused)
 
 

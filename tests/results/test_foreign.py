@@ -544,6 +544,22 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_a_log_pairs_with_a_run_of_evalkit_by_its_questions(logs: Path, tmp_path: Path) -> None:
+    rows = [
+        {
+            "doc_id": 7 - a,
+            "doc": {"question": f"What is {a}+2?"},
+            "arguments": [[f"Question: What is {a}+2?\nAnswer:", {}]],
+            "resps": [[f"{a}"]],
+        }
+        for a in range(8)
+    ]
+    ours = write_run(tmp_path, "ours", {"sums": TaskRows([1.0] * 8)}, samples={"sums": rows})
+    compared = compare(Run.open(ours), [find(str(log_of(logs, "plain")))]).against[0]
+    assert (compared.tasks[0].metric, compared.tasks[0].n) == ("exact_match,strict-match", 8)
+    assert "8 of 8 documents of sums" in compared.notes[0]
+
+
 WHOLE = ("plain", "other", "json", "epochs", "mode", "limited", "errors", "prompted")
 
 

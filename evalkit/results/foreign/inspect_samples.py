@@ -12,7 +12,7 @@ from evalkit.errors import RunFolderError
 from evalkit.results.foreign.inspect_log import Log
 from evalkit.results.foreign.reading import mapping
 
-__all__ = ["Sample", "answer", "asked_hash", "id_hash", "question", "read_samples", "stable_hash"]
+__all__ = ["Sample", "answer", "asked_hash", "given", "id_hash", "question", "read_samples", "stable_hash"]
 
 _CUT = ("max_tokens", "model_length")
 
@@ -71,12 +71,10 @@ def id_hash(id: str | int) -> str:
 
 def asked_hash(content: Mapping[str, Any]) -> str:
     """What the sample asks and what it wants for an answer. Messages carry ids that change with every run."""
-    given = content.get("input")
-    if isinstance(given, list):
-        given = [[m.get("role"), _text(m.get("content"), content)] if isinstance(m, dict) else m for m in given]
-    else:
-        given = _text(given, content)
-    return stable_hash([given, content.get("choices"), content.get("target")])
+    asked = given(content)
+    if isinstance(asked, list):
+        asked = [[m["role"], m["content"]] if isinstance(m, dict) else m for m in asked]
+    return stable_hash([asked, content.get("choices"), content.get("target")])
 
 
 def stable_hash(value: Any) -> str:
@@ -85,6 +83,17 @@ def stable_hash(value: Any) -> str:
 
 
 # ── words ────────────────────────────────────────────────────────────────────
+
+
+def given(content: Mapping[str, Any]) -> str | list[Any]:
+    """The input, with pieces that are kept apart put in: a text, or messages with role and content."""
+    found = content.get("input")
+    if not isinstance(found, list):
+        return _text(found, content)
+    return [
+        {"role": m.get("role"), "content": _text(m.get("content"), content)} if isinstance(m, dict) else m
+        for m in found
+    ]
 
 
 def question(content: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from evalkit.errors import RunFolderError
 from evalkit.results.foreign.inspect_figures import View, expected, headline_of, read_views, reported
 from evalkit.results.foreign.inspect_log import Log
-from evalkit.results.foreign.inspect_samples import Sample, answer, question, read_samples, stable_hash
+from evalkit.results.foreign.inspect_samples import Sample, answer, given, question, read_samples, stable_hash
 from evalkit.results.foreign.inspect_values import averaged, part_of, to_float, unscored
 from evalkit.results.foreign.reading import finite, listed, mapping
 from evalkit.results.foreign.run import Columns, ForeignRun
@@ -237,7 +237,10 @@ def _rows(
         row = words.setdefault(
             str(content.get("id")),
             {
-                "doc": {key: content.get(key) for key in ("id", "input", "choices", "metadata") if content.get(key)},
+                "doc": {
+                    **{key: content[key] for key in ("id", "choices", "metadata") if content.get(key)},
+                    "input": given(content),
+                },
                 "target": content.get("target"),
                 "arguments": [[question(content)]],
                 "resps": [[]],
