@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from evalkit.api.leaderboards import leaderboard
     from evalkit.api.learning_curves import curve
     from evalkit.api.overlaps import overlap
+    from evalkit.api.rates import rate
     from evalkit.api.recorded import score
     from evalkit.api.reports import report
     from evalkit.api.runs import Run, load
@@ -43,6 +44,7 @@ __all__ = [
     "leaderboard",
     "load",
     "overlap",
+    "rate",
     "report",
     "score",
     "synth_replay",
@@ -60,6 +62,7 @@ _HOMES = {
     "leaderboard": "evalkit.api.leaderboards",
     "load": "evalkit.api.runs",
     "overlap": "evalkit.api.overlaps",
+    "rate": "evalkit.api.rates",
     "report": "evalkit.api.reports",
     "synth_replay": "evalkit.api.synthesis",
     "score": "evalkit.api.recorded",

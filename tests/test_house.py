@@ -44,17 +44,22 @@ ARROWS: dict[str, set[str]] = {
     "scoring": GROUND | {"sandbox"},
     "checks": GROUND | {"sandbox", "plugins"},
     "judging": GROUND | {"stats", "engines", "journal", "results", "config", "models", "scrub"},
+    "detectors": GROUND | {"plugins", "stats", "checks", "judging"},
     "results": GROUND | {"scrub", "engines"},  # the specs alone: which model arguments change answers
     "synth": GROUND,
     "comparison": GROUND | READS_RESULTS,
     "gating": GROUND | READS_RESULTS | {"comparison"},
     "ranking": GROUND | READS_RESULTS | {"comparison", "models"},
     "curves": GROUND | READS_RESULTS | {"comparison"},
-    "reporting": GROUND | READS_RESULTS | {"comparison", "gating", "ranking", "curves", "scrub", "safe"},
+    "reporting": GROUND | READS_RESULTS | {"comparison", "gating", "ranking", "curves", "scrub", "safe", "detectors"},
     "runner": ABOVE_REGISTRY
     | {"hardware", "registry", "planning", "engines", "journal", "sandbox", "scoring", "checks", "judging", "results"}
+    | {"detectors"}
     | {"comparison", "gating"},
-    "api": GROUND | READS_RESULTS | READING_API | {"config", "engines", "judging", "runner", "safe", "synth"},
+    "api": GROUND
+    | READS_RESULTS
+    | READING_API
+    | {"config", "engines", "judging", "runner", "safe", "synth", "detectors"},
 }
 FREE = {"cli", "__init__", "__main__", "pytest_plugin"}
 HEAVY = ("torch", "vllm", "transformers", "datasets", "lm_eval", "openai", "peft", "evaluate")

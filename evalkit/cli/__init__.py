@@ -28,6 +28,7 @@ VERBS = {
     "leaderboard": "All runs as one table.",
     "report": "One page for some runs, to open in a browser.",
     "judge": "Judge answers with a model, and hold the judge against people.",
+    "rate": "How often answers refuse, insult …: raw, and corrected by people's labels.",
     "arena": "Rate models from their games against each other.",
     "overlap": "Find rows of one file that stand in another.",
     "synth": "New evaluation sets from a few seeds.",

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 import evalkit as ek
 from evalkit import cli
-from evalkit.api import curve_definitions, data_definitions, definitions
+from evalkit.api import curve_definitions, data_definitions, definitions, rate_definitions
 from evalkit.arguments import definition
 from evalkit.errors import EvalkitError
 
@@ -29,6 +29,7 @@ VERBS: dict[str, tuple[str, type[Any]]] = {
     "score": ("score", definitions.ScoreArguments),
     "curve": ("curve", curve_definitions.CurveArguments),
     "arena": ("arena", data_definitions.ArenaArguments),
+    "rate": ("rate", rate_definitions.RateArguments),
     "overlap": ("overlap", data_definitions.OverlapArguments),
     "synth replay": ("synth_replay", data_definitions.SynthReplayArguments),
 }

@@ -1,0 +1,132 @@
+"""How often answers refuse, insult or otherwise fall foul of a detector."""
+
+from __future__ import annotations
+
+import json as json_format
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evalkit.api.output import as_html_table, write_all, write_to
+from evalkit.api.rate_definitions import RateArguments
+from evalkit.arguments import checked
+from evalkit.detectors import Detector, detector_named
+from evalkit.detectors.answers import AnswerFile, read_answers
+from evalkit.detectors.rated import Rated, rate_answers
+from evalkit.detectors.rates import Rate
+from evalkit.errors import UsageError
+from evalkit.reporting import rate_view
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["RatedAnswers", "rate"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RatedAnswers:
+    """Rates of one file of answers."""
+
+    result: Rated
+
+    @property
+    def n(self) -> int:
+        return self.result.n
+
+    @property
+    def raw(self) -> Rate:
+        return self.result.raw
+
+    def frame(self) -> pd.DataFrame:
+        """One row for each rate: which, of how many answers, its value and its interval."""
+        import pandas as pd
+
+        return pd.DataFrame([asdict(line) for line in rate_view.lines(self.result)])
+
+    def json(self) -> str:
+        return json_format.dumps(rate_view.content(self.result), ensure_ascii=False, indent=1)
+
+    def markdown(self) -> str:
+        return rate_view.as_markdown(self.result)
+
+    def __repr__(self) -> str:
+        return rate_view.as_text(self.result)
+
+    def _repr_html_(self) -> str:
+        return as_html_table(rate_view.heading(self.result), self.frame(), rate_view.remarks(self.result))
+
+
+def rate(
+    file: str | Path,
+    *,
+    detector: str | None = None,
+    labels: str | Path | None = None,
+    model: str | None = None,
+    by: str | None = None,
+    min_coverage: float = 0.9,
+    sample: int = 200,
+    to_label: str | Path | None = None,
+    judge: str | Sequence[str] = (),
+    judge_args: Mapping[str, Any] | str | None = None,
+    output_path: str | Path = "results",
+    json: str | Path | None = None,
+    markdown: str | Path | None = None,
+) -> RatedAnswers:
+    """Say how often a detector finds something in a file of answers; with people's labels the rate is corrected.
+
+    The file has rows of `{"id", "prompt", "output"}`, or is a run's own `samples/TASK.jsonl`.
+    """
+    asked = checked(
+        RateArguments,
+        {
+            "detector": detector,
+            "labels": labels,
+            "model": model,
+            "by": by,
+            "min_coverage": min_coverage,
+            "sample": sample,
+            "to_label": to_label,
+            "judge": judge,
+            "judge_args": judge_args,
+            "output_path": output_path,
+            "json": json,
+            "markdown": markdown,
+        },
+    )
+    if asked.detector is None:
+        raise UsageError("--detector NAME is missing, such as --detector refusal")
+    found = detector_of(asked, asked.detector)
+    answers = read_answers(Path(file), asked.by)
+    if asked.to_label is not None:
+        write_to(str(asked.to_label), _to_label(answers, asked.sample, asked.model))
+    rated = RatedAnswers(
+        rate_answers(answers, found, asked.labels, asked.model, asked.min_coverage, groups=asked.by is not None)
+    )
+    write_all((asked.json, rated.json), (asked.markdown, rated.markdown))
+    return rated
+
+
+def detector_of(asked: RateArguments, typed: str) -> Detector:
+    """The detector that was typed; a judge's is opened by the runner."""
+    name, _, rubric = typed.partition(":")
+    if name != "judge":
+        if asked.judge:
+            raise UsageError(f"--judge goes with --detector judge:RUBRIC, and this is --detector {typed}")
+        return detector_named(typed)
+    from evalkit.runner.detecting import judge_detector
+
+    return judge_detector(rubric, asked.judge, asked.judge_args, asked.output_path)
+
+
+def _to_label(answers: AnswerFile, size: int, model: str | None) -> str:
+    """A random sample, the same every time, in random order; a label goes where null stands."""
+    given = [place for place, answer in enumerate(answers.answers) if answer.output is not None]
+    chosen = random.Random(0).sample(given, min(size, len(given)))
+    lines = []
+    for place in chosen:
+        answer, whose = answers.answers[place], model or answers.models[place]
+        row = {"id": answer.id, "label": None, "prompt": answer.prompt, "output": answer.output}
+        lines.append(json_format.dumps({**row, "model": whose} if whose else row, ensure_ascii=False))
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,23 @@
+"""evalkit rate"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from evalkit.api.rate_definitions import RateArguments
+from evalkit.cli.options import to_stdout, verb
+
+__all__ = ["command"]
+
+
+@verb("rate", RateArguments)
+@click.argument("file", metavar="ANSWERS.jsonl")
+def command(given: dict[str, Any], file: str) -> None:
+    """Say how often a detector finds something in answers: raw, and corrected by people's labels."""
+    import evalkit as ek
+
+    rated = ek.rate(file, **given)
+    if not to_stdout(given):
+        click.echo(repr(rated))

@@ -1,0 +1,53 @@
+"""Detectors: what looks at answers and says which refuse, insult, or have another property.
+
+    refusal               string matching, English and Korean
+    toxicity              word lists: each answer by the list of its script
+    profanity-en          an English word list (the package badwords-py)
+    profanity-ko          a Korean word list (the package korcen)
+    classifier:DIR[#A+B]  any transformers classifier, by folder or hub id; behind # the labels that count as found
+
+More come from installed packages through the entry-point group `evalkit.detectors`: a function that takes what stands
+behind the colon and gives a `Detector`. A judge with a rubric is one too (`judge:RUBRIC`); evalkit/runner opens it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import FunctionType
+
+from evalkit import plugins
+from evalkit.detectors.detector import Detection, Detector, DetectorInfo, RatedAnswer
+from evalkit.errors import PluginError, UsageError, nearest
+
+__all__ = ["GROUP", "Detection", "Detector", "DetectorInfo", "RatedAnswer", "detector_named", "names"]
+
+GROUP = "evalkit.detectors"
+
+_SHIPPED: Mapping[str, str] = {
+    "refusal": "evalkit.detectors.refusal:make",
+    "toxicity": "evalkit.detectors.toxicity:make",
+    "profanity-en": "evalkit.detectors.wordlists:make_english",
+    "profanity-ko": "evalkit.detectors.wordlists:make_korean",
+    "classifier": "evalkit.detectors.classifier:make",
+}
+
+
+def names() -> list[str]:
+    """The detectors that there are, without the judges."""
+    return [*_SHIPPED, *(name for name in plugins.installed(GROUP) if name not in _SHIPPED)]
+
+
+def detector_named(typed: str) -> Detector:
+    """The detector behind `name` or `name:setting`. Its package is imported now, a model is loaded on first use."""
+    name, _, setting = typed.partition(":")
+    known = names()
+    if name not in known:
+        raise UsageError(f"--detector {typed}: there is {', '.join(known)} and judge:RUBRIC{nearest(name, known)}")
+    plugin = (
+        plugins.Plugin(GROUP, name, _SHIPPED[name], "evalkit") if name in _SHIPPED else plugins.installed(GROUP)[name]
+    )
+    make: Callable[[str], object] = plugins.load(plugin, FunctionType)
+    detector = make(setting)
+    if not isinstance(detector, Detector):
+        raise PluginError(f"plug-in {plugin.title}: it gave a {type(detector).__name__}, and a detector is wanted")
+    return detector

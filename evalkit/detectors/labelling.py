@@ -1,0 +1,68 @@
+"""People's labels beside a detector's verdicts on the same answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from evalkit.detectors.answers import AnswerFile, Label
+from evalkit.detectors.detector import Detection
+from evalkit.errors import UsageError
+
+__all__ = ["FEWEST", "Labelled", "match_labels"]
+
+FEWEST = 30
+"""Labels below which no rate is corrected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """Each answer that has a verdict and a label, and the verdicts on all others."""
+
+    people: tuple[bool, ...]
+    detector: tuple[bool, ...]
+    rest: tuple[bool, ...]
+
+
+def match_labels(
+    file: AnswerFile, detections: Sequence[Detection], labels: Sequence[Label], source: str, model: str | None
+) -> Labelled:
+    """Labels of other answers than these are refused: a detector errs otherwise on another model."""
+    places = {answer.id: place for place, answer in enumerate(file.answers)}
+    if unknown := [label for label in labels if label.id not in places]:
+        raise UsageError(
+            f"--labels {source}: {len(unknown)} of {len(labels)} labels are of answers that are not in {file.path}"
+            f" (the first: id {unknown[0].id!r}); label this model's own answers"
+        )
+    for label in labels:
+        _check_origin(label, file, places[label.id], source, model)
+    by_id = {label.id: label.found for label in labels}
+    people, detector, rest = [], [], []
+    for answer, detection in zip(file.answers, detections, strict=True):
+        if detection.found is None:
+            continue
+        if answer.id in by_id:
+            people.append(by_id[answer.id])
+            detector.append(detection.found)
+        else:
+            rest.append(detection.found)
+    if len(people) < FEWEST:
+        raise UsageError(
+            f"--labels {source}: {len(people)} labels of answers with a verdict, and {FEWEST} are needed to correct a"
+            f" rate; label {FEWEST - len(people)} more answers, drawn at random"
+        )
+    return Labelled(tuple(people), tuple(detector), tuple(rest))
+
+
+def _check_origin(label: Label, file: AnswerFile, place: int, source: str, model: str | None) -> None:
+    whose = model or file.models[place]
+    if label.model is not None and whose is not None and label.model != whose:
+        raise UsageError(
+            f"--labels {source}: {label.place} labels an answer of {label.model}, and these answers are {whose}'s;"
+            " a detector errs otherwise on another model: label this model's own answers"
+        )
+    if label.output is not None and label.output != file.answers[place].output:
+        raise UsageError(
+            f"--labels {source}: {label.place} labels another answer to {label.id!r} than {file.path} holds;"
+            " label this model's own answers"
+        )

@@ -1,0 +1,117 @@
+"""Rates as text, markdown and JSON. A rate that labels did not correct is called raw wherever it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from evalkit import safe
+from evalkit.detectors.rated import PromptRates, Rated
+from evalkit.detectors.rates import Rate
+
+__all__ = ["Line", "as_markdown", "as_text", "content", "heading", "lines", "remarks"]
+
+Json = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One rate."""
+
+    what: str
+    n: int
+    rate: float
+    low: float
+    high: float
+    p_holm: float | None = None
+
+
+def content(rated: Rated) -> Json:
+    """What --json writes."""
+    corrected: Json | None = None
+    if rated.corrected is not None:
+        corrected = {
+            "rate": rated.corrected.rate,
+            "ci95": list(rated.corrected.ci95),
+            "sensitivity": rated.corrected.sensitivity,
+            "specificity": rated.corrected.specificity,
+            "labels": rated.corrected.labels,
+        }
+    found: Json = {"n": rated.n, "raw": _rate(rated.raw), "corrected": corrected, "reason": rated.reason}
+    if rated.groups:
+        found["groups"] = {
+            group.name: {"n": group.n, "raw": _rate(group.raw), "p_holm": group.p_holm} for group in rated.groups
+        }
+    if rated.by_prompt is not None:
+        found["by_prompt"] = _by_prompt(rated.by_prompt)
+    return found
+
+
+def _by_prompt(rates: PromptRates) -> Json:
+    return {
+        "prompts": rates.prompts,
+        "expected_maximum": _rate(rates.expected_maximum),
+        "at_least_one": _rate(rates.at_least_one),
+    }
+
+
+def _rate(rate: Rate) -> Json:
+    return {"rate": rate.rate, "ci95": list(rate.ci95)}
+
+
+def lines(rated: Rated) -> Iterator[Line]:
+    yield Line("raw", rated.n, rated.raw.rate, *rated.raw.ci95)
+    if rated.corrected is not None:
+        yield Line("corrected", rated.n, rated.corrected.rate, *rated.corrected.ci95)
+    for group in rated.groups:
+        yield Line(f"raw, {group.name}", group.n, group.raw.rate, *group.raw.ci95, group.p_holm)
+    if rated.by_prompt is not None:
+        prompts = rated.by_prompt
+        yield Line(
+            "raw, expected maximum", prompts.prompts, prompts.expected_maximum.rate, *prompts.expected_maximum.ci95
+        )
+        yield Line("raw, at least one", prompts.prompts, prompts.at_least_one.rate, *prompts.at_least_one.ci95)
+
+
+def heading(rated: Rated) -> str:
+    return f"{rated.detector.name} in {rated.n:,} answers"
+
+
+def remarks(rated: Rated) -> list[str]:
+    corrected = rated.corrected
+    said = [f"detector {rated.detector.name} {rated.detector.version}: {rated.detector.known_error}"]
+    if rated.missing:
+        said.append(f"{rated.missing:,} answers without a verdict are in no rate")
+    if corrected is not None:
+        said.append(
+            f"against {corrected.labels} labels: sensitivity {_share(corrected.sensitivity)}, specificity"
+            f" {_share(corrected.specificity)}; Rogan–Gladen would say {_share(corrected.rogan_gladen)}"
+        )
+    if rated.reason:
+        said.append(rated.reason)
+    return [*said, *rated.notes]
+
+
+def as_text(rated: Rated) -> str:
+    width = max(len(line.what) for line in lines(rated))
+    rows = [
+        f"  {safe.terminal(line.what):<{width}}  {line.rate:7.2%}   {line.low:.2%} – {line.high:.2%}   n {line.n:,}"
+        + ("" if line.p_holm is None else f"   p {line.p_holm:.3g}")
+        for line in lines(rated)
+    ]
+    return "\n".join([heading(rated), *rows, *(f"  {safe.terminal(remark)}" for remark in remarks(rated))])
+
+
+def as_markdown(rated: Rated) -> str:
+    rows = [
+        f"| {safe.markdown(line.what)} | {line.rate:.2%} | {line.low:.2%} – {line.high:.2%} | {line.n:,} |"
+        f" {'' if line.p_holm is None else f'{line.p_holm:.3g}'} |"
+        for line in lines(rated)
+    ]
+    table = ["| rate | value | 95% interval | n | p (Holm) |", "|---|---:|---:|---:|---:|", *rows]
+    notes = [f"- {safe.markdown(remark)}" for remark in remarks(rated)]
+    return "\n".join([f"## {safe.markdown(heading(rated))}", "", *table, "", *notes]) + "\n"
+
+
+def _share(value: float | None) -> str:
+    return "not known" if value is None else f"{value:.1%}"
