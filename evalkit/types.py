@@ -23,6 +23,7 @@ __all__ = [
     "Generate",
     "GenerateRequest",
     "Generated",
+    "Located",
     "Message",
     "ModelSpec",
     "Program",
@@ -33,6 +34,7 @@ __all__ = [
     "Score",
     "ScoreRequest",
     "Scored",
+    "Span",
     "TokenIds",
     "TokenRequest",
     "Usage",
@@ -181,6 +183,31 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of a document's context: the characters from `start` up to `end`, which is not part of it."""
+
+    start: int
+    end: int
+    text: str
+    score: float | None = None
+    """How probable the model finds it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """What a reading model says beside the text of its answer."""
+
+    span: Span | None = None
+    """Where the answer stands in the context; None where the model finds no answer in it."""
+    no_answer: float | None = None
+    """How probable the model finds it that the context holds no answer; None: not known."""
+    n_best: tuple[Span, ...] = ()
+    """The likeliest spans, best first."""
+    says_where: bool = True
+    """Whether it says at all where the answer stands; `span` means nothing otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
 class Generated:
     id: int
     text: str
@@ -191,6 +218,8 @@ class Generated:
     """What stood before the end-of-thinking marker, where the model has one."""
     top_logprobs: tuple[tuple[tuple[str, float], ...], ...] | None = None
     """Per generated token: itself, then its likeliest alternatives. Only where `Sampling.extra` asked for it."""
+    located: Located | None = None
+    """Where in the document's context it stands, of a model that marks spans."""
 
 
 @dataclass(frozen=True, slots=True)

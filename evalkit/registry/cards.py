@@ -12,7 +12,10 @@ from evalkit.errors import ConfigError, CouldNotDo, nearest
 __all__ = ["Card", "card_of", "load_cards", "shipped_folder"]
 
 _CARD_KEYS = ("benchmark", "wraps", "folder", "members", "num_fewshot", "metadata")
-_FACT_KEYS = ("headline", "chance", "cluster", "stratum", "description", "citation", "license", "version", "wraps")
+_FACT_KEYS = (
+    *("headline", "chance", "cluster", "stratum", "description", "citation", "license", "version", "wraps"),
+    *("reading", "answers_in"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,10 @@ class Card:
     description: str = ""
     citation: str = ""
     license: str = ""
+    reading: str | None = None
+    """By which rules answers to its reading questions are compared."""
+    answers_in: str | None = None
+    """`ko`: its answers are to be in Korean. None: that is not looked at, as where answers are letters or numbers."""
 
 
 def shipped_folder() -> Path:

@@ -17,11 +17,12 @@ from evalkit.registry.localdata import check_inside, find_data
 from evalkit.registry.origin import Origin
 from evalkit.registry.plainrows import dataset_of, read_jsonl
 from evalkit.registry.scorers import scorer_named
+from evalkit.registry.reading import Reading, metric_list
 from evalkit.yamlfile import compose_yaml, construct_yaml, read_bounded
 
 __all__ = ["OWN_KEYS", "UserFiles", "top_level"]
 
-OWN_KEYS = frozenset({"sandbox", "checks", "conversation", "questions", "scorer"})
+OWN_KEYS = frozenset({"sandbox", "checks", "conversation", "questions", "reading", "scorer"})
 """Top-level keys of a task file that lm-eval does not know."""
 
 
@@ -108,7 +109,7 @@ class UserFiles:
         if not self.allow_task_code:
             self._refuse_code(config, origin)
             metrics = origin.wrote("metric_list", config)
-            if metrics is not None and "checks" not in own:
+            if metrics is not None and not own.keys() & {"checks", "reading"}:
                 _check_metrics(config, metrics)
         if "questions" in own:
             self._read_questions(config, own["questions"], origin)
@@ -119,6 +120,8 @@ class UserFiles:
             _prepare_checks(config)
         if "scorer" in own:
             config["process_results"] = scorer_named(own["scorer"], str(origin.where or config.get("task"))).process
+        if "reading" in own:
+            _prepare_reading(config, own["reading"], str(origin.where or config.get("task")))
         if own.keys() & {"checks", "conversation"}:
             _read_plainly(config)
 
@@ -159,6 +162,14 @@ def _prepare_checks(config: dict[str, Any]) -> None:
     config["process_results"] = "evalkit.registry.checking"
     metrics = [{"metric": name, "aggregation": "mean", "higher_is_better": True} for name in CHECK_METRICS]
     config["metric_list"] = metrics
+
+
+def _prepare_reading(config: dict[str, Any], said: Any, where: str) -> None:
+    """The figures are those of the rules' official script."""
+    rules = Reading.read(said, where)
+    if rules.official is not None:
+        config["process_results"] = "evalkit.registry.reading"
+        config["metric_list"] = metric_list(rules.rules)
 
 
 def _read_plainly(config: dict[str, Any]) -> None:

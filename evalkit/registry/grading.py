@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from evalkit.registry.code import CodeSpec
-from evalkit.registry.rows import Document, Given, arguments, code_columns, found_no_answer, give, make_row
+from evalkit.registry.language import IN_KOREAN, in_korean
+from evalkit.registry.rows import Document, Given, arguments, code_columns, first_text, found_no_answer, give, make_row
 from evalkit.scoring import passk
 from evalkit.types import Answer, Program, Row, Verdict
 
@@ -31,6 +32,8 @@ class Grader:
     code: CodeSpec | None
     own_scorer: bool = False
     """Whether a scorer of evalkit's reads the answers: one without any metric could not be read."""
+    answers_in: str | None = None
+    """The language that answers are to be in, where the share of those that are is a figure of the task."""
 
     @property
     def filters(self) -> tuple[str, ...]:
@@ -122,6 +125,7 @@ class Grader:
         generates = any(request.kind == "generate" for request in document.requests)
         unread = self.own_scorer and bool(metrics) and all(value is None for value in metrics.values())
         unparsed = generates and (unread or found_no_answer(filtered, _fallbacks(ensemble)))
+        metrics = {**metrics, **self._language(filtered)}
         return make_row(document, given, ensemble.name, filtered, metrics, unparsed=unparsed, cut_tokens=cut_tokens)
 
     def _filtered(self, ensemble: Any, given: Sequence[tuple[Document, Given]]) -> list[list[Any]]:
@@ -177,6 +181,10 @@ class Grader:
                 )
             )
         return rows
+
+    def _language(self, filtered: Sequence[Any]) -> dict[str, Any]:
+        """Whether the first answer is in the language that answers are to be in; nothing where that is not asked."""
+        return {} if self.answers_in is None else {IN_KOREAN: in_korean(first_text(filtered))}
 
     def _null_row(self, document: Document, given: Given, filter_name: str, error: str | None, cut_tokens: int) -> Row:
         metrics = dict.fromkeys(self.metric_names)

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 from evalkit.errors import CouldNotDo, EvalkitError, UnknownTask, UsageError, nearest
 from evalkit.registry.cards import Card, card_of, load_cards, shipped_folder
 from evalkit.registry.data import DataSource, quiet
-from evalkit.registry.kinds import NO_OPTIONS, FileOptions, config_of, file_of, meant_by, spell_out, takes_options
+from evalkit.registry.kinds import (
+    NO_OPTIONS,
+    FileOptions,
+    config_of,
+    file_of,
+    meant_by,
+    spell_out,
+    takes_options,
+    task_name,
+)
 
 if TYPE_CHECKING:
     from evalkit.registry.lmeval import Manager
@@ -56,6 +65,7 @@ class Registry:
         spelled_files = spell_out(names)
         if self.file_options != NO_OPTIONS and not any(takes_options(name) for name in spelled_files):
             raise UsageError("--input, --target and --score are for files of questions, as --tasks qa.csv")
+        _refuse_same_names(spelled_files)
         manager, files = self.manager(spelled_files)  # refuses unknown names before lm_eval is imported
 
         from evalkit.registry.dice import Dice
@@ -81,7 +91,10 @@ class Registry:
             _configure(made, card, num_fewshot, gen_kwargs, repeats, getattr(seeds, "fewshot", 1234))
             code, checks = _code_spec(made, source, name), _check_spec(made, source, name)
             scorer = _scorer(made, source, name)
-            tasks[name] = Task(made, name, card=card, dice=dice, code=code, checks=checks, scorer=scorer)
+            reading = _reading_spec(made, card, source, name)
+            tasks[name] = Task(
+                made, name, card=card, dice=dice, code=code, checks=checks, scorer=scorer, reading=reading
+            )
         groups = {name: self._group(group, tasks) for name, group in loaded.get("groups", {}).items()}
         notes = [f"{error}; the file is left out" for error in files.broken.values()]
         notes += [*manager.notes, *(note for task in tasks.values() for note in _left_out(task))]
@@ -182,6 +195,16 @@ def _unknown(name: str, known: Iterable[str]) -> UnknownTask:
     return UnknownTask(f"unknown task {name!r}{hint} (evalkit tasks list shows what there is)")
 
 
+def _refuse_same_names(names: Iterable[str]) -> None:
+    """Two files whose tasks would have the same name."""
+    files: dict[str, str] = {}
+    for name in (name for name in names if file_of(name) is not None):
+        called = task_name(name)
+        if called in files:
+            raise UsageError(f"{files[called]} and {name} would both be called {called}: rename one of the two files")
+        files[called] = name
+
+
 def _is_glob(name: str) -> bool:
     return any(sign in name for sign in "*?[")
 
@@ -205,6 +228,8 @@ def _spell_out(names: Iterable[str], manager: Manager) -> tuple[list[str], list[
             requested += sorted(entry.tags)
         elif entry is None:
             requested.append(manager.name_in_file(name))
+        elif file_of(name) is not None:
+            requested.append(task_name(name))
         else:
             requested.append(name)
     return spelled, list(dict.fromkeys(requested))
@@ -258,6 +283,13 @@ def _code_spec(made: Any, source: Path | None, name: str) -> Any:
 
     spec = (made.get_config("metadata") or {}).get("sandbox")
     return CodeSpec.read(spec, str(source or name)) if spec is not None else None
+
+
+def _reading_spec(made: Any, card: Card | None, source: Path | None, name: str) -> Any:
+    from evalkit.registry.reading import Reading
+
+    said = (made.get_config("metadata") or {}).get("reading") or (card.reading if card is not None else None)
+    return None if said is None else Reading.read(said, str(source or name))
 
 
 def _check_spec(made: Any, source: Path | None, name: str) -> Any:

@@ -7,9 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from evalkit.types import Answer, Failed, Finish, Generated, Message, Request, Row, Scored, Verdict
+from evalkit.types import Answer, Failed, Finish, Generated, Located, Message, Request, Row, Scored, Verdict
 
-__all__ = ["Document", "Given", "arguments", "found_no_answer", "give", "make_row", "plain", "prompt_text"]
+__all__ = [
+    "Document",
+    "Given",
+    "arguments",
+    "first_text",
+    "found_no_answer",
+    "give",
+    "make_row",
+    "plain",
+    "prompt_text",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +46,8 @@ class Given:
     finish: list[Finish]
     missing: bool = False
     error: str | None = None
+    located: Located | None = None
+    """Where in its context the first answer stands, where that is said."""
 
 
 def give(document: Document, answers: Sequence[Sequence[Answer | None]]) -> Given:
@@ -54,7 +66,9 @@ def give(document: Document, answers: Sequence[Sequence[Answer | None]]) -> Give
         [_response(request, answer) for answer in group]
         for request, group in zip(document.requests, answers, strict=True)
     ]
-    return Given(responses, [a.finish for a in given if isinstance(a, Generated)])
+    generated = [answer for answer in given if isinstance(answer, Generated)]
+    located = next((answer.located for answer in generated), None)
+    return Given(responses, [answer.finish for answer in generated], located=located)
 
 
 def _response(request: Request, answer: Answer | None) -> Any:
@@ -104,6 +118,7 @@ def make_row(
     error: str | None = None,
     cut_tokens: int = 0,
     code: Mapping[str, Any] | None = None,
+    unanswered: bool = False,
 ) -> Row:
     values = {name: plain(value) for name, value in metrics.items()}
     flags = {
@@ -111,7 +126,8 @@ def make_row(
         "unfinished": any(reason in ("length", "unfinished") for reason in given.finish),
         "unparsed": unparsed,
         "error": error is not None,
-        "missing": given.missing,
+        "missing": given.missing and not unanswered,
+        "unanswered": unanswered,
     }
     sample = {
         "doc_id": document.doc_id,
@@ -160,6 +176,14 @@ def code_columns(programs: Sequence[str], verdicts: Sequence[Verdict]) -> dict[s
 def found_no_answer(filtered: Sequence[Any], fallbacks: frozenset[str]) -> bool:
     """Whether a filter came back with its fallback, or with nothing."""
     return any(_is_nothing(value, fallbacks) for value in filtered)
+
+
+def first_text(filtered: Sequence[Any]) -> str:
+    """The first answer that a document's filters left."""
+    answer: Any = filtered[0] if filtered else ""
+    while isinstance(answer, list | tuple):
+        answer = answer[0] if answer else ""
+    return str(answer)
 
 
 def _is_nothing(value: Any, fallbacks: frozenset[str]) -> bool:

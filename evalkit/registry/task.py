@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +18,9 @@ from evalkit.registry.data import quiet
 from evalkit.registry.dice import Dice
 from evalkit.registry.figures import figure
 from evalkit.registry.grading import Answers, Grader, Scorer
+from evalkit.registry.language import IN_KOREAN
+from evalkit.registry.reading import SPAN, Reading, ReadingGrader
+from evalkit.registry.readingfigures import ratio
 from evalkit.registry.rows import Document, prompt_text
 from evalkit.registry.scorers import TaskScorer
 from evalkit.types import Figure, Program, Request, Row, Verdict
@@ -24,6 +28,9 @@ from evalkit.types import Figure, Program, Request, Row, Verdict
 __all__ = ["ChatTemplateFunction", "Part", "Task"]
 
 ChatTemplateFunction = Callable[..., str]
+
+_LONGEST_LABEL = 100
+"""Characters of a cluster's name. A longer one, as a passage that several questions share, is named by its hash."""
 
 _KINDS: Mapping[str, Any] = {"loglikelihood": "score", "loglikelihood_rolling": "rolling", "generate_until": "generate"}
 
@@ -51,6 +58,7 @@ class Task:
         code: CodeSpec | None,
         checks: CheckSpec | None = None,
         scorer: TaskScorer | None = None,
+        reading: Reading | None = None,
     ) -> None:
         self._task = task
         self._dice = dice
@@ -59,6 +67,7 @@ class Task:
         self.code = code
         self.checks = checks
         self.own_scorer = scorer
+        self.reading = reading
         self.is_code = code is not None or (checks is not None and checks.run_code(self._eval_docs))
         """Whether answers are run in the sandbox."""
         self.stratum = name if card is not None and card.stratum == "task" else None
@@ -116,7 +125,14 @@ class Task:
     def metric_names(self) -> tuple[str, ...]:
         if self.code is not None:
             return tuple(f"pass@{k}" for k in self.code.k if k <= self.repeats)
-        return tuple(self._task.aggregation())
+        spans = [SPAN] if self.reading is not None and self.reading.official is None else []
+        return (*self._task.aggregation(), *spans, *([IN_KOREAN] if self.answers_in else []))
+
+    @property
+    def answers_in(self) -> str | None:
+        """The language that generated answers are to be in; None where that is not looked at."""
+        said = (self._config("metadata") or {}).get("answers_in") or (self.card.answers_in if self.card else None)
+        return said if said == "ko" and self.output_type == "generate_until" and self.checks is None else None
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -243,7 +259,10 @@ class Task:
 
     def _cluster(self, doc: Mapping[str, Any]) -> str | None:
         value = doc.get(self.card.cluster) if self.card is not None and self.card.cluster else None
-        return None if value in (None, "") else str(value)
+        if value in (None, ""):
+            return None
+        text = str(value)
+        return text if len(text) <= _LONGEST_LABEL else hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
 
     def _stratum_of(self, doc: Mapping[str, Any]) -> str | None:
         if self.own_scorer is not None and self.own_scorer.stratum is not None:
@@ -269,6 +288,13 @@ class Task:
         """One row per filter. Whatever raises becomes the row's `error`; no other document is touched."""
         return self._grader.score(document, answers, verdicts, cut_tokens)
 
+    def unanswered(self, document: Document) -> list[Row] | None:
+        """The rows of a question without an answer in a recording where that counts 0; None where it is missing."""
+        grader = self._grader
+        if not isinstance(grader, ReadingGrader) or not grader.reading.unanswered_is_wrong:
+            return None
+        return grader.unanswered(document)
+
     def scorer(self) -> Scorer:
         return Scorer(self._grader)
 
@@ -282,7 +308,9 @@ class Task:
         known = (self._task, self.name, self.metric_names, self.repeats, self.code, self.own_scorer is not None)
         if self.checks is not None:
             return CheckGrader(*known, checks=self.checks, conversation=self.conversation)
-        return Grader(*known)
+        if self.reading is not None:
+            return ReadingGrader(*known, self.answers_in, self.reading)
+        return Grader(*known, self.answers_in)
 
     # ── aggregate ────────────────────────────────────────────────────────────
 
@@ -335,7 +363,8 @@ class Task:
         if not values:
             return Figure(None, higher_is_better=better, reason="no document has a value")
         try:
-            value, stderr = lmeval.aggregate(self._task, metric, values)
+            own = ratio if metric in (IN_KOREAN, SPAN) else None
+            value, stderr = (own(values), None) if own else lmeval.aggregate(self._task, metric, values)
         except Exception as error:
             return Figure(None, higher_is_better=better, reason=f"the aggregation failed: {lmeval.say(error)}")
         return figure(value, stderr, values, better, metric)

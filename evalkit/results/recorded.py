@@ -14,6 +14,7 @@ from typing import Any, Protocol, get_args
 
 from evalkit.errors import ConfigError
 from evalkit.results.recorded_rows import RecordedRow, find_files, read_rows, task_of
+from evalkit.results.recorded_spans import RecordedSpan
 from evalkit.types import Answer, Finish, Generated, Request, Scored
 
 __all__ = ["Answered", "AskedDocument", "Recording"]
@@ -47,6 +48,8 @@ class Answered:
     """What was asked, where the row says it."""
     finish_known: bool = True
     """Whether the row says of every generated answer how it ended."""
+    span: RecordedSpan | None = None
+    """Where the answer stands in its context, as the row has it: nothing of it was checked against the context."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,9 @@ class Recording:
             answers = _answers(row, found, needs_greedy)
             if answers is not None:
                 known = _finish_known(row, answers)
-                out[found.doc_id] = Answered(answers, row.prompt_hash, row.cut_tokens, row.place, row.arguments, known)
+                out[found.doc_id] = Answered(
+                    answers, row.prompt_hash, row.cut_tokens, row.place, row.arguments, known, row.span
+                )
         if moved:
             self.notes.append(f"{task}: {moved} rows were matched by doc_hash, not by their doc_id, which is another's")
         return out

@@ -7,11 +7,12 @@ import math
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from evalkit.errors import ConfigError, UsageError
+from evalkit.results.recorded_spans import RecordedSpan, read_span
 
 __all__ = ["RecordedRow", "find_files", "read_rows", "task_of"]
 
@@ -36,6 +37,8 @@ class RecordedRow:
     """None: the row does not say whether the prompt was cut."""
     arguments: list[Any] | None = None
     """What was asked, as a row has it: for each request the prompt and what came with it."""
+    span: RecordedSpan | None = None
+    """Where the answer stands in its context, where the row says it."""
 
 
 def find_files(where: Path) -> tuple[list[Path], list[str]]:
@@ -91,9 +94,15 @@ def _row(text: bytes, file_task: str | None, place: str) -> RecordedRow:
     if not isinstance(doc_id, int) or isinstance(doc_id, bool) or doc_id < 0:
         raise ConfigError(f"{place}: doc_id is {doc_id!r}, not the number of a document")
     kinds = [key for key in _ANSWER_KEYS if key in row]
+    span = read_span(row, place)
+    if not kinds and span is not None and span.says_where:
+        kinds, row = ["output"], {**row, "output": ""}  # the context holds the text
+        span = replace(span, has_text=False)
     if len(kinds) != 1:
         found = f"both {kinds[0]} and {kinds[1]}" if kinds else f"only {', '.join(sorted(row)[:8])}"
         raise ConfigError(f"{place} needs one of output, outputs and choice_logprobs; it has {found}")
+    if span is not None and kinds[0] in ("outputs", "choice_logprobs"):
+        raise ConfigError(f"{place}: answer_start and no_answer_probability go with output, not with {kinds[0]}")
     content = _checked(row[kinds[0]], kinds[0], place)
     if row.get("resps_reason") == "infinite":
         content = _infinite(content)
@@ -111,6 +120,7 @@ def _row(text: bytes, file_task: str | None, place: str) -> RecordedRow:
         greedy=row.get("choice_greedy"),
         cut_tokens=cut if isinstance(cut, int) and not isinstance(cut, bool) else None,
         arguments=_arguments(row.get("arguments")),
+        span=span,
     )
 
 

@@ -21,7 +21,7 @@ def task_entry(task: Task, rows: Sequence[Row], metrics: Mapping[str, Figure]) -
         "version": task.version,
         "num_fewshot": task.num_fewshot,
         "n": len(documents - unscored),
-        "missing": len(_flagged(rows, "missing")),
+        "missing": len(_flagged(rows, "missing") | _flagged(rows, "unanswered")),
         "metrics": {name: results.figure(figure) for name, figure in metrics.items()},
         "truncated_prompts": _counted(rows, "cut", "cut_tokens", "whether their prompt was cut"),
         "unfinished": _counted(rows, "unfinished", "finish", "how they ended"),

@@ -13,7 +13,7 @@ from evalkit import results
 from evalkit.config import RunConfig
 from evalkit.errors import UnknownTask, nearest
 from evalkit.registry import Document, Task
-from evalkit.registry.kinds import plain_name
+from evalkit.registry.kinds import task_name
 from evalkit.results.recorded import Answered as Recorded
 from evalkit.results.recorded import Recording
 from evalkit.runner.answering import PassResult, start_sandbox
@@ -23,6 +23,7 @@ from evalkit.runner.ledger import Pending
 from evalkit.runner.listener import Listener
 from evalkit.runner.manifest import draw_up_settings
 from evalkit.runner.preparing import Variant, build_documents, load_suite
+from evalkit.runner.recorded_spans import located
 from evalkit.runner.writing import Outcome, Reporter, write
 from evalkit.types import Row
 
@@ -48,7 +49,7 @@ def score(
     with clock("build"):
         listener.stage(f"finding {', '.join(config.tasks)}")
         suite = load_suite(config, listener)
-        recording = recording.with_names(plain_name)
+        recording = recording.with_names(task_name)
         unwanted = [name for name in recording.tasks if name not in suite.tasks]
         if unwanted and len(unwanted) < len(recording.tasks):
             listener.note(f"answers of {', '.join(unwanted)} are not asked for")
@@ -98,6 +99,9 @@ class _Grading(Grading):
     def take_recorded(self, task: Task, document: Document) -> None:
         """Grade a document with its recorded answers; without any, its answers are missing."""
         recorded = self.recorded[task.name].get(document.doc_id)
+        if recorded is None and document.error is None and (rows := task.unanswered(document)) is not None:
+            self._rows[0, task.name] += rows
+            return
         pending = Pending(0, task, document, [])
         if recorded is None:
             self.grade(pending, [[None] * request.repeats for request in document.requests], 0)
@@ -146,7 +150,8 @@ def _recorded(recording: Recording, task: Task, documents: Sequence[Document]) -
     greedy = task.output_type == "loglikelihood" or (
         task.output_type == "multiple_choice" and "exact_match" in task.metric_names
     )
-    return recording.of(task.name, documents, size=task.size, needs_greedy=greedy)
+    recorded = recording.of(task.name, documents, size=task.size, needs_greedy=greedy)
+    return located(task, documents, recorded) if task.reading is not None else recorded
 
 
 def recording_of(path: Path) -> Recording:

@@ -11,6 +11,7 @@ import importlib
 import os
 import pkgutil
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ __all__ = [
     "plain_name",
     "spell_out",
     "takes_options",
+    "task_name",
 ]
 
 
@@ -39,36 +41,70 @@ def kinds() -> tuple[FileKind, ...]:
     return tuple(module.KIND for module in modules)
 
 
-def _kind_of(name: str) -> tuple[FileKind, str, Path] | None:
-    """The kind of a task's name, its prefix and its file; None for a task of any other sort."""
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A task's name taken apart: `squad:dev.json?rules=korquad`."""
+
+    kind: FileKind
+    prefix: str
+    path: Path
+    settings: str = ""
+    """What stands behind the path, the question mark with it."""
+
+
+def _kind_of(name: str) -> _Named | None:
+    """A task's name taken apart; None for a task of any other sort."""
     prefix, colon, rest = name.partition(":")
     for kind in kinds():
         if colon and f"{prefix}:" in kind.prefixes:
-            return kind, f"{prefix}:", Path(rest).expanduser()
+            path, mark, settings = rest.rpartition("?")
+            if not (kind.settings and mark and settings.partition("=")[1]):
+                path, mark, settings = rest, "", ""
+            return _Named(kind, f"{prefix}:", Path(path).expanduser(), f"{mark}{settings}")
     for kind in kinds():
         if name.lower().endswith(kind.suffixes) and not meant_by(name):
-            return kind, "", Path(name).expanduser()
+            return _Named(kind, "", Path(name).expanduser())
     return None
+
+
+def _settings(name: str, found: _Named) -> dict[str, str]:
+    """What is set behind the path, by its name."""
+    settings: dict[str, str] = {}
+    for part in found.settings.removeprefix("?").split("&") if found.settings else ():
+        key, _, value = part.partition("=")
+        if key not in found.kind.settings:
+            raise UsageError(f"--tasks {name}: unknown setting {key!r}{nearest(key, found.kind.settings)}")
+        settings[key] = value
+    return settings
+
+
+def task_name(name: str) -> str:
+    """What the task behind a name is called: of some kinds of files the file's stem, else the name itself."""
+    found = _kind_of(name)
+    if found is not None and found.kind.by_stem:
+        return found.path.stem
+    return plain_name(name)
 
 
 def file_of(name: str) -> Path | None:
     """The file behind a task's name; None for a task of any other sort."""
     found = _kind_of(name)
-    return found[2] if found is not None else None
+    return found.path if found is not None else None
 
 
 def takes_options(name: str) -> bool:
     """Whether --input, --target and --score mean something for this task."""
     found = _kind_of(name)
-    return found is not None and found[0].takes_options
+    return found is not None and found.kind.takes_options
 
 
 def config_of(name: str, options: FileOptions = NO_OPTIONS) -> dict[str, Any]:
     """The task as lm-eval would have it from a YAML file."""
     found = _kind_of(name)
     assert found is not None
-    kind, _, path = found
-    return kind.config(name, path, options)
+    if settings := _settings(name, found):
+        options = replace(options, settings=settings)
+    return found.kind.config(task_name(name), found.path, options)
 
 
 def meant_by(name: str) -> str:
@@ -90,22 +126,24 @@ def spell_out(names: Iterable[str]) -> list[str]:
         if found is None:
             spelled.append(name)
             continue
-        kind, prefix, path = found
+        prefix, path = found.prefix, found.path
         if path.is_file():
             spelled.append(plain_name(name))
             continue
         matches = glob.glob(str(path), recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
         files = sorted(match for match in matches if Path(match).is_file())
         if not files:
-            raise UsageError(f"--tasks {name}: {_missing(path, prefix, kind)}")
-        spelled += [f"{prefix}{_plain_path(Path(file))}" for file in files]
+            raise UsageError(f"--tasks {name}: {_missing(path, prefix, found.kind)}")
+        spelled += [f"{prefix}{_plain_path(Path(file))}{found.settings}" for file in files]
     return list(dict.fromkeys(spelled))
 
 
 def plain_name(name: str) -> str:
     """The one name of a file that is a task; any other name as it is."""
     found = _kind_of(name)
-    return f"{found[1]}{_plain_path(found[2])}" if found is not None and found[2].is_file() else name
+    if found is None or not found.path.is_file():
+        return name
+    return f"{found.prefix}{_plain_path(found.path)}{found.settings}"
 
 
 def _plain_path(path: Path) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ class FileOptions:
     """--target: the column of the answers."""
     score: str | None = None
     """--score: how an answer is held against the target."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """What stands behind the path in the task's name."""
 
 
 NO_OPTIONS = FileOptions()
@@ -38,5 +40,9 @@ class FileKind:
     """Endings of files that such a task may have."""
     wanted: str = ".json or .jsonl"
     example: str = "file.jsonl"
+    by_stem: bool = False
+    """Whether the task is called as its file without folder and ending; else as it was typed."""
+    settings: tuple[str, ...] = ()
+    """What may stand behind the path, as in `FILE?rules=korquad`."""
     takes_options: bool = False
     """Whether the flags of FileOptions mean something for it."""

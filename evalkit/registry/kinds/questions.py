@@ -46,7 +46,8 @@ def from_task_file(said: Any, given: Mapping[str, Any], writer: Path) -> dict[st
     """The configuration that `questions:` of a task file stands for, under what the file says itself."""
     path = table_of(said, writer)
     told = said if isinstance(said, Mapping) else {}
-    options = FileOptions(**{key: str(told[key]) for key in KEYS if key != "file" and told.get(key) is not None})
+    given_options = {key: None if told.get(key) is None else str(told[key]) for key in KEYS}
+    options = FileOptions(given_options["input"], given_options["target"], given_options["score"])
     made = _settings(path, options)
     return {**made, **given, "metadata": {**made["metadata"], **(given.get("metadata") or {})}}
 
