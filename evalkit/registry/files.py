@@ -16,8 +16,8 @@ from evalkit.registry.lmeval import BUILTIN_TASKS, GROUP_KEYS, TASK_KEYS, known_
 from evalkit.registry.localdata import check_inside, find_data
 from evalkit.registry.origin import Origin
 from evalkit.registry.plainrows import dataset_of, read_jsonl
-from evalkit.registry.scorers import scorer_named
 from evalkit.registry.reading import Reading, metric_list
+from evalkit.registry.scorers import scorer_named
 from evalkit.yamlfile import compose_yaml, construct_yaml, read_bounded
 
 __all__ = ["OWN_KEYS", "UserFiles", "top_level"]
