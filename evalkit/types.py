@@ -23,6 +23,7 @@ __all__ = [
     "Generate",
     "GenerateRequest",
     "Generated",
+    "JsonObject",
     "Located",
     "Message",
     "ModelSpec",
@@ -42,6 +43,9 @@ __all__ = [
     "VerdictName",
     "Work",
 ]
+
+JsonObject: TypeAlias = "dict[str, Any]"
+"""A JSON object as it is read or written: its keys are another program's, or nobody has checked them yet."""
 
 TokenIds: TypeAlias = "array[int]"
 """Token ids as `array("i")`: four bytes each, and `.tobytes()` is what gets hashed."""

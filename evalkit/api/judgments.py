@@ -66,9 +66,9 @@ class JudgedRun:
         return pd.DataFrame(rows)
 
     def json(self) -> str:
-        record = self.run.stored
-        figures = {"tasks": dict(record.tasks), "groups": dict(record.groups)}
-        return judge_view.as_json({"run": record.run_id, "coverage": self.coverage, **figures})
+        content = self.run.stored.record.results.as_json()
+        figures = {part: content.get(part, {}) for part in ("tasks", "groups")}
+        return judge_view.as_json({"run": self.run.run_id, "coverage": self.coverage, **figures})
 
     def show(self) -> None:
         """Print it as the command line does."""

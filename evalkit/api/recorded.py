@@ -80,11 +80,11 @@ def _score(path: Path, asked: ScoreArguments, *, progress: bool) -> Run:
     recording = recorded.recording_of(path)
     source = results.Run.open(path) if (path / "manifest.json").is_file() else None
     num_fewshot, limit = asked.num_fewshot, asked.limit
-    shots = {entry.get("num_fewshot") for entry in source.results["tasks"].values()} if source else set()
+    shots = {task.num_fewshot for task in source.record.results.tasks.values()} if source else set()
     if num_fewshot is None and len(shots) == 1:
         num_fewshot = shots.pop()
     if limit is None and source:
-        limit = source.manifest.get("limit")
+        limit = source.record.manifest.limit
     config = RunConfig.build(
         model=[asked.model or recording.label],
         tasks=asked.tasks or (source.requested if source else recording.tasks),

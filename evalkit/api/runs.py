@@ -46,7 +46,7 @@ class Run:
     @property
     def tasks(self) -> list[str]:
         """The tasks that have rows: groups stand for their members."""
-        return list(self.stored.tasks)
+        return list(self.stored.record.results.tasks)
 
     @property
     def requested(self) -> list[str]:
@@ -55,13 +55,13 @@ class Run:
 
     @property
     def notes(self) -> list[str]:
-        return [str(note) for note in self.stored.results.get("notes") or ()]
+        return list(self.stored.record.results.notes)
 
     @property
     def verdict(self) -> str | None:
         """pass, regression or cannot_tell of a run that was judged while it ran (`against`); else None."""
-        verdict = (self.stored.results.get("early_stopping") or {}).get("verdict")
-        return None if verdict is None else str(verdict)
+        early = self.stored.record.results.early_stopping
+        return early.verdict if early else None
 
     def figures(self) -> pd.DataFrame:
         """One row for each task or group and metric: value, standard error, 95% interval, number of documents.

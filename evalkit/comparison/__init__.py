@@ -41,7 +41,6 @@ from evalkit.comparison.settings import (
 from evalkit.comparison.targets import (
     Target,
     better_when_higher,
-    entry,
     figure,
     headline,
     judged,
@@ -74,7 +73,6 @@ __all__ = [
     "compare",
     "design",
     "differences",
-    "entry",
     "figure",
     "headline",
     "incomparable_flags",

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from evalkit.errors import ConfigError, NotComparable, RunFolderError, UnknownTask, nearest
 from evalkit.results import Entry, GroupResult, Metric, Run
@@ -13,7 +12,6 @@ from evalkit.results import Entry, GroupResult, Metric, Run
 __all__ = [
     "Target",
     "better_when_higher",
-    "entry",
     "figure",
     "headline",
     "judged",
@@ -85,15 +83,8 @@ def _spelled_out(run: Run, name: str) -> Iterator[str]:
         yield name
 
 
-def entry(run: Run, name: str) -> Mapping[str, Any] | None:
-    """The entry of a task or group in results.json as a mapping; `Run.entry` gives it typed."""
-    found = run.groups.get(name) or run.tasks.get(name)
-    return found if isinstance(found, Mapping) else None
-
-
-def headline(found: Entry | Mapping[str, Any]) -> str | None:
+def headline(entry: Entry) -> str | None:
     """The metric a task is known by: what its run says, else the usual one, else the first."""
-    entry = found if isinstance(found, Entry) else Entry.model_validate(found)
     if entry.headline in entry.metrics:
         return entry.headline
 
@@ -107,9 +98,8 @@ def headline(found: Entry | Mapping[str, Any]) -> str | None:
     return min(entry.metrics, key=place) if entry.metrics else None
 
 
-def judged(found: Entry | Mapping[str, Any]) -> list[str]:
+def judged(entry: Entry) -> list[str]:
     """Metrics that judges gave: `overall` of each rubric and judge, or its dimensions where there is none."""
-    entry = found if isinstance(found, Entry) else Entry.model_validate(found)
     names = [name for name, metric in entry.metrics.items() if metric.judged]
     return [name for name in names if name.startswith("overall,") or f"overall,{name.partition(',')[2]}" not in names]
 

@@ -7,12 +7,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from evalkit.curves.records import Number
 from evalkit.curves.trainer import read_state
 from evalkit.errors import RunFolderError
-from evalkit.results import Run
+from evalkit.results import AdapterInfo, Run
 
 __all__ = ["Placed", "in_name", "place_runs", "whole"]
 
@@ -84,32 +83,24 @@ def _place(run: Run, axis: str) -> Number | None:
 
 def _names(run: Run) -> Iterator[str]:
     """Names that may hold the place, the surest first. An adapter's come before those of the model below it."""
-    adapter, model = run.adapter or {}, run.model
-    yield from _texts(adapter, ("path", "name"))
-    yield from _texts(model, ("revision",))
+    adapter, model = run.record.manifest.adapter or AdapterInfo(), run.model
+    yield from filter(None, (adapter.path, adapter.name, model.revision))
     yield run.path.parent.name if run.path.is_file() else run.path.name
     yield run.path.name
-    yield from _texts(model, ("typed", "path", "source"))
+    yield from filter(None, (model.typed, model.path, model.source))
     yield run.path.parent.name
     yield run.path.parent.parent.name
 
 
 def _folders(run: Run) -> Iterator[Path]:
     """Folders in which a trainer may have left its state: the checkpoint's, and those around the results."""
-    adapter, model = run.adapter or {}, run.model
-    for text in (*_texts(adapter, ("path",)), *_texts(model, ("path", "source", "typed"))):
+    adapter, model = run.record.manifest.adapter or AdapterInfo(), run.model
+    for text in filter(None, (adapter.path, model.path, model.source, model.typed)):
         if "\0" not in text and len(text) < _LONGEST:
             yield Path(text).expanduser()
     here = run.path.parent if run.path.is_file() else run.path
     yield here
     yield here.parent
-
-
-def _texts(entries: Mapping[str, Any], keys: Sequence[str]) -> Iterator[str]:
-    for key in keys:
-        value = entries.get(key)
-        if isinstance(value, str) and value:
-            yield value
 
 
 def _in_table(run: Run, table: Mapping[str, Number]) -> Number | None:

@@ -34,7 +34,11 @@ def task_names(placed: Sequence[Placed], asked: Sequence[str]) -> list[str]:
     """The names that were asked for, or all that the runs were asked for."""
     if not asked:
         return list(dict.fromkeys(name for one in placed for name in requested_names(one.run)))
-    known = {name: None for one in placed for name in (*one.run.requested, *one.run.groups, *one.run.tasks)}
+    known = {
+        name: None
+        for one in placed
+        for name in (*one.run.requested, *one.run.record.results.groups, *one.run.record.results.tasks)
+    }
     for name in asked:
         if all(one.run.entry(name) is None for one in placed):
             hint = nearest(name, known) or f"; they have {', '.join([*known][:8]) or 'no task'}"

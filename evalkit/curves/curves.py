@@ -139,9 +139,11 @@ def _check_settings(
     last = max(placed, key=lambda one: one.x).run
     others = [one.run for one in placed if one.run is not last] + ([baseline] if baseline is not None else [])
     for run in others:
-        for note in check(run, last, [leaf for leaf in _leaves(run, names) if leaf in last.tasks], allow):
+        for note in check(
+            run, last, [leaf for leaf in _leaves(run, names) if leaf in last.record.results.tasks], allow
+        ):
             said.add(note)
-    models = list(dict.fromkeys(str(one.run.model.get("source") or one.run.label) for one in placed))
+    models = list(dict.fromkeys(one.run.model.source or one.run.label for one in placed))
     statuses = [one.run.run_id for one in placed if one.run.status != "complete"]
     if statuses:
         said.add(f"not every document: {', '.join(statuses[:5])}{' …' if len(statuses) > 5 else ''}")
@@ -157,7 +159,7 @@ def _leaves(run: Run, names: Sequence[str]) -> list[str]:
             if member not in seen:
                 seen[member] = None
                 waiting.append(member)
-    return [name for name in seen if name in run.tasks]
+    return [name for name in seen if name in run.record.results.tasks]
 
 
 def _too_few(runs: Sequence[Run], placed: Sequence[Placed], axis: str, notes: Sequence[str]) -> str:

@@ -19,14 +19,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from evalkit.comparison import Measured, measure
 from evalkit.gating.decide import Decision, decide
 from evalkit.gating.evidence import Evidence, of_measured
 from evalkit.gating.finished import task_verdict
 from evalkit.gating.trial import Trial
-from evalkit.gating.verdict import TaskVerdict, Verdict
+from evalkit.gating.verdict import Bound, TaskVerdict, Verdict
+from evalkit.results import EarlyTask
 from evalkit.stats import holm, holm_levels
 
 __all__ = ["EARLY_SHARE", "EarlyVerdict", "conclude", "judge"]
@@ -47,37 +47,38 @@ class EarlyVerdict:
     """sequence: by the confidence sequence. gate: by the gate's look at all documents."""
     in_full: str | None
 
-    def entry(self) -> dict[str, Any]:
+    def entry(self) -> EarlyTask:
         """As results.json and the manifest hold it."""
         task = self.task
-        return {
-            "verdict": task.verdict,
-            "by": self.by,
-            "n": self.used,
-            "of": self.of,
-            "not_run": self.of - self.used,
-            "rounds": self.rounds,
-            "rounds_of": self.rounds_of,
-            "in_full": self.in_full,
-            "tier": task.tier,
-            "metric": task.metric,
-            "higher_is_better": task.higher_is_better,
-            "baseline": task.baseline,
-            "candidate": task.candidate,
-            "delta": task.delta,
-            "lower": {"value": task.lower.value, "level": task.lower.level},
-            "upper": {"value": task.upper.value, "level": task.upper.level},
-            "margin": {
-                "lower": {"value": task.margin_lower.value, "level": task.margin_lower.level},
-                "upper": {"value": task.margin_upper.value, "level": task.margin_upper.level},
-            },
-            "p": task.p,
-            "p_holm": task.p_holm,
-            "max_drop": task.max_drop.typed,
-            "tolerance": task.tolerance,
-            "flips": {"lost": task.lost, "gained": task.gained},
-            "reasons": list(task.reasons),
-        }
+        return EarlyTask(
+            verdict=task.verdict,
+            by=self.by,
+            n=self.used,
+            of=self.of,
+            not_run=self.of - self.used,
+            rounds=self.rounds,
+            rounds_of=self.rounds_of,
+            in_full=self.in_full,
+            tier=task.tier,
+            metric=task.metric,
+            higher_is_better=task.higher_is_better,
+            baseline=task.baseline,
+            candidate=task.candidate,
+            delta=task.delta,
+            lower=_bound(task.lower),
+            upper=_bound(task.upper),
+            margin={"lower": _bound(task.margin_lower), "upper": _bound(task.margin_upper)},
+            p=task.p,
+            p_holm=task.p_holm,
+            max_drop=task.max_drop.typed,
+            tolerance=task.tolerance,
+            flips={"lost": task.lost, "gained": task.gained},
+            reasons=tuple(task.reasons),
+        )
+
+
+def _bound(bound: Bound) -> dict[str, float | None]:
+    return {"value": bound.value, "level": bound.level}
 
 
 def judge(trials: Sequence[Trial], confidence: float) -> list[Trial]:

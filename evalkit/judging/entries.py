@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from evalkit.judging.caps import beside
 from evalkit.judging.figures import Design, metric_entries
 from evalkit.judging.judgment import Judge, Judgment
 from evalkit.judging.rubric import Rubric
-from evalkit.results import Run, filter_of, judge_names
+from evalkit.results import GroupResult, Metric, Results, Run, TaskResult, filter_of, judge_names, with_entries
 
 __all__ = ["Entries", "Opinion", "leaves_of"]
+
+E = TypeVar("E", TaskResult, GroupResult)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +42,28 @@ class Entries:
     opinions: Sequence[Opinion]
     design: Design
 
-    def tasks(self, run: Run) -> dict[str, dict[str, Any]]:
+    def put_into(self, run: Run) -> Results:
+        """The run's figures with the judges' beside them."""
+        return with_entries(run.record.results, self._tasks(run), self._groups(run))
+
+    def _tasks(self, run: Run) -> dict[str, TaskResult]:
         return {
-            name: self._beside(entry, self._figures([name], self.design)) if name in self._judged else dict(entry)
-            for name, entry in run.tasks.items()
+            name: self._beside(task, self._figures([name], self.design)) if name in self._judged else task
+            for name, task in run.record.results.tasks.items()
         }
 
-    def groups(self, run: Run) -> dict[str, dict[str, Any]]:
+    def _groups(self, run: Run) -> dict[str, GroupResult]:
         """A group that has figures gets the judge's, where all of its tasks were judged; an older one goes else."""
         # Each task is a stratum, whether its own figure has strata or none.
         by_task = {place: (stratum or place[0], cluster) for place, (stratum, cluster) in self.design.items()}
-        found = {}
-        for name, entry in run.groups.items():
+        groups = {}
+        for name, group in run.record.results.groups.items():
             leaves = set(leaves_of(run, name))
-            if not entry.get("metrics") or not leaves & self._judged:
-                found[name] = dict(entry)
-            else:
+            if group.metrics and leaves & self._judged:
                 whole = leaves <= self._judged
-                found[name] = self._beside(entry, self._figures(sorted(leaves), by_task) if whole else {})
-        return found
+                group = self._beside(group, self._figures(sorted(leaves), by_task) if whole else {})
+            groups[name] = group
+        return groups
 
     @property
     def _judged(self) -> set[str]:
@@ -67,23 +72,26 @@ class Entries:
     def replaced_filters(self, run: Run) -> dict[str, set[str]]:
         """For each task that was judged now, the filters of the earlier figures that rest on a judge asked again."""
         found: dict[str, set[str]] = defaultdict(set)
-        for name in self._judged & set(run.tasks):
-            metrics = run.tasks[name].get("metrics") or {}
+        tasks = run.record.results.tasks
+        for name in self._judged & set(tasks):
+            metrics = tasks[name].metrics
             found[name] |= {key.partition(",")[2] for key, metric in metrics.items() if self._replaces(metric)}
         return found
 
-    def _replaces(self, metric: Any) -> bool:
+    def _replaces(self, metric: Metric) -> bool:
         said = judge_names(metric)
         asked = {judge.name for opinion in self.opinions for judge in opinion.judges}
         return said is not None and said[0] == self.rubric.id and bool(asked & set(said[1]))
 
-    def _beside(self, entry: Mapping[str, Any], figures: Mapping[str, Any]) -> dict[str, Any]:
-        old = {k: v for k, v in (entry.get("metrics") or {}).items() if not self._replaces(v)}
-        return {**entry, "metrics": {**old, **figures}}
+    def _beside(self, entry: E, figures: Mapping[str, Metric]) -> E:
+        old = {key: metric for key, metric in entry.metrics.items() if not self._replaces(metric)}
+        return entry.model_copy(update={"metrics": {**old, **figures}})
 
-    def _figures(self, tasks: Sequence[str], design: Design) -> dict[str, dict[str, Any]]:
+    def _figures(self, tasks: Sequence[str], design: Design) -> dict[str, Metric]:
         return {
-            key: figure for opinion in self.opinions for key, figure in self._figures_of(opinion, tasks, design).items()
+            key: Metric.model_validate(figure)
+            for opinion in self.opinions
+            for key, figure in self._figures_of(opinion, tasks, design).items()
         }
 
     def _figures_of(self, opinion: Opinion, tasks: Sequence[str], design: Design) -> dict[str, dict[str, Any]]:
@@ -109,9 +117,9 @@ def leaves_of(run: Run, name: str) -> list[str]:
         if at in seen:
             continue
         seen.add(at)
-        members = [str(member) for member in (run.groups.get(at) or {}).get("members") or ()]
-        if members:
-            waiting += reversed(members)
+        group = run.record.results.groups.get(at)
+        if group and group.members:
+            waiting += reversed(group.members)
         else:
             found[at] = None
     return list(found)

@@ -147,7 +147,7 @@ def metric_entries(
         else:
             found = rubric.dimension(name).scale
             scale = _Scale(found.low, found.high)
-        entry = figure(_figure(rows, rubric, scale, design))
+        entry = figure(_figure(rows, rubric, scale, design)).as_json()
         entry |= {
             "scale": [scale.low, scale.high],
             "coverage": coverage(rows),

@@ -60,10 +60,11 @@ def items_of(
     run: Run, rubric: Rubric, tasks: Sequence[str] = (), fields: Mapping[str, str] | None = None
 ) -> list[Item]:
     """The generated answers of a run, one per document, in document order."""
-    generating = [name for name in run.tasks if run.has_rows(name)]
+    generating = [name for name in run.record.results.tasks if run.has_rows(name)]
+    known = run.record.results.tasks
     for name in tasks:
-        if name not in run.tasks:
-            raise UsageError(f"--tasks {name}: {run.label} has no such task{nearest(name, run.tasks)}")
+        if name not in known:
+            raise UsageError(f"--tasks {name}: {run.label} has no such task{nearest(name, known)}")
     items: list[Item] = []
     for task in tasks or generating:
         items += _of_task(run, task, rubric, fields or {})

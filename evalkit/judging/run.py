@@ -17,14 +17,15 @@ from evalkit.judging.figures import Design, combine, coverage, overall, row_of
 from evalkit.judging.items import Item
 from evalkit.judging.judgment import Judge, Judgment, judge_item
 from evalkit.judging.rubric import Rubric
-from evalkit.results import Run, RunWriter, filter_of
+from evalkit.results import Results, Run, RunWriter, filter_of
+from evalkit.types import JsonObject
 
 __all__ = ["Judged", "cautions", "judge_all", "write_judged"]
 
 Progress = Callable[[int, int], None]
 Calibration = Callable[[Sequence[Judge]], Mapping[str, Any] | None]
 """Of judges, how far they agreed with people."""
-Reporter = Callable[[Mapping[str, Any], Path], str]
+Reporter = Callable[[Results, Path], str]
 
 
 @dataclass(slots=True)
@@ -114,14 +115,15 @@ def write_judged(run: Run, judged: Judged, calibration: Calibration, report: Rep
         "warnings": judged.warnings,
     }
     name = filter_of(rubric.id, [judge.name for judge in judged.judges])
-    manifest = {**run.manifest, "judging": {**(run.manifest.get("judging") or {}), name: settings}}
+    judging = {**(run.record.manifest.judging or {}), name: settings}
+    manifest = run.record.manifest.model_copy(update={"judging": judging})
     with RunWriter.amend(run) as writer:
         for judge, judgments in zip(judged.judges, judged.by_judge, strict=True):
             name = f"{rubric.id}@{judge.name}"
             writer.judgments(name, _beside_others(run, name, [_row(j, judge, rubric) for j in judgments]))
         writer.scores(_scores(run, entries))
-        found = {**run.results, "tasks": entries.tasks(run), "groups": entries.groups(run)}
-        return writer.commit(manifest, found, None if report is None else report(found, run.path))
+        results = entries.put_into(run)
+        return writer.commit(manifest, results, None if report is None else report(results, run.path))
 
 
 def _opinion(
@@ -133,7 +135,7 @@ def _opinion(
     return Opinion(judges, said, counted, disagreement, calibration(judges))
 
 
-def _row(judgment: Judgment, judge: Judge, rubric: Rubric) -> dict[str, Any]:
+def _row(judgment: Judgment, judge: Judge, rubric: Rubric) -> JsonObject:
     """`score` is what the judge said; `capped` what counts of it where a check had failed."""
     row = row_of(judgment, judge, rubric)
     if judgment.item.failed_check and rubric.kind == "pointwise":
@@ -141,11 +143,12 @@ def _row(judgment: Judgment, judge: Judge, rubric: Rubric) -> dict[str, Any]:
     return row
 
 
-def _beside_others(run: Run, name: str, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def _beside_others(run: Run, name: str, rows: Sequence[JsonObject]) -> list[JsonObject]:
     """With what was said of the run's other tasks before: their figures stay too."""
     now = {row["task"] for row in rows}
-    others = [row for row in run.judgments(name) if row.get("task") in run.tasks and row["task"] not in now]
-    order = {task: number for number, task in enumerate(run.tasks)}
+    tasks = run.record.results.tasks
+    others = [row for row in run.judgments(name) if row.get("task") in tasks and row["task"] not in now]
+    order = {task: number for number, task in enumerate(tasks)}
     return sorted([*others, *rows], key=lambda row: order[row["task"]])
 
 

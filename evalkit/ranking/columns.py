@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from evalkit.comparison import entry, headline, judged
+from evalkit.comparison import headline, judged
 from evalkit.ranking.records import Benchmark
 from evalkit.results import Run
 
@@ -18,10 +18,10 @@ def benchmarks_of(runs: Sequence[Run]) -> tuple[Benchmark, ...]:
     opinions: dict[str, dict[str, None]] = {}
     for run in runs:
         for name in _spelled_out(run, run.requested):
-            results = entry(run, name)
-            if results is not None and (metric := headline(results)):
+            entry = run.entry(name)
+            if entry is not None and (metric := headline(entry)):
                 votes.setdefault(name, Counter())[metric] += 1
-                opinions.setdefault(name, {}).update(dict.fromkeys(judged(results)))
+                opinions.setdefault(name, {}).update(dict.fromkeys(judged(entry)))
     benchmarks = []
     for name, count in votes.items():
         chief = count.most_common(1)[0][0]

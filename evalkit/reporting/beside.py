@@ -49,9 +49,8 @@ class BesideLine:
 
 def chief_figures(entry: Entry) -> list[str]:
     """The main metrics of an entry: its headline, and the overall score of each judge."""
-    given = entry.as_json()
-    chief = headline(given)
-    return list(dict.fromkeys([*([] if chief is None else [chief]), *judged(given)]))
+    chief = headline(entry)
+    return list(dict.fromkeys([*([] if chief is None else [chief]), *judged(entry)]))
 
 
 def few_members(results: Results) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,42 +86,38 @@ def _line(name: str, depth: int, entry: Entry, key: str) -> Line:
     )
 
 
-def as_markdown(finished: Sequence[Any]) -> str:
+def as_markdown(runs: Sequence[Run]) -> str:
     """The text of report.md for each run, and a table side by side if there are several."""
-    results = [_typed(outcome.results) for outcome in finished]
-    reports = [_markdown(each, outcome.path) + "\n" for each, outcome in zip(results, finished, strict=True)]
+    results = [run.record.results for run in runs]
+    reports = [report(run.record.results, run.path) for run in runs]
     return "\n".join([*reports, *([beside_markdown(results)] if len(results) > 1 else [])])
 
 
-def report(results: Mapping[str, Any], path: Path) -> str:
+def report(results: Results, path: Path) -> str:
     """The text of report.md for one run."""
-    return _markdown(_typed(results), path) + "\n"
+    return _markdown(results, path) + "\n"
 
 
-def as_json(finished: Sequence[Any]) -> str:
+def as_json(runs: Sequence[Run]) -> str:
     """The content of results.json; a list if there are several runs."""
-    contents = [outcome.results for outcome in finished]
+    contents = [run.record.results.as_json() for run in runs]
     content = contents[0] if len(contents) == 1 else contents
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
 
 
-def show(finished: Sequence[Any]) -> None:
+def show(runs: Sequence[Run]) -> None:
     """Print to stdout: a table on a terminal, markdown in a pipe."""
     console = open_console()
-    results = [_typed(outcome.results) for outcome in finished]
-    for each, outcome in zip(results, finished, strict=True):
+    results = [run.record.results for run in runs]
+    for run in runs:
         if console.is_terminal:
-            _show(console, each, outcome.path)
+            _show(console, run.record.results, run.path)
         else:
-            print(_markdown(each, outcome.path, members=False))
+            print(_markdown(run.record.results, run.path, members=False))
     if len(results) > 1 and console.is_terminal:
         show_beside(console, results)
     elif len(results) > 1:
         print(beside_markdown(results))
-
-
-def _typed(results: Mapping[str, Any]) -> Results:
-    return Results.model_validate(results)
 
 
 _COLUMNS = (

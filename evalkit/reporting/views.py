@@ -13,7 +13,6 @@ from evalkit.comparison import (
     align,
     check_allowed,
     compare,
-    entry,
     measured,
     requested_names,
     resolve,
@@ -78,10 +77,10 @@ def look(
     check_allowed(allow)
     judged = [rule.task or name for name, rule in (policy.tasks.items() if policy else ())]
     for name in (*tasks, *judged):
-        if all(entry(run, name) is None for run in runs):
+        if all(run.entry(name) is None for run in runs):
             resolve(baseline, baseline, name)  # raises an error that lists the names there are
     for run in runs:
-        if "imported" not in run.manifest:  # another tool's run may have only figures
+        if run.imported_from is None:  # another tool's run may have only figures
             run.scores()  # raises now if the folder can't be read, instead of leaving a gap on the page
     views = [_beside(baseline, run, tasks, policy, allow) for run in others]
     if all(view.alone for view in views):

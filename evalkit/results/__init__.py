@@ -11,15 +11,21 @@ same_settings    whether the same name may go on
 from evalkit.results.disk import check_space, check_writable, write_file
 from evalkit.results.finding import Runs, all_runs, bless, find, run_folders
 from evalkit.results.foreign import find_foreign, find_foreign_below
-from evalkit.results.judged import filter_of, judge_names
+from evalkit.results.judged import filter_of, judge_names, with_entries
 from evalkit.results.names import check_name, is_plain, member_id, model_slug, new_run_id, run_path, slug
 from evalkit.results.record import (
+    AdapterInfo,
+    AgainstInfo,
     ChatTemplateInfo,
     Count,
+    EarlyStopping,
+    EarlyTask,
+    EngineInfo,
     Entry,
     GroupResult,
     Manifest,
     Metric,
+    ModelInfo,
     Results,
     RunRecord,
     TaskResult,
@@ -35,12 +41,18 @@ from evalkit.results.writer import RunWriter, figure
 __all__ = [
     "COLUMNS",
     "STATUSES",
+    "AdapterInfo",
+    "AgainstInfo",
     "ChatTemplateInfo",
     "Count",
+    "EarlyStopping",
+    "EarlyTask",
+    "EngineInfo",
     "Entry",
     "GroupResult",
     "Manifest",
     "Metric",
+    "ModelInfo",
     "Results",
     "Run",
     "RunRecord",
@@ -70,5 +82,6 @@ __all__ = [
     "same_settings",
     "scores_of",
     "slug",
+    "with_entries",
     "write_file",
 ]

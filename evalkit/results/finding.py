@@ -169,13 +169,12 @@ def _id_of(folder: Path) -> str | None:
 
 
 def _names_of(run: Run) -> set[str]:
-    model, adapter = run.model, (run.adapter or {}).get("name")
-    names = {run.path.parent.name}
-    for key in ("typed", "alias", "source", "path"):
-        if isinstance(model.get(key), str) and model[key]:
-            spellings = _spellings(model[key])
-            names |= {f"{name}+{adapter}" for name in spellings} if adapter else spellings
-    return names | {run.label}
+    model, adapter = run.model, run.record.manifest.adapter
+    names = {run.path.parent.name, run.label}
+    for name in filter(None, (model.typed, model.alias, model.source, model.path)):
+        spellings = _spellings(name)
+        names |= {f"{spelling}+{adapter.name}" for spelling in spellings} if adapter and adapter.name else spellings
+    return names
 
 
 def _spellings(model: str) -> set[str]:

@@ -6,20 +6,28 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from evalkit.results.names import judgments_file, slug
-from evalkit.results.record import Metric
+from evalkit.results.record import Entry, GroupResult, Metric, Results, TaskResult
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from evalkit.results.run import Run
 
-__all__ = ["Kept", "filter_of", "judge_names", "keep_judged", "older_filters", "rename_older", "without_lost_rows"]
+__all__ = [
+    "Kept",
+    "filter_of",
+    "judge_names",
+    "keep_judged",
+    "older_filters",
+    "rename_older",
+    "with_entries",
+    "without_lost_rows",
+]
 
-Contents = dict[str, Any]
-"""The content of results.json or of a part of it, on its way from or to the file."""
+E = TypeVar("E", TaskResult, GroupResult)
 
 
 def filter_of(rubric: str, judges: Sequence[str]) -> str:
@@ -27,50 +35,43 @@ def filter_of(rubric: str, judges: Sequence[str]) -> str:
     return f"{rubric}@{'+'.join(judges)}"
 
 
-def judge_names(metric: Any) -> tuple[str, list[str]] | None:
+def judge_names(metric: Metric) -> tuple[str, list[str]] | None:
     """Rubric and judges of a figure in results.json; None where no judge gave it, or it does not say which."""
-    if not isinstance(metric, Mapping) or "rubric" not in metric:
-        return None
-    found = Metric.model_validate(metric)
-    names = [judge.name for judge in found.judge if judge.name]
-    return (found.rubric.id, names) if found.rubric and found.rubric.id and names else None
+    names = [judge.name for judge in metric.judge if judge.name]
+    return (metric.rubric.id, names) if metric.rubric and metric.rubric.id and names else None
 
 
 # ── names that older runs have ───────────────────────────────────────────────
 
 
-def rename_older(results: Mapping[str, Any]) -> tuple[Contents, dict[str, dict[str, str]]]:
-    """results.json with `<dimension>,<rubric>@<judge>` where an older evalkit wrote `<dimension>,<rubric>`.
+def rename_older(results: Results) -> tuple[Results, dict[str, dict[str, str]]]:
+    """The figures with `<dimension>,<rubric>@<judge>` where an older evalkit wrote `<dimension>,<rubric>`.
 
     Beside it, for each task, the filters in scores.parquet that are renamed so.
     """
     filters: dict[str, dict[str, str]] = {}
-    content = dict(results)
-    for part in ("tasks", "groups"):
-        if isinstance(content.get(part), Mapping):
-            content[part] = {
-                name: _renamed(entry, filters.setdefault(str(name), {})) for name, entry in content[part].items()
-            }
-    return content, {task: names for task, names in filters.items() if names}
+    tasks = {name: _renamed(task, filters.setdefault(name, {})) for name, task in results.tasks.items()}
+    groups = {name: _renamed(group, filters.setdefault(name, {})) for name, group in results.groups.items()}
+    filters = {task: names for task, names in filters.items() if names}
+    return results.model_copy(update={"tasks": tasks, "groups": groups}) if filters else results, filters
 
 
-def _renamed(entry: Any, filters: dict[str, str]) -> Any:
-    metrics = entry.get("metrics") if isinstance(entry, Mapping) else None
-    if not isinstance(metrics, Mapping):
-        return entry
-    names = {key: _new_name(key, metric, filters) for key, metric in metrics.items()}
+def _renamed(entry: E, filters: dict[str, str]) -> E:
+    names = {key: _new_name(key, metric, filters) for key, metric in entry.metrics.items()}
     if all(key == name for key, name in names.items()):
         return entry
-    headline = {"headline": names.get(entry["headline"], entry["headline"])} if "headline" in entry else {}
-    return {**entry, "metrics": {names[key]: metric for key, metric in metrics.items()}, **headline}
+    changes: dict[str, Any] = {"metrics": {names[key]: metric for key, metric in entry.metrics.items()}}
+    if entry.headline in names:
+        changes["headline"] = names[entry.headline]
+    return entry.model_copy(update=changes)
 
 
-def _new_name(key: str, metric: Any, filters: dict[str, str]) -> str:
-    said = judge_names(metric)
+def _new_name(key: str, metric: Metric, filters: dict[str, str]) -> str:
+    judges = judge_names(metric)
     dimension, comma, rest = key.partition(",")
-    if said is None or not comma or rest != said[0]:
+    if judges is None or not comma or rest != judges[0]:
         return key
-    filters[rest] = filter_of(*said)
+    filters[rest] = filter_of(*judges)
     return f"{dimension},{filters[rest]}"
 
 
@@ -89,23 +90,29 @@ def older_filters(table: pa.Table, filters: Mapping[str, Mapping[str, str]]) -> 
 # ── figures and the files that they rest on ──────────────────────────────────
 
 
-def without_lost_rows(results: Mapping[str, Any], folder: Path) -> Contents:
-    """results.json without those judged figures whose judgments do not lie in the folder."""
-    content = dict(results)
-    for part in ("tasks", "groups"):
-        entries: Contents = {}
-        for name, entry in (content.get(part) or {}).items():
-            metrics = entry.get("metrics") or {}
-            kept = {key: metric for key, metric in metrics.items() if _has_rows(metric, folder)}
-            entries[name] = entry if len(kept) == len(metrics) else {**entry, "metrics": kept}
-        if part in content:
-            content[part] = entries
-    return content
+def without_lost_rows(results: Results, folder: Path) -> Results:
+    """The figures without those judged ones whose judgments do not lie in the folder."""
+
+    def kept(entry: E) -> E:
+        metrics = {key: metric for key, metric in entry.metrics.items() if _has_rows(metric, folder)}
+        return entry if len(metrics) == len(entry.metrics) else entry.model_copy(update={"metrics": metrics})
+
+    return with_entries(
+        results,
+        {name: kept(task) for name, task in results.tasks.items()},
+        {name: kept(group) for name, group in results.groups.items()},
+    )
 
 
-def _has_rows(metric: Any, folder: Path) -> bool:
-    said = judge_names(metric)
-    return said is None or all(_is_there(folder, f"{said[0]}@{name}") for name in said[1])
+def with_entries(results: Results, tasks: Mapping[str, TaskResult], groups: Mapping[str, GroupResult]) -> Results:
+    """The same figures with other entries; a part that is not stated stays so."""
+    parts = {"tasks": tasks, "groups": groups}
+    return results.model_copy(update={part: entries for part, entries in parts.items() if results.states(part)})
+
+
+def _has_rows(metric: Metric, folder: Path) -> bool:
+    judges = judge_names(metric)
+    return judges is None or all(_is_there(folder, f"{judges[0]}@{name}") for name in judges[1])
 
 
 def _is_there(folder: Path, name: str) -> bool:
@@ -116,41 +123,43 @@ def _is_there(folder: Path, name: str) -> bool:
 class Kept:
     """What a run that is written again keeps of its judges."""
 
-    results: Contents
-    """The new results.json with the judged figures of the earlier one."""
+    results: Results
+    """The new figures with the judged ones of the earlier state."""
     lines: pa.Table | None
     """Their lines of the score table."""
-    manifest: Contents
-    """Their entries of the manifest."""
+    judging: Mapping[str, Any] | None
+    """Their entry of the manifest."""
 
 
-def keep_judged(old: Run, staged: Path, results: Mapping[str, Any]) -> Kept:
+def keep_judged(old: Run, staged: Path, results: Results) -> Kept:
     """What the folder's earlier state has of judges, put into the new one where every judged answer is unchanged."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    record = old.record.results
-    judged = {name for name, entry in record.tasks.items() if any(metric.judged for metric in entry.metrics.values())}
-    same = {name for name in judged if name in results.get("tasks", {}) and _same_answers(old, staged, name)}
+    earlier = old.record.results
+    judged = {name for name, task in earlier.tasks.items() if any(metric.judged for metric in task.metrics.values())}
+    same = {name for name in judged if name in results.tasks and _same_answers(old, staged, name)}
     if not same:
-        return Kept(dict(results), None, {})
-    groups = {name for name in record.groups if judged & _leaves(old, name) <= same}
-    content = dict(results)
-    for part, names in (("tasks", same), ("groups", groups)):
-        entries = dict(content.get(part) or {})
-        for name in names & set(entries):
-            earlier = old.results[part][name].get("metrics") or {}
-            judges = {key: metric for key, metric in earlier.items() if judge_names(metric)}
-            entries[name] = {**entries[name], "metrics": {**(entries[name].get("metrics") or {}), **judges}}
-        content[part] = entries
-    filters = {key.partition(",")[2] for name in same for key, m in record.tasks[name].metrics.items() if m.judged}
+        return Kept(results, None, None)
+    groups = {name for name in earlier.groups if judged & _leaves(old, name) <= same}
+    content = with_entries(
+        results,
+        {n: _with_judged(task, earlier.tasks[n]) if n in same else task for n, task in results.tasks.items()},
+        {n: _with_judged(group, earlier.groups[n]) if n in groups else group for n, group in results.groups.items()},
+    )
+    filters = {key.partition(",")[2] for name in same for key, m in earlier.tasks[name].metrics.items() if m.judged}
     table = old.scores()
     chosen = pc.and_(
         pc.is_in(table.column("task"), value_set=pa.array(sorted(same), pa.string())),
         pc.is_in(table.column("filter"), value_set=pa.array(sorted(filters), pa.string())),
     )
-    judging = old.record.manifest.judging
-    return Kept(content, table.filter(chosen), {"judging": dict(judging)} if judging else {})
+    return Kept(content, table.filter(chosen), old.record.manifest.judging or None)
+
+
+def _with_judged(entry: E, earlier: Entry) -> E:
+    """The entry with the judges' figures of its earlier state."""
+    judged = {key: metric for key, metric in earlier.metrics.items() if judge_names(metric)}
+    return entry.model_copy(update={"metrics": {**entry.metrics, **judged}})
 
 
 def _leaves(run: Run, name: str) -> set[str]:

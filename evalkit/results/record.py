@@ -10,6 +10,7 @@ tolerantly: one that is not of its kind counts as not known. Entries that these 
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -133,7 +134,7 @@ class Metric(Record):
             return content
         given = dict(content) if isinstance(content, Mapping) else {"value": content}
         value = given.get("value")
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, numbers.Real)):
             given.setdefault("reason", f"{str(value)[:60]!r} is not a number")
         return given
 

@@ -8,14 +8,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from evalkit.errors import RunFolderError
 from evalkit.results.files import open_regular, parse_json, read_regular
 from evalkit.results.judged import older_filters, rename_older
 from evalkit.results.names import judgments_file, older_slug, slug
-from evalkit.results.record import GroupResult, Manifest, Results, RunRecord, TaskResult
+from evalkit.results.record import GroupResult, Manifest, ModelInfo, Results, RunRecord, TaskResult
 from evalkit.results.table import read_scores
+from evalkit.types import JsonObject
 from evalkit.validation import parse
 
 if TYPE_CHECKING:
@@ -34,20 +35,13 @@ _LONG_AGO = datetime.datetime.min.replace(tzinfo=datetime.UTC)
 @dataclass(frozen=True, eq=False)
 class Run:
     path: Path
-    manifest: Mapping[str, Any]
-    results: Mapping[str, Any]
+    record: RunRecord
+    """Manifest and figures."""
     _inode: int = field(default=0, repr=False)
-    record: RunRecord = field(init=False, repr=False)
-    """Manifest and figures as typed records."""
-    _older_filters: Mapping[str, Mapping[str, str]] = field(init=False, repr=False)
+    _older_filters: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
+    """For each task, the filters in scores.parquet that have another name in `record`."""
 
     def __post_init__(self) -> None:
-        manifest = parse(Manifest, self.manifest, f"{self._place(MANIFEST)}", RunFolderError)
-        results, filters = rename_older(self.results)
-        object.__setattr__(self, "results", results)
-        object.__setattr__(self, "_older_filters", filters)
-        record = parse(Results, results, f"{self._place(RESULTS)}", RunFolderError)
-        object.__setattr__(self, "record", RunRecord(manifest, record))
         self._refuse_loops()
 
     @classmethod
@@ -66,88 +60,76 @@ class Run:
         status = results.get("status", "complete")
         if status not in STATUSES:
             raise RunFolderError(f"{folder / RESULTS}: status {status!r} is none of {', '.join(STATUSES)}")
-        return cls(folder, manifest, results, inode)
+        figures, filters = rename_older(parse(Results, results, f"{folder / RESULTS}", RunFolderError))
+        record = RunRecord(parse(Manifest, manifest, f"{folder / MANIFEST}", RunFolderError), figures)
+        return cls(folder, record, inode, filters)
 
     # ── who it is ────────────────────────────────────────────────────────────
 
     @property
     def run_id(self) -> str:
-        return str(self.manifest.get("run_id") or self.results.get("run_id") or self.path.name)
+        return self.record.manifest.run_id or self.record.results.run_id or self.path.name
 
     @property
-    def model(self) -> Mapping[str, Any]:
-        """The manifest's model: typed, alias, source, revision, fingerprint, kind …; any may be absent."""
-        model = self.manifest.get("model", self.results.get("model"))
-        return model if isinstance(model, Mapping) else {"typed": model}
-
-    @property
-    def adapter(self) -> Mapping[str, Any] | None:
-        adapter = self.manifest.get("adapter")
-        return {"name": adapter} if isinstance(adapter, str) else adapter
+    def model(self) -> ModelInfo:
+        """The model of the manifest, else of results.json."""
+        manifest = self.record.manifest
+        return manifest.model if manifest.states("model") else ModelInfo(typed=self.record.results.model)
 
     @property
     def label(self) -> str:
         """The model as it was typed, with its adapter."""
-        typed = str(self.model.get("typed") or self.results.get("model") or self.path.parent.name)
-        name = (self.adapter or {}).get("name")
+        typed = self.model.typed or str(self.record.results.model or self.path.parent.name)
+        adapter = self.record.manifest.adapter
+        name = adapter.name if adapter else None
         return f"{typed}+{name}" if name and not typed.endswith(f"+{name}") else typed
 
     @property
     def imported_from(self) -> str | None:
         """The tool that made it, where that is not evalkit."""
-        said = self.manifest.get("imported")
-        return str(said.get("tool")) if isinstance(said, Mapping) else None
+        imported = self.record.manifest.imported
+        return str(imported.tool) if imported else None
 
     # ── where it stands ──────────────────────────────────────────────────────
 
     @property
     def status(self) -> str:
-        return str(self.results.get("status", "complete"))
+        return self.record.results.status
 
     @property
     def created(self) -> datetime.datetime:
-        return _moment(self.manifest.get("created")) or _LONG_AGO
+        return _moment(self.record.manifest.created) or _LONG_AGO
 
     @property
     def finished(self) -> datetime.datetime | None:
         """When it came to its end; None where it was interrupted."""
-        if "finished" not in self.manifest:
+        manifest = self.record.manifest
+        if not manifest.states("finished"):
             return self.created if self.status in ("complete", "limited") else None
-        finished = self.manifest["finished"]
-        return (_moment(finished) or self.created) if finished else None
+        return (_moment(manifest.finished) or self.created) if manifest.finished else None
 
     @property
     def dated(self) -> datetime.datetime | None:
         """When it came to its end, else when it began; None where it says neither."""
-        return _moment(self.manifest.get("finished")) or _moment(self.manifest.get("created"))
+        return _moment(self.record.manifest.finished) or _moment(self.record.manifest.created)
 
     @property
     def not_run(self) -> int:
         """Documents that were left out because the verdict was sure without them."""
-        counts = (task.get("not_run") for task in self.tasks.values() if isinstance(task, Mapping))
-        return sum(count for count in counts if isinstance(count, int))
+        return sum(task.not_run.value or 0 for task in self.record.results.tasks.values())
 
     @property
     def against(self) -> str | None:
         """The run-id of the baseline that it was judged against while it ran."""
-        against = self.manifest.get("against")
-        return str(against.get("run_id")) if isinstance(against, Mapping) else None
+        against = self.record.manifest.against
+        return str(against.run_id) if against else None
 
-    # ── what it found ────────────────────────────────────────────────────────
+    # ── its figures ──────────────────────────────────────────────────────────
 
     @property
     def requested(self) -> list[str]:
         """The names that were typed; the tasks themselves where the run doesn't say."""
-        asked = self.results.get("requested") or self.manifest.get("requested")
-        return [str(name) for name in asked] if asked else list(self.tasks)
-
-    @property
-    def tasks(self) -> Mapping[str, Any]:
-        return self.results.get("tasks") or {}
-
-    @property
-    def groups(self) -> Mapping[str, Any]:
-        return self.results.get("groups") or {}
+        return list(self.record.results.requested or self.record.manifest.requested or self.record.results.tasks)
 
     def entry(self, name: str) -> TaskResult | GroupResult | None:
         """The figures of a task or group. A group's come first: a leaf may share its name."""
@@ -162,10 +144,15 @@ class Run:
         table = older_filters(read_scores(self.scores_path), self._older_filters)
         self._check_same()
         here = set(table.column("task").unique().to_pylist())
-        gone = [name for name, task in self.tasks.items() if _has_documents(task) and name not in here]
+        gone = [name for name, task in self.record.results.tasks.items() if (task.n or 0) > 0 and name not in here]
         if gone:
             raise RunFolderError(f"{self.scores_path} has no line of {', '.join(gone[:5])}, which {RESULTS} lists")
         return table
+
+    @property
+    def results_path(self) -> Path:
+        """Where the figures lie, for messages."""
+        return self.path / RESULTS
 
     @property
     def scores_path(self) -> Path:
@@ -178,12 +165,12 @@ class Run:
     def has_rows(self, task: str) -> bool:
         return self.rows_path(task).is_file()
 
-    def rows(self, task: str) -> Iterator[dict[str, Any]]:
+    def rows(self, task: str) -> Iterator[JsonObject]:
         """The lines of samples/<task>.jsonl, one at a time."""
         yield from read_lines(self.rows_path(task))
         self._check_same()
 
-    def judgments(self, name: str) -> Iterator[dict[str, Any]]:
+    def judgments(self, name: str) -> Iterator[JsonObject]:
         """What `<rubric>@<judge>` wrote; nothing where it never did."""
         path = _present(self.path, judgments_file(name), judgments_file(name, older=True))
         if path.is_file():
@@ -201,17 +188,13 @@ class Run:
                 del path[depth:]
                 if at in path and not (path[-1] == at and at in self.record.results.tasks):
                     loop = " → ".join([*path[path.index(at) :], at][:5])
-                    raise RunFolderError(f"{self._place(RESULTS)}: groups contain themselves: {loop}")
+                    raise RunFolderError(f"{self.results_path}: groups contain themselves: {loop}")
                 if at in done or at not in groups or at in path:
                     continue
                 path.append(at)
                 waiting += [(member, depth + 1) for member in groups[at].all_members]
             done |= set(path)
             done.add(name)
-
-    def _place(self, name: str) -> Path:
-        """Where a file of the run lies, for messages."""
-        return self.path / name
 
     def _check_same(self) -> None:
         """A folder that was swapped for a newer one while we read would give us half of each."""
@@ -224,7 +207,7 @@ def _present(folder: Path, name: str | Path, older: str | Path) -> Path:
     return folder / older if not (folder / name).exists() and (folder / older).exists() else folder / name
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> JsonObject:
     """A JSON object of a run folder."""
     try:
         content = parse_json(read_regular(path), path)
@@ -237,7 +220,7 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+def read_lines(path: Path) -> Iterator[JsonObject]:
     """The objects of a JSONL file. Bytes are split at line feeds only: text may hold other line ends."""
     try:
         with open_regular(path) as file:
@@ -257,15 +240,9 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
         raise RunFolderError(f"{path} can't be read: {error.strerror or error}") from None
 
 
-def _has_documents(task: Any) -> bool:
-    return isinstance(task, Mapping) and isinstance(task.get("n"), int) and task["n"] > 0
-
-
-def _moment(text: Any) -> datetime.datetime | None:
-    if not isinstance(text, str):
-        return None
+def _moment(text: str | None) -> datetime.datetime | None:
     try:
-        moment = datetime.datetime.fromisoformat(text)
+        moment = datetime.datetime.fromisoformat(text or "")
     except ValueError:
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)

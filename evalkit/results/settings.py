@@ -6,6 +6,9 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from evalkit.results.record import Manifest
+from evalkit.validation import Record
+
 __all__ = ["same_settings"]
 
 _MODEL = ("revision", "fingerprint", "dtype", "quantization")
@@ -14,96 +17,70 @@ _TASK = ("version", "num_fewshot", "output_type", "config_hash", "data_hash", "p
 _CHAT = ("applied", "source", "hash", "fewshot_as_multiturn", "system_instruction")
 
 
-def same_settings(manifest_a: Mapping[str, Any], manifest_b: Mapping[str, Any]) -> list[str]:
+def same_settings(a: Manifest, b: Manifest) -> list[str]:
     """What differs of all that determines the answers and the documents, one line each; empty where nothing does.
 
     Batch size, parallelism, hardware, versions of libraries and the command line are not settings. An entry that
     one of the two does not know yet (a hash that is taken later) is not a difference; null is a value.
     """
-    a, b = manifest_a, manifest_b
-    lines = _entry("tasks asked for", _names(a.get("requested")), _names(b.get("requested")))
-    if "limit" in a or "limit" in b:
-        lines += _line("limit", a.get("limit"), b.get("limit"))
-    if "against" in a or "against" in b:
-        lines += _line("--against", _against(a.get("against")), _against(b.get("against")))
-    lines += _model(_mapping(a.get("model")), _mapping(b.get("model")))
-    lines += _adapter(a.get("adapter"), b.get("adapter"))
-    lines += _shared("engine", a.get("engine"), b.get("engine"), _ENGINE)
-    lines += _shared("chat template", a.get("chat_template"), b.get("chat_template"), _CHAT)
-    lines += _shared("seed", a.get("seeds"), b.get("seeds"))
-    lines += _whole("generation", a.get("sampling"), b.get("sampling"))
-    lines += _model_arguments(a, b)
-    tasks_a, tasks_b = _mapping(a.get("tasks")), _mapping(b.get("tasks"))
-    for task in tasks_a:
-        if task in tasks_b:
-            lines += _shared(task, tasks_a[task], tasks_b[task], _TASK)
+    lines: list[str] = []
+    if a.requested is not None and b.requested is not None:
+        # The order in which tasks were typed changes nothing.
+        lines += _line("tasks asked for", sorted(set(a.requested)), sorted(set(b.requested)))
+    lines += _line("limit", a.limit, b.limit)
+    # All of these settings decide which documents are run.
+    lines += _line("--against", *(side.against and side.against.as_json() for side in (a, b)))
+    lines += _shared("model", a.model, b.model, _MODEL)
+    if not (a.model.fingerprint and b.model.fingerprint):
+        lines += _shared("model", a.model, b.model, ("source",))
+    if (a.adapter is None) != (b.adapter is None):
+        lines += _line("adapter", *(side.adapter and side.adapter.name for side in (a, b)))
+    lines += _shared("adapter", a.adapter, b.adapter, ("name", "fingerprint"))
+    lines += _shared("engine", a.engine, b.engine, _ENGINE)
+    lines += _shared("chat template", a.chat_template, b.chat_template, _CHAT)
+    lines += _both("seed", a.seeds or {}, b.seeds or {})
+    lines += _whole("generation", a.sampling, b.sampling)
+    if a.model_args != b.model_args:
+        lines += _whole("model argument", a.model_args, b.model_args, without=_pace_arguments(a, b))
+    for task, settings in a.tasks.items():
+        lines += _shared(task, settings, b.tasks.get(task), _TASK)
     return lines
 
 
-def _model(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
-    lines = _shared("model", a, b, _MODEL)
-    if not (a.get("fingerprint") and b.get("fingerprint")):
-        lines += _shared("model", a, b, ("source",))
-    return lines
-
-
-def _model_arguments(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
-    """Those that change answers; which these are, the runs' engines say."""
-    one, other = a.get("model_args"), b.get("model_args")
-    if one == other:
-        return []
+def _pace_arguments(a: Manifest, b: Manifest) -> Collection[str]:
+    """Model arguments that change no answer; which these are, the runs' engines say."""
     from evalkit.engines.spec import pace_arguments
 
-    engines = [_mapping(manifest.get("engine")).get("name") for manifest in (a, b)]
-    return _whole("model argument", one, other, without=pace_arguments(engines))
+    return pace_arguments([side.engine.name if side.engine else None for side in (a, b)])
 
 
-def _against(settings: Any) -> Any:
-    """All of them decide which documents are run."""
-    return settings if settings is None else _mapping(settings)
+def _shared(what: str, a: Record | None, b: Record | None, keys: tuple[str, ...]) -> list[str]:
+    """Differences of these entries, where both records state them."""
+    here, there = ({key: getattr(side, key) for key in keys if side and side.states(key)} for side in (a, b))
+    return _both(what, here, there)
 
 
-def _adapter(a: Any, b: Any) -> list[str]:
-    if (a is None) != (b is None):
-        return _line("adapter", _mapping(a).get("name"), _mapping(b).get("name"))
-    return _shared("adapter", a, b, ("name", "fingerprint"))
-
-
-def _shared(what: str, a: Any, b: Any, keys: tuple[str, ...] | None = None) -> list[str]:
+def _both(what: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
     """Differences of the entries that both mappings have."""
-    one, other = _mapping(a), _mapping(b)
-    both = [key for key in (keys or one) if key in one and key in other]
-    return [line for key in both for line in _line(f"{what} {key}", one[key], other[key])]
+    return [line for key in a if key in b for line in _line(f"{what} {key}", a[key], b[key])]
 
 
-def _whole(what: str, a: Any, b: Any, without: Collection[str] = ()) -> list[str]:
+def _whole(
+    what: str, a: Mapping[str, Any] | None, b: Mapping[str, Any] | None, without: Collection[str] = ()
+) -> list[str]:
     """Differences of two mappings in which what is absent is not set."""
     if a is None or b is None:
         return []
-    one, other = _mapping(a), _mapping(b)
-    keys = [key for key in {**one, **other} if key not in without]
-    return [line for key in keys for line in _line(f"{what} {key}", one.get(key), other.get(key))]
-
-
-def _entry(what: str, a: Any, b: Any) -> list[str]:
-    return _line(what, a, b) if a is not None and b is not None else []
+    keys = [key for key in {**a, **b} if key not in without]
+    return [line for key in keys for line in _line(f"{what} {key}", a.get(key), b.get(key))]
 
 
 def _line(what: str, a: Any, b: Any) -> list[str]:
-    one, other = _text(a), _text(b)
-    return [] if one == other else [f"{what}: {one} → {other}"]
+    here, there = _text(a), _text(b)
+    return [] if here == there else [f"{what}: {here} → {there}"]
 
 
 def _text(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
-
-
-def _names(value: Any) -> list[str] | None:
-    """The order in which tasks were typed changes nothing."""
-    return sorted({str(name) for name in value}) if isinstance(value, list | tuple) else None
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

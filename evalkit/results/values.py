@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import numbers
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
@@ -31,13 +32,13 @@ _EXACT = 2**53
 
 
 def _number(value: Any) -> float | int | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
         return None
     try:
-        float(value)
+        real = float(value)
     except OverflowError:
-        return math.inf if value > 0 else -math.inf
-    return value
+        return math.inf if value > 0 else -math.inf  # type: ignore[operator]
+    return int(value) if isinstance(value, numbers.Integral) else real
 
 
 def bounded(value: Any) -> Any:
@@ -46,10 +47,10 @@ def bounded(value: Any) -> Any:
 
 
 def _whole(value: Any) -> int | None:
-    found = _number(value)
-    if found is None or not math.isfinite(found) or found != int(found) or abs(found) > _EXACT:
+    number = _number(value)
+    if number is None or not math.isfinite(number) or number != int(number) or abs(number) > _EXACT:
         return None
-    return int(found)
+    return int(number)
 
 
 def _pair(value: Any) -> tuple[float, float] | None:
@@ -65,9 +66,14 @@ def _numbers(value: Any) -> dict[str, float | int] | None:
     return {str(key): number for key, item in value.items() if (number := _number(item)) is not None}
 
 
+def _text(value: Any) -> str | None:
+    """The text, with a mark where it holds half of a surrogate pair, which no file can."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else None
+
+
 Number = Annotated[float | int | None, BeforeValidator(_number)]
 Whole = Annotated[int | None, BeforeValidator(_whole)]
-Text = Annotated[str | None, BeforeValidator(lambda value: value if isinstance(value, str) else None)]
+Text = Annotated[str | None, BeforeValidator(_text)]
 Flag = Annotated[bool | None, BeforeValidator(lambda value: value if isinstance(value, bool) else None)]
 Pair = Annotated[tuple[float | int, float | int] | None, BeforeValidator(_pair)]
 Numbers = Annotated[Mapping[str, float | int] | None, BeforeValidator(_numbers)]

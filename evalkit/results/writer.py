@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -16,11 +16,12 @@ from evalkit.results.disk import could_not_write, staging_folder, swap_folder, s
 from evalkit.results.judged import Kept, keep_judged, without_lost_rows
 from evalkit.results.names import judgments_file, run_path, slug
 from evalkit.results.plain import encode, plain
+from evalkit.results.record import Manifest, Metric, Results
 from evalkit.results.run import MANIFEST, REPORT, RESULTS, SCHEMA, SCORES, STATUSES, Run
 from evalkit.results.settings import same_settings
 from evalkit.results.table import ScoreWriter, write_scores
 from evalkit.scrub import Scrubber
-from evalkit.types import Figure, Row
+from evalkit.types import Figure, JsonObject, Row
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,13 +31,12 @@ __all__ = ["RunWriter", "figure"]
 _OURS = {MANIFEST, RESULTS, SCORES, REPORT, "samples"}
 
 
-def figure(value: Figure) -> dict[str, Any]:
+def figure(value: Figure) -> Metric:
     """A figure as results.json holds it."""
-    out: dict[str, Any] = {"value": value.value}
     if value.value is None:
-        return {**out, "reason": value.reason or "not known", "higher_is_better": value.higher_is_better}
-    out |= {"stderr": value.stderr, "ci95": None if value.ci95 is None else list(value.ci95)}
-    return {**out, "higher_is_better": value.higher_is_better, **({"reason": value.reason} if value.reason else {})}
+        return Metric(value=None, reason=value.reason or "not known", higher_is_better=value.higher_is_better)
+    written = Metric(value=value.value, stderr=value.stderr, ci95=value.ci95, higher_is_better=value.higher_is_better)
+    return written.model_copy(update={"reason": value.reason}) if value.reason else written
 
 
 class RunWriter:
@@ -90,7 +90,7 @@ class RunWriter:
             self._scores.add(kept, metrics)
         return count
 
-    def judgments(self, name: str, lines: Iterable[Mapping[str, Any]]) -> None:
+    def judgments(self, name: str, lines: Iterable[JsonObject]) -> None:
         """Write judgments/<name>.jsonl, with <rubric>@<judge> as its name."""
         with could_not_write(self.path), self._open(judgments_file(name)) as file:
             for line in lines:
@@ -103,27 +103,27 @@ class RunWriter:
         with could_not_write(self.path), self._open(Path(SCORES)) as file:
             write_scores(file, table)
 
-    def commit(self, manifest: Mapping[str, Any], results: Mapping[str, Any], report: str | None = None) -> Run:
+    def commit(self, manifest: Manifest, results: Results, report: str | None = None) -> Run:
         """Give the folder its name. It replaces an older state of the same run, never a run with other settings."""
-        if results.get("status") not in STATUSES:
-            raise ValueError(f"status {results.get('status')!r} is none of {STATUSES}")
+        if not results.states("status") or results.status not in STATUSES:
+            raise ValueError(f"status {results.status!r} is none of {STATUSES}")
         head = {"schema": SCHEMA, "run_id": self._run_id}
-        settings = plain({**head, **manifest, **head}, self._scrubber, settings=True)
+        settings = Manifest.model_validate(plain(manifest.as_json(), self._scrubber, settings=True))
         earlier = self._earlier(settings)
         with could_not_write(self.path):
             if self.path.is_dir() and self._amended is None:
                 _link(self.path, self._staged, _present(self.path) - _OURS)
             kept = None if earlier is None else _kept(earlier, self._staged, results)
-            if kept is not None:
-                settings |= plain(kept.manifest, self._scrubber, settings=True)
+            if kept is not None and kept.judging is not None:
+                settings = settings.model_copy(update={"judging": kept.judging})
             if self._scores is not None:
                 if kept is not None and kept.lines is not None:
                     self._scores.add_table(kept.lines)
                 self._scores.close()
                 self._score_file.close()
-            self._write(MANIFEST, encode(settings, self._scrubber, indent=1) + b"\n")
+            self._write(MANIFEST, encode({**head, **settings.as_json(), **head}, self._scrubber, indent=1) + b"\n")
             figures = without_lost_rows(results if kept is None else kept.results, self._staged)
-            figures = plain({**head, **figures, **head}, self._scrubber)
+            figures = plain({**head, **figures.as_json(), **head}, self._scrubber)
             self._write(RESULTS, encode(figures, self._scrubber, indent=1) + b"\n")
             if report is not None:
                 self._write(REPORT, self._scrubber.text(report).encode("utf-8", "replace"))
@@ -148,7 +148,7 @@ class RunWriter:
 
     # ── inside ───────────────────────────────────────────────────────────────
 
-    def _earlier(self, manifest: Mapping[str, Any]) -> Run | None:
+    def _earlier(self, manifest: Manifest) -> Run | None:
         """The state of the run that is replaced, or an error where it is a run with other settings."""
         if not self.path.exists() or self._amended is not None:
             return None
@@ -156,7 +156,7 @@ class RunWriter:
             there = Run.open(self.path)
         except RunFolderError:
             return None  # half a folder, as a copy leaves it: the whole one takes its place
-        if differences := same_settings(there.manifest, manifest):
+        if differences := same_settings(there.record.manifest, manifest):
             raise UsageError(
                 f"{self.path} holds a run with other settings ({'; '.join(differences[:3])}): choose another --name"
             )
@@ -183,7 +183,7 @@ class RunWriter:
             (self._staged / SCORES).unlink(missing_ok=True)
 
 
-def _kept(earlier: Run, staged: Path, results: Mapping[str, Any]) -> Kept | None:
+def _kept(earlier: Run, staged: Path, results: Results) -> Kept | None:
     try:
         return keep_judged(earlier, staged, results)
     except RunFolderError:

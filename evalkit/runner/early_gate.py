@@ -28,7 +28,7 @@ from evalkit.errors import NotComparable, UnknownTask, UsageError, nearest
 from evalkit.gating import EARLY_SHARE, Trial, trial
 from evalkit.policy import Policy, TaskPolicy
 from evalkit.registry import Document, Suite, Task
-from evalkit.results import Run
+from evalkit.results import AgainstInfo, GroupResult, Manifest, Metric, Results, Run, RunRecord, TaskResult
 
 __all__ = ["EarlyGate", "trials"]
 
@@ -42,17 +42,17 @@ class EarlyGate:
     baseline: Run
     policy: Policy
 
-    def settings(self, seed: int) -> dict[str, Any]:
+    def settings(self, seed: int) -> AgainstInfo:
         """The manifest's `against` entry: all settings that decide which documents are run."""
-        return {
-            "run_id": self.baseline.run_id,
-            "model": self.baseline.label,
-            "fingerprint": self.baseline.model.get("fingerprint"),
-            "created": self.baseline.manifest.get("created"),
-            "seed": seed,
-            "confidence": self.policy.confidence,
-            "early_share": EARLY_SHARE,
-            "policy": {
+        return AgainstInfo(
+            run_id=self.baseline.run_id,
+            model=self.baseline.label,
+            fingerprint=self.baseline.model.fingerprint,
+            created=self.baseline.record.manifest.created,
+            seed=seed,
+            confidence=self.policy.confidence,
+            early_share=EARLY_SHARE,
+            policy={
                 name: {
                     "metric": rule.metric,
                     "max_drop": rule.max_drop.typed,
@@ -61,11 +61,11 @@ class EarlyGate:
                 }
                 for name, rule in self.policy.tasks.items()
             },
-        }
+        )
 
 
 def trials(
-    early: EarlyGate, config: RunConfig, suite: Suite, documents: Documents, manifest: Mapping[str, Any]
+    early: EarlyGate, config: RunConfig, suite: Suite, documents: Documents, manifest: Manifest
 ) -> tuple[list[Trial], list[str]]:
     """Return one trial for each target, and notes for the user. Raises if the two runs can't be compared."""
     baseline = early.baseline
@@ -73,7 +73,7 @@ def trials(
     whole(baseline)
     candidate = _as_run(suite, manifest, limited=config.limit is not None)
     if limits_differ(baseline, candidate):
-        was, asked = (_words(limit) for limit in (baseline.manifest.get("limit"), config.limit))
+        was, asked = (_words(limit) for limit in (baseline.record.manifest.limit, config.limit))
         raise NotComparable(
             f"--against {baseline.run_id}: it was run with --limit {was}, this is --limit {asked};"
             " stopping early needs the same documents: give both the same"
@@ -158,8 +158,7 @@ def _words(limit: Any) -> str:
 
 def _advice(baseline: Run, config: RunConfig) -> str:
     """What to type if the baseline's prompts were made with other settings."""
-    seeds = baseline.manifest.get("seeds")
-    was, now = seeds.get("fewshot") if isinstance(seeds, Mapping) else None, config.seed.fewshot
+    was, now = (baseline.record.manifest.seeds or {}).get("fewshot"), config.seed.fewshot
     if was is not None and was != now:
         order = f"{config.seed.random},{config.seed.numpy},{config.seed.torch},{was}"
         return (
@@ -202,19 +201,21 @@ def _lines(target: Target, documents: Documents, baseline: Lines) -> Lines:
     )
 
 
-def _as_run(suite: Suite, manifest: Mapping[str, Any], *, limited: bool) -> Run:
+def _as_run(suite: Suite, manifest: Manifest, *, limited: bool) -> Run:
     """The candidate as a run with settings and task names but no figures yet, for the comparison's checks."""
 
-    def entry(headline: str | None, members: Sequence[str] = ()) -> dict[str, Any]:
-        return {"metrics": {headline: {}} if headline else {}, "headline": headline, "members": list(members)}
+    def metrics(headline: str | None) -> dict[str, Metric]:
+        return {headline: Metric()} if headline else {}
 
-    return Run(
-        Path("this run"),
-        {"run_id": "this run", **manifest},
-        {
-            "status": "limited" if limited else "complete",
-            "requested": list(suite.requested),
-            "tasks": {name: entry(task.headline) for name, task in suite.tasks.items()},
-            "groups": {name: entry(group.headline, group.members) for name, group in suite.groups.items()},
+    results = Results(
+        status="limited" if limited else "complete",
+        requested=tuple(suite.requested),
+        tasks={
+            n: TaskResult(metrics=metrics(task.headline), headline=task.headline) for n, task in suite.tasks.items()
+        },
+        groups={
+            name: GroupResult(metrics=metrics(group.headline), headline=group.headline, members=tuple(group.members))
+            for name, group in suite.groups.items()
         },
     )
+    return Run(Path("this run"), RunRecord(manifest.model_copy(update={"run_id": "this run"}), results))

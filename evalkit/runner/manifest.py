@@ -6,7 +6,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
 
 from evalkit import __version__
 from evalkit.config import RunConfig
@@ -14,6 +13,7 @@ from evalkit.engines.base import EngineModel
 from evalkit.engines.spec import distributions
 from evalkit.hardware import hardware, versions
 from evalkit.registry import Document, Suite, Task
+from evalkit.results import AdapterInfo, ChatTemplateInfo, EngineInfo, Manifest, ModelInfo, TaskSettings
 from evalkit.tokens import ChatTemplate
 from evalkit.types import Adapter
 
@@ -28,15 +28,16 @@ def draw_up(
     adapter: Adapter | None,
     chat: ChatTemplate | None,
     engine: str,
-) -> dict[str, Any]:
+) -> Manifest:
     """The manifest before the engine starts; the engine's description is added when it runs."""
-    return {
-        **draw_up_settings(config, suite, documents, chat),
-        "model": model.manifest(),
-        "adapter": None if adapter is None else asdict(adapter),
-        "engine": {"name": engine},
-        "model_args": dict(model.spec.args),
-    }
+    return draw_up_settings(config, suite, documents, chat).model_copy(
+        update={
+            "model": ModelInfo.model_validate(model.manifest()),
+            "adapter": None if adapter is None else AdapterInfo.model_validate(asdict(adapter)),
+            "engine": EngineInfo(name=engine),
+            "model_args": dict(model.spec.args),
+        }
+    )
 
 
 def draw_up_settings(
@@ -44,29 +45,31 @@ def draw_up_settings(
     suite: Suite,
     documents: Mapping[str, tuple[Task, Sequence[Document]]],
     chat: ChatTemplate | None = None,
-) -> dict[str, Any]:
+) -> Manifest:
     """The manifest without the model, the adapter and the engine."""
-    return {
-        "schema": 1,
-        "name": config.name,
-        "created": now(),
-        "evalkit": __version__,
-        "command": ["evalkit", *sys.argv[1:]],
-        "requested": list(suite.requested),
-        "limit": config.limit,
-        "seeds": asdict(config.seed),
-        "tasks": {name: task.identity(docs) for name, (task, docs) in documents.items()},
-        "chat_template": {
-            "applied": chat is not None,
-            **(dict(chat.description) if chat is not None else {}),
-            "fewshot_as_multiturn": config.fewshot_as_multiturn,
-            "system_instruction": config.system_instruction,
-        },
-        "sampling": dict(config.gen_kwargs),
-        "versions": versions(distributions()),
-        "hardware": hardware(),
-        "sandbox": None,
+    template = {
+        "applied": chat is not None,
+        **(chat.description if chat is not None else {}),
+        "fewshot_as_multiturn": config.fewshot_as_multiturn,
+        "system_instruction": config.system_instruction,
     }
+    tasks = {name: TaskSettings.model_validate(task.identity(docs)) for name, (task, docs) in documents.items()}
+    return Manifest(
+        schema=1,
+        name=config.name,
+        created=now(),
+        evalkit=__version__,
+        command=["evalkit", *sys.argv[1:]],
+        requested=tuple(suite.requested),
+        limit=config.limit,
+        seeds=asdict(config.seed),
+        tasks=tasks,
+        chat_template=ChatTemplateInfo.model_validate(template),
+        sampling=dict(config.gen_kwargs),
+        versions=versions(distributions()),
+        hardware=hardware(),
+        sandbox=None,
+    )
 
 
 def now() -> str:

@@ -62,9 +62,9 @@ def _run_model(
 ) -> list[Outcome]:
     """Run the base and its adapters: usually in one pass, in several if the engine cannot serve an adapter."""
     clock = Clock()
-    settings = {} if early is None else {"against": early.settings(config.seed.random)}
+    against = None if early is None else early.settings(config.seed.random)
     with clock("build"):
-        prepared = prepare(config, typed, run_id, listener, settings, loaded)
+        prepared = prepare(config, typed, run_id, listener, against, loaded)
     finished = [_finished(config, variant, listener) for variant in prepared.variants]
     if all(finished):
         return [outcome for outcome in finished if outcome is not None]
@@ -132,18 +132,19 @@ def _finished(config: RunConfig, variant: Variant, listener: Listener) -> Outcom
     if config.name is None or not path.exists():
         return None
     existing = results.Run.open(path)
-    differences = results.same_settings(existing.manifest, variant.manifest)
+    differences = results.same_settings(existing.record.manifest, variant.manifest)
     if differences:
         shown = _HASH.sub(r"\1…", "; ".join(differences[:3]))
         raise UsageError(
             f"--name {variant.run_id}: a run of that name was made with other settings"
             f" ({shown}); choose another name, or delete {path}"
         )
-    judged = existing.results.get("early_stopping") or {}
-    if existing.status not in ("complete", "limited") and not (existing.not_run and judged.get("verdict")):
+    early = existing.record.results.early_stopping
+    verdict = early.verdict if early else None
+    if existing.status not in ("complete", "limited") and not (existing.not_run and verdict):
         return None
     listener.note(f"{variant.run_id} is complete: nothing to do")
-    return Outcome(existing, EXIT_OF.get(judged.get("verdict") or "pass", 0))
+    return Outcome(existing, EXIT_OF.get(verdict or "pass", 0))
 
 
 def _interrupted(outcomes: list[Outcome]) -> bool:

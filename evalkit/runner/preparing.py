@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from evalkit import results
 from evalkit.config import RunConfig
@@ -39,7 +38,7 @@ class Variant:
     adapter: Adapter | None
     slug: str
     run_id: str
-    manifest: dict[str, Any]
+    manifest: results.Manifest
     merged: bool = False
     """The adapter is merged into the model that the engine loads."""
 
@@ -73,12 +72,13 @@ def prepare(
     typed: str,
     run_id: str,
     listener: Listener,
-    extra: Mapping[str, Any] | None = None,
+    against: results.AgainstInfo | None = None,
     loaded: LoadedModel | None = None,
 ) -> Prepared:
     """Find the tasks and the model, and build the prompts.
 
-    `extra`: settings for the manifest beside those of the config. `loaded`: a model that is in memory already.
+    `against`: the manifest's entry on the baseline that the run is judged against while it runs.
+    `loaded`: a model that is in memory already.
     """
     if loaded is not None and config.adapter:
         raise UsageError("--adapter goes with a model that evalkit loads: give the model's folder, not the model")
@@ -103,7 +103,9 @@ def prepare(
     variants = []
     for adapter in [*([] if config.no_base else [None]), *adapters]:
         variant_run_id = run_id if adapter is None else results.member_id(run_id, adapter.name)
-        manifest = {**draw_up(config, suite, documents, model, adapter, chat, kind.name), **(extra or {})}
+        manifest = draw_up(config, suite, documents, model, adapter, chat, kind.name)
+        if against is not None:
+            manifest = manifest.model_copy(update={"against": against})
         variants.append(
             Variant(adapter, results.model_slug(typed, adapter.name if adapter else None), variant_run_id, manifest)
         )
@@ -171,7 +173,7 @@ def _resume(config: RunConfig, variants: list[Variant]) -> list[Variant]:
             existing = results.Run.open(folder)
         except RunFolderError:
             continue
-        if existing.status == "incomplete" and not results.same_settings(existing.manifest, first.manifest):
+        if existing.status == "incomplete" and not results.same_settings(existing.record.manifest, first.manifest):
             old_id = existing.run_id
             return [replace(v, run_id=old_id + v.run_id.removeprefix(first.run_id)) for v in variants]
     return variants

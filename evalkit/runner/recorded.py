@@ -61,14 +61,7 @@ def score(
         listener.stage("building prompts")
         documents = build_documents(config, suite, None)
     label = config.model[0]
-    manifest = {
-        **draw_up_settings(config, suite, documents),
-        **_as_asked(source),
-        "model": {"kind": None, **(source.model if source else {}), "typed": label},
-        "adapter": None,
-        "engine": {"name": "replay", "source": recording.label},
-        "name": config.name,
-    }
+    manifest = draw_up_settings(config, suite, documents)
     with ExitStack() as stack:
         sandbox = start_sandbox(stack, documents, config, listener)
         grading = _Grading(documents, 1, sandbox)
@@ -80,8 +73,21 @@ def score(
                     grading.take_recorded(task, document)
             grading.poll(wait=True)
         result = PassResult(grading, sandbox=sandbox.describe() if sandbox is not None else None)
-    for name, identity in manifest["tasks"].items():
-        identity |= _task_as_asked(source, name, documents[name][1], grading.recorded[name])
+    model = results.ModelInfo(kind=None) if source is None else source.model
+    manifest = manifest.model_copy(
+        update={
+            **_as_asked(source),
+            "model": model.model_copy(update={"typed": label}),
+            "adapter": None,
+            "engine": results.EngineInfo.model_validate({"name": "replay", "source": recording.label}),
+            "tasks": {
+                name: settings.model_copy(
+                    update=_task_as_asked(source, name, documents[name][1], grading.recorded[name])
+                )
+                for name, settings in manifest.tasks.items()
+            },
+        }
+    )
     for note in recording.notes:
         listener.note(note)
     listener.finish()
@@ -129,7 +135,8 @@ class _Grading(Grading):
 
 
 def _as_asked(source: results.Run | None) -> dict[str, Any]:
-    return {key: source.manifest[key] for key in _HOW if key in source.manifest} if source else {}
+    manifest = source.record.manifest if source else results.Manifest()
+    return {key: getattr(manifest, key) for key in _HOW if manifest.states(key)}
 
 
 def _task_as_asked(
@@ -140,9 +147,9 @@ def _task_as_asked(
     hashes = [None if row is None else row.prompt_hash for row in rows]
     given = [prompt_hash for prompt_hash in hashes if prompt_hash is not None]
     whole = hashlib.sha256("".join(given).encode()).hexdigest() if len(given) == len(hashes) else None
-    entry: dict[str, Any] = {"prompts_hash": whole}
-    task = (source.manifest.get("tasks") or {}).get(name) if source else None
-    return entry | {key: task[key] for key in ("num_fewshot", "generation") if task and key in task}
+    task = source.record.manifest.tasks.get(name, results.TaskSettings()) if source else results.TaskSettings()
+    stated = {key: getattr(task, key) for key in ("num_fewshot", "generation") if task.states(key)}
+    return {"prompts_hash": whole, **stated}
 
 
 def _recorded(recording: Recording, task: Task, documents: Sequence[Document]) -> dict[int, Recorded]:

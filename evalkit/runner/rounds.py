@@ -7,10 +7,10 @@ sample, since short answers come first.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from evalkit.gating import EarlyVerdict, Trial, conclude, judge, overall
-from evalkit.results import scores_of
+from evalkit.results import EarlyStopping, scores_of
 from evalkit.runner.ledger import Ledger, Pending
 from evalkit.runner.listener import Listener
 from evalkit.types import Row
@@ -122,10 +122,10 @@ class Rounds:
         """Documents of a task that were never drawn."""
         return sum(place[:2] == (variant, task) and place not in self._drawn for place in self._pending)
 
-    def conclude(self, variant: int, rows: Mapping[str, Sequence[Row]], *, whole: bool) -> tuple[dict[str, Any], int]:
+    def conclude(self, variant: int, rows: Mapping[str, Sequence[Row]], *, whole: bool) -> tuple[EarlyStopping, int]:
         """The entry of results.json and the exit code, once all is graded. A run that was cut short has no verdict."""
         if not whole:
-            return {"verdict": None, "reason": "the run was cut short; the same command goes on from there"}, 0
+            return EarlyStopping(verdict=None, reason="the run was cut short; the same command goes on from there"), 0
         for task, of_task in rows.items():
             by_document: dict[int, list[Row]] = {}
             for row in of_task:
@@ -134,8 +134,8 @@ class Rounds:
                 self._record((variant, task, doc_id), of_document)
         verdicts: tuple[EarlyVerdict, ...] = conclude(self._trials[variant], self._confidence)
         verdict = overall(tuple(of_task.task for of_task in verdicts))
-        entry = {"verdict": verdict, "tasks": {of_task.task.name: of_task.entry() for of_task in verdicts}}
-        return entry, EXIT_OF[verdict]
+        tasks = {of_task.task.name: of_task.entry() for of_task in verdicts}
+        return EarlyStopping(verdict=verdict, tasks=tasks), EXIT_OF[verdict]
 
     # ── inside ───────────────────────────────────────────────────────────────
 

@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from evalkit.config import RunConfig
 from evalkit.errors import CouldNotDo
 from evalkit.registry import Suite, Task
-from evalkit.results import Run, RunWriter, run_path
+from evalkit.results import (
+    Count,
+    EarlyStopping,
+    EngineInfo,
+    Results,
+    Run,
+    RunWriter,
+    TaskResult,
+    Timing,
+    run_path,
+)
 from evalkit.runner.answering import PassResult
 from evalkit.runner.clock import Clock
 from evalkit.runner.figures import group_entries, task_entry, token_entry
@@ -20,7 +29,7 @@ from evalkit.types import Figure
 
 __all__ = ["Outcome", "Reporter", "write"]
 
-Reporter = Callable[[Mapping[str, Any], Path], str]
+Reporter = Callable[[Results, Path], str]
 """Returns the text of report.md, given the results and their folder."""
 
 
@@ -36,17 +45,9 @@ class Outcome:
 
     @property
     def path(self) -> Path:
-        return self._written.path
-
-    @property
-    def results(self) -> Mapping[str, Any]:
-        return self._written.results
-
-    @property
-    def _written(self) -> Run:
         if self.run is None:
             raise ValueError(f"nothing was answered, so there is no run: {self.problem}")
-        return self.run
+        return self.run.path
 
 
 def write(
@@ -69,35 +70,35 @@ def write(
         for name, task in suite.tasks.items()
     }
     problem, code = _problem(result, tasks)
-    early: dict[str, Any] = {}
+    early: dict[str, EarlyStopping] = {}
     verdict_code = 0
     if result.rounds is not None:
-        for name, entry in tasks.items():
-            entry["not_run"] = result.rounds.not_run(number, name)
+        left_out = {name: result.rounds.not_run(number, name) for name in tasks}
+        tasks = {name: task.model_copy(update={"not_run": Count(value=left_out[name])}) for name, task in tasks.items()}
         early["early_stopping"], verdict_code = result.rounds.conclude(number, rows, whole=result.error is None)
     limited = config.limit is not None
-    content = {
-        "model": variant.manifest["model"]["typed"] + (f"+{variant.adapter.name}" if variant.adapter else ""),
-        "requested": list(suite.requested),
-        "status": _status(code, tasks, limited),
-        "limited": limited,
-        "tasks": tasks,
-        "groups": group_entries(suite, tasks, figures),
-        "timing": clock.timing(),
-        "tokens": token_entry(
+    content = Results(
+        model=str(variant.manifest.model.typed) + (f"+{variant.adapter.name}" if variant.adapter else ""),
+        requested=suite.requested,
+        status=_status(code, tasks, limited),
+        limited=limited,
+        tasks=tasks,
+        groups=group_entries(suite, tasks, figures),
+        timing=Timing.model_validate(clock.timing()),
+        tokens=token_entry(
             result.usage, unique=result.unique, generated=result.generated[number], alone=len(result.generated) == 1
         ),
-        "notes": [],
-        **early,
-    }
-    manifest = {
-        **variant.manifest,
-        # MODEL@latest skips a run that was cut short (no `finished`), but not a run with documents that failed.
-        "finished": None if result.error is not None else now(),
-        "engine": dict(result.engine) if result.engine else variant.manifest["engine"],
-        "sandbox": result.sandbox,
-        **early,
-    }
+        notes=(),
+    ).model_copy(update=early)
+    manifest = variant.manifest.model_copy(
+        update={
+            # MODEL@latest skips a run that was cut short (no `finished`), but not a run with documents that failed.
+            "finished": None if result.error is not None else now(),
+            "engine": EngineInfo.model_validate(result.engine) if result.engine else variant.manifest.engine,
+            "sandbox": result.sandbox,
+            **early,
+        }
+    )
     path = run_path(config.output_path, variant.slug, variant.run_id)
     with RunWriter(config.output_path, variant.slug, variant.run_id) as writer:
         for name, task in suite.tasks.items():
@@ -114,27 +115,27 @@ def _none_drawn(task: Task) -> dict[str, Figure]:
     }
 
 
-def _status(code: int, tasks: Mapping[str, Mapping[str, Any]], limited: bool) -> str:
+def _status(code: int, tasks: Mapping[str, TaskResult], limited: bool) -> str:
     if code:
         return "incomplete"
-    if any(entry["missing"] or entry.get("not_run") for entry in tasks.values()):
+    if any(task.missing.value or task.not_run.value for task in tasks.values()):
         return "partial"
     return "limited" if limited else "complete"
 
 
-def _problem(result: PassResult, tasks: Mapping[str, Mapping[str, Any]]) -> tuple[str | None, int]:
+def _problem(result: PassResult, tasks: Mapping[str, TaskResult]) -> tuple[str | None, int]:
     if result.error is not None:
         return str(result.error), result.error.exit_code
-    errors = {name: entry["errors"] for name, entry in tasks.items() if entry["errors"]}
+    errors = {name: task.errors.value for name, task in tasks.items() if task.errors.value}
     if errors:
         worst = max(errors, key=errors.__getitem__)
         why = f" (the first: {result.first_failure})" if result.first_failure else ""
         line = f"{sum(errors.values())} documents could not be scored, most of them in {worst}{why}"
         return f"{line}; their rows in samples/ say why, everything else is kept", CouldNotDo.exit_code
-    for name, entry in tasks.items():
-        for metric, figure in entry["metrics"].items():
+    for name, task in tasks.items():
+        for metric, figure in task.metrics.items():
             # A metric other than the headline may have no value, unless its aggregation raised an error.
-            wanted = metric == entry["headline"] or "aggregation failed" in (figure.get("reason") or "")
-            if entry["n"] and figure["value"] is None and wanted:
-                return f"{name}: {metric} has no value: {figure['reason']}", CouldNotDo.exit_code
+            wanted = metric == task.headline or "aggregation failed" in (figure.reason or "")
+            if task.n and figure.value is None and wanted:
+                return f"{name}: {metric} has no value: {figure.reason}", CouldNotDo.exit_code
     return None, 0

@@ -15,6 +15,7 @@ import evalkit as ek
 from evalkit.api.finishing import finish
 from evalkit.errors import AskedWrong, ConfigError, CouldNotDo, EvalkitError, Interrupted, UsageError
 from evalkit.runner import Outcome
+from tests.helpers.runfolders import manifest_of
 
 TASK = "mini_arithmetic"
 
@@ -86,7 +87,7 @@ def test_a_file_stands_in_for_arguments_left_at_their_defaults(root: Path, tmp_p
     file = tmp_path / "run.yaml"
     file.write_text(f"model: nano\ntasks: [{TASK}]\nlimit: 3\nname: file\noutput_path: {root}\nquiet: true\n")
     run = ek.evaluate(config=file, limit=2)
-    assert (run.run_id, run.stored.manifest["limit"]) == ("file", 2)
+    assert (run.run_id, manifest_of(run.stored)["limit"]) == ("file", 2)
     file.write_text("modle: nano\n")
     with pytest.raises(ConfigError, match="did you mean model"):
         ek.evaluate(config=file)

@@ -11,6 +11,7 @@ import pytest
 
 import evalkit as ek
 from evalkit.errors import UsageError
+from tests.helpers.runfolders import manifest_of, results_of
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -35,7 +36,7 @@ def test_its_figures_are_those_of_the_same_model_on_disk(tiny_model: Path, tmp_p
     named = ek.evaluate(tiny_model, tasks=TASKS, limit=6, output_path=tmp_path)
     assert values(loaded) == pytest.approx(values(named), nan_ok=True)
     assert loaded.model.endswith("-in-memory")
-    assert loaded.stored.manifest["model"]["fingerprint"] != named.stored.manifest["model"]["fingerprint"]
+    assert manifest_of(loaded.stored)["model"]["fingerprint"] != manifest_of(named.stored)["model"]["fingerprint"]
     assert ek.compare(named, loaded).frame()["lost"].sum() == 0
 
 
@@ -93,7 +94,7 @@ def test_further_training_gives_other_answers_and_not_those_that_are_kept(tiny_m
         for tensor in net.parameters():
             tensor.mul_(-1)
     trained = ek.evaluate(net, tokenizer=tokenizer, tasks="mini_endings", limit=6, output_path=tmp_path)
-    prompts = [run.stored.results["tokens"]["computed"] for run in (first, again, trained)]
+    prompts = [results_of(run.stored)["tokens"]["computed"] for run in (first, again, trained)]
     assert prompts[1] == 0
     assert prompts[2] > 0
     assert first.scores()["value"].tolist() == again.scores()["value"].tolist()

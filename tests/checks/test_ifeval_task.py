@@ -17,6 +17,7 @@ from evalkit.registry import Registry
 from evalkit.results import Run
 from evalkit.types import Generated
 from tests.helpers.ifeval import DRAWN_BY_THE_ORIGINAL, documents, write_response
+from tests.helpers.runfolders import results_of
 
 
 @contextlib.contextmanager
@@ -103,7 +104,7 @@ def test_recorded_answers_are_scored_compared_and_gated_at_instruction_level(hub
         argv = ["score", str(file), "--data-dir", str(hub), "--output-path", root, "--name", name]
         assert cli(*argv) == 0
     base = Run.open(tmp_path / "results" / "base" / "base")
-    entry = base.results["tasks"]["ifeval"]
+    entry = results_of(base)["tasks"]["ifeval"]
     table = base.scores().to_pandas()
     assert len(entry["metrics"]) == 4
     for key, figure in entry["metrics"].items():
@@ -149,7 +150,7 @@ def test_a_run_equals_lm_evals_own_and_joins_with_it_instruction_by_instruction(
     for row, sample in zip(ours.rows("ifeval"), samples["ifeval"], strict=True):
         for key in ("doc_hash", "prompt_hash", "target_hash", "filter", "metrics", *sample["metrics"]):
             assert row[key] == sample[key], key
-    for name, figure in ours.results["tasks"]["ifeval"]["metrics"].items():
+    for name, figure in results_of(ours)["tasks"]["ifeval"]["metrics"].items():
         assert figure["value"] == theirs["results"]["ifeval"][name]
     tracker = EvaluationTracker(output_path=str(tmp_path / "lm-eval"))
     tracker.save_results_aggregated(results=theirs, samples=samples)

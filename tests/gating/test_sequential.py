@@ -39,7 +39,7 @@ from evalkit.results import Run
 from evalkit.runner import EarlyGate, Outcome, run
 from evalkit.stats import ConfidenceSequence, Drawing, draw, log_capital, looks, stakes
 from tests.conftest import ROOT
-from tests.helpers.runfolders import TaskRows, write_run
+from tests.helpers.runfolders import TaskRows, results_of, write_run
 
 ALPHA = 0.05
 
@@ -307,7 +307,7 @@ def test_a_clear_drop_is_a_regression_long_before_the_end(tmp_path: Path) -> Non
     assert found.task.upper.value < -0.01
     assert found.task.lower.value is not None
     assert found.task.lower.value < -0.2 < found.task.upper.value
-    assert found.entry()["not_run"] == 1000 - found.used
+    assert found.entry().not_run == 1000 - found.used
 
 
 def test_an_unchanged_model_passes_before_the_end(tmp_path: Path) -> None:
@@ -493,7 +493,7 @@ def policy(**tasks: float) -> Policy:
 
 def prefix(baseline: Run, outcome: Outcome, task: str) -> list[int]:
     """The doc_ids that the recorded seed draws first, as many rounds as the run says it took."""
-    said = outcome.results["early_stopping"]["tasks"][task]
+    said = results_of(outcome)["early_stopping"]["tasks"][task]
     found = {
         (row["doc_id"], row["stratum"], row["cluster"]) for row in baseline.scores().to_pylist() if row["task"] == task
     }
@@ -516,7 +516,7 @@ def asked_documents(outcome: Outcome, task: str) -> list[int]:
 def test_a_run_stops_where_it_is_sure_and_says_so(corridor: Callable[..., list[Outcome]], perfect: Run) -> None:
     (outcome,) = corridor(EarlyGate(perfect, policy(mini_knowledge=0.05)), name="worse", seed="7", fresh=True)
     assert outcome.exit_code == 1
-    results, manifest = outcome.results, json.loads((outcome.path / "manifest.json").read_text())
+    results, manifest = results_of(outcome), json.loads((outcome.path / "manifest.json").read_text())
     said = results["early_stopping"]["tasks"]["mini_knowledge"]
     assert results["early_stopping"]["verdict"] == said["verdict"] == "regression"
     assert said["n"] < 200
@@ -547,7 +547,7 @@ def test_only_the_documents_drawn_are_asked_for(
 
     monkeypatch.setattr("evalkit.engines.mock.load", load)
     (outcome,) = corridor(EarlyGate(perfect, policy(mini_knowledge=0.05)), tasks="mini_knowledge", fresh=True)
-    said = outcome.results["early_stopping"]["tasks"]["mini_knowledge"]
+    said = results_of(outcome)["early_stopping"]["tasks"]["mini_knowledge"]
     assert len(engines) == 1, "one engine for all rounds"
     assert said["n"] <= len(engines[0].sent) / 4 + 8, "four choices each; equal documents are asked once"
     assert len(engines[0].sent) <= said["n"] * 4
@@ -557,7 +557,7 @@ def test_a_candidate_that_is_the_baseline_passes(corridor: Callable[..., list[Ou
     (base,) = corridor(name="base", tasks="mini_knowledge")
     against = EarlyGate(Run.open(base.path), policy(mini_knowledge=0.1))
     (outcome,) = corridor(against, name="same", tasks="mini_knowledge")
-    said = outcome.results["early_stopping"]["tasks"]["mini_knowledge"]
+    said = results_of(outcome)["early_stopping"]["tasks"]["mini_knowledge"]
     assert (outcome.exit_code, said["verdict"], said["by"]) == (0, "pass", "sequence")
     assert said["n"] < 400
 
@@ -567,8 +567,8 @@ def test_where_nothing_is_sure_the_run_is_complete(corridor: Callable[..., list[
     against = EarlyGate(Run.open(base.path), policy(mini_knowledge=0.001))
     (outcome,) = corridor(against, name="open", tasks="mini_knowledge")
     assert outcome.exit_code == 3
-    assert outcome.results["status"] == "complete"
-    said = outcome.results["early_stopping"]["tasks"]["mini_knowledge"]
+    assert results_of(outcome)["status"] == "complete"
+    said = results_of(outcome)["early_stopping"]["tasks"]["mini_knowledge"]
     assert (said["verdict"], said["by"], said["not_run"]) == ("cannot_tell", "gate", 0)
     assert gate(Run.open(base.path), Run.open(outcome.path)).tasks[0].n == 400, "a whole run is judged as any other"
 
@@ -578,7 +578,7 @@ def test_what_can_not_fall_further_passes_at_the_first_look(corridor: Callable[.
     (base,) = corridor(name="base", tasks="mini_arithmetic")
     against = EarlyGate(Run.open(base.path), policy(mini_arithmetic=0.001))
     (outcome,) = corridor(against, name="same", tasks="mini_arithmetic")
-    said = outcome.results["early_stopping"]["tasks"]["mini_arithmetic"]
+    said = results_of(outcome)["early_stopping"]["tasks"]["mini_arithmetic"]
     assert (said["verdict"], said["rounds"]) == ("pass", 1)
 
 
@@ -589,12 +589,12 @@ def test_a_run_that_died_goes_on_with_the_same_order(
     (calm,) = corridor(against, name="calm", fresh=True, output_path=tmp_path / "calm")
     (died,) = corridor(against, name="x", output_path=tmp_path / "x", model_args="die_after=60")
     assert died.exit_code == 4
-    assert died.results["status"] == "incomplete"
-    assert died.results["early_stopping"]["verdict"] is None
+    assert results_of(died)["status"] == "incomplete"
+    assert results_of(died)["early_stopping"]["verdict"] is None
     (went_on,) = corridor(against, name="y", output_path=tmp_path / "x")
     assert went_on.exit_code == 1
     assert asked_documents(went_on, "mini_knowledge") == asked_documents(calm, "mini_knowledge")
-    one, other = (outcome.results["early_stopping"]["tasks"]["mini_knowledge"] for outcome in (calm, went_on))
+    one, other = (results_of(outcome)["early_stopping"]["tasks"]["mini_knowledge"] for outcome in (calm, went_on))
     assert one == other
 
 
@@ -603,7 +603,7 @@ def test_the_same_name_is_done_and_keeps_its_exit_code(corridor: Callable[..., l
     (first,) = corridor(against, name="again")
     (second,) = corridor(against, name="again")
     assert (first.exit_code, second.exit_code) == (1, 1)
-    assert first.results == second.results
+    assert results_of(first) == results_of(second)
     with pytest.raises(UsageError, match="--against"):
         corridor(name="again")
     with pytest.raises(UsageError, match="--against"):
@@ -684,9 +684,9 @@ def test_a_group_is_drawn_and_stopped_as_one(corridor: Callable[..., list[Outcom
     (base.path / "results.json").write_text(json.dumps(results))
     against = EarlyGate(Run.open(base.path), policy(duo=0.05))
     (outcome,) = corridor(against, name="worse", tasks="duo", include_path=duo)
-    said = outcome.results["early_stopping"]["tasks"]["duo"]
+    said = results_of(outcome)["early_stopping"]["tasks"]["duo"]
     assert (said["verdict"], said["of"], outcome.exit_code) == ("regression", 600, 1)
-    counts = {name: outcome.results["tasks"][name]["n"] for name in ("mini_knowledge", "mini_endings")}
+    counts = {name: results_of(outcome)["tasks"][name]["n"] for name in ("mini_knowledge", "mini_endings")}
     assert sum(counts.values()) == said["n"] < 300
     assert counts["mini_knowledge"] / said["n"] == pytest.approx(400 / 600, abs=0.12), "each task in proportion"
 
@@ -703,9 +703,9 @@ def test_a_limited_baseline_goes_with_the_same_limit(corridor: Callable[..., lis
     with_values(base.path, "mini_knowledge", "acc,none", 1.0)
     against = EarlyGate(Run.open(base.path), policy(mini_knowledge=0.05))
     (outcome,) = corridor(against, name="worse", tasks="mini_knowledge", limit=200)
-    said = outcome.results["early_stopping"]["tasks"]["mini_knowledge"]
+    said = results_of(outcome)["early_stopping"]["tasks"]["mini_knowledge"]
     assert (said["verdict"], said["of"], outcome.exit_code) == ("regression", 200, 1)
-    assert (outcome.results["status"], outcome.results["limited"]) == ("partial", True)
+    assert (results_of(outcome)["status"], results_of(outcome)["limited"]) == ("partial", True)
 
 
 def test_a_policy_from_the_environment_is_left_for_the_gate(tmp_path: Path) -> None:
@@ -776,13 +776,13 @@ def test_a_damaged_nano_is_found_out_early_and_nano_itself_is_not(damaged: Path,
     (folder,) = tmp_path.glob("*/worse")
     outcome = Outcome(Run.open(folder))
     for task in ("mini_endings", "mini_arithmetic"):
-        said = outcome.results["early_stopping"]["tasks"][task]
+        said = results_of(outcome)["early_stopping"]["tasks"][task]
         assert said["verdict"] == "regression"
         assert said["n"] < said["of"] / 2
         seen = [row["doc_id"] for row in Run.open(folder).rows(task)]
         assert sorted(set(seen)) == sorted(prefix(base, outcome, task))
         assert f"{said['n']} of {said['of']}" in worse.stdout
-    kept = Run.open(tmp_path / "nano" / "same").results["early_stopping"]["tasks"]
+    kept = results_of(Run.open(tmp_path / "nano" / "same"))["early_stopping"]["tasks"]
     assert all(task["verdict"] != "regression" and task["delta"] == 0 for task in kept.values())
     refused = subprocess.run(
         [sys.executable, "-m", "evalkit", "gate", "base", "worse", "--output-path", str(tmp_path)],

@@ -16,6 +16,7 @@ import pytest
 from evalkit.results import Run, RunWriter
 from evalkit.types import Row
 from tests.helpers.loopback import score_of
+from tests.helpers.runfolders import commit, results_of
 
 ROOT = Path(__file__).resolve().parents[2]
 CANARY = "sk-canary-0123456789-abcdef"
@@ -75,7 +76,7 @@ def make_run(root: Path, count: int, run_id: str = "r1", wording: str = "Answer 
     results = {"model": "nano", "requested": ["chat"], "status": "complete", "tasks": {"chat": task}, "groups": {}}
     with RunWriter(root, "nano", run_id) as writer:
         writer.rows("chat", (row(i) for i in range(count)))
-        return writer.commit(manifest, results)
+        return commit(writer, manifest, results)
 
 
 def judge(
@@ -98,7 +99,7 @@ def environment() -> dict[str, str]:
 
 
 def figure(root: Path, metric: str = "quality,one") -> dict[str, Any]:
-    return of_judge(Run.open(root / "nano" / "r1").tasks["chat"]["metrics"], metric)
+    return of_judge(results_of(Run.open(root / "nano" / "r1"))["tasks"]["chat"]["metrics"], metric)
 
 
 def figure_by(root: Path, judge: str, metric: str = "quality,one") -> dict[str, Any]:

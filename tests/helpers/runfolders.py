@@ -12,6 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from evalkit.results import Manifest, Results, Run, RunWriter
+from evalkit.runner import Outcome
+
 
 @dataclass
 class TaskRows:
@@ -146,3 +149,24 @@ _TYPES = {
     "value": pa.float64(),
     "flags": pa.string(),
 }
+
+
+def results_of(run: Run | Outcome) -> Any:
+    """results.json of a run, as it was when the run was opened."""
+    return json.loads(json.dumps(_opened(run).record.results.as_json()))
+
+
+def manifest_of(run: Run | Outcome) -> Any:
+    """manifest.json of a run, as it was when the run was opened."""
+    return json.loads(json.dumps(_opened(run).record.manifest.as_json()))
+
+
+def _opened(run: Run | Outcome) -> Run:
+    opened = run.run if isinstance(run, Outcome) else run
+    assert opened is not None
+    return opened
+
+
+def commit(writer: RunWriter, manifest: Any, results: Any, report: str | None = None) -> Run:
+    """Commit a run whose files are to hold this content."""
+    return writer.commit(Manifest.model_validate(manifest), Results.model_validate(results), report)

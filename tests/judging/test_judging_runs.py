@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from evalkit.results import Run, RunWriter
+from evalkit.results import Run, RunWriter, TaskSettings
 from evalkit.types import Row
 from tests.helpers.judged import (
     CANARY,
@@ -27,6 +27,7 @@ from tests.helpers.judged import (
     write,
 )
 from tests.helpers.loopback import Loopback, score_of
+from tests.helpers.runfolders import manifest_of, results_of
 
 
 def test_a_thousand_judgments_through_storms_and_faults(tmp_path: Path) -> None:
@@ -99,8 +100,10 @@ def test_judging_one_task_leaves_what_was_said_of_another(tmp_path: Path) -> Non
             writer.rows(
                 task, (Row(task, i, f"h{i}", f"p{i}", "none", line, {"x": 1.0}) for i, line in enumerate(lines))
             )
-        results = {**run.results, "tasks": {"chat": run.tasks["chat"], "talk": run.tasks["chat"]}}
-        writer.commit({**run.manifest, "tasks": {"chat": {}, "talk": {}}}, results)
+        task = run.record.results.tasks["chat"]
+        results = run.record.results.model_copy(update={"tasks": {"chat": task, "talk": task}})
+        settings = {"chat": TaskSettings(), "talk": TaskSettings()}
+        writer.commit(run.record.manifest.model_copy(update={"tasks": settings}), results)
     with Loopback() as server:
         for task in ("talk", "chat", "chat"):
             judge(tmp_path, "--judge", f"openai:fake@{server.url}", "--tasks", task, run="r2")
@@ -180,7 +183,7 @@ def test_judged_figures_stand_where_gate_and_leaderboard_look(tmp_path: Path) ->
     assert found["scale"] == [1.0, 5.0]
     assert found["fingerprint"]
     assert found["calibration"]["reason"]
-    assert run.tasks["chat"]["metrics"]["x,none"]["value"] == 1.0
+    assert results_of(run)["tasks"]["chat"]["metrics"]["x,none"]["value"] == 1.0
     lines = [line for line in run.scores().to_pylist() if line["metric"] == "quality"]
     assert len(lines) == 40
     assert {line["filter"] for line in lines} == {f"one@openai:fake@{server.url}"}
@@ -287,7 +290,7 @@ def test_wrong_asking_exits_2(tmp_path: Path) -> None:
 
 
 def described(root: Path) -> dict[str, Any]:
-    manifest = Run.open(root / "nano" / "r1").manifest
+    manifest = manifest_of(Run.open(root / "nano" / "r1"))
     (settings,) = manifest["judging"].values()  # one rubric and one judge
     abilities: dict[str, Any] = settings["judges"][0]["engine"]["abilities"]
     return abilities

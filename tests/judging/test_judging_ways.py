@@ -17,6 +17,7 @@ from evalkit.results import Run, RunWriter
 from evalkit.types import Row
 from tests.helpers.judged import evalkit, expected, figure, judge, make_run
 from tests.helpers.loopback import Loopback, score_of
+from tests.helpers.runfolders import commit
 
 
 def run_of(root: Path, documents: Sequence[dict[str, Any]], target: str = "") -> Run:
@@ -42,7 +43,7 @@ def run_of(root: Path, documents: Sequence[dict[str, Any]], target: str = "") ->
     results = {"model": "nano", "requested": ["chat"], "status": "complete", "tasks": {"chat": task}, "groups": {}}
     with RunWriter(root, "nano", "r1") as writer:
         writer.rows("chat", (row(i, doc) for i, doc in enumerate(documents)))
-        return writer.commit(manifest, results)
+        return commit(writer, manifest, results)
 
 
 # ── what is shown to the judge ───────────────────────────────────────────────

@@ -14,10 +14,11 @@ from evalkit.comparison import compare
 from evalkit.gating import gate
 from evalkit.policy import Policy
 from evalkit.ranking import leaderboard
-from evalkit.results import Run, RunWriter, judge_names
+from evalkit.results import Metric, Run, RunWriter, judge_names
 from evalkit.results.names import judgments_file
 from tests.helpers.judged import RUBRIC, judge, make_run
 from tests.helpers.loopback import Loopback
+from tests.helpers.runfolders import manifest_of, results_of
 
 KEYS = {f"quality,{rubric}@openai:{judge}" for rubric in ("one", "two") for judge in ("a", "b")}
 
@@ -29,7 +30,7 @@ def judged(root: Path, url: str, rubric: str, name: str, verb: str = "run", run:
 
 
 def figures(run: Run) -> dict[str, Any]:
-    return {key: metric for key, metric in run.tasks["chat"]["metrics"].items() if judge_names(metric)}
+    return {key: metric for key, metric in results_of(run)["tasks"]["chat"]["metrics"].items() if "rubric" in metric}
 
 
 def short(names: Iterable[str]) -> set[str]:
@@ -41,7 +42,7 @@ def check_whole(run: Run) -> None:
     """Every judged figure has its judgments and its score lines, and nothing of the user's is gone."""
     lines = [line for line in run.scores().to_pylist() if line["metric"] == "quality"]
     for key, metric in figures(run).items():
-        said = judge_names(metric)
+        said = judge_names(Metric.model_validate(metric))
         assert said is not None
         for name in said[1]:
             assert (run.path / judgments_file(f"{said[0]}@{name}")).is_file(), key
@@ -77,7 +78,7 @@ def run(results: Path, tmp_path: Path) -> Run:
 def test_two_judges_under_two_rubrics_stand_side_by_side(run: Run) -> None:
     assert short(figures(run)) == KEYS
     assert len(list((run.path / "judgments").iterdir())) == 4
-    assert short(run.manifest["judging"]) == {key.partition(",")[2] for key in KEYS}
+    assert short(manifest_of(run)["judging"]) == {key.partition(",")[2] for key in KEYS}
     check_whole(run)
 
 
@@ -105,7 +106,7 @@ def test_a_figure_whose_judgments_are_gone_is_not_written_again(run: Run) -> Non
     next((run.path / "judgments").glob("one@openai-a-*.jsonl")).unlink()
     with RunWriter.amend(run) as writer:
         writer.scores(run.scores())
-        again = writer.commit(run.manifest, run.results)
+        again = writer.commit(run.record.manifest, run.record.results)
     assert short(figures(again)) == KEYS - {"quality,one@openai:a"}
 
 

@@ -18,6 +18,7 @@ from evalkit.runner import Outcome
 from evalkit.types import Generated
 from tests.helpers.instruct import GOOD, SPOKEN, Heard, lines
 from tests.helpers.judged import evalkit
+from tests.helpers.runfolders import results_of
 
 
 def thousand(path: Path) -> Path:
@@ -39,14 +40,14 @@ def test_a_thousand_rows_run_and_the_broken_ones_are_counted(
 ) -> None:
     heard, path = Heard(), thousand(tmp_path / "ko,alpaca.jsonl")
     (done,) = corridor(heard, tasks=f"alpaca:{path}")
-    entry = done.results["tasks"][f"alpaca:{path}"]
+    entry = results_of(done)["tasks"][f"alpaca:{path}"]
     ways = {metric: figure["higher_is_better"] for metric, figure in entry["metrics"].items()}
     assert ways.pop("length_ratio,none") is None
     assert set(ways.values()) == {True}
-    [line] = [line for line in report(done.results, done.path).splitlines() if "|length_ratio" in line]
+    [line] = [line for line in report(done.run.record.results, done.path).splitlines() if "|length_ratio" in line]
     assert "↑" not in line
     assert "↓" not in line
-    assert (done.exit_code, done.results["status"]) == (0, "complete")
+    assert (done.exit_code, results_of(done)["status"]) == (0, "complete")
     assert (entry["n"], entry["broken_rows"], entry["errors"]) == (998, 2, 0)
     assert all(figure["value"] is not None for figure in entry["metrics"].values())
     assert entry["headline"] == "chrf,none"

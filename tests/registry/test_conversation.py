@@ -11,6 +11,7 @@ from evalkit.errors import EngineError
 from evalkit.registry.conversation import Conversation, as_alpaca, as_dialogue
 from evalkit.results import Run
 from evalkit.runner import Outcome
+from tests.helpers.runfolders import results_of
 
 TURNS = [
     {"role": "system", "content": "Be brief."},
@@ -75,7 +76,7 @@ def test_each_answer_of_the_model_stands_in_its_next_prompt(corridor: Callable[.
         assert second.startswith(first + " " + row["resps"][0][0].strip())
         assert row["finish"]
         assert len(row["finish"]) == 2
-    assert done.results["tasks"]["instruct_conversation_en"]["n"] == len(rows)
+    assert results_of(done)["tasks"]["instruct_conversation_en"]["n"] == len(rows)
 
 
 def test_later_turns_are_kept_and_asked_only_once(
@@ -96,7 +97,7 @@ def test_later_turns_are_kept_and_asked_only_once(
     assert asked_first == sum(len(row["resps"]) for row in Run.open(first.path).rows("instruct_conversation_en"))
     (again,) = corridor(name="again")
     assert len(sent) == asked_first, "all turns came from the journal"
-    assert again.results["tasks"] == first.results["tasks"]
+    assert results_of(again)["tasks"] == results_of(first)["tasks"]
 
 
 def test_a_run_that_dies_between_two_turns_goes_on_with_the_second(
@@ -115,14 +116,14 @@ def test_a_run_that_dies_between_two_turns_goes_on_with_the_second(
 
     monkeypatch.setattr(MockEngine, "_generate", until_ten)
     (dead,) = corridor(name="dead")
-    assert (dead.exit_code, dead.results["status"]) == (4, "incomplete")
+    assert (dead.exit_code, results_of(dead)["status"]) == (4, "incomplete")
     (resumed,) = corridor(name="dead")
     assert resumed.exit_code == 0
     rows = list(Run.open(resumed.path).rows("instruct_conversation_en"))
     turns = sum(len(row["resps"]) for row in rows)
     assert len(answered) == turns + 1, "the ten answers that were there are not asked for again"
     (whole,) = corridor(name="whole", fresh=True)
-    assert resumed.results["tasks"] == whole.results["tasks"]
+    assert results_of(resumed)["tasks"] == results_of(whole)["tasks"]
 
 
 def test_samples_each_have_a_conversation_of_their_own(corridor: Callable[..., list[Outcome]]) -> None:
@@ -137,4 +138,4 @@ def test_a_first_turn_that_fails_ends_the_conversation(corridor: Callable[..., l
     row = list(Run.open(done.path).rows("instruct_conversation_en"))[1]
     assert "told to fail" in row["error"]
     assert row["checks_strict"] is None
-    assert done.results["tasks"]["instruct_conversation_en"]["errors"] == 1
+    assert results_of(done)["tasks"]["instruct_conversation_en"]["errors"] == 1

@@ -22,6 +22,7 @@ from evalkit.sandbox import Sandbox
 from evalkit.types import Generated, GenerateRequest
 from tests.helpers.instruct import DOCUMENTS, FAMILIES, Heard
 from tests.helpers.judged import evalkit
+from tests.helpers.runfolders import results_of
 
 
 def test_the_group_has_both_languages_and_all_families(suite: Any) -> None:
@@ -70,14 +71,14 @@ def scored(path: Path, tmp_path: Path, tasks: str = "instruct") -> Outcome:
 
 def test_hand_written_answers_score_1_and_their_absence_is_no_0(tmp_path: Path) -> None:
     done = scored(recorded(tmp_path / "good.jsonl", lambda d: d["reference"]), tmp_path)
-    figures = done.results["groups"]["instruct"]["metrics"]
+    figures = results_of(done)["groups"]["instruct"]["metrics"]
     assert {name: figure["value"] for name, figure in figures.items()} == {
         "checks_strict,none": 1.0, "checks_loose,none": 1.0, "checks_share,none": 1.0
     }  # fmt: skip
-    assert done.results["groups"]["instruct"]["n"] == len(DOCUMENTS)
+    assert results_of(done)["groups"]["instruct"]["n"] == len(DOCUMENTS)
     low, high = figures["checks_strict,none"]["ci95"]
     assert low < 1.0 == high, "all right is not certain"
-    assert done.results["status"] == "complete"
+    assert results_of(done)["status"] == "complete"
 
 
 def test_a_row_says_which_check_failed_and_how_the_conversation_went(tmp_path: Path) -> None:
@@ -112,8 +113,8 @@ def test_the_probe_runs_on_nano_and_turns_go_through_the_real_engine(tmp_path: P
     later = [row for row in rows if len(row["resps"]) > 1]
     assert later
     assert all(row["resps"][0][0].strip() in row["arguments"][1][0] for row in later)
-    assert run.results["status"] == "complete"
-    assert run.tasks["instruct_python_en"]["metrics"]["checks_strict,none"]["value"] is not None
+    assert results_of(run)["status"] == "complete"
+    assert results_of(run)["tasks"]["instruct_python_en"]["metrics"]["checks_strict,none"]["value"] is not None
 
 
 def test_prompts_fit_a_window_of_1024_tokens(suite: Any) -> None:

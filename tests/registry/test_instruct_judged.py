@@ -12,6 +12,7 @@ from evalkit.results import Run
 from tests.engines.openai.test_openai_served import speak_in_digits
 from tests.helpers.instruct import GOOD, lines
 from tests.helpers.judged import evalkit, of_judge
+from tests.helpers.runfolders import results_of
 
 
 @pytest.fixture(scope="module")
@@ -107,10 +108,10 @@ def test_judging_one_task_again_takes_its_groups_figure_away_and_leaves_the_othe
         *("--judge", f"hf:{judge}", "--judge-args", "dtype=float32", "--output-path", str(root)),
     )
     again, metric = Run.open(path), "overall,instruction-following"
-    assert not any(name.startswith(metric) for name in again.groups["instruct_ko"]["metrics"])
-    assert all(of_judge(entry["metrics"], metric) for entry in again.tasks.values())
+    assert not any(name.startswith(metric) for name in results_of(again)["groups"]["instruct_ko"]["metrics"])
+    assert all(of_judge(entry["metrics"], metric) for entry in results_of(again)["tasks"].values())
     kept = {line["task"] for line in again.scores().to_pylist() if line["filter"].startswith("instruction-following@")}
-    assert kept == set(again.tasks)
+    assert kept == set(results_of(again)["tasks"])
 
 
 def test_a_group_without_a_figure_of_its_own_stays_a_list(judge: Path, tmp_path: Path) -> None:
@@ -120,8 +121,8 @@ def test_a_group_without_a_figure_of_its_own_stays_a_list(judge: Path, tmp_path:
         *("--judge", f"hf:{judge}", "--judge-args", "dtype=float32", "--rubric", "instruction-following"),
     )
     run = Run.open(root / "nano" / "m")
-    assert not run.groups["mini"]["metrics"]
-    assert f"overall,instruction-following@hf:{judge}" in run.tasks["mini_arithmetic"]["metrics"]
+    assert not results_of(run)["groups"]["mini"]["metrics"]
+    assert f"overall,instruction-following@hf:{judge}" in results_of(run)["tasks"]["mini_arithmetic"]["metrics"]
 
 
 DUEL = """

@@ -13,6 +13,7 @@ from evalkit.reporting.progress import Progress
 from evalkit.reporting.run_view import report
 from evalkit.results import Run
 from evalkit.runner import run
+from tests.helpers.runfolders import results_of
 
 pytestmark = pytest.mark.hub
 
@@ -63,20 +64,20 @@ def test_rows_and_figures_equal_lm_evals(
     model = tiny_chat_model if chat else tiny_model
     mine = ours(model, hub, tmp_path, **asked, apply_chat_template=chat or None)
     reference = theirs(model, hub, monkeypatch, **asked, apply_chat_template=chat, fewshot_as_multiturn=chat)
-    assert set(mine.results["tasks"]) == set(reference["samples"])
+    assert set(results_of(mine)["tasks"]) == set(reference["samples"])
     for task, samples in reference["samples"].items():
         rows = {(row["doc_id"], row["filter"]): row for row in mine.rows(task)}
         assert len(rows) == len(samples)
         for sample in samples:
             same_row(task, rows[sample["doc_id"], sample["filter"]], sample)
-    for task, entry in mine.results["tasks"].items():
+    for task, entry in results_of(mine)["tasks"].items():
         same_figures(entry, reference["results"][task])
         assert entry["version"] == reference["versions"][task]
         assert entry["num_fewshot"] == reference["n-shot"][task]
     groups = {group: figures for group, figures in reference.get("groups", {}).items() if figures}
-    assert set(groups) <= set(mine.results["groups"])
+    assert set(groups) <= set(results_of(mine)["groups"])
     for group, figures in groups.items():
-        same_figures(mine.results["groups"][group], figures)
+        same_figures(results_of(mine)["groups"][group], figures)
 
 
 def same_row(task: str, row: dict[str, Any], sample: dict[str, Any]) -> None:

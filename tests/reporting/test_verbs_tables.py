@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +13,8 @@ from rich.cells import cell_len
 
 from evalkit.cli import main
 from evalkit.reporting import judge_view, run_view
-from evalkit.results import Run
-from tests.helpers.runfolders import TaskRows, write_run
+from evalkit.results import Results, Run, RunRecord
+from tests.helpers.runfolders import TaskRows, results_of, write_run
 
 WIDTHS = (80, 120, 200)
 MODELS = ("한국어-모델-70억-지시-따르기", "polyglot-ko-12.8b-한국어-미세조정")
@@ -84,9 +82,8 @@ def test_report(shown: Callable[..., str], results: Path) -> None:
     shown(typed("report", "run-0", "run-1", "--output-path", results), names=NAMES)
 
 
-def outcomes(results: Path) -> list[Any]:
-    runs = [Run.open(results / model / f"run-{place}") for place, model in enumerate(MODELS)]
-    return [SimpleNamespace(results=run.results, path=run.path) for run in runs]
+def outcomes(results: Path) -> list[Run]:
+    return [Run.open(results / model / f"run-{place}") for place, model in enumerate(MODELS)]
 
 
 def test_run_alone(shown: Callable[..., str], results: Path) -> None:
@@ -137,11 +134,11 @@ def test_doctor(shown: Callable[..., str], results: Path) -> None:
 
 def test_judged_figures(shown: Callable[..., str], results: Path, tmp_path: Path) -> None:
     run = Run.open(results / MODELS[0] / "run-0")
-    content = json.loads(json.dumps(run.results))
+    content = results_of(run)
     figure = {"value": 3.5, "ci95": [3.1, 3.9], "scale": [1, 5], "coverage": 0.98, "method": "log-probabilities"}
     rubric = "지시-따르기"
     content["tasks"][TASKS[0]]["metrics"][f"자연스러움,{rubric}"] = {**figure, "rubric": {"id": rubric}}
-    again = Run(run.path, run.manifest, content)
+    again = Run(run.path, RunRecord(run.record.manifest, Results.model_validate(content)))
     judged = SimpleNamespace(judges=[SimpleNamespace(name="openai:gpt-4o")], warnings=[], asked=3, reused=1)
     shown(
         lambda: judge_view.show_judged(again, rubric, judged), names=(f"{MODELS[0]},", TASKS[0], f"자연스러움,{rubric}")

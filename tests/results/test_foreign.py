@@ -38,7 +38,7 @@ from evalkit.results.foreign.archive import Archive
 from evalkit.results.foreign.inspect_values import to_float
 from evalkit.runner import run
 from tests.helpers.checkpoints import make_checkpoint
-from tests.helpers.runfolders import TaskRows, write_run
+from tests.helpers.runfolders import TaskRows, results_of, write_run
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -191,26 +191,28 @@ def test_lm_evals_figures_are_read_as_its_summary_shows_them(theirs: dict[str, P
     read = find(str(theirs["one"]))
     said = json.loads(results_file(theirs["one"]).read_text())
     assert read.requested == ["palette", "told"]
-    assert set(read.tasks) == {"colours", "shades", "told"}
-    for name in read.tasks:
-        shown = {key: figure["value"] for key, figure in read.tasks[name]["metrics"].items()}
+    figures = read.record.results
+    assert set(figures.tasks) == {"colours", "shades", "told"}
+    for name, task in figures.tasks.items():
+        shown = {key: figure.value for key, figure in task.metrics.items()}
         assert shown == numbers(said["results"][name])
-        for key, figure in read.tasks[name]["metrics"].items():
+        for key, figure in task.metrics.items():
             metric, _, filter_name = key.partition(",")
-            assert figure["stderr"] == said["results"][name][f"{metric}_stderr,{filter_name}"]
-            assert figure["higher_is_better"] is True
-        assert read.tasks[name]["n"] == 10
-    assert read.groups["palette"]["metrics"]["acc,none"]["value"] == said["groups"]["palette"]["acc,none"]
-    assert (read.groups["palette"]["n"], read.groups["palette"]["members"]) == (20, ["colours", "shades"])
+            assert figure.stderr == said["results"][name][f"{metric}_stderr,{filter_name}"]
+            assert figure.higher_is_better is True
+        assert task.n == 10
+    palette = figures.groups["palette"]
+    assert palette.metrics["acc,none"].value == said["groups"]["palette"]["acc,none"]
+    assert (palette.n, palette.members) == (20, ("colours", "shades"))
     assert read.status == "complete"
     assert read.imported_from == "lm-eval"
-    assert read.tasks["colours"]["version"] == 2.0
+    assert figures.tasks["colours"].version == 2.0
 
 
 def test_its_rows_come_to_its_figures(theirs: dict[str, Path]) -> None:
     read = find(str(theirs["one"]))
     table = read.scores().to_pylist()
-    for name, task in read.tasks.items():
+    for name, task in results_of(read)["tasks"].items():
         for key, figure in task["metrics"].items():
             metric, _, filter_name = key.partition(",")
             rows = [row for row in table if (row["task"], row["metric"], row["filter"]) == (name, metric, filter_name)]
@@ -221,8 +223,8 @@ def test_its_rows_come_to_its_figures(theirs: dict[str, Path]) -> None:
 def test_it_can_be_named_in_every_way_it_lies_on_disk(theirs: dict[str, Path]) -> None:
     whole = find(str(theirs["one"]))
     for ref in (results_file(theirs["one"]), results_file(theirs["one"]).parent):
-        assert find(str(ref)).results == whole.results
-    assert find("one", theirs["one"].parent).results == whole.results
+        assert find(str(ref)).record.results == whole.record.results
+    assert find("one", theirs["one"].parent).record.results == whole.record.results
     assert find(str(theirs["named"])).requested == ["told"]
 
 
@@ -231,8 +233,9 @@ def test_lm_eval_runs_are_compared_gated_and_ranked(theirs: dict[str, Path], tmp
     [against] = compare(one, [two], flips=3).against
     for task in against.tasks:
         for run_, value in ((one, task.baseline), (two, task.candidate)):
-            entry = run_.groups.get(task.name) or run_.tasks[task.name]
-            assert value == pytest.approx(entry["metrics"][task.metric]["value"], abs=1e-12)
+            entry = run_.entry(task.name)
+            assert entry is not None
+            assert value == pytest.approx(entry.metrics[task.metric].value, abs=1e-12)
     assert [task.n for task in against.tasks] == [20, 10]
     assert any(flip.question and flip.baseline and flip.candidate for task in against.tasks for flip in task.flips)
     assert gate(one, one, Policy()).verdict in ("pass", "cannot_tell")
@@ -323,7 +326,7 @@ def test_benchmarks_join_too(hub: Path, tiny_model: Path, tmp_path: Path, monkey
 
 def test_a_limited_run_is_stamped_and_stays_out_of_the_leaderboard(theirs: dict[str, Path]) -> None:
     read = find(str(theirs["limited"]))
-    assert (read.status, read.manifest["limit"], read.tasks["told"]["n"]) == ("limited", 4, 4)
+    assert (read.status, read.record.manifest.limit, results_of(read)["tasks"]["told"]["n"]) == ("limited", 4, 4)
     assert board("--import", theirs["limited"], "--output-path", theirs["limited"]) == []
     [against] = compare(find(str(theirs["one"])), [read]).against
     assert {task.n for task in against.tasks} == {8, 4}
@@ -331,7 +334,9 @@ def test_a_limited_run_is_stamped_and_stays_out_of_the_leaderboard(theirs: dict[
 
 def test_figures_without_rows_stand_on_the_leaderboard_and_pair_with_nothing(theirs: dict[str, Path]) -> None:
     read = find(str(theirs["bare"]))
-    assert read.tasks["told"]["metrics"] == find(str(theirs["one"])).tasks["told"]["metrics"]
+    assert (
+        results_of(read)["tasks"]["told"]["metrics"] == results_of(find(str(theirs["one"])))["tasks"]["told"]["metrics"]
+    )
     assert len(leaderboard([read]).lines) == 1
     with pytest.raises(RunFolderError, match="--log_samples"):
         compare(read, [find(str(theirs["one"]))])
@@ -355,7 +360,7 @@ def test_two_runs_in_one_folder_are_both_listed(theirs: dict[str, Path], tmp_pat
 
 def test_it_can_be_the_baseline(theirs: dict[str, Path], tmp_path: Path) -> None:
     bless(find(str(theirs["one"])), tmp_path)
-    assert find("@baseline", tmp_path).results == find(str(theirs["one"])).results
+    assert find("@baseline", tmp_path).record.results == find(str(theirs["one"])).record.results
     assert typed("gate", theirs["two"], "--output-path", tmp_path).exit_code in (0, 1, 3)
 
 
@@ -388,7 +393,7 @@ def written(folder: Path, figures: dict[str, Any], *, counted: int = 2) -> Path:
 def test_a_filters_name_may_hold_a_comma(tmp_path: Path) -> None:
     said = {"exact_match,maj,3": 0.5, "exact_match_stderr,maj,3": 0.25}
     read = find(str(written(tmp_path, said)))
-    assert read.tasks["told"]["metrics"] == {"exact_match,maj,3": {"value": 0.5, "stderr": 0.25}}
+    assert results_of(read)["tasks"]["told"]["metrics"] == {"exact_match,maj,3": {"value": 0.5, "stderr": 0.25}}
     shown = typed("compare", tmp_path, tmp_path / "model", "--tasks", "told")
     assert shown.exit_code == 0, shown.stderr
 
@@ -406,7 +411,7 @@ def test_a_date_is_read_from_the_name_and_never_from_the_copy(tmp_path: Path) ->
 
 def test_rows_without_figures_are_no_contradiction(tmp_path: Path) -> None:
     folder = written(tmp_path, {}, counted=0)
-    assert find(str(folder)).tasks["told"]["metrics"] == {}
+    assert find(str(folder)).record.results.tasks["told"].metrics == {}
     shown = typed("compare", folder, folder / "model")
     assert shown.exit_code == 4
     assert "no figure of told" in " ".join(shown.stderr.split())
@@ -428,7 +433,7 @@ def test_nan_is_no_figure(theirs: dict[str, Path], tmp_path: Path) -> None:
     file = copied(theirs["one"], tmp_path / "nan")
     edited(file, lambda content: content["results"]["told"].update({"exact_match,strict": math.nan}))
     read = find(str(file))
-    assert read.tasks["told"]["metrics"]["exact_match,strict"]["value"] is None
+    assert results_of(read)["tasks"]["told"]["metrics"]["exact_match,strict"]["value"] is None
     shown = typed("compare", file, theirs["two"], "--metric", "exact_match,strict", "--tasks", "told")
     assert shown.exit_code == 4
     assert "not a number" in shown.stderr
@@ -569,7 +574,7 @@ def log_of(logs: Path, name: str) -> Path:
 
 
 def figures(read: Run) -> dict[str, Any]:
-    found: dict[str, Any] = read.tasks["sums"]["metrics"]
+    found: dict[str, Any] = results_of(read)["tasks"]["sums"]["metrics"]
     return found
 
 
@@ -607,7 +612,7 @@ def test_its_samples_come_to_its_figures(name: str, logs: Path) -> None:
 
 def test_the_same_log_as_json_is_the_same_run(logs: Path) -> None:
     plain, other = find(str(log_of(logs, "plain"))), find(str(log_of(logs, "json")))
-    assert plain.tasks == other.tasks
+    assert plain.record.results.tasks == other.record.results.tasks
     assert plain.scores().equals(other.scores())
     assert list(plain.rows("sums")) == list(other.rows("sums"))
 
@@ -675,7 +680,10 @@ def test_samples_that_all_failed_are_no_complete_run(logs: Path, tmp_path: Path)
         sample |= {"scores": {}, "error": {"message": "boom", "traceback": "", "traceback_ansi": ""}}
     (tmp_path / "all.json").write_text(json.dumps(content))
     read = find(str(tmp_path / "all.json"))
-    assert (read.status, read.tasks["sums"]["errors"]) == ("partial", len({s["id"] for s in content["samples"]}))
+    assert (read.status, results_of(read)["tasks"]["sums"]["errors"]) == (
+        "partial",
+        len({s["id"] for s in content["samples"]}),
+    )
     assert "no sample was scored" in next(iter(figures(read).values()))["reason"]
 
 
@@ -740,7 +748,7 @@ def rewritten(log: Path, to: Path, change: Callable[[dict[str, bytes]], Any], **
 
 def test_logs_packed_in_the_old_way_are_read_too(logs: Path, tmp_path: Path) -> None:
     old = rewritten(log_of(logs, "plain"), tmp_path / "old.eval", lambda members: None)
-    assert find(str(old)).tasks == find(str(log_of(logs, "plain"))).tasks
+    assert find(str(old)).record.results.tasks == find(str(log_of(logs, "plain"))).record.results.tasks
 
 
 def test_an_edited_figure_is_refused(logs: Path, tmp_path: Path) -> None:
@@ -774,7 +782,7 @@ def test_members_are_read_by_name_and_nothing_is_written(logs: Path, tmp_path: P
 
     before = {path for path in tmp_path.parent.rglob("*") if path.is_file()}
     log = rewritten(log_of(logs, "plain"), tmp_path / "tricky.eval", change)
-    assert find(str(log)).tasks == find(str(log_of(logs, "plain"))).tasks
+    assert find(str(log)).record.results.tasks == find(str(log_of(logs, "plain"))).record.results.tasks
     assert {path for path in tmp_path.parent.rglob("*") if path.is_file()} - before == {log}
 
 

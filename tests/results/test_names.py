@@ -12,6 +12,7 @@ from evalkit.errors import UsageError
 from evalkit.results import Run, RunWriter, check_name, find, member_id, model_slug, slug
 from evalkit.results.names import older_slug
 from evalkit.types import Row
+from tests.helpers.runfolders import commit
 
 
 @pytest.mark.parametrize("name", ["한국어-모델", "첫번째", "日本語", "हिन्दी", "Ünïcode", "модель_7.b+ko", "٣"])
@@ -46,7 +47,8 @@ def test_folders_that_an_older_evalkit_named_are_found(tmp_path: Path) -> None:
     row = Row(task, 0, "d", "p", "none", {"doc_id": 0}, {"acc": 1.0})
     with RunWriter(tmp_path, older_slug(typed), "r1") as writer:
         writer.rows(task, [row])
-        made = writer.commit(
+        made = commit(
+            writer,
             {"created": "2026-01-01T00:00:00Z", "finished": "2026-01-01T01:00:00Z", "model": {"typed": typed}},
             {"status": "complete", "requested": [task], "tasks": {task: {"n": 1, "metrics": {"acc,none": 1.0}}}},
         )

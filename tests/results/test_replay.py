@@ -19,6 +19,7 @@ from evalkit.errors import AskedWrong, ConfigError, UsageError
 from evalkit.results import Run, RunWriter, find, slug
 from evalkit.results.recorded import Recording
 from evalkit.types import Answer, Generated, Request, Row, Scored
+from tests.helpers.runfolders import commit, manifest_of, results_of
 
 
 @dataclass(frozen=True)
@@ -280,14 +281,14 @@ def run_of(root: Path, task: str, samples: list[dict[str, Any]]) -> Run:
     with RunWriter(root, "nano", "r1") as writer:
         writer.rows(task, [Row(task, s["doc_id"], s["doc_hash"], None, "none", s, {"acc": 1.0}) for s in samples])
         figures = {"tasks": {task: {"n": len(samples)}}, "status": "complete"}
-        return writer.commit({"model": {"typed": "nano"}}, figures)
+        return commit(writer, {"model": {"typed": "nano"}}, figures)
 
 
 def test_a_runs_own_rows_come_back_to_the_bit(tmp_path: Path) -> None:
     logprobs = [-0.1 - 0.2, -1e-300, -math.inf, -3.141592653589793]
     resps = [[(value, index == 1)] for index, value in enumerate(logprobs)]
     run = run_of(tmp_path, "한국어/task", [sample(0, resps, cut_tokens=7)])
-    names = {run.rows_path(task).stem: task for task in run.tasks}
+    names = {run.rows_path(task).stem: task for task in results_of(run)["tasks"]}
     assert names == {slug("한국어/task"): "한국어/task"}
     [found] = Recording.load(run.path, names).of("한국어/task", chooses(1)).values()
     expected: list[list[Answer]] = [[Scored(0, value, index == 1)] for index, value in enumerate(logprobs)]
@@ -314,13 +315,13 @@ def test_scoring_a_run_again_gives_its_own_rows(asked: str, tiny_chat_model: Pat
             main([*argv, "--quiet", "--output-path", str(tmp_path)])
         assert not stop.value.code
     first, again = find("first", tmp_path), find("again", tmp_path)
-    assert set(again.tasks) == {"mini_arithmetic", "mini_knowledge"}
-    for task in first.tasks:
+    assert set(results_of(again)["tasks"]) == {"mini_arithmetic", "mini_knowledge"}
+    for task in results_of(first)["tasks"]:
         assert list(again.rows(task)) == list(first.rows(task))
-        assert again.tasks[task]["metrics"] == first.tasks[task]["metrics"]
-        assert again.manifest["tasks"][task] == first.manifest["tasks"][task]
-    assert again.manifest["chat_template"] == first.manifest["chat_template"]
-    assert first.manifest["chat_template"]["applied"] is (asked == "chat")
+        assert results_of(again)["tasks"][task]["metrics"] == results_of(first)["tasks"][task]["metrics"]
+        assert manifest_of(again)["tasks"][task] == manifest_of(first)["tasks"][task]
+    assert manifest_of(again)["chat_template"] == manifest_of(first)["chat_template"]
+    assert manifest_of(first)["chat_template"]["applied"] is (asked == "chat")
     assert compare(first, [again]).against[0].notes == ("first is limited", "again is limited")
 
 

@@ -22,8 +22,9 @@ from hypothesis import strategies as st
 
 from evalkit import results
 from evalkit.errors import OutputError, RunFolderError, UnknownRun, UsageError
-from evalkit.results import Run, RunWriter, all_runs, bless, find, same_settings, slug
+from evalkit.results import Manifest, Run, RunWriter, all_runs, bless, find, same_settings, slug
 from evalkit.types import Figure, Row
+from tests.helpers.runfolders import commit, manifest_of, results_of
 
 
 def row(doc_id: int, value: Any = 1.0, *, task: str = "quiz", flags: tuple[str, ...] = (), **sample: Any) -> Row:
@@ -50,7 +51,7 @@ def figures(n: int = 1, status: str = "complete", **more: Any) -> dict[str, Any]
 def make(root: Path, run_id: str = "r1", model: str = "nano", rows: list[Row] | None = None, **more: Any) -> Run:
     with RunWriter(root, model, run_id) as writer:
         writer.rows("quiz", rows or [row(0)])
-        return writer.commit(manifest(**more), figures())
+        return commit(writer, manifest(**more), figures())
 
 
 # ── writing and reading back ─────────────────────────────────────────────────
@@ -60,9 +61,9 @@ def test_a_run_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     rows = [row(0, 1.0, doc={"q": "수도는?"}, resps=[["서울"]]), row(1, 0.0), row(2, None, flags=("missing",))]
     with RunWriter(tmp_path, "nano", "r1") as writer:
         assert writer.rows("quiz", iter(rows)) == 3
-        writer.commit(manifest(), figures(3), report="# 보고서\n")
+        commit(writer, manifest(), figures(3), report="# 보고서\n")
     run = Run.open(tmp_path / "nano" / "r1")
-    assert run.run_id == run.manifest["run_id"] == run.results["run_id"] == "r1"
+    assert run.run_id == manifest_of(run)["run_id"] == results_of(run)["run_id"] == "r1"
     assert [line["doc_id"] for line in run.rows("quiz")] == [0, 1, 2]
     assert next(run.rows("quiz"))["doc"] == {"q": "수도는?"}
     assert "수도는?" in (run.path / "samples" / "quiz.jsonl").read_text("utf-8")
@@ -80,7 +81,7 @@ def test_numbers_are_numbers_and_nan_is_null_with_a_reason(tmp_path: Path) -> No
     with RunWriter(tmp_path, "nano", "r1") as writer:
         writer.rows("quiz", [row(0, float("nan"), **sample), row(1, np.bool_(True))])
         bad = {"acc,none": {"value": float("nan"), "stderr": np.float64("inf")}}
-        writer.commit(manifest(), {**figures(2), "groups": {"all": {"n": 2, "metrics": bad}}})
+        commit(writer, manifest(), {**figures(2), "groups": {"all": {"n": 2, "metrics": bad}}})
     run = Run.open(tmp_path / "nano" / "r1")
     for path in (run.path / "results.json", run.path / "samples" / "quiz.jsonl"):
         assert "NaN" not in path.read_text()
@@ -89,7 +90,7 @@ def test_numbers_are_numbers_and_nan_is_null_with_a_reason(tmp_path: Path) -> No
     assert (line["acc"], line["n"]) == (0.5, 3)
     assert (line["bad"], line["bad_reason"]) == (None, "not a number")
     assert (line["resps"], line["resps_reason"]) == ([[None, False]], "infinite")
-    found = run.groups["all"]["metrics"]["acc,none"]
+    found = results_of(run)["groups"]["all"]["metrics"]["acc,none"]
     assert found == {"value": None, "reason": "not a number", "stderr": None, "stderr_reason": "infinite"}
     assert run.scores().to_pydict()["value"] == [None, 1.0]
     assert run.scores().to_pydict()["flags"] == ["error", ""]
@@ -97,15 +98,15 @@ def test_numbers_are_numbers_and_nan_is_null_with_a_reason(tmp_path: Path) -> No
 
 def test_figures_are_unrounded_and_say_why_they_are_unknown() -> None:
     third = results.figure(Figure(1 / 3, 0.1, (0.2, 0.4)))
-    assert third == {"value": 1 / 3, "stderr": 0.1, "ci95": [0.2, 0.4], "higher_is_better": True}
-    assert results.figure(Figure(None, reason="no document"))["reason"] == "no document"
-    assert results.figure(Figure(None))["reason"]
+    assert third.as_json() == {"value": 1 / 3, "stderr": 0.1, "ci95": (0.2, 0.4), "higher_is_better": True}
+    assert results.figure(Figure(None, reason="no document")).reason == "no document"
+    assert results.figure(Figure(None)).reason
 
 
 def test_rows_without_any_figure_still_stand_in_the_table(tmp_path: Path) -> None:
     with RunWriter(tmp_path, "nano", "r1") as writer:
         writer.rows("quiz", [row(0, None, flags=("missing",)), row(1, None, flags=("missing",))], metrics=["acc"])
-        run = writer.commit(manifest(), figures(2, "partial"))
+        run = commit(writer, manifest(), figures(2, "partial"))
     table = run.scores().to_pydict()
     assert (table["metric"], table["value"], table["flags"]) == (["acc"] * 2, [None] * 2, ["missing"] * 2)
 
@@ -129,7 +130,7 @@ def test_task_names_that_look_like_paths_stay_in_the_folder(tmp_path: Path) -> N
     with RunWriter(tmp_path, "nano", "r1") as writer:
         for name in names:
             writer.rows(name, [row(0, task=name, marker=name)])
-        run = writer.commit(manifest(), figures())
+        run = commit(writer, manifest(), figures())
     assert [next(run.rows(name))["marker"] for name in names] == names
     assert len(list((run.path / "samples").iterdir())) == len(names)
 
@@ -205,9 +206,9 @@ def test_a_replaced_run_keeps_what_others_put_into_its_folder(tmp_path: Path) ->
     run = make(tmp_path)
     with RunWriter.amend(run) as writer:
         writer.judgments("helpful@org/judge", [{"doc_id": 0, "score": 4}])
-        writer.commit(run.manifest, {**run.results, "judged": True})
+        commit(writer, manifest_of(run), {**results_of(run), "judged": True})
     amended = Run.open(run.path)
-    assert amended.results["judged"] is True
+    assert results_of(amended)["judged"] is True
     assert amended.scores().num_rows == 1
     assert next(amended.rows("quiz"))["doc_id"] == 0
     [judgments] = (run.path / "judgments").iterdir()
@@ -221,7 +222,7 @@ def test_a_run_with_other_settings_is_never_overwritten(tmp_path: Path) -> None:
     make(tmp_path, limit=100)
     with pytest.raises(UsageError, match="limit: 100 → 200"):
         make(tmp_path, limit=200)
-    assert Run.open(tmp_path / "nano" / "r1").manifest["limit"] == 100
+    assert manifest_of(Run.open(tmp_path / "nano" / "r1"))["limit"] == 100
 
 
 def test_what_a_killed_process_staged_is_swept_and_never_read(tmp_path: Path) -> None:
@@ -252,7 +253,7 @@ def test_a_disk_that_takes_no_more_leaves_the_old_run_whole(tmp_path: Path) -> N
             with RunWriter(sys.argv[1], "nano", "r1") as writer:
                 rows = (Row("quiz", i, "h", None, "none", {"text": "x" * 1000}, {"acc": 1.0}) for i in range(1000))
                 writer.rows("quiz", rows)
-                writer.commit({"model": {"typed": "nano"}}, {"status": "complete", "tasks": {}})
+                commit(writer, {"model": {"typed": "nano"}}, {"status": "complete", "tasks": {}})
         except OutputError as error:
             print(error)
     """
@@ -383,7 +384,7 @@ def test_latest_is_the_newest_finished_run_of_that_model(tmp_path: Path, asked: 
     make(tmp_path, "interrupted", finished=None, created="2026-01-03T00:00:00Z")
     with RunWriter(tmp_path, "x", "other") as writer:
         newer = manifest(finished="2026-01-04T00:00:00Z")
-        writer.commit({**newer, "model": {"typed": "x", "source": "org/x"}}, {**figures(), "tasks": {}})
+        commit(writer, {**newer, "model": {"typed": "x", "source": "org/x"}}, {**figures(), "tasks": {}})
     assert find(f"{asked}@latest", tmp_path).run_id == "new"
 
 
@@ -400,7 +401,7 @@ def test_latest_by_path_however_it_is_typed(tmp_path: Path, monkeypatch: pytest.
     with RunWriter(root, slug("./my-finetune"), "r1") as writer:
         writer.rows("quiz", [row(0)])
         model = {"typed": "./my-finetune", "source": str(tmp_path / "my-finetune")}
-        writer.commit({**manifest(), "model": model}, figures())
+        commit(writer, {**manifest(), "model": model}, figures())
     for typed in ("./my-finetune", "my-finetune", "my-finetune/", str(tmp_path / "my-finetune")):
         assert find(f"{typed}@latest", root).run_id == "r1"
 
@@ -452,7 +453,12 @@ def test_what_cannot_change_an_answer_is_no_setting() -> None:
     other["requested"] = list(reversed(other["requested"]))
     other["engine"] = {"name": "vllm", "version": "1"}
     other["model_args"] = {"gpu_memory_utilization": 0.5}
-    assert same_settings(manifest(engine={"name": "vllm", "version": "2"}, model_args={}), other) == []
+    assert (
+        same_settings(
+            *map(Manifest.model_validate, (manifest(engine={"name": "vllm", "version": "2"}, model_args={}), other))
+        )
+        == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -480,7 +486,7 @@ def test_what_can_change_an_answer_is_named(change: dict[str, Any]) -> None:
         model_args={},
         tasks={"quiz": {"num_fewshot": 0}},
     )
-    [difference] = same_settings(base, {**base, **change})
+    [difference] = same_settings(*map(Manifest.model_validate, (base, {**base, **change})))
     assert "→" in difference
 
 
@@ -496,7 +502,7 @@ def test_no_key_reaches_any_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         writer.judgments("a@b", [{"reply": canary}])
         command = ["run", "--model-args", f"base_url=x,api_key={typed}"]
         engine = {"api_key": typed, "note": canary, "tokenizer": "kept"}
-        run = writer.commit(manifest(command=command, engine=engine), figures(), report=f"# {canary}")
+        run = commit(writer, manifest(command=command, engine=engine), figures(), report=f"# {canary}")
     for path in run.path.rglob("*"):
         content = path.read_bytes() if path.is_file() else b""
         assert json.dumps(canary)[1:-1].encode() not in content
@@ -506,8 +512,8 @@ def test_no_key_reaches_any_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     line = next(run.rows("quiz"))
     assert line["target"] == "tokenizers", "a variable that only sounds like a key strikes nothing out"
     assert line["doc"] == {"[SOME_API_KEY]": "it is [SOME_API_KEY]"}
-    assert run.manifest["engine"]["tokenizer"] == "kept"
-    assert run.manifest["command"][2] == "base_url=x,api_key=[key]"
+    assert manifest_of(run)["engine"]["tokenizer"] == "kept"
+    assert manifest_of(run)["command"][2] == "base_url=x,api_key=[key]"
 
 
 # ── docs/files.md ────────────────────────────────────────────────────────────
@@ -589,7 +595,7 @@ def test_the_files_of_a_real_run_are_as_documented(real_run: Run, name: str) -> 
 
 
 def test_the_rows_of_a_real_run_are_as_documented(real_run: Run) -> None:
-    for task in real_run.tasks:
+    for task in real_run.record.results.tasks:
         for line in real_run.rows(task):
             assert disagreements(line, r"samples/\<task\>.jsonl", ignore=set(line["metrics"])) == []
 

@@ -17,6 +17,7 @@ from evalkit.errors import UsageError
 from evalkit.reporting.run_view import report
 from evalkit.runner import LoadedModel, Outcome, run
 from tests.helpers.listening import Heard
+from tests.helpers.runfolders import results_of
 
 
 def test_nothing_is_printed_and_signals_are_as_before(
@@ -24,7 +25,7 @@ def test_nothing_is_printed_and_signals_are_as_before(
 ) -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     first, second = corridor(limit=3, name="first"), corridor(limit=3, name="second")
-    assert first[0].results["tasks"] == second[0].results["tasks"]
+    assert results_of(first[0])["tasks"] == results_of(second[0])["tasks"]
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
     assert capfd.readouterr().out == ""
 
@@ -65,7 +66,7 @@ def test_two_runs_at_once_in_two_threads(corridor: Callable[..., list[Outcome]])
         thread.start()
     for thread in threads:
         thread.join()
-    assert ended["one"][0].results["tasks"] == ended["two"][0].results["tasks"]
+    assert results_of(ended["one"][0])["tasks"] == results_of(ended["two"][0])["tasks"]
 
 
 def test_a_model_in_memory_is_asked_again_and_again_and_left_open(tiny_model: Path, tmp_path: Path) -> None:
@@ -81,8 +82,8 @@ def test_a_model_in_memory_is_asked_again_and_again_and_left_open(tiny_model: Pa
         return outcome
 
     first, second = go("first", fresh=True), go("second", fresh=True)
-    assert first.results["tasks"] == second.results["tasks"]
-    assert first.results["tokens"]["prompt"] == second.results["tokens"]["prompt"] > 0
+    assert results_of(first)["tasks"] == results_of(second)["tasks"]
+    assert results_of(first)["tokens"]["prompt"] == results_of(second)["tokens"]["prompt"] > 0
     assert first.path.parent.name == "mine"
     with pytest.raises(UsageError, match="--adapter"):
         go("third", adapter="x=somewhere")

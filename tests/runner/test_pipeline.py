@@ -17,6 +17,7 @@ from evalkit.reporting.run_view import report
 from evalkit.runner import Outcome, run
 from tests.helpers.checkpoints import break_checkpoint, make_checkpoint
 from tests.helpers.listening import Heard
+from tests.helpers.runfolders import results_of
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +78,8 @@ def test_a_metric_that_raises_is_recorded_with_its_document(
     asked = {"tasks": "fragile", "include_path": str(folder), "limit": None}
     (outcome,) = corridor(**asked, allow_task_code=True)
     assert outcome.exit_code == 4
-    assert outcome.results["status"] == "incomplete"
-    assert (outcome.results["tasks"]["fragile"]["n"], outcome.results["tasks"]["fragile"]["errors"]) == (5, 1)
+    assert results_of(outcome)["status"] == "incomplete"
+    assert (results_of(outcome)["tasks"]["fragile"]["n"], results_of(outcome)["tasks"]["fragile"]["errors"]) == (5, 1)
     rows = [json.loads(line) for line in (outcome.path / "samples" / "fragile.jsonl").read_text().splitlines()]
     assert "three is too many" in rows[3]["error"]
 
@@ -91,9 +92,9 @@ def test_an_adapter_gets_a_run_of_its_own_beside_the_base(
     assert adapted.path.parent.name == f"{base.path.parent.name}+ko"
     manifest = json.loads((adapted.path / "manifest.json").read_text())
     assert manifest["adapter"]["name"] == "ko"
-    assert base.results["tasks"] != adapted.results["tasks"]
-    assert adapted.results["tokens"]["computed"]["value"] is None
-    assert "shared one pass" in adapted.results["tokens"]["computed"]["reason"]
+    assert results_of(base)["tasks"] != results_of(adapted)["tasks"]
+    assert results_of(adapted)["tokens"]["computed"]["value"] is None
+    assert "shared one pass" in results_of(adapted)["tokens"]["computed"]["reason"]
 
 
 def test_several_models_make_a_run_each(
@@ -108,8 +109,8 @@ def test_a_sampled_answer_is_kept_and_found_again(corridor: Callable[..., list[O
     asked = {"tasks": "mini_arithmetic", "gen_kwargs": "do_sample=true,temperature=0.7"}
     (first,) = corridor(**asked, name="first")
     (second,) = corridor(**asked, name="second")
-    assert second.results["tasks"] == first.results["tasks"]
-    assert second.results["tokens"] == {"prompt": 0, "computed": 0, "cached": 0, "unique": 0, "generated": 0}
+    assert results_of(second)["tasks"] == results_of(first)["tasks"]
+    assert results_of(second)["tokens"] == {"prompt": 0, "computed": 0, "cached": 0, "unique": 0, "generated": 0}
 
 
 def test_an_instruct_model_without_its_template_is_warned_of_once(
@@ -130,7 +131,7 @@ def test_an_instruct_model_without_its_template_is_warned_of_once(
 def test_fresh_asks_again_what_is_kept(corridor: Callable[..., list[Outcome]]) -> None:
     (first,) = corridor(name="first")
     (second,) = corridor(name="second", fresh=True)
-    assert second.results["tokens"]["prompt"] == first.results["tokens"]["prompt"] > 0
+    assert results_of(second)["tokens"]["prompt"] == results_of(first)["tokens"]["prompt"] > 0
 
 
 def kept_under(model: Path, engine: str = "hf", **asked: Any) -> str:
@@ -149,11 +150,11 @@ def test_a_model_of_nans_is_counted_stamped_and_never_scored(nan_model: Path, tm
     asked = {"model": str(nan_model), "tasks": "mini_knowledge,mini_arithmetic", "limit": 2, "output_path": tmp_path}
     [outcome] = run(RunConfig.build(**asked, engine="hf", device="cpu"), Progress(), report)
     assert outcome.exit_code == 4
-    assert {name: task["errors"] for name, task in outcome.results["tasks"].items()} == {
+    assert {name: task["errors"] for name, task in results_of(outcome)["tasks"].items()} == {
         "mini_knowledge": 2,
         "mini_arithmetic": 2,
     }
-    figures = [figure for task in outcome.results["tasks"].values() for figure in task["metrics"].values()]
+    figures = [figure for task in results_of(outcome)["tasks"].values() for figure in task["metrics"].values()]
     assert all(figure["value"] is None and figure["reason"] for figure in figures)
     shown = (outcome.path / "report.md").read_text()
     assert "LIMITED  INCOMPLETE" in shown
@@ -210,7 +211,7 @@ def test_answers_are_kept_where_the_journal_is_said_to_be(
     (first,) = corridor(journal=str(shared), output_path=str(tmp_path / "a"))
     (second,) = corridor(journal=str(shared), output_path=str(tmp_path / "b"))
     assert not list(tmp_path.glob("*/.journal"))
-    assert first.results["tokens"]["prompt"] > second.results["tokens"]["prompt"] == 0
+    assert results_of(first)["tokens"]["prompt"] > results_of(second)["tokens"]["prompt"] == 0
 
 
 @pytest.mark.parametrize("device", ["gpu0", "cuda:99"])

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from evalkit.results import Run, all_runs
+from tests.helpers.runfolders import results_of
 
 ROOT = Path(__file__).resolve().parents[2]
 ENV = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "VLLM_CPU_KVCACHE_SPACE": "1"}
@@ -40,9 +41,9 @@ def only_run(out: Path) -> Run:
 def same(one: Run, other: Run) -> None:
     """Texts, verdicts and figures equal; log-probabilities to 1e-4, as batches differ."""
     assert one.status == other.status
-    for task, entry in one.results["tasks"].items():
+    for task, entry in results_of(one)["tasks"].items():
         for metric, figure in entry["metrics"].items():
-            assert figure["value"] == pytest.approx(other.results["tasks"][task]["metrics"][metric]["value"])
+            assert figure["value"] == pytest.approx(results_of(other)["tasks"][task]["metrics"][metric]["value"])
         rows, others = list(one.rows(task)), list(other.rows(task))
         assert len(rows) == len(others)
         for row, counterpart in zip(rows, others, strict=True):
@@ -157,11 +158,11 @@ def test_a_larger_limit_computes_the_difference(tiny_model: Path, tmp_path: Path
     for limit in (20, 40):
         assert evalkit([*asked(tiny_model, tmp_path, limit=limit), "--name", f"first-{limit}"]).returncode == 0
     small, large = (Run.open(next(tmp_path.glob(f"*/first-{limit}"))) for limit in (20, 40))
-    for task in small.results["tasks"]:
+    for task in results_of(small)["tasks"]:
         first = list(small.rows(task))
         assert len({row["doc_id"] for row in first}) == 20
         assert list(large.rows(task))[: len(first)] == first
-    assert large.results["tokens"]["prompt"] < 1.5 * small.results["tokens"]["prompt"]
+    assert results_of(large)["tokens"]["prompt"] < 1.5 * results_of(small)["tokens"]["prompt"]
 
 
 def test_the_same_name_is_done_or_refused(tiny_model: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from evalkit.engines import mock
 from evalkit.engines.mock import MockEngine
 from evalkit.runner import Outcome
 from tests.helpers.listening import Heard
+from tests.helpers.runfolders import results_of
 
 
 def mock_engine_that(monkeypatch: pytest.MonkeyPatch, **trouble: Any) -> None:
@@ -33,14 +34,14 @@ def test_an_engine_that_dies_keeps_what_finished(
     assert outcome.exit_code == 4
     assert outcome.problem is not None
     assert "die after 40" in outcome.problem
-    assert outcome.results["status"] == "incomplete"
-    assert sum(task["missing"] for task in outcome.results["tasks"].values()) > 0
+    assert results_of(outcome)["status"] == "incomplete"
+    assert sum(task["missing"] for task in results_of(outcome)["tasks"].values()) > 0
     (again,) = corridor()
     assert again.exit_code == 0
     assert again.path == outcome.path, "the interrupted run goes on under its own id"
     (calm,) = corridor(name="calm", output_path=str(outcome.path.parents[2] / "elsewhere"))
-    assert again.results["tasks"] == calm.results["tasks"]
-    assert again.results["tokens"]["prompt"] < calm.results["tokens"]["prompt"]
+    assert results_of(again)["tasks"] == results_of(calm)["tasks"]
+    assert results_of(again)["tokens"]["prompt"] < results_of(calm)["tokens"]["prompt"]
 
 
 def test_a_refused_request_is_an_error_of_its_document_alone(
@@ -51,9 +52,9 @@ def test_a_refused_request_is_an_error_of_its_document_alone(
     assert outcome.exit_code == 4
     assert outcome.problem is not None
     assert "told to fail" in outcome.problem
-    task = outcome.results["tasks"]["mini_knowledge"]
+    task = results_of(outcome)["tasks"]["mini_knowledge"]
     assert (task["n"], task["errors"]) == (29, 1)
-    assert outcome.results["tasks"]["mini_arithmetic"]["errors"] == 0
+    assert results_of(outcome)["tasks"]["mini_arithmetic"]["errors"] == 0
     first = json.loads((outcome.path / "samples" / "mini_knowledge.jsonl").read_text().splitlines()[0])
     assert "told to fail" in first["error"]
 
@@ -64,7 +65,7 @@ def test_what_was_never_answered_does_not_move_the_bar(
     mock_engine_that(monkeypatch, die_after=60)
     heard = Heard()
     (outcome,) = corridor(heard)
-    graded = sum(task["n"] for task in outcome.results["tasks"].values())
+    graded = sum(task["n"] for task in results_of(outcome)["tasks"].values())
     assert 0 < graded < 60
     assert sum(heard.done.values()) == graded
 
@@ -86,7 +87,7 @@ def test_ctrl_c_is_heard_and_the_bar_stands(
     (outcome,) = corridor(heard)
     assert outcome.exit_code == 130
     assert sum(heard.done.values()) == 5
-    assert sum(task["n"] for task in outcome.results["tasks"].values()) > 5, "what was in flight is finished"
+    assert sum(task["n"] for task in results_of(outcome)["tasks"].values()) > 5, "what was in flight is finished"
     deadline = time.monotonic() + 10
     while not heard.notes and time.monotonic() < deadline:
         time.sleep(0.01)  # said by another thread

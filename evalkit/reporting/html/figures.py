@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 from evalkit.comparison import Comparison, Target, parts, requested_names
 from evalkit.ranking import Leaderboard
@@ -13,15 +12,16 @@ from evalkit.reporting import gate_view as judging
 from evalkit.reporting import leaderboard_view as ranking
 from evalkit.reporting.views import Part, View
 from evalkit.results import Run
+from evalkit.types import JsonObject
 
 __all__ = ["board_entry", "run_entry", "troubles", "view_entry"]
 
 _TROUBLES = ("truncated_prompts", "unfinished", "unparsed", "missing", "errors", "not_run")
 
 
-def run_entry(run: Run) -> dict[str, Any]:
+def run_entry(run: Run) -> JsonObject:
     engine = run.record.manifest.engine
-    costs = {key: run.results.get(key) for key in ("timing", "tokens", "notes")}
+    costs = {key: run.record.results.as_json().get(key) for key in ("timing", "tokens", "notes")}
     return {
         "label": run.label,
         "run_id": run.run_id,
@@ -32,11 +32,11 @@ def run_entry(run: Run) -> dict[str, Any]:
         "engine": engine.name if engine else None,
         "requested": run.requested,
         **costs,
-        "manifest": run.manifest,
+        "manifest": run.record.manifest.as_json(),
     }
 
 
-def board_entry(board: Leaderboard, runs: Sequence[Run]) -> dict[str, Any]:
+def board_entry(board: Leaderboard, runs: Sequence[Run]) -> JsonObject:
     places = {id(run): place for place, run in enumerate(runs)}
     entry = ranking.as_dict(board)
     for row, line in zip(entry["rows"], board.lines, strict=True):
@@ -45,9 +45,9 @@ def board_entry(board: Leaderboard, runs: Sequence[Run]) -> dict[str, Any]:
     return {**entry, "about": ranking.about(board)}
 
 
-def view_entry(view: View, runs: Sequence[Run]) -> dict[str, Any]:
+def view_entry(view: View, runs: Sequence[Run]) -> JsonObject:
     places = {id(run): place for place, run in enumerate(runs)}
-    content: dict[str, Any] = {
+    content: JsonObject = {
         "run": places[id(view.run)],
         "baseline": None if view.alone else places[id(view.baseline)],
         "reason": view.reason,
@@ -56,7 +56,7 @@ def view_entry(view: View, runs: Sequence[Run]) -> dict[str, Any]:
         "notes": [],
         "tasks": [],
     }
-    compared: Mapping[str, Any] = {}
+    compared: JsonObject = {}
     if view.against is not None:
         [comparison] = comparing.as_dict(Comparison(view.baseline, (view.against,)))["against"]
         compared, content["notes"] = comparison["tasks"], comparison["notes"]
@@ -82,10 +82,10 @@ def view_entry(view: View, runs: Sequence[Run]) -> dict[str, Any]:
 
 _ELSEWHERE = ("members", "changed_documents")
 
-_Judged = dict[tuple[str, str], dict[str, Any]]
+_Judged = dict[tuple[str, str], JsonObject]
 
 
-def _verdict(view: View, shown: Sequence[str]) -> tuple[dict[str, Any] | None, _Judged]:
+def _verdict(view: View, shown: Sequence[str]) -> tuple[JsonObject | None, _Judged]:
     """The gate's verdict, or that of a run which was judged while it ran; `shown`: notes that need not be repeated."""
     if view.gate is None:
         return _early_verdict(view)
@@ -106,7 +106,7 @@ def _verdict(view: View, shown: Sequence[str]) -> tuple[dict[str, Any] | None, _
     return verdict, entries
 
 
-def _early_verdict(view: View) -> tuple[dict[str, Any] | None, _Judged]:
+def _early_verdict(view: View) -> tuple[JsonObject | None, _Judged]:
     """The verdict of a run that was judged while it ran, if it was compared with this baseline."""
     results = view.run.record.results
     early = results.early_stopping
@@ -124,9 +124,9 @@ def _early_verdict(view: View) -> tuple[dict[str, Any] | None, _Judged]:
     }
 
 
-def troubles(views: Sequence[View], runs: Sequence[Run]) -> list[dict[str, Any]]:
+def troubles(views: Sequence[View], runs: Sequence[Run]) -> list[JsonObject]:
     """Counts of cut prompts, unreadable and missing answers, for each requested name and its affected members."""
-    lines: list[dict[str, Any]] = []
+    lines: list[JsonObject] = []
     names = list(dict.fromkeys(part.target.name for view in views for part in view.parts))
     names += [name for run in runs for name in requested_names(run) if name not in names]
     for name in dict.fromkeys(names):
@@ -141,7 +141,7 @@ def troubles(views: Sequence[View], runs: Sequence[Run]) -> list[dict[str, Any]]
     return lines
 
 
-def _troubles(run: Run, leaves: Sequence[str]) -> dict[str, Any] | None:
+def _troubles(run: Run, leaves: Sequence[str]) -> JsonObject | None:
     """The counts of these tasks, None if the run has none of them. A count is null if the run doesn't record it."""
     tasks = run.record.results.tasks
     chosen = [tasks[leaf] for leaf in leaves if leaf in tasks]
@@ -169,18 +169,18 @@ def _leaves(run: Run, name: str) -> Iterator[str]:
             yield from _leaves(run, member)
 
 
-def _target(target: Target) -> dict[str, Any]:
+def _target(target: Target) -> JsonObject:
     return {"name": target.name, "metric": target.metric, "higher_is_better": target.higher_is_better}
 
 
-def _figure(run: Run, name: str, metric: str) -> dict[str, Any] | None:
+def _figure(run: Run, name: str, metric: str) -> JsonObject | None:
     """The figure's entry in results.json, with its interval."""
     entry = run.entry(name)
     figure = entry.metrics.get(metric) if entry else None
     return figure.as_json() if figure else None
 
 
-def _parts(view: View, part: Part) -> list[dict[str, Any]]:
+def _parts(view: View, part: Part) -> list[JsonObject]:
     of_tasks = len(part.target.leaves) > 1
     return [
         {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from evalkit.errors import RunFolderError, UsageError
 from evalkit.results.files import open_regular
 from evalkit.results.foreign.archive import Archive
 from evalkit.results.foreign.reading import listed, mapping, named, parse, read_bytes
+from evalkit.types import JsonObject
 
 __all__ = ["Log", "is_log", "looks_like_log", "read_log"]
 
@@ -24,12 +25,12 @@ class Log:
     path: Path
     status: str
     """success, error, cancelled, or started: it never came to its end."""
-    spec: Mapping[str, Any]
+    spec: JsonObject
     """What was asked: task, model, data set, settings."""
-    plan: Mapping[str, Any]
-    results: Mapping[str, Any]
-    stats: Mapping[str, Any]
-    reductions: tuple[Mapping[str, Any], ...] = ()
+    plan: JsonObject
+    results: JsonObject
+    stats: JsonObject
+    reductions: tuple[JsonObject, ...] = ()
     """For each scorer its values, brought together over epochs."""
 
     @property
@@ -44,7 +45,7 @@ class Log:
     def created(self) -> str:
         return str(self.spec.get("created") or "")
 
-    def samples(self) -> Iterator[tuple[str, dict[str, Any]]]:
+    def samples(self) -> Iterator[tuple[str, JsonObject]]:
         """Every sample of every epoch, each with the place it was read from."""
         if self.path.suffix != ".eval":
             content = mapping(parse(read_bytes(self.path), self.path), self.path)
@@ -113,6 +114,6 @@ def _log(content: Any, path: Path) -> Log:
     )
 
 
-def _reductions(found: Any, path: Path) -> tuple[Mapping[str, Any], ...]:
+def _reductions(found: Any, path: Path) -> tuple[JsonObject, ...]:
     place = f"{path}: reductions"
     return tuple(mapping(entry, place) for entry in listed(found, place))

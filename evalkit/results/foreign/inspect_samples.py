@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from evalkit.errors import RunFolderError
 from evalkit.results.foreign.inspect_log import Log
 from evalkit.results.foreign.reading import mapping
+from evalkit.types import JsonObject
 
 __all__ = ["Sample", "answer", "asked_hash", "given", "id_hash", "question", "read_samples", "stable_hash"]
 
@@ -27,7 +27,7 @@ class Sample:
     """None: nothing of it was logged."""
     scores: dict[str, list[Any]] = field(default_factory=dict)
     """By scorer, one value for each epoch that has one."""
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: JsonObject = field(default_factory=dict)
     epochs: set[int] = field(default_factory=set)
     failed: bool = False
     unfinished: bool = False
@@ -69,7 +69,7 @@ def id_hash(id: str | int) -> str:
     return stable_hash(["sample", str(id)])
 
 
-def asked_hash(content: Mapping[str, Any]) -> str:
+def asked_hash(content: JsonObject) -> str:
     """What the sample asks and what it wants for an answer. Messages carry ids that change with every run."""
     asked = given(content)
     if isinstance(asked, list):
@@ -85,7 +85,7 @@ def stable_hash(value: Any) -> str:
 # ── words ────────────────────────────────────────────────────────────────────
 
 
-def given(content: Mapping[str, Any]) -> str | list[Any]:
+def given(content: JsonObject) -> str | list[Any]:
     """The input, with pieces that are kept apart put in: a text, or messages with role and content."""
     found = content.get("input")
     if not isinstance(found, list):
@@ -96,7 +96,7 @@ def given(content: Mapping[str, Any]) -> str | list[Any]:
     ]
 
 
-def question(content: Mapping[str, Any]) -> str:
+def question(content: JsonObject) -> str:
     """The messages that the first answer came upon; without any, the input."""
     messages = content.get("messages") or content.get("input")
     if not isinstance(messages, list):
@@ -109,7 +109,7 @@ def question(content: Mapping[str, Any]) -> str:
     return before[0][1] if len(before) == 1 else "\n\n".join(f"{role}: {text}" for role, text in before)
 
 
-def answer(content: Mapping[str, Any]) -> str:
+def answer(content: JsonObject) -> str:
     output = content.get("output")
     output = output if isinstance(output, dict) else {}
     if isinstance(output.get("completion"), str):
@@ -120,14 +120,14 @@ def answer(content: Mapping[str, Any]) -> str:
     return _text(message.get("content"), content) if isinstance(message, dict) else ""
 
 
-def _stop_reason(content: Mapping[str, Any]) -> Any:
+def _stop_reason(content: JsonObject) -> Any:
     output = content.get("output")
     choices = output.get("choices") if isinstance(output, dict) else None
     first = choices[0] if isinstance(choices, list) and choices else None
     return first.get("stop_reason") if isinstance(first, dict) else None
 
 
-def _text(value: Any, content: Mapping[str, Any]) -> str:
+def _text(value: Any, content: JsonObject) -> str:
     """A message's text; longer pieces may be kept apart as attachments."""
     if isinstance(value, list):
         parts = (part.get("text", f"[{part.get('type')}]") for part in value if isinstance(part, dict))

@@ -15,7 +15,9 @@ from evalkit.results.foreign.inspect_samples import Sample, answer, given, quest
 from evalkit.results.foreign.inspect_values import averaged, part_of, to_float, unscored
 from evalkit.results.foreign.reading import finite, listed, mapping
 from evalkit.results.foreign.run import Columns, ForeignRun
-from evalkit.results.record import Count
+from evalkit.results.record import Count, Manifest, Results, RunRecord, TaskResult, TaskSettings
+from evalkit.types import JsonObject
+from evalkit.validation import parse
 
 __all__ = ["read"]
 
@@ -30,8 +32,8 @@ _PACE = (
 def read(logs: Sequence[Log], path: Path) -> ForeignRun:
     """Logs of one model, each of another task."""
     columns = Columns()
-    tasks: dict[str, dict[str, Any]] = {}
-    settings: dict[str, dict[str, Any]] = {}
+    tasks: dict[str, TaskResult] = {}
+    settings: dict[str, TaskSettings] = {}
     rows = {}
     statuses = []
     for log in (log.with_reductions() for log in logs):
@@ -51,16 +53,16 @@ def read(logs: Sequence[Log], path: Path) -> ForeignRun:
     first = logs[0]
     finished = max(str(log.stats.get("completed_at") or log.created) for log in logs)
     run_id = path.stem
-    results = {
-        "schema": 1,
-        "run_id": run_id,
-        "model": first.model,
-        "requested": list(tasks),
-        "status": status,
-        "limited": "limited" in statuses,
-        "tasks": tasks,
-        "groups": {},
-    }
+    results = Results(
+        schema=1,
+        run_id=run_id,
+        model=first.model,
+        requested=tuple(tasks),
+        status=status,
+        limited="limited" in statuses,
+        tasks=tasks,
+        groups={},
+    )
     manifest = {
         "schema": 1,
         "run_id": run_id,
@@ -76,8 +78,7 @@ def read(logs: Sequence[Log], path: Path) -> ForeignRun:
     }
     return ForeignRun(
         path=path,
-        manifest=manifest,
-        results=results,
+        record=RunRecord(parse(Manifest, manifest, str(path), RunFolderError), results),
         table=columns.table(),
         _rows=rows,
         how_to_keep_rows=_KEEP_ROWS,
@@ -89,35 +90,37 @@ def read(logs: Sequence[Log], path: Path) -> ForeignRun:
 
 def _task(
     log: Log, views: Sequence[View], samples: Mapping[str, Sample], values: Mapping[str, Mapping[str, float | None]]
-) -> dict[str, Any]:
+) -> TaskResult:
     metrics = {name: figure for view in views for name, figure in reported(view).items()} or expected(log)
     headline = headline_of(log, views)
     main = values.get(headline.partition(",")[2] if headline else "", {})
     answered = {id for id, value in main.items() if value is not None}
     failed = {id for id, sample in samples.items() if sample.epochs and id not in answered}
     missing = {id for id, sample in samples.items() if not sample.epochs}
-    counted: dict[str, Any] = {}
+    counted: dict[str, int] = {}
     if values or any(sample.epochs for sample in samples.values()):
         counted = {"n": len(answered), "missing": len(missing), "errors": len(failed)}
         counted["unfinished"] = sum(sample.unfinished for sample in samples.values())
     elif views and isinstance(scored := _scored_samples(log), int):
         counted = {"n": scored, "missing": 0}
-    return {
-        "version": log.spec.get("task_version"),
-        **counted,
-        "truncated_prompts": Count.unknown("inspect_ai does not write which prompts were cut").as_json(),
-        "unparsed": Count.unknown("inspect_ai's scorers need not say that they found no answer").as_json(),
-        "metrics": metrics,
-        "headline": headline,
-    }
+    return TaskResult.model_validate(
+        {
+            "version": log.spec.get("task_version"),
+            **counted,
+            "truncated_prompts": Count.unknown("inspect_ai does not write which prompts were cut"),
+            "unparsed": Count.unknown("inspect_ai's scorers need not say that they found no answer"),
+            "metrics": metrics,
+            "headline": headline,
+        }
+    )
 
 
 def _scored_samples(log: Log) -> Any:
     return log.results["scores"][0].get("scored_samples")
 
 
-def _status(log: Log, task: Mapping[str, Any], logged: bool) -> str:
-    if log.status != "success" or task.get("missing") or task.get("errors") or log.results.get("early_stopping"):
+def _status(log: Log, task: TaskResult, logged: bool) -> str:
+    if log.status != "success" or task.missing.value or task.errors.value or log.results.get("early_stopping"):
         return "partial"
     total, completed = (log.results.get(key) for key in ("total_samples", "completed_samples"))
     if not logged and isinstance(total, int) and isinstance(completed, int) and completed < total:
@@ -131,7 +134,7 @@ def _limit(log: Log) -> Any:
     return config.get("limit") if config.get("limit") is not None else config.get("sample_id")
 
 
-def _settings(log: Log) -> dict[str, Any]:
+def _settings(log: Log) -> TaskSettings:
     scorers = [
         {key: scorer.get(key) for key in ("name", "options")}
         for scorer in listed(log.spec.get("scorers"), f"{log.path}: scorers")
@@ -143,16 +146,16 @@ def _settings(log: Log) -> dict[str, Any]:
         if isinstance(step, dict)
     ]
     asked = {**mapping(log.plan.get("config"), "plan"), **mapping(log.spec.get("model_generate_config"), "config")}
-    return {
-        "version": log.spec.get("task_version"),
-        "output_type": "inspect_ai",
-        "config_hash": stable_hash([log.spec.get("task_args"), scorers]),
-        "prompts_hash": stable_hash(steps),
-        "generation": {key: value for key, value in asked.items() if value is not None and key not in _PACE},
-    }
+    return TaskSettings(
+        version=log.spec.get("task_version"),
+        output_type="inspect_ai",
+        config_hash=stable_hash([log.spec.get("task_args"), scorers]),
+        prompts_hash=stable_hash(steps),
+        generation={key: value for key, value in asked.items() if value is not None and key not in _PACE},
+    )
 
 
-def _packages(log: Log) -> dict[str, Any]:
+def _packages(log: Log) -> JsonObject:
     return mapping(log.spec.get("packages"), f"{log.path}: packages")
 
 
@@ -230,9 +233,9 @@ def _rows(
     views: Sequence[View],
     samples: Mapping[str, Sample],
     values: Mapping[str, Mapping[str, float | None]],
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[JsonObject]:
     """As evalkit's own: one for each document and filter, all epochs in it."""
-    words: dict[str, dict[str, Any]] = {}
+    words: dict[str, JsonObject] = {}
     for _, content in log.samples():
         row = words.setdefault(
             str(content.get("id")),

@@ -14,7 +14,18 @@ from evalkit.errors import RunFolderError, UsageError
 from evalkit.results.foreign.lmeval_rows import read_task
 from evalkit.results.foreign.reading import finite, listed, mapping, named, number, parse, read_bytes, read_rows
 from evalkit.results.foreign.run import Columns, ForeignRun
-from evalkit.results.record import Count
+from evalkit.results.record import (
+    Count,
+    GroupResult,
+    Manifest,
+    Metric,
+    Results,
+    RunRecord,
+    TaskResult,
+    TaskSettings,
+)
+from evalkit.types import JsonObject
+from evalkit.validation import parse as parse_record
 
 __all__ = ["is_results", "looks_like_results", "read"]
 
@@ -47,39 +58,37 @@ def read(path: Path) -> ForeignRun:
         named(name, f"{path}: a task's name")
     files = _sample_files(path, names)
     columns = Columns()
-    tasks: dict[str, dict[str, Any]] = {}
-    settings: dict[str, dict[str, Any]] = {}
+    tasks: dict[str, TaskResult] = {}
+    settings: dict[str, TaskSettings] = {}
     for name in names:
         config = mapping(configs.get(name), f"{path}: configs.{name}")
         tasks[name] = _task(content, name, config, path)
-        settings[name] = _settings(config, tasks[name])
-        if name in files:
-            settings[name] |= read_task(files[name], name, tasks[name], config, columns)
+        hashes = read_task(files[name], name, tasks[name], config, columns) if name in files else {}
+        settings[name] = _settings(content, name, config).model_copy(update=hashes)
     limited = _limit(content) is not None or any(_cut_short(content, name, path) for name in names)
-    requested = _roots(content, groups, names)
-    results = {
-        "schema": 1,
-        "run_id": path.stem,
-        "requested": requested,
-        "status": "limited" if limited else "complete",
-        "limited": limited,
-        "tasks": tasks,
-        "groups": {name: _group(content, name, members, groups, tasks, path) for name, members in groups.items()},
-    }
-    manifest = _manifest(content, path, settings)
-    results["model"] = manifest["model"]["typed"]
+    requested = tuple(_roots(content, groups, names))
+    manifest = _manifest(content, path).model_copy(update={"requested": requested, "tasks": settings})
+    results = Results(
+        schema=1,
+        run_id=path.stem,
+        requested=requested,
+        status="limited" if limited else "complete",
+        limited=limited,
+        tasks=tasks,
+        groups={name: _group(content, name, members, groups, tasks, path) for name, members in groups.items()},
+        model=manifest.model.typed,
+    )
     rows = {name: partial(_rows, file) for name, file in files.items()}
     return ForeignRun(
         path=path,
-        manifest=manifest | {"requested": requested},
-        results=results,
+        record=RunRecord(manifest, results),
         table=columns.table(),
         _rows=rows,
         how_to_keep_rows=_KEEP_ROWS,
     )
 
 
-def _rows(file: Path) -> Iterator[dict[str, Any]]:
+def _rows(file: Path) -> Iterator[JsonObject]:
     for _, row in read_rows(file):
         yield row
 
@@ -111,46 +120,48 @@ def _sample_files(path: Path, tasks: list[str]) -> dict[str, Path]:
 # ── figures ──────────────────────────────────────────────────────────────────
 
 
-def _groups(content: Mapping[str, Any], path: Path) -> dict[str, list[str]]:
-    said = mapping(content.get("group_subtasks"), f"{path}: group_subtasks")
-    members = {name: listed(found, f"{path}: group_subtasks.{name}") for name, found in said.items()}
-    return {name: [str(member) for member in found] for name, found in members.items() if found}
+def _groups(content: JsonObject, path: Path) -> dict[str, list[str]]:
+    stated = mapping(content.get("group_subtasks"), f"{path}: group_subtasks")
+    groups = {name: listed(members, f"{path}: group_subtasks.{name}") for name, members in stated.items()}
+    return {name: [str(member) for member in members] for name, members in groups.items() if members}
 
 
-def _roots(content: Mapping[str, Any], groups: Mapping[str, list[str]], tasks: list[str]) -> list[str]:
+def _roots(content: JsonObject, groups: Mapping[str, list[str]], tasks: list[str]) -> list[str]:
     """lm-eval does not write down what was typed: the groups and tasks that stand in no other group."""
     inside = {member for members in groups.values() for member in members}
     roots = [name for name in (*groups, *tasks) if name not in inside]
     return list(dict.fromkeys(roots)) or list(groups) or tasks
 
 
-def _task(content: Mapping[str, Any], name: str, config: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    said = mapping(mapping(content["results"], path).get(name), f"{path}: results.{name}")
+def _task(content: JsonObject, name: str, config: JsonObject, path: Path) -> TaskResult:
+    figures = mapping(mapping(content["results"], path).get(name), f"{path}: results.{name}")
     n = number(_counts(content, name, path), "effective")
-    n = number(said, "sample_len") if n is None else n
-    return {
-        **_version(content, name),
-        **({} if n is None else {"n": int(n)}),
-        "missing": 0,
-        "metrics": _metrics(content, name, said, path),
-        **_unknown(config),
-    }
+    n = number(figures, "sample_len") if n is None else n
+    return TaskResult.model_validate(
+        {
+            **_version(content, name),
+            **({} if n is None else {"n": n}),
+            "missing": 0,
+            "metrics": _metrics(content, name, figures, path),
+            **_unknown(config),
+        }
+    )
 
 
-def _unknown(config: Mapping[str, Any]) -> dict[str, Any]:
+def _unknown(config: JsonObject) -> dict[str, Count]:
     """What lm-eval does not write of its answers. Choices that are scored have an end and need no reading."""
     entries = {"truncated_prompts": "which prompts it cut to the model's window"}
     if config.get("output_type") not in ("multiple_choice", "loglikelihood", "loglikelihood_rolling"):
         entries |= {"unfinished": "how an answer ended", "unparsed": "in which answers nothing was found"}
-    return {entry: Count.unknown(f"lm-eval does not write {what}").as_json() for entry, what in entries.items()}
+    return {entry: Count.unknown(f"lm-eval does not write {what}") for entry, what in entries.items()}
 
 
-def _counts(content: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:
+def _counts(content: JsonObject, name: str, path: Path) -> JsonObject:
     counts = mapping(content.get("n-samples"), f"{path}: n-samples")
     return mapping(counts.get(name), f"{path}: n-samples.{name}")
 
 
-def _cut_short(content: Mapping[str, Any], name: str, path: Path) -> bool:
+def _cut_short(content: JsonObject, name: str, path: Path) -> bool:
     """Fewer documents than the task has: --limit, or --samples."""
     counts = _counts(content, name, path)
     n, whole = number(counts, "effective"), number(counts, "original")
@@ -158,23 +169,26 @@ def _cut_short(content: Mapping[str, Any], name: str, path: Path) -> bool:
 
 
 def _group(
-    content: Mapping[str, Any],
+    content: JsonObject,
     name: str,
     members: list[str],
     groups: Mapping[str, list[str]],
-    tasks: Mapping[str, Mapping[str, Any]],
+    tasks: Mapping[str, TaskResult],
     path: Path,
-) -> dict[str, Any]:
-    said = mapping(content.get("groups"), f"{path}: groups").get(name)
-    said = mapping(said or mapping(content["results"], path).get(name), f"{path}: groups.{name}")
-    sizes = [tasks[leaf].get("n") for leaf in _leaves(name, groups, frozenset()) if leaf in tasks]
-    return {
-        **_version(content, name),
-        **({"n": sum(sizes)} if sizes and all(isinstance(size, int) for size in sizes) else {}),
-        "missing": 0,
-        "metrics": _metrics(content, name, said, path),
-        "members": [member for member in members if member in groups or member in tasks],
-    }
+) -> GroupResult:
+    stated = mapping(content.get("groups"), f"{path}: groups").get(name)
+    figures = mapping(stated or mapping(content["results"], path).get(name), f"{path}: groups.{name}")
+    sizes = [tasks[leaf].n for leaf in _leaves(name, groups, frozenset()) if leaf in tasks]
+    known = [size for size in sizes if size is not None]
+    return GroupResult.model_validate(
+        {
+            **_version(content, name),
+            **({"n": sum(known)} if known and len(known) == len(sizes) else {}),
+            "missing": 0,
+            "metrics": _metrics(content, name, figures, path),
+            "members": [member for member in members if member in groups or member in tasks],
+        }
+    )
 
 
 def _leaves(name: str, groups: Mapping[str, list[str]], above: frozenset[str]) -> list[str]:
@@ -184,48 +198,52 @@ def _leaves(name: str, groups: Mapping[str, list[str]], above: frozenset[str]) -
     return list(dict.fromkeys(leaves))
 
 
-def _version(content: Mapping[str, Any], name: str) -> dict[str, Any]:
+def _version(content: JsonObject, name: str) -> JsonObject:
     version = mapping(content.get("versions"), "versions").get(name)
     shots = number(mapping(content.get("n-shot"), "n-shot"), name)
     return {"version": version, **({} if shots is None else {"num_fewshot": int(shots)})}
 
 
-def _metrics(content: Mapping[str, Any], name: str, said: Mapping[str, Any], path: Path) -> dict[str, Any]:
+def _metrics(content: JsonObject, name: str, figures: JsonObject, path: Path) -> dict[str, Metric]:
     higher = mapping(content.get("higher_is_better"), f"{path}: higher_is_better").get(name)
     directions = mapping(higher, f"{path}: higher_is_better.{name}")
-    found: dict[str, Any] = {}
-    for key, value in said.items():
+    metrics: dict[str, Metric] = {}
+    for key, value in figures.items():
         metric, comma, filter_name = key.partition(",")
         if not comma or metric.endswith("_stderr") or metric in _NO_FIGURE:
             continue
         named(key, f"{path}: a metric of {name}")
-        figure: dict[str, Any] = {"value": finite(said, key)}
+        figure: JsonObject = {
+            "value": finite(figures, key),
+            "stderr": finite(figures, f"{metric}_stderr,{filter_name}"),
+        }
         if figure["value"] is None:
             figure["reason"] = f"lm-eval wrote {str(value)[:60]!r}"
-        figure["stderr"] = finite(said, f"{metric}_stderr,{filter_name}")
         if isinstance(directions.get(metric), bool):
             figure["higher_is_better"] = directions[metric]
-        found[key] = figure
-    return found
+        metrics[key] = Metric.model_validate(figure)
+    return metrics
 
 
 # ── what determined it ───────────────────────────────────────────────────────
 
 
-def _settings(config: Mapping[str, Any], task: Mapping[str, Any]) -> dict[str, Any]:
+def _settings(content: JsonObject, name: str, config: JsonObject) -> TaskSettings:
     generates = config.get("output_type") == "generate_until"
-    return {
-        **{key: task[key] for key in ("version", "num_fewshot") if key in task},
-        "output_type": config.get("output_type"),
-        "generation": config.get("generation_kwargs") if generates else None,
-    }
+    return TaskSettings.model_validate(
+        {
+            **_version(content, name),
+            "output_type": config.get("output_type"),
+            "generation": config.get("generation_kwargs") if generates else None,
+        }
+    )
 
 
-def _limit(content: Mapping[str, Any]) -> float | None:
+def _limit(content: JsonObject) -> float | None:
     return number(mapping(content.get("config"), "config"), "limit")
 
 
-def _manifest(content: Mapping[str, Any], path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+def _manifest(content: JsonObject, path: Path) -> Manifest:
     config = mapping(content.get("config"), f"{path}: config")
     started, seconds = number(content, "date"), content.get("total_evaluation_time_seconds")
     created = _moment(started)
@@ -235,7 +253,7 @@ def _manifest(content: Mapping[str, Any], path: Path, settings: Mapping[str, Any
         finished = created
     finished = finished or created or _named_time(path)
     template = content.get("chat_template")
-    return {
+    manifest = {
         "schema": 1,
         "run_id": path.stem,
         "imported": {"tool": "lm-eval", "version": content.get("lm_eval_version"), "file": path.name},
@@ -244,7 +262,6 @@ def _manifest(content: Mapping[str, Any], path: Path, settings: Mapping[str, Any
         **({} if finished is None else {"finished": finished}),
         "limit": _limit(content),
         "seeds": {key: config[key] for key in config if key.endswith("_seed")},
-        "tasks": dict(settings),
         "chat_template": {
             "applied": bool(template),
             "hash": content.get("chat_template_sha"),
@@ -253,9 +270,10 @@ def _manifest(content: Mapping[str, Any], path: Path, settings: Mapping[str, Any
         },
         **_model(content, config, path),
     }
+    return parse_record(Manifest, manifest, str(path), RunFolderError)
 
 
-def _model(content: Mapping[str, Any], config: Mapping[str, Any], path: Path) -> dict[str, Any]:
+def _model(content: JsonObject, config: JsonObject, path: Path) -> JsonObject:
     arguments = config.get("model_args")
     if isinstance(arguments, str):
         arguments = dict(part.split("=", 1) for part in arguments.split(",") if "=" in part)

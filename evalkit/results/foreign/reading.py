@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from evalkit.errors import RunFolderError
 from evalkit.results.files import open_regular
+from evalkit.types import JsonObject
 
 __all__ = ["MOST", "finite", "listed", "mapping", "named", "number", "parse", "read_bytes", "read_rows", "size"]
 
@@ -36,7 +37,7 @@ def parse(content: bytes, place: object) -> Any:
         raise RunFolderError(f"{place} is not JSON: {str(error)[:200]}") from None
 
 
-def read_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def read_rows(path: Path) -> Iterator[tuple[str, JsonObject]]:
     """The objects of a JSONL file, each with its place."""
     try:
         with open_regular(path) as file:
@@ -52,7 +53,7 @@ def read_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         raise RunFolderError(f"{path} can't be read: {error.strerror or error}") from None
 
 
-def mapping(value: Any, place: object) -> dict[str, Any]:
+def mapping(value: Any, place: object) -> JsonObject:
     """The value, if it is an object; null is an empty one."""
     if value is None:
         return {}
@@ -77,12 +78,12 @@ def named(name: Any, place: object) -> str:
     return name
 
 
-def number(content: Mapping[str, Any], key: str) -> float | None:
+def number(content: JsonObject, key: str) -> float | None:
     value = content.get(key)
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def finite(content: Mapping[str, Any], key: str) -> float | None:
+def finite(content: JsonObject, key: str) -> float | None:
     value = number(content, key)
     return value if value is not None and math.isfinite(value) else None
 

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from evalkit.errors import RunFolderError
 from evalkit.results.run import Run
 from evalkit.results.table import COLUMNS
+from evalkit.types import JsonObject
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = ["Columns", "ForeignRun", "table_of"]
 
-Rows = Callable[[], Iterator[dict[str, Any]]]
+Rows = Callable[[], Iterator[JsonObject]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +34,8 @@ class ForeignRun(Run):
     def scores_path(self) -> Path:
         return self.path
 
-    def _place(self, name: str) -> Path:
+    @property
+    def results_path(self) -> Path:
         return self.path
 
     @cached_property
@@ -47,7 +49,7 @@ class ForeignRun(Run):
     def has_rows(self, task: str) -> bool:
         return task in self._rows
 
-    def rows(self, task: str) -> Iterator[dict[str, Any]]:
+    def rows(self, task: str) -> Iterator[JsonObject]:
         if task not in self._rows:
             raise RunFolderError(f"{self.path} has no rows of {task}: {self.how_to_keep_rows}")
         yield from self._rows[task]()

@@ -17,6 +17,7 @@ from evalkit.engines.openai import OpenAIEngine, Options
 from evalkit.results import Run
 from evalkit.types import Generate, Generated, Message, ModelSpec, Sampling, Score, Scored, Work
 from tests.helpers.judged import RUBRIC, environment, evalkit, figure, figure_by, judge, make_run, of_judge
+from tests.helpers.runfolders import manifest_of, results_of
 
 # `vllm serve` asks for the version of a distribution named vllm; its CPU build goes by another name.
 CPU_SERVE = """
@@ -104,7 +105,7 @@ def test_judging_with_log_probabilities_on_a_real_server(served: tuple[str, Path
     assert found["coverage"] == 1.0
     assert 1 < found["value"] < 5
     run = Run.open(tmp_path / "nano" / "r1")
-    (settings,) = run.manifest["judging"].values()  # one rubric and one judge
+    (settings,) = manifest_of(run)["judging"].values()  # one rubric and one judge
     engine = settings["judges"][0]["engine"]
     assert engine["abilities"]["refused"] == []
     assert engine["served_model"] == ["tiny"]
@@ -224,6 +225,9 @@ def test_a_model_is_evaluated_through_a_real_server(served: tuple[str, Path], tm
     by_ids = run(*api, "--tasks", "says,picks", "--model-args", f"base_url={url},tokenizer={folder},max_length=2048")
     local = run("--engine", "hf", "--model", str(folder), "--tasks", "says,picks", "--model-args", "dtype=float32")
     for task, metric in (("says", "exact_match,none"), ("picks", "acc,none")):
-        assert by_ids.tasks[task]["metrics"][metric]["value"] == local.tasks[task]["metrics"][metric]["value"]
+        assert (
+            results_of(by_ids)["tasks"][task]["metrics"][metric]["value"]
+            == results_of(local)["tasks"][task]["metrics"][metric]["value"]
+        )
     assert [r["resps"] for r in by_ids.rows("says")] == [r["resps"] for r in local.rows("says")]
     assert [r["resps"] for r in text_only.rows("says")] == [r["resps"] for r in local.rows("says")]
