@@ -104,7 +104,7 @@ def figure(root: Path, metric: str = "quality,one") -> dict[str, Any]:
 
 def figure_by(root: Path, judge: str, metric: str = "quality,one") -> dict[str, Any]:
     """The figure of the only judge whose name begins so, where a run has several."""
-    metrics = Run.open(root / "nano" / "r1").tasks["chat"]["metrics"]
+    metrics = results_of(Run.open(root / "nano" / "r1"))["tasks"]["chat"]["metrics"]
     (key,) = [key for key in metrics if key.startswith(f"{metric}@{judge}")]
     found: dict[str, Any] = metrics[key]
     return found

@@ -14,6 +14,7 @@ import evalkit as ek
 from evalkit.errors import ConfigError
 from evalkit.registry.scorers import scorer_named
 from evalkit.registry.scorers.bbq import read_choice
+from tests.helpers.runfolders import results_of
 
 DOC = {
     "ans0": "The guy with no tattoos",
@@ -101,12 +102,12 @@ def test_a_file_of_answers_gives_groups_that_a_gate_can_hold_to(hub: Path, docum
             if place < 400
         ]
         runs.append(ek.score(rows, model=form, limit=400, data_dir=hub, output_path=tmp_path))
-    groups = runs[0].stored.results["groups"]
+    groups = results_of(runs[0].stored)["groups"]
     assert list(groups) == ["bbq_gen_Age_amb", "bbq_gen_amb", "bbq_gen_Age_dis", "bbq_gen_dis"]
     assert groups["bbq_gen_Age_amb"]["n"] == 200
     assert groups["bbq_gen_Age_amb"]["strata"] == ["Age_amb"]
     assert {"acc,none", "bias_score,none"} == set(groups["bbq_gen_Age_amb"]["metrics"])
-    whole = runs[0].stored.results["tasks"]["bbq_gen"]["metrics"]["bias_score,none"]
+    whole = results_of(runs[0].stored)["tasks"]["bbq_gen"]["metrics"]["bias_score,none"]
     assert (whole["value"], whole["reason"]) == (None, "each group has its own")
     policy = {"tasks": {"bbq_gen_Age_amb": {"metric": "bias_score", "max_drop": 0.05}, "bbq_gen": {}}}
     verdict = ek.gate(*runs, policy=policy, output_path=tmp_path)
