@@ -59,9 +59,23 @@ ARROWS: dict[str, set[str]] = {
     "api": GROUND
     | READS_RESULTS
     | READING_API
-    | {"config", "engines", "judging", "runner", "safe", "synth", "detectors"},
+    | {
+        "config",
+        "engines",
+        "judging",
+        "runner",
+        "safe",
+        "synth",
+        "journal",
+        "sandbox",
+        "hardware",
+        "tokens",
+        "detectors",
+    },
+    # Verbs parse, call the API and show; what is beneath it they do not know.
+    "cli": {"api", "errors", "types", "arguments", "reporting"},
 }
-FREE = {"cli", "__init__", "__main__", "pytest_plugin"}
+FREE = {"__init__", "__main__", "pytest_plugin"}
 HEAVY = ("torch", "vllm", "transformers", "datasets", "lm_eval", "openai", "peft", "evaluate")
 
 

@@ -1,4 +1,4 @@
-"""The Python API's functions, one file each. `import evalkit` loads them when they are first used.
+"""What the verbs do, one file each. `import evalkit` loads its public functions from here when they are first used.
 
 definitions    the arguments of every verb
 runs           Run, load
@@ -10,5 +10,11 @@ reports        report
 evaluation     evaluate
 recorded       score
 judgments      judge
+judges         judge steps, calibrate, audit
+task_files     tasks list, show, validate, init
+known_models   models
+mirrors        data pull, check
+kept_answers   cache stat, prune
+machine        doctor
 output         files, stdout, tables for a notebook
 """

@@ -49,7 +49,7 @@ def _judge_after() -> str:
     return f"Then judge the answers: {judge_forms()}."
 
 
-def _judges() -> str:
+def judge_help() -> str:
     return f"{judge_forms()}; several are averaged."
 
 
@@ -232,7 +232,7 @@ class JudgeArguments:
 
     rubric: Annotated[str, Flag("A rubric's id, or the path of its file.", metavar="ID")]
     include_path: Annotated[Names, Flag("A folder of your own rubrics.", metavar="DIR", many=True)] = ()
-    judge: Annotated[Names, Flag(_judges, metavar="JUDGE", many=True)]
+    judge: Annotated[Names, Flag(judge_help, metavar="JUDGE", many=True)]
     judge_args: Annotated[_JudgeArgs, Flag(_JUDGE_ARGS, metavar="K=V,…", many=True)] = field(default_factory=dict)
     tasks: Annotated[Names, Flag("Only these tasks of the run.", metavar="A,B", short=("-t",), many=True)] = ()
     input: Annotated[

@@ -116,15 +116,14 @@ def _leave_at_once(code: int) -> NoReturn:
 
 
 def _explain(error: BaseException) -> int:
-    from evalkit import safe
-    from evalkit.scrub import Scrubber
+    from evalkit.reporting.messages import cleaned
 
     if isinstance(error, click.exceptions.NoArgsIsHelpError) and error.ctx is not None:
         click.echo(error.ctx.get_help())
         return 0
     message, code = _line(error)
     if message:
-        _complain(f"evalkit: {safe.terminal(Scrubber().text(message))}")
+        _complain(f"evalkit: {cleaned(message)}")
     return code
 
 

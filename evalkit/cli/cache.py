@@ -35,19 +35,19 @@ def command() -> None:
 @debug_option
 def stat_command(output_path: Path, journal: Path | None, json: str | None) -> None:
     """How many answers are kept, whose, and how big they are."""
-    from evalkit.journal import stat
+    from evalkit.api.kept_answers import count_answers
 
-    found = stat(output_path, _runs(output_path), folder=journal)
-    write_to(json, json_library.dumps(asdict(found), indent=2, ensure_ascii=False, default=str))
+    kept = count_answers(output_path, journal)
+    write_to(json, json_library.dumps(asdict(kept), indent=2, ensure_ascii=False, default=str))
     if json == "-":
         return
     rows = []
-    for model in sorted(found.models, key=lambda m: -m.bytes):
+    for model in sorted(kept.models, key=lambda m: -m.bytes):
         used = time.strftime("%Y-%m-%d", time.gmtime(model.used)) if model.used else "unknown"
         rows.append((model.label, f"{model.answers:,}", _size(model.bytes), used, f"{model.unreferenced:,}"))
     console = open_console()
-    draw(console, Table(_COLUMNS, rows, f"{found.path}: {_size(found.bytes)}"))
-    for notice in (*found.notices, *(f"put aside, damaged: {path}" for path in found.damaged)):
+    draw(console, Table(_COLUMNS, rows, f"{kept.path}: {_size(kept.bytes)}"))
+    for notice in (*kept.notices, *(f"put aside, damaged: {path}" for path in kept.damaged)):
         say(console, notice, "yellow")
 
 
@@ -62,10 +62,9 @@ def prune_command(
     output_path: Path, journal: Path | None, model: str | None, older_than: float | None, dry_run: bool
 ) -> None:
     """Drop the answers that no run refers to. Nothing is lost but time."""
-    from evalkit.journal import prune
+    from evalkit.api.kept_answers import prune_answers
 
-    seconds = None if older_than is None else older_than * 86400
-    done = prune(output_path, _runs(output_path), model=model, older_than=seconds, dry_run=dry_run, folder=journal)
+    done = prune_answers(output_path, journal, model=model, older_than=older_than, dry_run=dry_run)
     if dry_run:
         click.echo(f"{done.answers:,} answers would be dropped, {done.kept:,} kept")
     else:
@@ -73,12 +72,6 @@ def prune_command(
         click.echo(f"{done.answers:,} answers dropped, {done.kept:,} kept: {sizes}")
     for notice in done.notices:
         note(notice)
-
-
-def _runs(root: Path) -> set[str]:
-    from evalkit.results import run_folders
-
-    return {f"{folder.parent.name}/{folder.name}" for folder in run_folders(root)}
 
 
 def _size(count: float) -> str:

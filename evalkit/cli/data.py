@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 import click
 
 from evalkit.cli.options import VerbGroup, debug_option, file_option, write_to
-from evalkit.errors import DataNotFound
 from evalkit.reporting.tables import Column, Table, draw, open_console
 
 if TYPE_CHECKING:
-    from evalkit.registry.mirror import Served
+    from evalkit.api.mirrors import Served
 
 __all__ = ["command"]
 
@@ -33,11 +32,10 @@ def command() -> None:
 @debug_option
 def pull_command(tasks: str, to: Path) -> None:
     """Fetch the data sets of TASKS (with commas) from the hub into a mirror for --data-dir."""
-    from evalkit.arguments import split_list
-    from evalkit.registry.mirror import pull_data
+    from evalkit.api.mirrors import pull_data
 
     count = 0
-    for pulled in pull_data(split_list(tasks), to):
+    for pulled in pull_data(tasks, to):
         count += 1
         click.echo(f"{pulled.data} {pulled.config or ''}: {pulled.rows:,} rows → {pulled.folder}")
     click.echo(f"{count} data sets in {to}; use them with --data-dir {to}")
@@ -49,23 +47,19 @@ def pull_command(tasks: str, to: Path) -> None:
 @debug_option
 def check_command(folder: Path, json: str | None) -> None:
     """Say which benchmarks a mirror can serve, with counts."""
-    from evalkit.registry.mirror import check_data
+    from evalkit.api.mirrors import check_mirror, refuse_empty
 
-    found = check_data(folder)
-    write_to(json, json_library.dumps([asdict(item) for item in found], indent=2, ensure_ascii=False))
+    served = check_mirror(folder)
+    write_to(json, json_library.dumps([asdict(item) for item in served], indent=2, ensure_ascii=False))
     if json != "-":
-        _show(found)
-    if all(item.problem for item in found):
-        raise DataNotFound(
-            f"{folder} can serve no benchmark; `evalkit data pull mmlu --to {folder}` puts one there, and a mirror is"
-            " laid out as ORG/NAME/ with parquet files and a README.md"
-        )
+        _show(served)
+    refuse_empty(folder, served)
 
 
-def _show(found: Sequence[Served]) -> None:
+def _show(served: Sequence[Served]) -> None:
     rows = [
         (item.benchmark, "no" if item.problem else f"{item.documents:,}", item.problem or ", ".join(item.data))
-        for item in found
+        for item in served
     ]
     columns = (Column("benchmark"), Column("documents", "figure"), Column("data sets, or what is missing", "prose"))
     draw(open_console(), Table(columns, rows))

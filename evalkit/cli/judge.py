@@ -31,9 +31,9 @@ def command() -> None:
 
 
 def _judge_help() -> str:
-    from evalkit.engines.spec import judge_forms
+    from evalkit.api.definitions import judge_help
 
-    return f"{judge_forms()}; several are averaged."
+    return judge_help()
 
 
 _AUDIT_HELP = "Recorded judgments or comparisons, AlpacaEval's annotations too; repeat for several."
@@ -112,20 +112,18 @@ def steps_command(
     journal: Path | None,
 ) -> None:
     """Draft evaluation steps for a rubric. Read them, mend them, and commit them into its file."""
-    from evalkit.journal import Journal
-    from evalkit.judging.rubric import find_rubric
-    from evalkit.judging.steps import as_yaml, draft_steps
-    from evalkit.parsing import parse_pairs
-    from evalkit.runner.judges import open_judge, parse_judge
+    from evalkit.api.judges import draft
 
-    found = find_rubric(rubric, include_path)
-    dimensions = [found.dimension(name) for name in dimension] or list(found.dimensions)
-    arguments = parse_pairs(judge_args, "--judge-args")
-    with (
-        Journal.open(output_path, folder=journal) as kept,
-        open_judge(parse_judge(judge[0]), kept, arguments) as (_, asker, _),
-    ):
-        click.echo(as_yaml(draft_steps(found, dimensions, asker)), nl=False)
+    text = draft(
+        rubric,
+        judge[0],
+        include_path=include_path,
+        judge_args=judge_args,
+        dimension=dimension,
+        output_path=output_path,
+        journal=journal,
+    )
+    click.echo(text, nl=False)
 
 
 @command.command("calibrate")
@@ -170,28 +168,22 @@ def calibrate_command(
     json: str | None,
 ) -> None:
     """How far a judge agrees with people, dimension by dimension."""
-    from evalkit.judging.calibrate import calibrate
-    from evalkit.judging.certificate import save_certificate
-    from evalkit.judging.records import read_judgments, read_labels
-    from evalkit.judging.rubric import find_rubric
-    from evalkit.judging.scale import parse_scales
-    from evalkit.reporting.judge_view import as_json, show_calibration
+    from evalkit.api.judges import calibrate_judge
 
-    found = find_rubric(rubric, include_path) if rubric else None
-    scales = parse_scales(scale) if scale else {}
-    judged = read_judgments(
+    calibration = calibrate_judge(
         judgments,
-        scales,
-        found.settings.min_mass if found else 0.9,
-        known_scales=found.scales if found else {},
+        labels,
+        rubric=rubric,
+        include_path=include_path,
+        scale=scale,
+        resamples=resamples,
+        seed=seed,
+        output_path=output_path,
     )
-    figures = calibrate(judged, read_labels(labels), resamples=resamples, seed=seed)
-    kept = save_certificate(output_path, figures, judged, labels.name)
-    # A dimension can be asked for by its name alone, or under `dimensions` by those who want nothing else.
-    write_to(json, as_json({**figures, "dimensions": figures}))
+    write_to(json, calibration.json())
     if json != "-":
-        show_calibration(figures)
-        if kept is not None:
+        calibration.show()
+        if kept := calibration.kept:
             click.echo(f"calibration record: {kept}; evalkit judge replay puts it beside figures that stand already")
 
 
@@ -216,19 +208,19 @@ def audit_command(
     json: str | None,
 ) -> None:
     """Measure a judge: order, length, repeatability, its own family, constant outputs, injection attempts."""
-    from evalkit.judging.rubric import find_rubric
-    from evalkit.parsing import parse_pairs
-    from evalkit.reporting.judge_view import as_json, show_audit
-    from evalkit.runner.auditing import audit_files, audit_live
-    from evalkit.runner.judges import parse_judge
+    from evalkit.api.judges import audit_judge
 
     if not judgments and not (judge and rubric):
         raise click.UsageError("nothing to audit: give --judgments FILE, or --judge and --rubric to ask the canaries")
-    report = audit_files(judgments, judge)
-    if judge and rubric:
-        arguments = parse_pairs(judge_args, "--judge-args")
-        live = audit_live(find_rubric(rubric, include_path), parse_judge(judge), output_path, arguments, journal)
-        report = {**report, **live, "warnings": [*report["warnings"], *live["warnings"]]}
-    write_to(json, as_json(report))
+    audit = audit_judge(
+        judgments,
+        judge=judge,
+        judge_args=judge_args,
+        rubric=rubric,
+        include_path=include_path,
+        output_path=output_path,
+        journal=journal,
+    )
+    write_to(json, audit.json())
     if json != "-":
-        show_audit(report)
+        audit.show()

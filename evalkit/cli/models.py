@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json as json_library
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 import click
@@ -31,30 +29,17 @@ _COLUMNS = (
 @debug_option
 def command(name: str | None, json: str | None) -> None:
     """List the model aliases and the adapters that ship inside; with a NAME, what is known of it and its sources."""
-    from evalkit.errors import UnknownModel, nearest
-    from evalkit.models import catalog
+    from evalkit.api.known_models import known_models
 
-    entries = catalog.all_entries()
-    adapters = {shipped: catalog.adapter_base(shipped) for shipped in catalog.adapters()}
-    if name in adapters:
-        write_to(json, json_library.dumps([{"adapter": name, "base": adapters[name]}], indent=2))
-        if json != "-":
-            _adapters({name: adapters[name]})
-        return
-    if name is not None:
-        entry = catalog.get(name)
-        if entry is None:
-            known = [*(alias for e in entries for alias in (e.alias, *e.also)), *adapters]
-            raise UnknownModel(f"no alias {name!r}{nearest(name, known)}; evalkit models lists them all")
-        entries = (entry,)
-    write_to(json, json_library.dumps([asdict(entry) for entry in entries], indent=2, ensure_ascii=False))
+    known = known_models(name)
+    write_to(json, known.json())
     if json == "-":
         return
-    if name is not None:
-        _one(entries[0])
-    else:
-        _all(entries)
-        _adapters(adapters)
+    if name is not None and known.entries:
+        _one(known.entries[0])
+    elif known.entries:
+        _all(known.entries)
+    _adapters(known.adapters)
 
 
 def _all(entries: Any) -> None:

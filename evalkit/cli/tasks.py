@@ -52,11 +52,10 @@ def command() -> None:
 @debug_option
 def list_command(include_path: tuple[str, ...], everything: bool, json: str | None) -> None:
     """The shipped benchmarks and your own."""
-    from evalkit.arguments import split_list
-    from evalkit.registry.browse import list_tasks
+    from evalkit.api.task_files import list_tasks
 
-    found = list_tasks(split_list(include_path), everything=everything)
-    write_to(json, json_library.dumps([asdict(item) for item in found], indent=2, ensure_ascii=False))
+    tasks = list_tasks(include_path, everything=everything)
+    write_to(json, json_library.dumps([asdict(item) for item in tasks], indent=2, ensure_ascii=False))
     if json == "-":
         return
     rows = [
@@ -69,7 +68,7 @@ def list_command(include_path: tuple[str, ...], everything: bool, json: str | No
             "" if item.chance is None else f"{item.chance:g}",
             item.description,
         )
-        for item in found
+        for item in tasks
     ]
     console = open_console()
     draw(console, Table(_COLUMNS, rows))
@@ -106,36 +105,23 @@ def show_command(
     json: str | None,
 ) -> None:
     """One document of TASK: the prompt as the model sees it, what is scored, the target."""
-    from evalkit.arguments import split_list
-    from evalkit.config import RunConfig
-    from evalkit.registry import Registry
-    from evalkit.registry.browse import show_task
-    from evalkit.registry.kinds import FileOptions
+    from evalkit.api.task_files import show_task
 
     if apply_chat_template and not model:
         raise click.UsageError("--apply-chat-template needs --model: whose template?")
-    config = RunConfig.build(model=model or "nano", tasks=task, apply_chat_template=apply_chat_template)
-    tokenizer = chat = None
-    if model:
-        from evalkit.models.found import find_model
-        from evalkit.tokens import Tokenizer
-
-        tokenizer = Tokenizer.load(find_model(model).spec)
-        chat = tokenizer.chat(config.apply_chat_template) if config.apply_chat_template else None
     shown = show_task(
-        Registry(
-            split_list(include_path),
-            allow_task_code=allow_task_code,
-            data_dir=data_dir,
-            file_options=FileOptions(input, target, score),
-        ),
         task,
-        doc_id=doc,
-        tokenizer=tokenizer,
-        chat_template=chat,
+        input=input,
+        target=target,
+        score=score,
+        model=model,
+        doc=doc,
         num_fewshot=num_fewshot,
+        apply_chat_template=apply_chat_template,
         system_instruction=system_instruction,
-        fewshot_as_multiturn=config.fewshot_as_multiturn,
+        include_path=include_path,
+        allow_task_code=allow_task_code,
+        data_dir=data_dir,
     )
     write_to(json, json_library.dumps(asdict(shown), indent=2, ensure_ascii=False, default=str))
     if json != "-":
@@ -156,25 +142,28 @@ def show_command(
 @debug_option
 def validate_command(path: Path, allow_task_code: bool, data_dir: Path | None) -> None:
     """Load the tasks of a YAML file or folder for real, and render a document of each."""
-    from evalkit.registry.browse import validate_path
+    from evalkit.api.task_files import validate_tasks
 
-    found = validate_path(path, allow_task_code=allow_task_code, data_dir=data_dir)
-    for text in found.notes:
+    checked = validate_tasks(path, allow_task_code=allow_task_code, data_dir=data_dir)
+    for text in checked.notes:
         note(text)
     console = open_console()
-    for shown in found.tasks:
+    for shown in checked.tasks:
         say(
             console,
-            f"{shown.task}: {found.documents[shown.task]} documents, {shown.num_fewshot} shots, {shown.headline}",
+            f"{shown.task}: {checked.documents[shown.task]} documents, {shown.num_fewshot} shots, {shown.headline}",
         )
         quote(console, shown.prompt, indent=4)
-    for fault in found.faults:
+    for fault in checked.faults:
         note(fault, "fault")
-    groups = f", groups {', '.join(found.groups)}" if found.groups else ""
-    say(console, f"{found.path}: {len(found.tasks)} {'task holds' if len(found.tasks) == 1 else 'tasks hold'}{groups}")
-    if found.faults:
-        count = len(found.faults)
-        raise ConfigError(f"{found.path}: {count} {'fault' if count == 1 else 'faults'}, named above")
+    groups = f", groups {', '.join(checked.groups)}" if checked.groups else ""
+    say(
+        console,
+        f"{checked.path}: {len(checked.tasks)} {'task holds' if len(checked.tasks) == 1 else 'tasks hold'}{groups}",
+    )
+    if checked.faults:
+        count = len(checked.faults)
+        raise ConfigError(f"{checked.path}: {count} {'fault' if count == 1 else 'faults'}, named above")
 
 
 @command.command("init")
@@ -184,10 +173,9 @@ def validate_command(path: Path, allow_task_code: bool, data_dir: Path | None) -
 @debug_option
 def init_command(table: Path, input: str | None, target: str | None, score: str | None, output: Path | None) -> None:
     """Write the task file that a table of questions and answers stands for, with a comment for each key."""
-    from evalkit.registry.kinds import FileOptions
-    from evalkit.registry.writing import write_task_file
+    from evalkit.api.task_files import begin_task
 
-    path = write_task_file(table.expanduser(), FileOptions(input, target, score), output)
+    path = begin_task(table, input=input, target=target, score=score, output=output)
     click.echo(f"{path} is written; try: evalkit tasks validate {path}")
 
 

@@ -12,8 +12,9 @@ import numpy as np
 
 from evalkit.comparison.questions import plain
 from evalkit.comparison.texts import answers, continuations
-from evalkit.results import Count, Run
+from evalkit.results import Count, GroupResult, Results, Run, RunRecord, TaskResult
 from evalkit.results.foreign.run import Columns, ForeignRun
+from evalkit.types import JsonObject
 
 __all__ = ["AlignedTask", "aligned_run", "aligned_task"]
 
@@ -64,8 +65,8 @@ def aligned_task(
     name: str,
     metric: str,
     log_metric: str,
-    rows: Sequence[tuple[str, Mapping[str, Any]]],
-    samples: Sequence[Mapping[str, Any]],
+    rows: Sequence[tuple[str, JsonObject]],
+    samples: Sequence[JsonObject],
     found: Mapping[int, int],
 ) -> AlignedTask:
     documents = _documents(other, metric, rows)
@@ -108,9 +109,7 @@ def aligned_task(
     return AlignedTask(name, theirs, metric, log_metric, lines, places, tuple(notes), doubted, len(found) < len(rows))
 
 
-def _documents(
-    run: Run, metric: str, rows: Sequence[tuple[str, Mapping[str, Any]]]
-) -> dict[tuple[str, Any], _Document]:
+def _documents(run: Run, metric: str, rows: Sequence[tuple[str, JsonObject]]) -> dict[tuple[str, Any], _Document]:
     found = {}
     words = {(leaf, row.get("doc_id")): row for leaf, row in rows}
     for leaf in dict.fromkeys(leaf for leaf, _ in rows):
@@ -145,13 +144,13 @@ def _scores(run: Run, leaf: str, metric: str) -> tuple[dict[int, float | None], 
     )
 
 
-def _answer(row: Mapping[str, Any]) -> str | None:
+def _answer(row: JsonObject) -> str | None:
     """The one text that was written; None where there were several, or choices were scored."""
     found = answers(row)
     return plain(found[0]) if len(found) == 1 and not continuations(row) else None
 
 
-def _same_answer(document: _Document, sample: Mapping[str, Any]) -> bool:
+def _same_answer(document: _Document, sample: JsonObject) -> bool:
     return document.answer is not None and document.answer == _answer(sample)
 
 
@@ -160,8 +159,8 @@ def _same_answer(document: _Document, sample: Mapping[str, Any]) -> bool:
 
 def aligned_run(log: Run, tasks: Sequence[AlignedTask]) -> ForeignRun:
     columns = Columns()
-    entries: dict[str, Any] = {}
-    groups: dict[str, Any] = {}
+    entries: dict[str, TaskResult] = {}
+    groups: dict[str, GroupResult] = {}
     rows = {}
     for task in tasks:
         base, _, filter_name = task.metric.partition(",")
@@ -170,35 +169,36 @@ def aligned_run(log: Run, tasks: Sequence[AlignedTask]) -> ForeignRun:
         leaves = list(dict.fromkeys(leaf for leaf, *_ in task.lines))
         for leaf in leaves:
             mine = [line for line in task.lines if line[0] == leaf]
-            entries[leaf] = _entry(log, task, mine, whole=len(leaves) == 1)
+            entries[leaf] = TaskResult.model_validate(_entry(log, task, mine, whole=len(leaves) == 1))
             rows[leaf] = partial(_words, log, task, leaf)
         if task.name not in leaves:
-            groups[task.name] = {**_entry(log, task, task.lines, whole=False), "members": leaves}
+            entry = {**_entry(log, task, task.lines, whole=False), "members": leaves}
+            groups[task.name] = GroupResult.model_validate(entry)
     status = "limited" if log.status == "complete" and any(task.covers_less for task in tasks) else log.status
-    results = {
-        "schema": 1,
-        "run_id": log.run_id,
-        "model": log.results.get("model"),
-        "requested": [task.name for task in tasks],
-        "status": status,
-        "limited": status == "limited" or log.results.get("limited"),
-        "tasks": entries,
-        "groups": groups,
-    }
-    manifest = {**log.manifest, "limit": None, "requested": [task.name for task in tasks], "tasks": {}}
-    return ForeignRun(log.path, manifest, results, table=columns.table(), _rows=rows)
+    requested = tuple(task.name for task in tasks)
+    results = Results(
+        schema=1,
+        run_id=log.run_id,
+        model=log.record.results.model,
+        requested=requested,
+        status=status,
+        limited=status == "limited" or log.record.results.limited,
+        tasks=entries,
+        groups=groups,
+    )
+    manifest = log.record.manifest.model_copy(update={"limit": None, "requested": requested, "tasks": {}})
+    return ForeignRun(log.path, RunRecord(manifest, results), table=columns.table(), _rows=rows)
 
 
-def _entry(log: Run, task: AlignedTask, lines: Sequence[tuple[Any, ...]], *, whole: bool) -> dict[str, Any]:
+def _entry(log: Run, task: AlignedTask, lines: Sequence[tuple[Any, ...]], *, whole: bool) -> JsonObject:
     """Figures of these lines; the log's own standard error where they are all that it has."""
     known = [line[3] for line in lines if line[3] is not None]
-    said = log.record.results.tasks[task.theirs]
-    figure = said.metrics[task.log_metric]
-    content = log.tasks[task.theirs]
-    kept = {key: content[key] for key in ("truncated_prompts", "unparsed") if key in content}
-    missing: Any = sum("missing" in line[4] for line in lines)
+    of_log = log.record.results.tasks[task.theirs]
+    figure = of_log.metrics[task.log_metric]
+    kept = {key: getattr(of_log, key) for key in ("truncated_prompts", "unparsed") if of_log.states(key)}
+    missing = Count(value=sum("missing" in line[4] for line in lines))
     if task.doubted:
-        missing = Count.unknown("the two tools score equal answers differently").as_json()
+        missing = Count.unknown("the two tools score equal answers differently")
     return {
         **kept,
         "n": len(known),
@@ -216,7 +216,7 @@ def _entry(log: Run, task: AlignedTask, lines: Sequence[tuple[Any, ...]], *, who
     }
 
 
-def _words(log: Run, task: AlignedTask, leaf: str) -> Iterator[dict[str, Any]]:
+def _words(log: Run, task: AlignedTask, leaf: str) -> Iterator[JsonObject]:
     """The log's rows of one task of the other run, under that run's names."""
     base, _, filter_name = task.metric.partition(",")
     log_base, _, log_filter = task.log_metric.partition(",")

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from evalkit.comparison.aligned_run import AlignedTask, aligned_run, aligned_task
 from evalkit.comparison.questions import same_questions
 from evalkit.comparison.targets import headline, requested_names
 from evalkit.errors import NotComparable
 from evalkit.results import Entry, Run
+from evalkit.types import JsonObject
 
 __all__ = ["Aligned", "align"]
 
@@ -70,7 +70,7 @@ def align(baseline: Run, candidate: Run, metrics: Mapping[str, str | None] | Non
 
 
 def _share_documents(one: Run, other: Run) -> bool:
-    if not set(one.tasks) & set(other.tasks):
+    if not set(one.record.results.tasks) & set(other.record.results.tasks):
         return False
     here, there = (set(run.scores().column("doc_hash").unique().to_pylist()) for run in (one, other))
     return bool(here & there)
@@ -87,7 +87,7 @@ def _tasks(log: Run, other: Run, metrics: Mapping[str, str | None]) -> Iterator[
     """For each task of the log the other run's task that asks the same questions."""
     names = list(dict.fromkeys([*(name for name in metrics if other.entry(name)), *requested_names(other)]))
     left = {name: found for name in names if (found := _rows(other, name))}
-    for theirs in log.tasks:
+    for theirs in log.record.results.tasks:
         if not log.has_rows(theirs):
             continue
         samples = list({row["doc_id"]: row for row in log.rows(theirs)}.values())
@@ -104,10 +104,10 @@ def _tasks(log: Run, other: Run, metrics: Mapping[str, str | None]) -> Iterator[
             _refuse(log, theirs, other, left, names)
 
 
-def _refuse(log: Run, theirs: str, other: Run, left: Mapping[str, Any], names: Sequence[str]) -> None:
+def _refuse(log: Run, theirs: str, other: Run, left: JsonObject, names: Sequence[str]) -> None:
     """Raise where the two runs name the same task and nothing in them can be paired."""
     alike = [name for name in names if _simple(name) == _simple(theirs)]
-    if not alike or (len(log.tasks) > 1 and len(names) > 1):
+    if not alike or (len(log.record.results.tasks) > 1 and len(names) > 1):
         return
     if alike[0] not in left:
         raise NotComparable(
@@ -125,7 +125,7 @@ def _simple(name: str) -> str:
     return name.rpartition("/")[2].lower().replace("-", "_")
 
 
-def _rows(run: Run, name: str) -> list[tuple[str, Mapping[str, Any]]]:
+def _rows(run: Run, name: str) -> list[tuple[str, JsonObject]]:
     """The documents behind a name, each once, with their task."""
     groups, leaves, waiting = run.record.results.groups, [], [name]
     while waiting:
@@ -134,7 +134,7 @@ def _rows(run: Run, name: str) -> list[tuple[str, Mapping[str, Any]]]:
         waiting += [member for member in members if member != at]
         if not members:
             leaves.append(at)
-    found: list[tuple[str, Mapping[str, Any]]] = []
+    found: list[tuple[str, JsonObject]] = []
     for leaf in dict.fromkeys(leaves):
         if run.has_rows(leaf):
             found += [(leaf, row) for row in {row.get("doc_id"): row for row in run.rows(leaf)}.values()]

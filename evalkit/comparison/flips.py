@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from evalkit.comparison.targets import Target
 from evalkit.comparison.texts import answers, question
 from evalkit.comparison.texts import target as wanted_answer
 from evalkit.results import Run
+from evalkit.types import JsonObject
 
 __all__ = ["Flip", "find_flips"]
 
@@ -65,8 +65,8 @@ def find_flips(
     return tuple(flips)
 
 
-def _rows(run: Run, wanted: Sequence[tuple[str, int]], filter_name: str) -> dict[tuple[str, int], Mapping[str, Any]]:
-    found: dict[tuple[str, int], Mapping[str, Any]] = {}
+def _rows(run: Run, wanted: Sequence[tuple[str, int]], filter_name: str) -> dict[tuple[str, int], JsonObject]:
+    found: dict[tuple[str, int], JsonObject] = {}
     for task in dict.fromkeys(task for task, _ in wanted):
         left = {doc_id for name, doc_id in wanted if name == task}
         if not run.has_rows(task):
@@ -80,5 +80,5 @@ def _rows(run: Run, wanted: Sequence[tuple[str, int]], filter_name: str) -> dict
     return found
 
 
-def _first(row: Mapping[str, Any], target: Target) -> str:
+def _first(row: JsonObject, target: Target) -> str:
     return next(iter(answers(row, target.metric)), "")

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from evalkit.comparison.texts import prompt
+from evalkit.types import JsonObject
 
 __all__ = ["plain", "same_questions"]
 
-Row = Mapping[str, Any]
+Row = JsonObject
 
 _PROMPT, _ID = "the prompt", "the id"
 _LABEL = re.compile(r"\s*(?:question|problem|query|prompt|q|질문|문제)\s*[:.]\s*", re.IGNORECASE)

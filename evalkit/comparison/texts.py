@@ -6,12 +6,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from evalkit.types import JsonObject
+
 __all__ = ["answers", "chosen", "continuations", "logprobs", "prompt", "question", "target", "turns", "words"]
 
 _OWN_WORDS = ("question", "instruction", "input", "query", "ctx", "prompt", "goal", "problem", "sentence", "text")
 
 
-def question(row: Mapping[str, Any]) -> str:
+def question(row: JsonObject) -> str:
     """The document's own words where it has some, else the end of the prompt."""
     doc = row.get("doc")
     if isinstance(doc, Mapping):
@@ -24,20 +26,20 @@ def question(row: Mapping[str, Any]) -> str:
     return prompt(row).strip()[-600:]
 
 
-def turns(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+def turns(row: JsonObject) -> list[tuple[str, str]]:
     """Who said what before the last answer, where the model answered several times; else empty."""
     if len(_arguments(row)) < 2 or continuations(row):
         return []
     return [(words(turn.get("role", "")), words(turn.get("content", ""))) for turn in _turns(row.get("conversation"))]
 
 
-def prompt(row: Mapping[str, Any]) -> str:
+def prompt(row: JsonObject) -> str:
     """All that the model read before its answer."""
     arguments = _arguments(row)
     return words(arguments[0][0]) if arguments and arguments[0] else ""
 
 
-def target(row: Mapping[str, Any]) -> str:
+def target(row: JsonObject) -> str:
     found = row.get("target")
     choices = continuations(row)
     place = int(found) if isinstance(found, int | str) and str(found).isdigit() else None
@@ -46,7 +48,7 @@ def target(row: Mapping[str, Any]) -> str:
     return "" if found is None else words(found)
 
 
-def answers(row: Mapping[str, Any], metric: str = "acc") -> list[str]:
+def answers(row: JsonObject, metric: str = "acc") -> list[str]:
     """What was written, one text a sample, or the choice that was taken: its text says more than its number."""
     found = _responses(row)
     if not found:
@@ -58,7 +60,7 @@ def answers(row: Mapping[str, Any], metric: str = "acc") -> list[str]:
     return [words(one) for one in found]
 
 
-def chosen(row: Mapping[str, Any], metric: str = "acc") -> int | None:
+def chosen(row: JsonObject, metric: str = "acc") -> int | None:
     """The likeliest choice; by `acc_norm`, the likeliest per character. None where nothing was chosen from."""
     scores = logprobs(row)
     if not scores:
@@ -69,14 +71,14 @@ def chosen(row: Mapping[str, Any], metric: str = "acc") -> int | None:
     return max(range(len(scores)), key=scores.__getitem__)
 
 
-def logprobs(row: Mapping[str, Any]) -> list[float]:
+def logprobs(row: JsonObject) -> list[float]:
     """One log-probability for each choice; empty where there was no choice."""
     scores = [_logprob(answer) for answer in _responses(row)]
     known = [score for score in scores if score is not None]
     return known if len(known) == len(scores) > 1 else []
 
 
-def continuations(row: Mapping[str, Any]) -> list[str]:
+def continuations(row: JsonObject) -> list[str]:
     """The choices as they were scored."""
     texts = [entry[1] for entry in _arguments(row) if len(entry) > 1]
     return [text.strip() for text in texts] if texts and all(isinstance(text, str) for text in texts) else []
@@ -88,11 +90,11 @@ def words(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _turns(value: Any) -> list[Mapping[str, Any]]:
+def _turns(value: Any) -> list[JsonObject]:
     return [turn for turn in value if isinstance(turn, Mapping)] if isinstance(value, list) else []
 
 
-def _responses(row: Mapping[str, Any]) -> list[Any]:
+def _responses(row: JsonObject) -> list[Any]:
     found = row.get("resps") or row.get("filtered_resps")
     if not isinstance(found, list):
         return []
@@ -113,7 +115,7 @@ def _logprob(answer: Any) -> float | None:
     return None
 
 
-def _arguments(row: Mapping[str, Any]) -> list[list[Any]]:
+def _arguments(row: JsonObject) -> list[list[Any]]:
     raw = row.get("arguments")
     if isinstance(raw, Mapping):
         raw = [list(entry.values()) if isinstance(entry, Mapping) else [entry] for entry in raw.values()]

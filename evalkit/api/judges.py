@@ -1,0 +1,115 @@
+"""What there is to do with a judge beside judging: draft steps, hold it against people's labels, audit it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evalkit.journal import Journal
+from evalkit.judging.calibrate import calibrate
+from evalkit.judging.certificate import save_certificate
+from evalkit.judging.records import read_judgments, read_labels
+from evalkit.judging.rubric import find_rubric
+from evalkit.judging.scale import parse_scales
+from evalkit.judging.steps import as_yaml, draft_steps
+from evalkit.parsing import parse_pairs
+from evalkit.reporting import judge_view
+from evalkit.runner.auditing import audit_files, audit_live
+from evalkit.runner.judges import open_judge, parse_judge
+
+__all__ = ["Audit", "Calibration", "audit_judge", "calibrate_judge", "draft"]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How far a judge agrees with people."""
+
+    dimensions: Mapping[str, Any]
+    """Agreement and corrected mean by dimension."""
+    kept: Path | None
+    """The record that later judgments show beside their figures."""
+
+    def json(self) -> str:
+        # A dimension can be asked for by its name alone, or under `dimensions` by those who want nothing else.
+        return judge_view.as_json({**self.dimensions, "dimensions": self.dimensions})
+
+    def show(self) -> None:
+        judge_view.show_calibration(self.dimensions)
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What was measured of a judge: order, length, repeatability, injection attempts."""
+
+    report: Mapping[str, Any]
+
+    def json(self) -> str:
+        return judge_view.as_json(self.report)
+
+    def show(self) -> None:
+        judge_view.show_audit(self.report)
+
+
+def draft(
+    rubric: str,
+    judge: str,
+    *,
+    include_path: Sequence[str] = (),
+    judge_args: Sequence[str] = (),
+    dimension: Sequence[str] = (),
+    output_path: Path = Path("results"),
+    journal: Path | None = None,
+) -> str:
+    """Evaluation steps for a rubric, drafted by a judge, as YAML for the rubric's file."""
+    chosen = find_rubric(rubric, include_path)
+    dimensions = [chosen.dimension(name) for name in dimension] or list(chosen.dimensions)
+    arguments = parse_pairs(judge_args, "--judge-args")
+    with (
+        Journal.open(output_path, folder=journal) as kept,
+        open_judge(parse_judge(judge), kept, arguments) as (_, asker, _),
+    ):
+        return as_yaml(draft_steps(chosen, dimensions, asker))
+
+
+def calibrate_judge(
+    judgments: Path,
+    labels: Path,
+    *,
+    rubric: str | None = None,
+    include_path: Sequence[str] = (),
+    scale: str | None = None,
+    resamples: int = 2000,
+    seed: int = 0,
+    output_path: Path = Path("results"),
+) -> Calibration:
+    """Hold a judge's recorded judgments against people's labels, and keep the result under `output_path`."""
+    chosen = find_rubric(rubric, include_path) if rubric else None
+    judged = read_judgments(
+        judgments,
+        parse_scales(scale) if scale else {},
+        chosen.settings.min_mass if chosen else 0.9,
+        known_scales=chosen.scales if chosen else {},
+    )
+    figures = calibrate(judged, read_labels(labels), resamples=resamples, seed=seed)
+    return Calibration(figures, save_certificate(output_path, figures, judged, labels.name))
+
+
+def audit_judge(
+    judgments: Sequence[Path] = (),
+    *,
+    judge: str | None = None,
+    judge_args: Sequence[str] = (),
+    rubric: str | None = None,
+    include_path: Sequence[str] = (),
+    output_path: Path = Path("results"),
+    journal: Path | None = None,
+) -> Audit:
+    """Audit recorded judgments; with a judge and a rubric, the judge is also asked injection attempts."""
+    report = audit_files(judgments, judge)
+    if judge and rubric:
+        arguments = parse_pairs(judge_args, "--judge-args")
+        live = audit_live(find_rubric(rubric, include_path), parse_judge(judge), output_path, arguments, journal)
+        report = {**report, **live, "warnings": [*report["warnings"], *live["warnings"]]}
+    return Audit(report)

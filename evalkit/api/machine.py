@@ -1,0 +1,76 @@
+"""What works on this machine."""
+
+from __future__ import annotations
+
+import json as json_library
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from evalkit import __version__
+from evalkit.engines.spec import EngineSpec, broken, distributions, startable
+from evalkit.errors import OutputError, SandboxError
+from evalkit.hardware import hardware, versions
+from evalkit.results import check_writable
+from evalkit.sandbox import Sandbox
+
+__all__ = ["Findings", "examine"]
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    evalkit: str
+    hardware: Mapping[str, Any]
+    versions: Mapping[str, str]
+    engines: Mapping[str, str]
+    """Each engine that a run can use, and whether it is installed."""
+    sandbox: Mapping[str, Any]
+    results: str
+    data: str
+
+    def json(self) -> str:
+        return json_library.dumps(asdict(self), indent=2, ensure_ascii=False)
+
+
+def examine(output_path: Path, data_dir: Path | None = None) -> Findings:
+    """Look at engines, GPU, sandbox, results folder and data."""
+    return Findings(
+        evalkit=__version__,
+        hardware=hardware(),
+        versions=versions(distributions()),
+        engines={spec.name: _state(spec) for spec in startable()} | dict(broken()),
+        sandbox=_sandbox(),
+        results=_results(output_path),
+        data=_data(data_dir),
+    )
+
+
+def _state(spec: EngineSpec) -> str:
+    if missing := spec.missing():
+        return f"needs {', '.join(missing)}"
+    return (spec.check() if spec.check is not None else None) or "installed"
+
+
+def _sandbox() -> Mapping[str, Any]:
+    try:
+        with Sandbox.start() as sandbox:
+            return dict(sandbox.describe())
+    except SandboxError as error:
+        return {"tier": None, "reason": str(error)}
+
+
+def _results(root: Path) -> str:
+    try:
+        check_writable(root)
+    except OutputError as error:
+        return str(error)
+    return f"{root} can be written"
+
+
+def _data(folder: Path | None) -> str:
+    if folder is None:
+        return "no mirror (--data-dir); data sets come from the hub"
+    if not folder.is_dir():
+        return f"{folder} is no folder"
+    return f"{folder} (evalkit data check {folder} counts what it holds)"
