@@ -44,7 +44,7 @@ __all__ = [
     "Work",
 ]
 
-JsonObject: TypeAlias = "dict[str, Any]"
+JsonObject: TypeAlias = "Mapping[str, Any]"
 """A JSON object as it is read or written: its keys are another program's, or nobody has checked them yet."""
 
 TokenIds: TypeAlias = "array[int]"

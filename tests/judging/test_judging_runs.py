@@ -100,8 +100,8 @@ def test_judging_one_task_leaves_what_was_said_of_another(tmp_path: Path) -> Non
             writer.rows(
                 task, (Row(task, i, f"h{i}", f"p{i}", "none", line, {"x": 1.0}) for i, line in enumerate(lines))
             )
-        task = run.record.results.tasks["chat"]
-        results = run.record.results.model_copy(update={"tasks": {"chat": task, "talk": task}})
+        chat = run.record.results.tasks["chat"]
+        results = run.record.results.model_copy(update={"tasks": {"chat": chat, "talk": chat}})
         settings = {"chat": TaskSettings(), "talk": TaskSettings()}
         writer.commit(run.record.manifest.model_copy(update={"tasks": settings}), results)
     with Loopback() as server:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from evalkit.comparison import Comparison, Target, parts, requested_names
 from evalkit.ranking import Leaderboard
@@ -47,7 +48,7 @@ def board_entry(board: Leaderboard, runs: Sequence[Run]) -> JsonObject:
 
 def view_entry(view: View, runs: Sequence[Run]) -> JsonObject:
     places = {id(run): place for place, run in enumerate(runs)}
-    content: JsonObject = {
+    content: dict[str, Any] = {
         "run": places[id(view.run)],
         "baseline": None if view.alone else places[id(view.baseline)],
         "reason": view.reason,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from evalkit.results.foreign.inspect_log import Log
 from evalkit.results.foreign.reading import finite, listed, mapping, named
@@ -67,7 +68,7 @@ def reported(view: View) -> dict[str, Metric]:
         if metric is spread:
             continue
         value = finite(metric, "value")
-        figure: JsonObject = {"value": value}
+        figure: dict[str, Any] = {"value": value}
         if value is None:
             figure["reason"] = f"inspect_ai wrote {metric.get('value')!r}: nothing was scored, or the metric failed"
         if _base(metric) in _MEANS:

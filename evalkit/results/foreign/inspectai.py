@@ -235,7 +235,7 @@ def _rows(
     values: Mapping[str, Mapping[str, float | None]],
 ) -> Iterator[JsonObject]:
     """As evalkit's own: one for each document and filter, all epochs in it."""
-    words: dict[str, JsonObject] = {}
+    words: dict[str, dict[str, Any]] = {}
     for _, content in log.samples():
         row = words.setdefault(
             str(content.get("id")),

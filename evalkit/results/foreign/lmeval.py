@@ -213,7 +213,7 @@ def _metrics(content: JsonObject, name: str, figures: JsonObject, path: Path) ->
         if not comma or metric.endswith("_stderr") or metric in _NO_FIGURE:
             continue
         named(key, f"{path}: a metric of {name}")
-        figure: JsonObject = {
+        figure: dict[str, Any] = {
             "value": finite(figures, key),
             "stderr": finite(figures, f"{metric}_stderr,{filter_name}"),
         }
