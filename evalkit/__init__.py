@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from evalkit.api.arenas import arena
     from evalkit.api.comparisons import compare
     from evalkit.api.evaluation import evaluate
+    from evalkit.api.exports import export
     from evalkit.api.judgments import judge
     from evalkit.api.leaderboards import leaderboard
     from evalkit.api.learning_curves import curve
@@ -39,6 +40,7 @@ __all__ = [
     "compare",
     "curve",
     "evaluate",
+    "export",
     "gate",
     "judge",
     "leaderboard",
@@ -57,6 +59,7 @@ _HOMES = {
     "compare": "evalkit.api.comparisons",
     "curve": "evalkit.api.learning_curves",
     "evaluate": "evalkit.api.evaluation",
+    "export": "evalkit.api.exports",
     "gate": "evalkit.api.verdicts",
     "judge": "evalkit.api.judgments",
     "leaderboard": "evalkit.api.leaderboards",

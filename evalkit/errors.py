@@ -21,6 +21,7 @@
     │   ├── ScoringError        a metric, a filter or a document that raised
     │   ├── PluginError         an installed plug-in that cannot be loaded
     │   ├── SandboxError        no sandbox holds here, or its coverage is too low
+    │   ├── ExportError         a tracker or a hub that cannot be reached or refuses
     │   └── JudgeError          a judge below its coverage
     └── Interrupted       130   Ctrl-C or SIGTERM; the same command resumes
 
@@ -43,6 +44,7 @@ __all__ = [
     "DataNotFound",
     "EngineError",
     "EvalkitError",
+    "ExportError",
     "Interrupted",
     "JudgeError",
     "NoDocumentFigures",
@@ -148,6 +150,10 @@ class PluginError(CouldNotDo):
 
 
 class SandboxError(CouldNotDo):
+    pass
+
+
+class ExportError(CouldNotDo):
     pass
 
 

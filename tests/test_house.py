@@ -52,6 +52,7 @@ ARROWS: dict[str, set[str]] = {
     "ranking": GROUND | READS_RESULTS | {"comparison", "models"},
     "curves": GROUND | READS_RESULTS | {"comparison"},
     "reporting": GROUND | READS_RESULTS | {"comparison", "gating", "ranking", "curves", "scrub", "safe", "detectors"},
+    "exporting": GROUND | READS_RESULTS | {"comparison", "gating", "scrub", "safe", "plugins"},
     "runner": ABOVE_REGISTRY
     | {"hardware", "registry", "planning", "engines", "journal", "sandbox", "scoring", "checks", "judging", "results"}
     | {"detectors"}
@@ -62,6 +63,7 @@ ARROWS: dict[str, set[str]] = {
     | {
         "config",
         "engines",
+        "exporting",
         "judging",
         "runner",
         "safe",

@@ -45,6 +45,12 @@ def paid_engines() -> str:
     return " or ".join(spec.name for spec in startable() if spec.costs_money)
 
 
+def _log_to() -> str:
+    from evalkit.exporting import live_exporters
+
+    return f"Then log the figures to {', '.join(live_exporters())}."
+
+
 def _judge_after() -> str:
     return f"Then judge the answers: {judge_forms()}."
 
@@ -112,6 +118,7 @@ class EvaluateArguments(RunConfig):
     ] = False
     json: Annotated[OutFile, _file("the results")] = None
     markdown: Annotated[OutFile, _file("the table")] = None
+    log_to: Annotated[Names, Flag(_log_to, metavar="NAME", many=True)] = ()
     quiet: Annotated[bool, _QUIET] = False
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from evalkit.api.definitions import EvaluateArguments, paid_engines
 from evalkit.api.estimates import Estimate
+from evalkit.api.exports import log_runs
 from evalkit.api.finishing import finish
 from evalkit.api.loaded import in_memory as _in_memory
 from evalkit.api.loaded import label_of, loaded_model
@@ -19,6 +20,7 @@ from evalkit.arguments import definition
 from evalkit.config import read_file
 from evalkit.engines.spec import AUTO, find_spec
 from evalkit.errors import UsageError
+from evalkit.exporting import ready
 
 __all__ = ["evaluate", "with_file"]
 
@@ -64,6 +66,7 @@ def evaluate(
     config: str | Path | None = None,
     json: str | Path | None = None,
     markdown: str | Path | None = None,
+    log_to: str | Sequence[str] = (),
     progress: bool = False,
 ) -> Run | Any:
     """Evaluate a model on tasks and keep everything under `output_path`.
@@ -73,7 +76,7 @@ def evaluate(
 
     One model gives a `Run`; several models or adapters give a list of them, and `dry_run` an `Estimate`. The keys of a
     `config` file stand in for arguments that are left at their defaults. Where something goes wrong after answers were
-    kept, the error's `runs` are the runs that were written.
+    kept, the error's `runs` are the runs that were written. `log_to` names experiment trackers that get the figures.
     """
     given = {
         "model": model,
@@ -114,6 +117,7 @@ def evaluate(
         "config": config,
         "json": json,
         "markdown": markdown,
+        "log_to": log_to,
     }
     in_memory = _in_memory(model, tokenizer)
     if in_memory is not None:
@@ -163,6 +167,8 @@ def _checked(given: Mapping[str, Any]) -> EvaluateArguments:
         )
     if checked.against is not None and checked.judge:
         raise UsageError("--against stops a run early, and --judge reads whole runs: drop one of them")
+    if checked.log_to:
+        ready(checked.log_to, "--log-to", tracking=True)  # a tracker that is not installed must not cost a run
     return checked
 
 
@@ -194,6 +200,8 @@ def _evaluate(asked: EvaluateArguments, *, progress: bool, loaded: Any = None) -
 
             outcomes = judge_outcomes(outcomes, request, shown)
     runs = finish(outcomes, asked.json, asked.markdown)
+    if asked.log_to:
+        log_runs(runs, asked.log_to)
     return runs[0] if len(runs) == 1 else runs
 
 

@@ -27,6 +27,7 @@ VERBS = {
     "curve": "Figures along a training run: the best checkpoint, and whether the last is worse.",
     "leaderboard": "All runs as one table.",
     "report": "One page for some runs, to open in a browser.",
+    "export": "Send a run to an experiment tracker or the hub, or write it in another format.",
     "judge": "Judge answers with a model, and hold the judge against people.",
     "rate": "How often answers refuse, insult …: raw, and corrected by people's labels.",
     "arena": "Rate models from their games against each other.",

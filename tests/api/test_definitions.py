@@ -15,12 +15,13 @@ from click.testing import CliRunner
 
 import evalkit as ek
 from evalkit import cli
-from evalkit.api import curve_definitions, data_definitions, definitions, rate_definitions
+from evalkit.api import curve_definitions, data_definitions, definitions, export_definitions, rate_definitions
 from evalkit.arguments import definition
 from evalkit.errors import EvalkitError
 
 VERBS: dict[str, tuple[str, type[Any]]] = {
     "compare": ("compare", definitions.CompareArguments),
+    "export": ("export", export_definitions.ExportArguments),
     "gate": ("gate", definitions.GateArguments),
     "judge run": ("judge", definitions.JudgeArguments),
     "leaderboard": ("leaderboard", definitions.LeaderboardArguments),
@@ -93,7 +94,15 @@ WRONG = [
     ("curve", {"points": "nowhere.csv"}),
     ("curve", {"baseline": "nothing"}),
     ("curve", {"allow": "everything"}),
+    ("export", {"to": "wand"}),
+    ("export", {"to": "hf", "step": "some"}),
+    ("export", {"to": "eee", "export_args": "organisation=x"}),
+    ("export", {"to": "lm-eval", "against": "nothing"}),
+    ("export", {"to": "lm-eval", "policy": "gate.yaml"}),
+    ("export", {"to": "lm-eval", "push": True}),
     ("leaderboard", {"include": "limted"}),
+    ("run", {"log_to": "hf"}),
+    ("run", {"log_to": "mlfow"}),
     ("report", {"texts": "much"}),
     ("report", {"texts": -1}),
     ("report", {"baseline": "nothing"}),
@@ -134,13 +143,22 @@ def test_a_wrong_argument_says_the_same_as_the_flag(name: str, wrong: dict[str, 
 
     for run_id in ("a", "b"):
         write_run(tmp_path, run_id, {"gsm8k": TaskRows([1.0, 0.0] * 20)}, model=run_id)
-    several = {"compare": ["a", "b"], "gate": ["a", "b"], "judge run": ["a"], "score": ["a"], "run": []}
+    several = {
+        "export": ["a"],
+        "compare": ["a", "b"],
+        "gate": ["a", "b"],
+        "judge run": ["a"],
+        "score": ["a"],
+        "run": [],
+    }
     typed = several.get(name, ["a", "b"])
     wanted = {"model": "nano", "tasks": "mini_arithmetic"} if name == "run" else {}
     asked = {**wanted, **wrong, "output_path": tmp_path}
     with pytest.raises(EvalkitError) as raised:
         getattr(ek, VERBS[name][0])(*(typed if name in several else [typed]), **asked)
-    flags = [part for key, value in asked.items() for part in (f"--{key.replace('_', '-')}", str(value))]
+    flags = [f"--{key.replace('_', '-')}" for key, value in asked.items() if value is True]
+    typed_values = {key: value for key, value in asked.items() if value is not True}
+    flags += [part for key, value in typed_values.items() for part in (f"--{key.replace('_', '-')}", str(value))]
     done = CliRunner().invoke(cli.cli, [*name.split(), *typed, *flags])
     assert isinstance(done.exception, EvalkitError)
     assert str(done.exception) == str(raised.value)
