@@ -69,8 +69,8 @@ class Parcel:
         names: list[str] = []
         for name in self.run.requested:
             entry = self.run.entry(name)
-            has_figures = entry is None or entry.metrics or not entry.all_members
-            names += [name] if has_figures else entry.all_members
+            members = () if entry is None or entry.metrics else entry.all_members
+            names += members or [name]
         return tuple(figure for name in dict.fromkeys(names) for figure in self.figures if figure.task == name)
 
     @cached_property
