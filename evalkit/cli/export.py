@@ -21,7 +21,6 @@ def command(given: dict[str, Any], run: str) -> None:
     run-id, MODEL@latest or @baseline.
     """
     import evalkit as ek
-    from evalkit import safe
 
     for receipt in ek.export(run, **given):
-        click.echo(f"{receipt.exporter}: {safe.line(receipt.what)}")
+        click.echo(f"{receipt.exporter}: {receipt.what}")

@@ -20,6 +20,7 @@ from evalkit.exporting.cleaning import Cleaner, is_local_path, last_part
 from evalkit.exporting.figures import ExportedFigure, figures_of
 from evalkit.gating import GateResult
 from evalkit.results import Run, model_slug, slug
+from evalkit.types import JsonObject
 
 __all__ = ["Evidence", "Parcel", "open_parcel"]
 
@@ -157,7 +158,7 @@ def _private_folders(run: Run) -> list[Path]:
 
 
 def _cleaned(run: Run, root: Path, cleaner: Cleaner) -> Run:
-    manifest, results = cleaner.settings(run.manifest), cleaner.settings(run.results)
+    manifest, results = (cleaner.settings(part.as_json()) for part in (run.record.manifest, run.record.results))
     manifest["model"] = _model(run, manifest.get("model"), cleaner)
     results["model"] = manifest["model"]["typed"]
     if isinstance(manifest.get("adapter"), dict):
@@ -166,7 +167,7 @@ def _cleaned(run: Run, root: Path, cleaner: Cleaner) -> Run:
     (folder / "samples").mkdir(parents=True)
     _write_json(folder / "manifest.json", manifest)
     _write_json(folder / "results.json", results)
-    for task in run.tasks:
+    for task in run.record.results.tasks:
         if run.has_rows(task):
             _write_rows(folder / "samples" / f"{slug(cleaner.name(task))}.jsonl", run.rows(task), cleaner)
     _write_scores(run, folder / "scores.parquet", cleaner)
@@ -199,7 +200,7 @@ def _write_json(path: Path, content: Any) -> None:
     path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
-def _write_rows(path: Path, rows: Iterator[dict[str, Any]], cleaner: Cleaner) -> None:
+def _write_rows(path: Path, rows: Iterator[JsonObject], cleaner: Cleaner) -> None:
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for row in rows:
             file.write(json.dumps(cleaner.row(row), ensure_ascii=False) + "\n")

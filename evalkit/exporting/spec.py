@@ -15,13 +15,13 @@ import pkgutil
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from evalkit import plugins
+from evalkit import plugins, safe
 from evalkit.errors import EvalkitError, ExportError, PluginError, UsageError, nearest
 
 if TYPE_CHECKING:
@@ -192,7 +192,8 @@ def send(spec: ExporterSpec, parcel: Parcel, options: Options) -> Receipt:
     try:
         # Libraries print greetings; stdout belongs to the results.
         with contextlib.redirect_stdout(sys.stderr):
-            return spec.export(parcel, options)
+            receipt = spec.export(parcel, options)
+        return replace(receipt, what=safe.line(receipt.what))
     except EvalkitError:
         raise
     except Exception as error:

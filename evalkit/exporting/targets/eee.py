@@ -215,7 +215,7 @@ def _data(task: str) -> dict[str, Any]:
 def _samples(run: Run, names: tuple[str, ...], evaluation: str, model: str) -> Iterator[dict[str, Any]]:
     """One row for each document, filter and metric that has a number."""
     for task in names:
-        if task not in run.tasks or not run.has_rows(task):
+        if task not in run.record.results.tasks or not run.has_rows(task):
             continue
         for row in run.rows(task):
             for metric in row.get("metrics") or ():

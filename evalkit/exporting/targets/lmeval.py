@@ -26,7 +26,7 @@ def _export(parcel: Parcel, options: Options) -> Receipt:
     folder.mkdir(parents=True, exist_ok=True)
     files = []
     hashes = {}
-    for task in run.tasks:
+    for task in run.record.results.tasks:
         if run.has_rows(task):
             path = folder / f"samples_{task.replace('/', '_')}_{date}.jsonl"
             hashes[task] = _write_samples(path, run, task)
