@@ -14,7 +14,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, dataclass_transform, get_args, get_type_hints
+from typing import Annotated, Any, TypeAlias, TypeVar, dataclass_transform, get_args, get_type_hints
 
 import pydantic.dataclasses
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, ValidationError
@@ -78,6 +78,10 @@ def arguments(cls: type[T]) -> type[T]:
     return made
 
 
+Given: TypeAlias = "dict[str, Any]"
+"""Arguments as a caller gave them, by name: nothing is checked yet."""
+
+
 def definition(cls: type[Any]) -> tuple[Argument, ...]:
     """The arguments that a record of `@arguments` defines, in order."""
     hints = get_type_hints(cls, include_extras=True)
@@ -88,7 +92,7 @@ def definition(cls: type[Any]) -> tuple[Argument, ...]:
     )
 
 
-def checked(cls: type[T], given: Mapping[str, Any]) -> T:
+def checked(cls: type[T], given: Given) -> T:
     """The record of what was given; what is None has its default. Whatever is wrong is named by its flag."""
     names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
     for name in given:

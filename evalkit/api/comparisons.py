@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from evalkit import comparison, safe
 from evalkit.api.definitions import CompareArguments
@@ -14,6 +14,7 @@ from evalkit.api.runs import RunLike, load_all
 from evalkit.arguments import checked
 from evalkit.errors import UsageError
 from evalkit.reporting import comparison_view
+from evalkit.types import JsonObject
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +69,7 @@ class ComparedRuns:
         """Print it as the command line does."""
         comparison_view.show(self.result)
 
-    def _rows(self) -> Iterator[dict[str, Any]]:
+    def _rows(self) -> Iterator[JsonObject]:
         for against in self.result.against:
             for task in against.tasks:
                 yield {

@@ -16,7 +16,7 @@ from evalkit.api.loaded import label_of, loaded_model
 from evalkit.api.output import write_all
 from evalkit.api.policies import PolicyLike, as_policy
 from evalkit.api.runs import Run, RunLike, opened
-from evalkit.arguments import definition
+from evalkit.arguments import Given, definition
 from evalkit.config import read_file
 from evalkit.engines.spec import AUTO, find_spec
 from evalkit.errors import UsageError
@@ -133,7 +133,7 @@ def evaluate(
         return _evaluate(asked, progress=shown, loaded=loaded)
 
 
-def with_file(given: Mapping[str, Any]) -> dict[str, Any]:
+def with_file(given: Given) -> Given:
     """What was given, and for the rest the keys of its `config` file."""
     path = given.get("config")
     rest = {name: value for name, value in given.items() if name != "config" and value is not None}
@@ -143,12 +143,12 @@ def with_file(given: Mapping[str, Any]) -> dict[str, Any]:
     return {**read_file(Path(path), known), **rest}
 
 
-def _not_default(given: Mapping[str, Any]) -> dict[str, Any]:
+def _not_default(given: Given) -> Given:
     defaults = {argument.name: argument.default for argument in definition(EvaluateArguments)}
     return {name: value for name, value in given.items() if value != defaults[name]}
 
 
-def _checked(given: Mapping[str, Any]) -> EvaluateArguments:
+def _checked(given: Given) -> EvaluateArguments:
     """Everything that can be wrong with the arguments themselves."""
     asked = with_file(given)
     checked = EvaluateArguments.build(**asked)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from evalkit.api.data_definitions import ArenaArguments
+from evalkit.arguments import Given
 from evalkit.cli.options import to_stdout, verb
 
 __all__ = ["command"]
 
 
 @verb("arena", ArenaArguments)
-def command(given: dict[str, Any]) -> None:
+def command(given: Given) -> None:
     """Rate models from recorded games: Bradley–Terry ratings, intervals, and ranks that say how sure they are."""
     import evalkit as ek
 

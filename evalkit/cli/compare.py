@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from evalkit.api.definitions import CompareArguments
+from evalkit.arguments import Given
 from evalkit.cli.options import to_stdout, verb
 
 __all__ = ["command"]
@@ -14,7 +13,7 @@ __all__ = ["command"]
 
 @verb("compare", CompareArguments)
 @click.argument("runs", nargs=-1, required=True, metavar="BASELINE RUN…")
-def command(given: dict[str, Any], runs: tuple[str, ...]) -> None:
+def command(given: Given, runs: tuple[str, ...]) -> None:
     """Say what differs between a run and others, document by document.
 
     A run is a path, a run-id, MODEL@latest or @baseline.

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from evalkit.api.curve_definitions import CurveArguments
+from evalkit.arguments import Given
 from evalkit.cli.options import to_stdout, verb
 
 __all__ = ["command"]
@@ -14,7 +13,7 @@ __all__ = ["command"]
 
 @verb("curve", CurveArguments)
 @click.argument("runs", nargs=-1, metavar="[RUN…]")
-def command(given: dict[str, Any], runs: tuple[str, ...]) -> None:
+def command(given: Given, runs: tuple[str, ...]) -> None:
     """Figures along a training run: the best checkpoint, whether the last is worse, and since when.
 
     A run is a path, a run-id, MODEL@latest or @baseline. Where it stands on the axis is read from --points, its

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from evalkit.api.definitions import GateArguments
+from evalkit.arguments import Given
 from evalkit.cli.options import to_stdout, verb
 
 __all__ = ["command"]
@@ -14,7 +13,7 @@ __all__ = ["command"]
 
 @verb("gate", GateArguments)
 @click.argument("runs", nargs=-1, metavar="BASELINE CANDIDATE")
-def command(given: dict[str, Any], runs: tuple[str, ...]) -> None:
+def command(given: Given, runs: tuple[str, ...]) -> None:
     """Say whether a candidate is worse than its baseline: pass (0), regression (1) or cannot tell (3).
 
     A run is a path, a run-id, MODEL@latest or @baseline. With one run, the baseline is @baseline.

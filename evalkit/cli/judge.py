@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from evalkit.api.definitions import JudgeArguments
+from evalkit.arguments import Given
 from evalkit.cli.options import (
     EngineOption,
     VerbGroup,
@@ -70,7 +71,7 @@ _RUN_ONLY = ("max_usd", "dry_run")
 
 @verb("run", JudgeArguments, group=command)
 @click.argument("run", metavar="RUN")
-def run_command(given: dict[str, Any], run: str) -> None:
+def run_command(given: Given, run: str) -> None:
     """Judge the answers of RUN and put the figures beside its others.
 
     \b
@@ -83,12 +84,12 @@ def run_command(given: dict[str, Any], run: str) -> None:
 
 @verb("replay", JudgeArguments, group=command, without=_RUN_ONLY)
 @click.argument("run", metavar="RUN")
-def replay_command(given: dict[str, Any], run: str) -> None:
+def replay_command(given: Given, run: str) -> None:
     """Judge again from the answers that are kept, and call nobody."""
     _judge(run, given, replay=True)
 
 
-def _judge(run: str, given: dict[str, Any], *, replay: bool) -> None:
+def _judge(run: str, given: Given, *, replay: bool) -> None:
     import evalkit as ek
 
     quiet = given.pop("quiet", False)

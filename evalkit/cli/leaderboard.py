@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from evalkit.api.definitions import LeaderboardArguments
+from evalkit.arguments import Given
 from evalkit.cli.options import to_stdout, verb
 
 __all__ = ["command"]
@@ -14,7 +13,7 @@ __all__ = ["command"]
 
 @verb("leaderboard", LeaderboardArguments)
 @click.argument("runs", nargs=-1, metavar="[RUN…]")
-def command(given: dict[str, Any], runs: tuple[str, ...]) -> None:
+def command(given: Given, runs: tuple[str, ...]) -> None:
     """All runs, or those given, as one table: intervals, ranks, and which runs the data cannot separate.
 
     Runs of other tools are read where they are named, as RUN or with --import, and nowhere else.

@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from evalkit.api.output import write_to
-from evalkit.arguments import Argument, definition, flag_name
+from evalkit.arguments import Argument, Given, definition, flag_name
 
 __all__ = [
     "EngineOption",
@@ -111,7 +111,7 @@ def verb(
     return decorate
 
 
-def to_stdout(given: dict[str, Any]) -> bool:
+def to_stdout(given: Given) -> bool:
     """Whether a result goes to stdout, which then holds nothing else."""
     return any(given.get(kind) == "-" for kind in ("json", "csv", "junit", "markdown", "html"))
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from evalkit.api.data_definitions import OverlapArguments
+from evalkit.arguments import Given
 from evalkit.cli.options import to_stdout, verb
 
 __all__ = ["command"]
@@ -14,7 +13,7 @@ __all__ = ["command"]
 
 @verb("overlap", OverlapArguments)
 @click.argument("file", metavar="FILE.jsonl")
-def command(given: dict[str, Any], file: str) -> None:
+def command(given: Given, file: str) -> None:
     """Find the rows of a JSONL file that share a run of words with rows of another, or equal them."""
     import evalkit as ek
 

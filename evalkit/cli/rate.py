@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from evalkit.api.rate_definitions import RateArguments
+from evalkit.arguments import Given
 from evalkit.cli.options import to_stdout, verb
 
 __all__ = ["command"]
@@ -14,7 +13,7 @@ __all__ = ["command"]
 
 @verb("rate", RateArguments)
 @click.argument("file", metavar="ANSWERS.jsonl")
-def command(given: dict[str, Any], file: str) -> None:
+def command(given: Given, file: str) -> None:
     """Say how often a detector finds something in answers: raw, and corrected by people's labels."""
     import evalkit as ek
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from evalkit.api.definitions import ReportArguments
+from evalkit.arguments import Given
 from evalkit.cli.options import to_stdout, verb
 
 __all__ = ["command"]
@@ -14,7 +13,7 @@ __all__ = ["command"]
 
 @verb("report", ReportArguments)
 @click.argument("runs", nargs=-1, required=True, metavar="RUN…")
-def command(given: dict[str, Any], runs: tuple[str, ...]) -> None:
+def command(given: Given, runs: tuple[str, ...]) -> None:
     """One page for some runs: leaderboard, differences, verdicts, changed documents, troubles, settings.
 
     The first RUN is the baseline that the others are held against; one alone is shown by itself. A run is a path, a

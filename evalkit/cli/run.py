@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from evalkit.api.definitions import EvaluateArguments
+from evalkit.arguments import Given
 from evalkit.cli.options import to_stdout, verb
 from evalkit.errors import EvalkitError
 
@@ -18,7 +19,7 @@ _EXIT = {"pass": 0, "regression": 1, "cannot_tell": 3}
 
 
 @verb("run", EvaluateArguments)
-def command(given: dict[str, Any]) -> None:
+def command(given: Given) -> None:
     """Evaluate a model on tasks and keep everything under --output-path.
 
     \b

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from evalkit.api.definitions import ScoreArguments
+from evalkit.arguments import Given
 from evalkit.cli.options import to_stdout, verb
 from evalkit.cli.run import conclude
 
@@ -15,7 +14,7 @@ __all__ = ["command"]
 
 @verb("score", ScoreArguments)
 @click.argument("answers", metavar="FILE.jsonl|RUN")
-def command(given: dict[str, Any], answers: str) -> None:
+def command(given: Given, answers: str) -> None:
     """Score recorded answers without a model: evalkit's JSONL, lm-eval's samples, or a run.
 
     What is missing stays missing: figures cover the documents that have an answer.

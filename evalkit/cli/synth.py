@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from evalkit.api.data_definitions import SynthReplayArguments
+from evalkit.arguments import Given
 from evalkit.cli.options import VerbGroup, to_stdout, verb
 
 __all__ = ["command"]
@@ -19,7 +18,7 @@ def command() -> None:
 
 @verb("replay", SynthReplayArguments, group=command)
 @click.argument("folder", metavar="DIR")
-def replay(given: dict[str, Any], folder: str) -> None:
+def replay(given: Given, folder: str) -> None:
     """Make a recorded run again from its kept answers; nobody is called."""
     import evalkit as ek
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from evalkit.errors import RunFolderError
 from evalkit.results.files import parse_json, read_regular
+from evalkit.types import JsonObject
 
 __all__ = ["STATE", "read_state"]
 
@@ -42,7 +43,7 @@ def read_state(folder: Path, axis: str) -> float | None:
             return _logged(state, (axis,))
 
 
-def _logged(state: Mapping[str, Any], names: tuple[str, ...]) -> float | None:
+def _logged(state: JsonObject, names: tuple[str, ...]) -> float | None:
     """The last such figure of the log up to the checkpoint's step."""
     history, step = state.get("log_history"), _number(state.get("global_step"))
     found = None

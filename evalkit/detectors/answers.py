@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from evalkit.detectors.detector import RatedAnswer
 from evalkit.errors import ConfigError, UsageError, nearest
+from evalkit.types import JsonObject
 
 __all__ = ["AnswerFile", "Label", "read_answers", "read_labels"]
 
@@ -74,7 +74,7 @@ def read_labels(path: Path) -> tuple[Label, ...]:
     return tuple(labels.values())
 
 
-def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _rows(path: Path) -> Iterator[tuple[str, JsonObject]]:
     try:
         with path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
@@ -93,7 +93,7 @@ def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
-def _answers(row: Mapping[str, Any], place: str) -> Iterator[RatedAnswer]:
+def _answers(row: JsonObject, place: str) -> Iterator[RatedAnswer]:
     if "resps" in row and "doc_id" in row:
         yield from _of_run(row, place)
         return
@@ -105,7 +105,7 @@ def _answers(row: Mapping[str, Any], place: str) -> Iterator[RatedAnswer]:
     yield RatedAnswer(_id(row, place), prompt, _text(row, "output", place))
 
 
-def _of_run(row: Mapping[str, Any], place: str) -> Iterator[RatedAnswer]:
+def _of_run(row: JsonObject, place: str) -> Iterator[RatedAnswer]:
     """The samples of a run's row: document 3 is `3`, of several samples `3#0`, `3#1` …"""
     try:
         prompt = str(row["arguments"][-1][0])
@@ -119,21 +119,21 @@ def _of_run(row: Mapping[str, Any], place: str) -> Iterator[RatedAnswer]:
         yield RatedAnswer(name, prompt, text)
 
 
-def _id(row: Mapping[str, Any], place: str) -> str:
+def _id(row: JsonObject, place: str) -> str:
     name = row.get("id", row.get("doc_id"))
     if isinstance(name, bool) or not isinstance(name, str | int):
         raise ConfigError(f"{place}: id is {name!r:.40}; text or a whole number is wanted")
     return str(name)
 
 
-def _text(row: Mapping[str, Any], key: str, place: str) -> str | None:
+def _text(row: JsonObject, key: str, place: str) -> str | None:
     value = row.get(key)
     if value is not None and not isinstance(value, str):
         raise ConfigError(f"{place}: {key} is {value!r:.40}; text is wanted")
     return value
 
 
-def _group(row: Mapping[str, Any], by: str | None, place: str) -> str | None:
+def _group(row: JsonObject, by: str | None, place: str) -> str | None:
     if by is None:
         return None
     doc = row.get("doc")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
 from evalkit import safe
 from evalkit.ranking.arena import Arena, Standing
 from evalkit.reporting.pieces import row, rule
 from evalkit.reporting.tables import Column, Table, draw, open_console, say
+from evalkit.types import JsonObject
 
 __all__ = ["as_csv", "as_markdown", "records", "show"]
 
@@ -18,7 +19,7 @@ _HEAD = ("rank", "model", "rating", "95% interval", "against the anchor", "games
 _UNKNOWN = "–"
 
 
-def records(arena: Arena) -> list[dict[str, Any]]:
+def records(arena: Arena) -> Sequence[JsonObject]:
     """One flat record for each model, with unrounded numbers."""
     flat = []
     for standing in arena.standings:

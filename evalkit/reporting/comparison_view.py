@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from evalkit import safe
 from evalkit.comparison import Against, Comparison, Flip, TaskComparison
 from evalkit.reporting.pieces import members_entry, row, rule, run_entry, unpaired_entry
 from evalkit.reporting.tables import Cell, Column, Table, draw, fits, open_console, quote, say
+from evalkit.types import JsonObject
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,7 +35,7 @@ _LONGEST = 1200
 """Characters of an answer that are printed; the whole answer is in samples/."""
 
 
-def as_dict(comparison: Comparison) -> dict[str, Any]:
+def as_dict(comparison: Comparison) -> JsonObject:
     return {
         "schema": 1,
         "baseline": run_entry(comparison.baseline),
@@ -174,7 +175,7 @@ def _parts(flip: Flip) -> Sequence[tuple[str, str]]:
     )
 
 
-def _task(task: TaskComparison) -> dict[str, Any]:
+def _task(task: TaskComparison) -> JsonObject:
     return {
         "metric": task.metric,
         "higher_is_better": task.higher_is_better,

@@ -7,12 +7,12 @@ import io
 import json
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from evalkit import safe
 from evalkit.curves import Curves, Point, TaskCurve, number, place
 from evalkit.reporting.pieces import row, rule
 from evalkit.reporting.tables import Cell, Column, Table, draw, open_console, say
+from evalkit.types import JsonObject
 
 __all__ = ["as_csv", "as_json", "as_markdown", "findings", "records", "show", "sparkline"]
 
@@ -39,7 +39,7 @@ def as_json(curves: Curves) -> str:
     return json.dumps({"tasks": tasks}, ensure_ascii=False, indent=1, allow_nan=False)
 
 
-def records(curves: Curves) -> list[dict[str, Any]]:
+def records(curves: Curves) -> list[JsonObject]:
     """One flat record for each task and point, unrounded."""
     return [
         {
@@ -60,7 +60,7 @@ def records(curves: Curves) -> list[dict[str, Any]]:
     ]
 
 
-def findings(curves: Curves) -> list[dict[str, Any]]:
+def findings(curves: Curves) -> list[JsonObject]:
     """One flat record for each task: what its curve says."""
     return [
         {

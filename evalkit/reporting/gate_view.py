@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from evalkit import safe
 from evalkit.gating import Bound, GateResult, TaskVerdict
 from evalkit.reporting.pieces import members_entry, row, rule, run_entry, unpaired_entry
 from evalkit.reporting.tables import Cell, Column, Table, draw, open_console, say
+from evalkit.types import JsonObject
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,7 +53,7 @@ def _wanting(task: TaskVerdict) -> str:
     return f"{task.name} (needs about {task.needed_n:,} documents, has {task.n:,})" if needs_more else task.name
 
 
-def as_dict(result: GateResult) -> dict[str, Any]:
+def as_dict(result: GateResult) -> JsonObject:
     return {
         "schema": 1,
         "verdict": result.verdict,
@@ -211,7 +212,7 @@ def _signed(value: float, points: bool) -> str:
     return f"{value * 100:+.2f}" if points else f"{value:+.4g}"
 
 
-def _task(task: TaskVerdict) -> dict[str, Any]:
+def _task(task: TaskVerdict) -> JsonObject:
     return {
         "verdict": task.verdict,
         "tier": task.tier,

@@ -5,15 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-from typing import Any
 
 from evalkit import safe
 from evalkit.ranking import Leaderboard, Line, Score
+from evalkit.types import JsonObject
 
 __all__ = ["as_csv", "as_dict", "as_json"]
 
 
-def as_dict(board: Leaderboard) -> dict[str, Any]:
+def as_dict(board: Leaderboard) -> JsonObject:
     return {
         "schema": 1,
         "benchmarks": {
@@ -31,7 +31,7 @@ def as_json(board: Leaderboard) -> str:
     return json.dumps(as_dict(board), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _as_dict(line: Line) -> dict[str, Any]:
+def _as_dict(line: Line) -> JsonObject:
     unknown = {"value": None, "reason": "the run's manifest doesn't say"}
     return {
         "rank": None if line.rank is None else {"best": line.rank.low, "worst": line.rank.high, "tied": line.tied},
@@ -52,7 +52,7 @@ def _as_dict(line: Line) -> dict[str, Any]:
     }
 
 
-def _score(score: Score) -> dict[str, Any]:
+def _score(score: Score) -> JsonObject:
     if score.value is None:
         return {"value": None, "reason": score.reason or "not known"}
     ci95 = None if score.ci95 is None else list(score.ci95)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from evalkit import safe
 from evalkit.comparison import Member, Unpaired
 from evalkit.results import Run
+from evalkit.types import JsonObject
 
 __all__ = ["members_entry", "row", "rule", "run_entry", "unpaired_entry"]
 
 
-def run_entry(run: Run) -> dict[str, Any]:
+def run_entry(run: Run) -> JsonObject:
     return {"run_id": run.run_id, "model": run.label, "path": str(run.path), "status": run.status}
 
 
@@ -26,7 +26,7 @@ def unpaired_entry(unpaired: Unpaired) -> dict[str, int]:
     }
 
 
-def members_entry(members: Iterable[Member]) -> dict[str, Any]:
+def members_entry(members: Iterable[Member]) -> JsonObject:
     return {
         member.name: {
             "n": member.n,

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from evalkit.scrub import Scrubber
+from evalkit.types import JsonObject
 
 __all__ = ["encode", "plain"]
 
@@ -40,7 +41,7 @@ def plain(value: Any, scrubber: Scrubber, *, settings: bool = False) -> Any:
     return plain(_cast(value), scrubber, settings=settings)
 
 
-def _mapping(value: Mapping[Any, Any], scrubber: Scrubber, settings: bool) -> dict[str, Any]:
+def _mapping(value: Mapping[Any, Any], scrubber: Scrubber, settings: bool) -> JsonObject:
     out: dict[str, Any] = {}
     reasons: dict[str, str] = {}
     for key, item in value.items():

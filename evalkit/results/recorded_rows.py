@@ -13,6 +13,7 @@ from typing import Any
 
 from evalkit.errors import ConfigError, UsageError
 from evalkit.results.recorded_spans import RecordedSpan, read_span
+from evalkit.types import JsonObject
 
 __all__ = ["RecordedRow", "find_files", "read_rows", "task_of"]
 
@@ -153,7 +154,7 @@ def _list_of(content: Any, kind: Any) -> bool:
     return isinstance(content, list) and all(isinstance(x, kind) and not isinstance(x, bool) for x in content)
 
 
-def _text_or_none(row: Mapping[str, Any], key: str, place: str) -> str | None:
+def _text_or_none(row: JsonObject, key: str, place: str) -> str | None:
     value = row.get(key)
     if value is not None and not isinstance(value, str):
         raise ConfigError(f"{place}: {key} is {value!r}, not text")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalkit.errors import ConfigError
-from evalkit.types import Span
+from evalkit.types import JsonObject, Span
 
 __all__ = ["RecordedSpan", "read_span"]
 
@@ -27,7 +27,7 @@ class RecordedSpan:
     """Whether the row has the answer's text too."""
 
 
-def read_span(row: Mapping[str, Any], place: str) -> RecordedSpan | None:
+def read_span(row: JsonObject, place: str) -> RecordedSpan | None:
     """What a row says of the place of its answer; None where it says nothing."""
     keys = [key for key in ("answer_start", "answer_end") if key in row]
     if not keys and row.get("no_answer_probability") is None:
@@ -47,7 +47,7 @@ def _whole(value: Any, key: str, place: str) -> int | None:
     return value
 
 
-def _number(row: Mapping[str, Any], place: str) -> float | None:
+def _number(row: JsonObject, place: str) -> float | None:
     value = row.get("no_answer_probability")
     if value is None:
         return None

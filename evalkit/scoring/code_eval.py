@@ -21,7 +21,7 @@ import evaluate
 from evalkit.errors import SandboxError
 from evalkit.sandbox import Limits, Sandbox
 from evalkit.scoring.passk import pass_at_k
-from evalkit.types import Program, Verdict
+from evalkit.types import JsonObject, Program, Verdict
 
 __all__ = ["CodeEval"]
 
@@ -65,7 +65,7 @@ class CodeEval(evaluate.Metric):  # type: ignore[misc]
         timeout: float = 3.0,
         tier: str = "auto",
         preludes: Sequence[str] | None = None,
-    ) -> tuple[dict[str, float], dict[int, list[tuple[int, dict[str, Any]]]]]:
+    ) -> tuple[dict[str, float], dict[int, list[tuple[int, JsonObject]]]]:
         trusted = preludes or [""] * len(references)
         names, programs = [], []
         for task, (samples, tests) in enumerate(zip(predictions, references, strict=True)):
@@ -77,13 +77,13 @@ class CodeEval(evaluate.Metric):  # type: ignore[misc]
         lost = [v for v in verdicts if v.verdict == "sandbox_error"]
         if lost:
             raise SandboxError(f"{len(lost)} of {len(verdicts)} programs could not be judged: {lost[0].reason}")
-        results: dict[int, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
+        results: dict[int, list[tuple[int, JsonObject]]] = defaultdict(list)
         for (task, sample), verdict in zip(names, verdicts, strict=True):
             results[task].append((sample, _result(task, sample, verdict)))
         return _figures(results, k), results
 
 
-def _figures(results: dict[int, list[tuple[int, dict[str, Any]]]], ks: Sequence[int]) -> dict[str, float]:
+def _figures(results: dict[int, list[tuple[int, JsonObject]]], ks: Sequence[int]) -> dict[str, float]:
     counts = [(len(samples), sum(r["passed"] for _, r in samples)) for samples in results.values()]
     figures = {}
     for k in ks:
@@ -94,7 +94,7 @@ def _figures(results: dict[int, list[tuple[int, dict[str, Any]]]], ks: Sequence[
     return figures
 
 
-def _result(task: int, sample: int, verdict: Verdict) -> dict[str, Any]:
+def _result(task: int, sample: int, verdict: Verdict) -> JsonObject:
     result = {"passed": "passed", "timed_out": "timed out"}.get(verdict.verdict, f"failed: {verdict.reason}")
     return {
         "task_id": task,

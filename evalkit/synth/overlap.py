@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from evalkit.errors import UsageError
+from evalkit.types import JsonObject
 
 __all__ = ["GRAM", "Match", "Overlap", "find_overlap", "read_texts", "row_text"]
 
@@ -103,7 +103,7 @@ def _runs(words: list[str], gram: int) -> Iterator[str]:
         yield " ".join(words[start : start + gram])
 
 
-def row_text(row: Mapping[str, Any]) -> str | None:
+def row_text(row: JsonObject) -> str | None:
     """`text`, else `instruction` (or `question`), a blank line and `input`. None where there is none of them."""
     if isinstance(row.get("text"), str):
         return str(row["text"])

@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from evalkit.errors import UsageError
+from evalkit.types import JsonObject
 
 __all__ = ["EXCHANGES", "SEEDS", "Exchange", "RecordedRun", "read_recorded", "read_seeds"]
 
@@ -43,7 +43,7 @@ def read_seeds(path: Path) -> tuple[str, ...]:
     return tuple(_text(row, "instruction", where) for row, where in _rows(path))
 
 
-def _exchange(row: dict[str, Any], where: str) -> Exchange:
+def _exchange(row: JsonObject, where: str) -> Exchange:
     response = row.get("response")
     if not isinstance(response, dict):
         raise UsageError(f"{where}: `response` is missing; it holds `text` and `finish_reason`")
@@ -55,14 +55,14 @@ def _exchange(row: dict[str, Any], where: str) -> Exchange:
     return Exchange(row["n"], row["request_idx"], _text(row, "prompt", where), text, finish and str(finish))
 
 
-def _text(row: dict[str, Any], name: str, where: str) -> str:
+def _text(row: JsonObject, name: str, where: str) -> str:
     value = row.get(name)
     if not isinstance(value, str):
         raise UsageError(f"{where}: `{name}` is missing; it has {', '.join(map(str, row)) or 'nothing'}")
     return value
 
 
-def _rows(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
+def _rows(path: Path) -> Iterator[tuple[JsonObject, str]]:
     """Each object with the place where it stands, for messages."""
     try:
         lines = path.read_bytes().split(b"\n")

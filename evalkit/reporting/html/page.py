@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import datetime
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.resources import files
 from typing import Any
@@ -18,6 +18,7 @@ from evalkit.reporting.html.texts import DEFAULT_ROOM, pack
 from evalkit.reporting.html.tidy import in_script, tidy
 from evalkit.reporting.overview import Overview
 from evalkit.scrub import Scrubber
+from evalkit.types import JsonObject
 
 __all__ = ["as_html"]
 
@@ -69,7 +70,7 @@ def as_html(content: Overview, room: int = DEFAULT_ROOM) -> str:
     return _render(tidy(data, scrubber, steady=True), tidy(tables, scrubber, steady=True), texts.blocks)
 
 
-def _render(data: Mapping[str, Any], tables: Sequence[Any], blocks: Sequence[str]) -> str:
+def _render(data: JsonObject, tables: Sequence[Any], blocks: Sequence[str]) -> str:
     from jinja2 import Environment
 
     assets = files("evalkit.reporting.html") / "assets"

@@ -18,6 +18,7 @@ from evalkit.reporting.html.documents import Wanted
 from evalkit.reporting.html.tidy import shortened, tidy
 from evalkit.results import Run
 from evalkit.scrub import Scrubber
+from evalkit.types import JsonObject
 
 __all__ = ["DEFAULT_ROOM", "Texts", "pack"]
 
@@ -154,7 +155,7 @@ def _entries(
     return {place: entries[place] for place in places if place in entries}
 
 
-def _shared(row: Mapping[str, Any]) -> Entry:
+def _shared(row: JsonObject) -> Entry:
     """The texts of a document that are the same for all runs: question, prompt, target and choices."""
     entry: Entry = {
         "q": shortened(question(row), *_OTHER),
@@ -169,7 +170,7 @@ def _shared(row: Mapping[str, Any]) -> Entry:
     return entry
 
 
-def _meant(row: Mapping[str, Any], choices: Sequence[str]) -> list[str]:
+def _meant(row: JsonObject, choices: Sequence[str]) -> list[str]:
     """The texts of a document's choices, if the model scored only their letters."""
     doc = row.get("doc")
     texts = doc.get("choices") if isinstance(doc, Mapping) else None
@@ -180,7 +181,7 @@ def _meant(row: Mapping[str, Any], choices: Sequence[str]) -> list[str]:
     return [words(text) for text in texts] if all(len(choice) <= 2 for choice in choices) else []
 
 
-def _answered(row: Mapping[str, Any], metric: str) -> Entry:
+def _answered(row: JsonObject, metric: str) -> Entry:
     """One run's answer: its texts (o), the number of further samples (m), the extracted answer (x), and troubles."""
     texts = answers(row, metric)
     entry: Entry = {}
@@ -209,14 +210,14 @@ def _answered(row: Mapping[str, Any], metric: str) -> Entry:
     return entry
 
 
-def _read_as(row: Mapping[str, Any]) -> str | None:
+def _read_as(row: JsonObject) -> str | None:
     """The answer after the filter; None for a code task, where it repeats the program that the prompt shows."""
     if row.get("program") is not None or not row.get("filtered_resps"):
         return None
     return words(row["filtered_resps"])
 
 
-def _without_prefix(rows: list[Entry]) -> dict[str, Any]:
+def _without_prefix(rows: list[Entry]) -> JsonObject:
     """The rows, with the common prefix of their prompts stored once: few-shot prompts of a task begin alike."""
     prompts = [row["p"] if isinstance(row["p"], str) else row["p"][0] for row in rows]
     # Whole lines only, so that no question is split.
