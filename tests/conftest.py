@@ -22,7 +22,7 @@ LONG = (
     "test_instruct.py",
     "test_mutants.py",
     "test_confine.py",
-    "test_sequential.py",
+    "test_early_gate.py",
     "test_demo.py",
     "test_questions_cli.py",
     "test_clock.py",

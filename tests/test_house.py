@@ -111,6 +111,11 @@ def test_imports_follow_the_arrows(path: Path) -> None:
     assert ours - {here, "__version__"} <= ARROWS[here]
 
 
+def test_no_test_file_is_over_400_lines() -> None:
+    sizes = {path: len(path.read_text().splitlines()) for path in (PACKAGE.parent / "tests").rglob("*.py")}
+    assert not {str(path): size for path, size in sizes.items() if size > 400}, "split it by subject"
+
+
 def test_no_relative_imports_hide_an_arrow() -> None:
     for path in modules():
         if "inside" in path.parts:
