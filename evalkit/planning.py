@@ -26,11 +26,10 @@ from evalkit.types import (
     ScoreRequest,
     TokenIds,
     TokenRequest,
-    Usage,
     Work,
 )
 
-__all__ = ["Plan", "common_prefix", "plan", "trie_size"]
+__all__ = ["Plan", "plan", "trie_size"]
 
 _BURST = 32
 """Generations between two stretches of scoring: enough to fill a batch, few enough to mix with scoring."""
@@ -75,10 +74,6 @@ class Plan:
         """The ids of all requests that are equal to `id`, `id` itself first."""
         return self._owners[id]
 
-    def nearness(self, usage: Usage) -> float | None:
-        """Prompt tokens computed, divided by the floor: 1.0 is perfect. None if there was nothing to compute."""
-        return usage.computed / self.floor if self.floor else None
-
 
 def plan(requests: Iterable[TokenRequest]) -> Plan:
     """Order the requests of all tasks. Ids must be unique."""
@@ -118,11 +113,6 @@ def trie_size(prompts: Iterable[bytes]) -> int:
         nodes += len(prompt) // _ITEM - _common(previous, prompt)
         previous = prompt
     return nodes
-
-
-def common_prefix(a: TokenIds, b: TokenIds) -> int:
-    """The length in tokens of the longest common prefix of two prompts."""
-    return _common(a.tobytes(), b.tobytes())
 
 
 # ── grouping ─────────────────────────────────────────────────────────────────

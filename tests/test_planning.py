@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalkit.planning import common_prefix, plan, trie_size
-from evalkit.types import Generate, GenerateRequest, Sampling, Score, ScoreRequest, TokenRequest, Usage
+from evalkit.planning import plan, trie_size
+from evalkit.types import Generate, GenerateRequest, Sampling, Score, ScoreRequest, TokenRequest
 
 
 def ids(*tokens: int) -> array[int]:
@@ -176,18 +176,6 @@ def test_knobs_that_do_not_hash_still_group() -> None:
 def test_an_id_given_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="id 3 was given twice"):
         plan([score(3, [1], [2]), score(3, [1], [4])])
-
-
-def test_nearness_is_unknown_for_no_work_and_a_ratio_otherwise() -> None:
-    assert plan([]).nearness(Usage()) is None
-    made = plan([score(0, [1, 2, 3], [4])])
-    assert made.nearness(Usage(computed=6)) == 2.0
-
-
-@given(tokens, tokens)
-def test_common_prefix_is_counted_in_tokens(a: list[int], b: list[int]) -> None:
-    expected = next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
-    assert common_prefix(ids(*a), ids(*b)) == expected
 
 
 def test_trie_size_of_nothing_and_of_equal_prompts() -> None:

@@ -11,7 +11,7 @@ early      verdicts before the last document
 
 from evalkit.gating.decide import Decision, decide
 from evalkit.gating.early import EARLY_SHARE, EarlyVerdict, conclude, judge
-from evalkit.gating.evidence import Evidence, FlagEvidence, of_values
+from evalkit.gating.evidence import Evidence, FlagEvidence
 from evalkit.gating.finished import gate
 from evalkit.gating.trial import Trial, trial
 from evalkit.gating.verdict import Bound, FlagVerdict, GateResult, Noise, TaskVerdict, Verdict, overall
@@ -33,7 +33,6 @@ __all__ = [
     "decide",
     "gate",
     "judge",
-    "of_values",
     "overall",
     "trial",
 ]

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from evalkit.comparison import FLAGS, NO_ANSWER, Measured, design
 from evalkit.policy import TaskPolicy
-from evalkit.stats import BoundedDifference, Design, bounded_difference
+from evalkit.stats import BoundedDifference, bounded_difference
 
-__all__ = ["KINDS", "Evidence", "FlagEvidence", "of_measured", "of_values"]
+__all__ = ["KINDS", "Evidence", "FlagEvidence", "of_measured"]
 
 KINDS = ("cut", "unfinished", "unparsed", "missing")
 
@@ -60,23 +59,6 @@ class Evidence:
         if not self.policy.max_drop.relative:
             return self.policy.max_drop.value
         return None if self.point is None else self.relative * self.point.base
-
-
-def of_values(
-    name: str,
-    baseline: ArrayLike,
-    candidate: ArrayLike,
-    policy: TaskPolicy | None = None,
-    *,
-    strata: ArrayLike | None = None,
-    clusters: ArrayLike | None = None,
-    scale: float = 1.0,
-) -> Evidence:
-    """Evidence from two columns of values, higher being better: for simulations and for callers without run folders."""
-    a, b = np.asarray(baseline, float), np.asarray(candidate, float)
-    plan = Design(a.size, strata=strata, clusters=clusters)
-    found = bounded_difference(b - a, scale=scale, baseline=a, design=plan)
-    return Evidence(name, policy or TaskPolicy(), found, found, found)
 
 
 def of_measured(

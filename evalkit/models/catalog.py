@@ -69,11 +69,6 @@ class Entry:
         return self.id or str(nano_path())
 
     @property
-    def license_id(self) -> str | None:
-        value: str | None = self.license.value
-        return value
-
-    @property
     def facts(self) -> dict[str, Fact]:
         return {name: getattr(self, name) for name in _FACTS}
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.special import betainccinv, betaincinv, ndtr, ndtri, stdtrit
+from numpy.typing import ArrayLike
+from scipy.special import betainccinv, betaincinv, ndtri, stdtrit
 
-__all__ = ["Interval", "bca_bootstrap", "clopper_pearson", "clopper_pearson_limits", "mean_t", "wilson"]
-
-Floats = NDArray[np.float64]
+__all__ = ["Interval", "clopper_pearson_limits", "may_be_share", "mean_t", "wilson"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +47,11 @@ def wilson(successes: float, n: float, level: float = 0.95) -> Interval:
     return Interval(low, high, level)
 
 
-def clopper_pearson(successes: float, n: float, level: float = 0.95) -> Interval:
-    """Clopper & Pearson (1934), Biometrika 26:404: the beta quantiles B(α/2; k, n−k+1) and B(1−α/2; k+1, n−k)."""
-    _check_counts(successes, n)
-    low, high = clopper_pearson_limits(successes, n, (1 - level) / 2)
-    return Interval(float(low), float(high), level)
-
-
 def clopper_pearson_limits(successes: ArrayLike, n: ArrayLike, alpha: float) -> tuple[Any, Any]:
-    """Both one-sided limits, each wrong with probability `alpha` at most; counts need not be whole.
+    """Both one-sided limits, each wrong with probability `alpha` at most: Clopper & Pearson (1934), Biometrika 26:404.
 
-    Fractional counts come from effective sample sizes: Korn & Graubard (1998), Survey Methodology 24:193.
+    They are the beta quantiles B(α; k, n−k+1) and B(1−α; k+1, n−k). Counts need not be whole: fractional
+    counts come from effective sample sizes: Korn & Graubard (1998), Survey Methodology 24:193.
     """
     k = np.clip(np.asarray(successes, float), 0.0, n)
     rest = np.asarray(n, float) - k
@@ -78,47 +69,6 @@ def mean_t(values: ArrayLike, level: float = 0.95) -> Interval:
     half = float(stdtrit(x.size - 1, 0.5 + level / 2)) * float(x.std(ddof=1)) / math.sqrt(x.size)
     middle = float(x.mean())
     return Interval(middle - half, middle + half, level)
-
-
-def bca_bootstrap(
-    values: ArrayLike,
-    level: float = 0.95,
-    *,
-    resamples: int = 9999,
-    seed: int = 0,
-    statistic: Callable[[Floats], Floats] | None = None,
-) -> Interval:
-    """Bias-corrected and accelerated: Efron (1987), JASA 82:171; Efron & Tibshirani (1993), eqs. (14.10) to (14.15).
-
-    `statistic` maps an array of shape (…, n) to (…); the mean where none is given.
-    """
-    x = np.asarray(values, float)
-    if x.size < 2:
-        return Interval(-math.inf, math.inf, level)
-    stat = statistic or (lambda a: np.asarray(a.mean(axis=-1)))
-    observed = float(stat(x))
-    draws = _bootstrap_draws(x, stat, resamples, np.random.default_rng(seed))
-    # Ties count half, so that a lattice-valued statistic is not corrected for a bias that it does not have.
-    below = (np.sum(draws < observed) + np.sum(draws <= observed)) / (2 * resamples)
-    if not 0 < below < 1:
-        return Interval(observed, observed, level)
-    bias = float(ndtri(below))
-    left_out = np.array([float(stat(np.delete(x, i))) for i in range(x.size)])
-    influence = left_out.mean() - left_out
-    spread = float(np.sum(influence**2)) ** 1.5
-    acceleration = float(np.sum(influence**3)) / (6 * spread) if spread else 0.0
-    z = bias + ndtri(np.array([(1 - level) / 2, (1 + level) / 2]))
-    low, high = np.quantile(draws, ndtr(bias + z / (1 - acceleration * z)))
-    return Interval(float(low), float(high), level)
-
-
-def _bootstrap_draws(x: Floats, stat: Callable[[Floats], Floats], resamples: int, rng: np.random.Generator) -> Floats:
-    chunk = max(1, 4_000_000 // x.size)  # bounds the index matrix to some 32 MB
-    parts = [
-        stat(x[rng.integers(0, x.size, (min(chunk, resamples - start), x.size))])
-        for start in range(0, resamples, chunk)
-    ]
-    return np.concatenate(parts)
 
 
 def _check_counts(successes: float, n: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["benjamini_hochberg", "holm", "holm_levels"]
+__all__ = ["holm", "holm_levels"]
 
 Floats = NDArray[np.float64]
 
@@ -31,14 +31,4 @@ def holm_levels(p_values: ArrayLike, alpha: float) -> Floats:
         levels[stopped[0] :] = levels[stopped[0]]
     out = np.empty_like(p)
     out[order] = levels
-    return out
-
-
-def benjamini_hochberg(p_values: ArrayLike) -> Floats:
-    """Adjusted p-values for the false discovery rate: Benjamini & Hochberg (1995), JRSS B 57:289, eq. (1)."""
-    p = np.asarray(p_values, float)
-    order = np.argsort(p, kind="stable")[::-1]
-    stepped = np.minimum.accumulate(p[order] * p.size / np.arange(p.size, 0, -1))
-    out = np.empty_like(p)
-    out[order] = np.minimum(stepped, 1.0)
     return out

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evalkit.gating import Evidence, decide, of_values
+from evalkit.gating import Evidence, decide
 from evalkit.policy import Drop, TaskPolicy
 from evalkit.stats import decision_probability
-from tests.helpers.gates import GSM8K, RUNS
+from tests.helpers.gates import GSM8K, RUNS, of_values
 
 
 def paired_counts(n: int, lost: float, gained: float, seed: int) -> np.ndarray:

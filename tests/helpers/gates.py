@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+from numpy.typing import ArrayLike
 
-from evalkit.gating import GateResult, TaskVerdict, gate
-from evalkit.policy import Policy
+from evalkit.gating import Evidence, GateResult, TaskVerdict, gate
+from evalkit.policy import Policy, TaskPolicy
 from evalkit.results import Run
+from evalkit.stats import Design, bounded_difference
 from tests.helpers.runfolders import TaskRows, write_run
 
 RUNS = 10_000
@@ -118,3 +120,20 @@ def spoil(folder: Path, how: str) -> None:
     elif how == "no column":
         pq.write_table(pq.read_table(table).drop_columns(["doc_hash"]), table)
     results.write_text(json.dumps(content))
+
+
+def of_values(
+    name: str,
+    baseline: ArrayLike,
+    candidate: ArrayLike,
+    policy: TaskPolicy | None = None,
+    *,
+    strata: ArrayLike | None = None,
+    clusters: ArrayLike | None = None,
+    scale: float = 1.0,
+) -> Evidence:
+    """Evidence from two columns of values, higher being better."""
+    a, b = np.asarray(baseline, float), np.asarray(candidate, float)
+    plan = Design(a.size, strata=strata, clusters=clusters)
+    difference = bounded_difference(b - a, scale=scale, baseline=a, design=plan)
+    return Evidence(name, policy or TaskPolicy(), difference, difference, difference)

@@ -16,7 +16,7 @@ from evalkit.stats import (
     decision_probability,
     documents_needed,
     mover_limits,
-    paired_t,
+    paired_difference,
     repeats_needed,
     smallest_detectable_drop,
 )
@@ -55,10 +55,10 @@ def test_one_document_bounds_nothing() -> None:
 
 def test_with_many_changes_it_is_the_t_interval() -> None:
     d = RNG.choice([-1.0, 0.0, 1.0], 14_042, p=[0.06, 0.9, 0.04])
-    ours, t = bounded_difference(d).interval(), paired_t(d).interval
+    ours, t = bounded_difference(d).interval(), paired_difference(d).interval
     assert (ours.low, ours.high) == pytest.approx((t.low, t.high), abs=1e-4)
     graded = RNG.normal(0, 0.1, 3000)
-    ours, t = bounded_difference(graded).interval(), paired_t(graded).interval
+    ours, t = bounded_difference(graded).interval(), paired_difference(graded).interval
     assert (ours.low, ours.high) == pytest.approx((t.low, t.high), abs=4e-4)
 
 
@@ -93,7 +93,7 @@ def test_a_relative_bound_is_the_contrast_with_the_scaled_baseline() -> None:
     base = (RNG.random(8000) < 0.6).astype(float)
     candidate = np.where(RNG.random(8000) < 0.1, RNG.random(8000) < 0.5, base).astype(float)
     contrast = candidate - 0.98 * base
-    expected = paired_t(contrast, 0.9).interval
+    expected = paired_difference(contrast, level=0.9).interval
     found = bounded_difference(candidate - base, baseline=base)
     assert found.lower(0.95, relative=0.02) == pytest.approx(expected.low, abs=2e-4)
     assert found.upper(0.95, relative=0.02) == pytest.approx(expected.high, abs=2e-4)
