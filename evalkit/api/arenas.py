@@ -13,6 +13,7 @@ from evalkit.arguments import checked
 from evalkit.errors import UsageError
 from evalkit.ranking.arena import Arena, rate_games, read_games
 from evalkit.reporting import arena_view
+from evalkit.reporting.pieces import as_csv
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +52,7 @@ class RatedModels:
         return json_format.dumps(content, ensure_ascii=False, indent=1)
 
     def csv(self) -> str:
-        return arena_view.as_csv(self.result)
+        return as_csv(arena_view.records(self.result))
 
     def markdown(self) -> str:
         return arena_view.as_markdown(self.result)

@@ -15,6 +15,7 @@ from evalkit.arguments import checked
 from evalkit.errors import UsageError
 from evalkit.registry.cards import load_cards, shipped_folder
 from evalkit.reporting import curve_view
+from evalkit.reporting.pieces import as_csv
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +49,7 @@ class LearningCurves:
         return curve_view.as_json(self.result)
 
     def csv(self) -> str:
-        return curve_view.as_csv(self.result)
+        return as_csv(curve_view.records(self.result))
 
     def markdown(self) -> str:
         return curve_view.as_markdown(self.result)

@@ -9,14 +9,11 @@ from evalkit.models import catalog
 from evalkit.ranking.records import Benchmark, Line, Score
 from evalkit.results import Run
 from evalkit.results.record import Entry
-from evalkit.stats import wilson
+from evalkit.stats import may_be_share, wilson
 
 __all__ = ["Z95", "chance_of", "line_of", "shots_of"]
 
 Z95 = 1.959963984540054
-
-_PERCENT = ("bleu", "rouge", "chrf", "ter", "sacrebleu")
-"""The beginnings of metric names that lm-eval's tasks give on a scale from 0 to 100."""
 
 
 def line_of(run: Run, benchmarks: Sequence[Benchmark]) -> Line:
@@ -93,7 +90,7 @@ def _interval(metric: str, value: float, stderr: float, n: int | None) -> tuple[
     every metric: then the metric's name decides, since a ROUGE of 0 is not a share. The interval of a share stays
     within [0, 1].
     """
-    share = 0 <= value <= 1 and not _on_a_hundred(metric)
+    share = 0 <= value <= 1 and may_be_share(metric)
     if share and n is not None and n >= 2:
         by_formula = math.sqrt(value * (1 - value) / (n - 1))
         if math.isclose(stderr, by_formula, rel_tol=1e-6, abs_tol=1e-12):
@@ -106,11 +103,6 @@ def _interval(metric: str, value: float, stderr: float, n: int | None) -> tuple[
         return interval.low, interval.high
     # A standard error of 0 gives no interval.
     return (value - Z95 * stderr, value + Z95 * stderr) if stderr > 0 else None
-
-
-def _on_a_hundred(metric: str) -> bool:
-    name = metric.partition(",")[0].lower()
-    return name.startswith(_PERCENT) and not name.endswith("_acc")
 
 
 def shots_of(run: Run, name: str) -> int | None:

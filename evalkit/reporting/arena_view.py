@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -13,7 +11,7 @@ from evalkit.reporting.pieces import row, rule
 from evalkit.reporting.tables import Column, Table, draw, open_console, say
 from evalkit.types import JsonObject
 
-__all__ = ["as_csv", "as_markdown", "records", "show"]
+__all__ = ["as_markdown", "records", "show"]
 
 _HEAD = ("rank", "model", "rating", "95% interval", "against the anchor", "games")
 _UNKNOWN = "–"
@@ -28,15 +26,6 @@ def records(arena: Arena) -> Sequence[JsonObject]:
         first = {"rank": record.pop("rank"), "model": record.pop("model"), "rating": record.pop("rating")}
         flat.append({**first, "low": low, "high": high, **record})
     return flat
-
-
-def as_csv(arena: Arena) -> str:
-    text = io.StringIO()
-    rows = records(arena)
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(rows[0])
-    writer.writerows([safe.csv_cell(cell) for cell in record.values()] for record in rows)
-    return text.getvalue()
 
 
 def as_markdown(arena: Arena) -> str:

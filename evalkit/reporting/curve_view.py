@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Sequence
@@ -14,7 +12,7 @@ from evalkit.reporting.pieces import row, rule
 from evalkit.reporting.tables import Cell, Column, Table, draw, open_console, say
 from evalkit.types import JsonObject
 
-__all__ = ["as_csv", "as_json", "as_markdown", "findings", "records", "show", "sparkline"]
+__all__ = ["as_json", "as_markdown", "findings", "records", "show", "sparkline"]
 
 _UNKNOWN = "–"
 _BARS = "▁▂▃▄▅▆▇█"
@@ -82,15 +80,6 @@ def findings(curves: Curves) -> list[JsonObject]:
         }
         for task in curves.tasks
     ]
-
-
-def as_csv(curves: Curves) -> str:
-    text = io.StringIO()
-    rows = records(curves)
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(rows[0])
-    writer.writerows([safe.csv_cell(cell) for cell in record.values()] for record in rows)
-    return text.getvalue()
 
 
 def as_markdown(curves: Curves) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterable, Sequence
 
 from evalkit import safe
@@ -9,7 +11,7 @@ from evalkit.comparison import Member, Unpaired
 from evalkit.results import Run
 from evalkit.types import JsonObject
 
-__all__ = ["members_entry", "row", "rule", "run_entry", "unpaired_entry"]
+__all__ = ["as_csv", "members_entry", "row", "rule", "run_entry", "unpaired_entry"]
 
 
 def run_entry(run: Run) -> JsonObject:
@@ -37,6 +39,15 @@ def members_entry(members: Iterable[Member]) -> JsonObject:
         }
         for member in members
     }
+
+
+def as_csv(records: Sequence[JsonObject]) -> str:
+    """Flat records as CSV, the first one's keys as the header."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(records[0])
+    writer.writerows([safe.csv_cell(cell) for cell in record.values()] for record in records)
+    return text.getvalue()
 
 
 def row(cells: Sequence[str]) -> str:
