@@ -5,7 +5,7 @@ options         checks --model-args
 model           loads the model; the forward pass computes logits only where needed
 adapters        loads several peft adapters and tests that each works
 memory          limits what goes into one forward pass
-trunks          shared prefixes of prompts with their keys and values
+prefixes        shared prefixes of prompts with their keys and values
 cache           a KV cache that starts from a prefix and grows in place
 score           log-probabilities of continuations
 generate        generation in a continuous batch that rows leave and join

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from evalkit.engines.huggingface.model import Model, one_line
 from evalkit.errors import EngineError, UsageError
 from evalkit.models.checkpoint import resolve_adapter
-from evalkit.types import Adapter
+from evalkit.types import Adapter, JsonObject
 
 __all__ = ["attach"]
 
@@ -104,7 +103,7 @@ def _trained_rows(folder: Path) -> int | None:
     from safetensors import safe_open
 
     weights = folder / "adapter_model.safetensors"
-    config: dict[str, Any] = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    config: JsonObject = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
     if not weights.is_file() or not config.get("modules_to_save"):
         return None
     with safe_open(weights, "pt") as tensors:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from evalkit.engines.huggingface.options import Options
 from evalkit.errors import EngineError, EvalkitError
 from evalkit.models import checkpoint
-from evalkit.types import Adapter, Answer, Generate, ModelSpec, Score, Usage, Work
+from evalkit.types import Adapter, Answer, Generate, JsonObject, ModelSpec, Score, Usage, Work
 
 if TYPE_CHECKING:
     from evalkit.engines.huggingface.generate import Generator
@@ -43,7 +43,7 @@ class HuggingFaceEngine:
         scorer: Scorer,
         generator: Generator | PlainGenerator,
         usage: Usage,
-        description: Mapping[str, Any],
+        description: JsonObject,
     ) -> None:
         self.usage = usage
         self._model: Model | None = model
@@ -53,7 +53,7 @@ class HuggingFaceEngine:
         self._description = dict(description)
 
     @property
-    def description(self) -> Mapping[str, Any]:
+    def description(self) -> JsonObject:
         return self._description
 
     def run(self, work: Iterator[Work | None]) -> Iterator[Answer]:

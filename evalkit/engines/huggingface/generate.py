@@ -16,10 +16,10 @@ import torch
 from evalkit.engines.huggingface.cache import KeyValues, cache_over, left_padded, read
 from evalkit.engines.huggingface.memory import Budget
 from evalkit.engines.huggingface.model import Model, is_out_of_memory
+from evalkit.engines.huggingface.prefixes import CachedPrefix, PrefixCache
 from evalkit.engines.huggingface.score import NAN, Reader
 from evalkit.engines.huggingface.sequence import Sequence, next_tokens, refuses, sequences
 from evalkit.engines.huggingface.text import Texts
-from evalkit.engines.huggingface.trunks import Trunk, Trunks
 from evalkit.types import Answer, Failed, Finish, Generate, Usage
 
 __all__ = ["Generator"]
@@ -40,7 +40,7 @@ class Generator:
         self._usage = usage
         self._texts = texts
         self._reader = Reader(model, budget, usage)
-        self._trunks: Trunks[Sequence] = Trunks(self._reader.grow, budget.launch)
+        self._prefixes: PrefixCache[Sequence] = PrefixCache(self._reader.extend, budget.launch)
         self._waiting: deque[Sequence] = deque()
         self._running: list[Sequence] = []
         self._length = 0
@@ -93,9 +93,9 @@ class Generator:
         if not chosen:
             return
         joining: Joining = []
-        for trunk, standing in self._trunks.groves(chosen[0].adapter, chosen):
-            for batch in self._batches(trunk, standing):
-                yield from self._read(trunk, batch, joining)
+        for prefix, members in self._prefixes.groups(chosen[0].adapter, chosen):
+            for batch in self._batches(prefix, members):
+                yield from self._read(prefix, batch, joining)
         together = [*self._running, *(sequence for _, rows in joining for sequence, _ in rows)]
         yield self._guarded(lambda: self._repack(joining), together)
 
@@ -113,13 +113,13 @@ class Generator:
             chosen.append(self._waiting.popleft())
         return chosen
 
-    def _batches(self, trunk: Trunk, standing: list[Sequence]) -> Iterator[list[Sequence]]:
+    def _batches(self, prefix: CachedPrefix, members: list[Sequence]) -> Iterator[list[Sequence]]:
         batch: list[Sequence] = []
         longest = waste = 0
-        for sequence in sorted(standing, key=lambda sequence: -len(sequence.prompt)):
-            length = len(sequence.prompt) - trunk.depth
+        for sequence in sorted(members, key=lambda sequence: -len(sequence.prompt)):
+            length = len(sequence.prompt) - prefix.length
             waste += longest - length if batch else 0
-            full = not self._budget.fits(len(batch) + 1, trunk.depth, longest, len(batch) + 1)
+            full = not self._budget.fits(len(batch) + 1, prefix.length, longest, len(batch) + 1)
             if batch and (waste > self._budget.launch or full):
                 yield batch
                 batch, waste = [], 0
@@ -129,22 +129,22 @@ class Generator:
         if batch:
             yield batch
 
-    def _read(self, trunk: Trunk, batch: list[Sequence], joining: Joining) -> Iterator[list[Answer]]:
+    def _read(self, prefix: CachedPrefix, batch: list[Sequence], joining: Joining) -> Iterator[list[Answer]]:
         """Read a batch of prompts and generate the first token of each."""
         try:
-            if len(batch) == 1 and len(batch[0].prompt) - trunk.depth > self._budget.tokens:
-                trunk = self._reader.grow(trunk, batch[0].prompt[trunk.depth : -1])
-            logits, keys_values = self._prefill(trunk, batch)
+            if len(batch) == 1 and len(batch[0].prompt) - prefix.length > self._budget.tokens:
+                prefix = self._reader.extend(prefix, batch[0].prompt[prefix.length : -1])
+            logits, keys_values = self._prefill(prefix, batch)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
             logits = None
         if logits is None:
             self._budget.shrink()
-            self._trunks.clear()
+            self._prefixes.clear()
             if len(batch) > 1:
                 for half in (batch[: len(batch) // 2], batch[len(batch) // 2 :]):
-                    yield from self._read(trunk, half, joining)
+                    yield from self._read(prefix, half, joining)
             elif self._running:
                 self._waiting.appendleft(batch[0])
             else:
@@ -156,19 +156,19 @@ class Generator:
             joining.append((keys_values, alive))
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
-    def _prefill(self, trunk: Trunk, batch: list[Sequence]) -> tuple[torch.Tensor, KeyValues]:
-        model, depth = self._model, trunk.depth
+    def _prefill(self, prefix: CachedPrefix, batch: list[Sequence]) -> tuple[torch.Tensor, KeyValues]:
+        model, depth = self._model, prefix.length
         lengths = [len(sequence.prompt) - depth for sequence in batch]
         ids = np.zeros((len(batch), max(lengths)), np.int64)
         positions = np.zeros_like(ids)
         for row, (sequence, length) in enumerate(zip(batch, lengths, strict=True)):
             ids[row, :length] = sequence.prompt[depth:]
             positions[row, :length] = np.arange(depth, depth + length)
-        cache = cache_over(trunk.keys_values, length=depth)
+        cache = cache_over(prefix.keys_values, length=depth)
         logits = model.forward(
             model.tensor(ids),
             (model.tensor(range(len(batch))), model.tensor([length - 1 for length in lengths])),
-            adapter=trunk.adapter,
+            adapter=prefix.adapter,
             positions=model.tensor(positions),
             cache=cache,
         )
@@ -210,7 +210,7 @@ class Generator:
                 raise
         alive = [sequence for sequence in rows if not sequence.over]
         self._budget.shrink()
-        self._trunks.clear()
+        self._prefixes.clear()
         self._running, self._lengths, self._cache, self._length = [], [], None, 0
         if len(alive) == 1:
             return [Failed(alive[0].id, "out of memory while generating, alone")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,7 +21,7 @@ from evalkit.errors import UsageError
 from evalkit.models import checkpoint
 from evalkit.models.found import Model as FoundModel
 from evalkit.tokens import Tokenizer
-from evalkit.types import ModelSpec
+from evalkit.types import Arguments, ModelSpec
 
 __all__ = ["fingerprint_loaded", "label_of", "opened"]
 
@@ -39,7 +39,7 @@ def label_of(given: Any) -> str:
 
 @contextmanager
 def opened(
-    given: Any, tokenizer: Any, arguments: Mapping[str, Any], batch_size: str = "auto"
+    given: Any, tokenizer: Any, arguments: Arguments, batch_size: str = "auto"
 ) -> Iterator[tuple[EngineModel, EngineTokenizer, Engine]]:
     """The model, its tokenizer and an engine around it. Afterwards the model is in the mode that it was in before."""
     net = _plain(given)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect as introspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,7 @@ from evalkit.engines.huggingface.options import Options
 from evalkit.errors import CheckpointError, EngineError, UsageError
 from evalkit.models.checkpoint import Checkpoint
 from evalkit.models.weights import refuse_differences
-from evalkit.types import ModelSpec
+from evalkit.types import Arguments, ModelSpec
 
 __all__ = ["Model", "is_out_of_memory", "one_line"]
 
@@ -116,7 +116,7 @@ class Model:
     ) -> torch.Tensor:
         """Run the model; returns the logits [positions, vocabulary] at the (rows, columns) of `at`."""
         self.use(adapter)
-        arguments: dict[str, Any] = {"input_ids": ids, "use_cache": cache is not None}
+        arguments: dict[str, object] = {"input_ids": ids, "use_cache": cache is not None}
         if positions is not None:
             arguments["position_ids"] = positions
         if cache is not None:
@@ -155,7 +155,7 @@ class Model:
         return str(getattr(self.net.config, "_attn_implementation", "unknown"))
 
     @property
-    def generation_defaults(self) -> Mapping[str, Any]:
+    def generation_defaults(self) -> Arguments:
         config = getattr(self.net, "generation_config", None)
         return config.to_dict() if config is not None else {}
 

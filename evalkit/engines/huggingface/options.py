@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from evalkit.errors import UsageError, nearest
+from evalkit.types import Arguments
 
 __all__ = ["Options"]
 
@@ -62,14 +62,14 @@ class Options:
     """The most tokens in one forward pass, padding included."""
     scoring_path: Literal["packed", "prefix", "plain"] | None = None
     """The path to use, for comparisons. None: the fastest path that passes the self-test."""
-    loading: Mapping[str, Any] = field(default_factory=dict)
+    loading: Arguments = field(default_factory=dict)
 
     @classmethod
-    def of(cls, given: Mapping[str, Any], config_fields: frozenset[str] = frozenset()) -> Options:
+    def of(cls, given: Arguments, config_fields: frozenset[str] = frozenset()) -> Options:
         """Check names and types. `config_fields`: fields of the model's config, which from_pretrained accepts too."""
         fields = {f.name for f in dataclasses.fields(cls)} - {"loading"}
         values: dict[str, Any] = {}
-        loading: dict[str, Any] = {}
+        loading: dict[str, object] = {}
         for asked, value in given.items():
             name = _ALIASES.get(asked, asked)
             if name in _REFUSED:

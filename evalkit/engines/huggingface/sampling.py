@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
 from evalkit.errors import UsageError, nearest
-from evalkit.types import Sampling
+from evalkit.types import Arguments, Sampling
 
 __all__ = ["Draw", "alternatives", "draw", "processors", "stream"]
 
@@ -61,7 +60,7 @@ def alternatives(sampling: Sampling) -> int:
 
 
 def processors(
-    sampling: Sampling, defaults: Mapping[str, Any], eos_ids: tuple[int, ...], prompt_length: int, device: torch.device
+    sampling: Sampling, defaults: Arguments, eos_ids: tuple[int, ...], prompt_length: int, device: torch.device
 ) -> list[Any]:
     """The logits processors of a request, from its options or else from the model's generation config.
 

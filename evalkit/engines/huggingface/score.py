@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from evalkit.engines.huggingface.cache import KeyValues, cache_over, read
 from evalkit.engines.huggingface.memory import Budget
 from evalkit.engines.huggingface.model import Model, is_out_of_memory
-from evalkit.engines.huggingface.trunks import Tokens, Trunk, Trunks, tokens_of
+from evalkit.engines.huggingface.prefixes import CachedPrefix, PrefixCache, Tokens, tokens_of
 from evalkit.types import Answer, Failed, Score, Scored, Usage
 
 __all__ = ["Reader", "Scorer", "ScoringPath"]
@@ -35,7 +35,7 @@ NAN = "NaN logits: the model gives no numbers here (broken weights, or float16 w
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Wish:
+class _Target:
     """A continuation to score in a row. `branch`: its number among the row's branches; None for a single token."""
 
     id: int
@@ -49,7 +49,7 @@ class _Row:
 
     prompt: Tokens
     branches: tuple[Tokens, ...]
-    wishes: tuple[_Wish, ...]
+    targets: tuple[_Target, ...]
 
     def length(self, depth: int) -> int:
         return len(self.prompt) - depth + sum(map(len, self.branches))
@@ -60,37 +60,37 @@ class _Row:
 
 
 class Reader:
-    """Reads prefixes into trunks, in several pieces if they are long."""
+    """Computes the keys and values of prefixes, in several pieces if they are long."""
 
     def __init__(self, model: Model, budget: Budget, usage: Usage) -> None:
         self._model = model
         self._budget = budget
         self._usage = usage
 
-    def grow(self, trunk: Trunk, tokens: Tokens) -> Trunk:
-        """Read the tokens after a trunk; returns the longer trunk."""
+    def extend(self, prefix: CachedPrefix, tokens: Tokens) -> CachedPrefix:
+        """Read the tokens after a prefix; returns the longer prefix."""
         start = 0
         while start < len(tokens):
             piece = tokens[start : start + self._budget.tokens]
             try:
-                keys_values = self._read(trunk, piece)
+                keys_values = self._read(prefix, piece)
             except Exception as error:
                 if not is_out_of_memory(error) or self._budget.tokens <= 256:
                     raise
                 self._budget.shrink()
                 continue
             self._usage.computed += len(piece)
-            trunk = Trunk(trunk.adapter, np.concatenate([trunk.tokens, piece]), keys_values)
+            prefix = CachedPrefix(prefix.adapter, np.concatenate([prefix.tokens, piece]), keys_values)
             start += len(piece)
-        return trunk
+        return prefix
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
-    def _read(self, trunk: Trunk, piece: Tokens) -> KeyValues:
+    def _read(self, prefix: CachedPrefix, piece: Tokens) -> KeyValues:
         model = self._model
-        cache = cache_over(trunk.keys_values, length=trunk.depth)
+        cache = cache_over(prefix.keys_values, length=prefix.length)
         last = (model.tensor([0]), model.tensor([len(piece) - 1]))
-        positions = model.tensor(np.arange(trunk.depth, trunk.depth + len(piece)))[None]
-        model.forward(model.tensor(piece)[None], last, adapter=trunk.adapter, positions=positions, cache=cache)
+        positions = model.tensor(np.arange(prefix.length, prefix.length + len(piece)))[None]
+        model.forward(model.tensor(piece)[None], last, adapter=prefix.adapter, positions=positions, cache=cache)
         return read(cache)
 
 
@@ -103,7 +103,7 @@ class Scorer:
         self._budget = budget
         self._usage = usage
         self._reader = Reader(model, budget, usage)
-        self._trunks: Trunks[_Row] = Trunks(self._reader.grow, budget.launch)
+        self._prefixes: PrefixCache[_Row] = PrefixCache(self._reader.extend, budget.launch)
         sliding = model.checkpoint.sliding_window
         self._sees = sliding if sliding is not None and sliding < model.window else None
 
@@ -119,13 +119,10 @@ class Scorer:
                 else:
                     rows += self._rows(item)
             if self.path == "plain":
-                yield from self._batches(Trunk(adapter, np.zeros(0, np.int32), None), rows)
+                yield from self._batches(CachedPrefix(adapter, np.zeros(0, np.int32), None), rows)
             else:
-                for trunk, standing in self._groves(adapter, rows):
-                    yield from self._batches(trunk, standing)
-
-    def _groves(self, adapter: str | None, rows: list[_Row]) -> Iterator[tuple[Trunk, list[_Row]]]:
-        return self._trunks.groves(adapter, rows)
+                for prefix, members in self._prefixes.groups(adapter, rows):
+                    yield from self._batches(prefix, members)
 
     # ── rows ─────────────────────────────────────────────────────────────────
 
@@ -146,16 +143,16 @@ class Scorer:
     def _rows(self, item: Score) -> Iterator[_Row]:
         context = tokens_of(item.context)
         continuations = [(id, tokens_of(tokens)) for id, tokens in zip(item.ids, item.continuations, strict=True)]
-        single = [_Wish(id, tokens, None) for id, tokens in continuations if len(tokens) == 1]
+        single = [_Target(id, tokens, None) for id, tokens in continuations if len(tokens) == 1]
         longer = [(id, tokens) for id, tokens in continuations if len(tokens) > 1]
         # The cost of reading each prompt by itself, counted in the same way as the plan's floor.
         self._usage.prompt += len(context) * (bool(single) + len(longer)) + sum(len(t) - 1 for _, t in longer)
         if self.path == "packed" and self._within(len(context) + sum(len(tokens) - 1 for _, tokens in longer)):
-            wishes = [_Wish(id, tokens, at) for at, (id, tokens) in enumerate(longer)]
-            yield _Row(context, tuple(tokens[:-1] for _, tokens in longer), (*single, *wishes))
+            targets = [_Target(id, tokens, at) for at, (id, tokens) in enumerate(longer)]
+            yield _Row(context, tuple(tokens[:-1] for _, tokens in longer), (*single, *targets))
             return
         for id, tokens in longer:
-            yield _Row(context, (tokens[:-1],), (*single, _Wish(id, tokens, 0)))
+            yield _Row(context, (tokens[:-1],), (*single, _Target(id, tokens, 0)))
             single = []
         if single:
             yield _Row(context, (), tuple(single))
@@ -166,8 +163,8 @@ class Scorer:
 
     # ── batches ──────────────────────────────────────────────────────────────
 
-    def _batches(self, trunk: Trunk, rows: list[_Row]) -> Iterator[list[Answer]]:
-        depth = trunk.depth
+    def _batches(self, prefix: CachedPrefix, rows: list[_Row]) -> Iterator[list[Answer]]:
+        depth = prefix.length
         batch: list[_Row] = []
         longest = waste = logits = 0
         for row in sorted(rows, key=lambda row: -row.length(depth)):
@@ -175,40 +172,41 @@ class Scorer:
             waste += longest - length if batch else 0
             logits += row.logits
             if batch and (waste > self._budget.launch or not self._budget.fits(len(batch) + 1, depth, longest, logits)):
-                yield self._attempt(trunk, batch)
+                yield self._attempt(prefix, batch)
                 batch, waste, logits = [], 0, row.logits
             if not batch:
                 longest = length
             batch.append(row)
         if batch:
-            yield self._attempt(trunk, batch)
+            yield self._attempt(prefix, batch)
 
-    def _attempt(self, trunk: Trunk, batch: list[_Row]) -> list[Answer]:
+    def _attempt(self, prefix: CachedPrefix, batch: list[_Row]) -> list[Answer]:
         """Run a batch. If memory runs out, split it into halves, down to one row that is read in pieces."""
         try:
-            if len(batch) == 1 and self.path != "plain" and batch[0].length(trunk.depth) > self._budget.tokens:
-                trunk = self._reader.grow(trunk, batch[0].prompt[trunk.depth : -1])
-            answers: list[Answer] = self._run(trunk, batch)
+            if len(batch) == 1 and self.path != "plain" and batch[0].length(prefix.length) > self._budget.tokens:
+                prefix = self._reader.extend(prefix, batch[0].prompt[prefix.length : -1])
+            answers: list[Answer] = self._run(prefix, batch)
             return answers
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
         # Outside the handler, so that the failed pass's tensors are freed before the next try.
         self._budget.shrink()
-        self._trunks.clear()
+        self._prefixes.clear()
         if len(batch) > 1:
             half = len(batch) // 2
-            return self._attempt(trunk, batch[:half]) + self._attempt(trunk, batch[half:])
+            return self._attempt(prefix, batch[:half]) + self._attempt(prefix, batch[half:])
         row = batch[0]
-        if self.path != "plain" and row.length(trunk.depth) > self._budget.tokens >= 512:
-            return self._attempt(trunk, batch)
+        if self.path != "plain" and row.length(prefix.length) > self._budget.tokens >= 512:
+            return self._attempt(prefix, batch)
         return [
-            Failed(wish.id, f"out of memory on a prompt of {len(row.prompt):,} tokens, alone") for wish in row.wishes
+            Failed(target.id, f"out of memory on a prompt of {len(row.prompt):,} tokens, alone")
+            for target in row.targets
         ]
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
-    def _run(self, trunk: Trunk, batch: list[_Row]) -> list[Answer]:
-        model, depth = self._model, trunk.depth
+    def _run(self, prefix: CachedPrefix, batch: list[_Row]) -> list[Answer]:
+        model, depth = self._model, prefix.length
         width = max(row.length(depth) for row in batch)
         ids = np.zeros((len(batch), width), np.int64)
         positions = np.zeros((len(batch), width), np.int64)
@@ -216,7 +214,7 @@ class Scorer:
         part = np.full((len(batch), width), -1, np.int64)
         at_row: list[int] = []
         at_column: list[int] = []
-        wishes: list[_Wish] = []
+        targets: list[_Target] = []
         sources: list[list[int]] = []
         for r, row in enumerate(batch):
             end = len(row.prompt) - depth
@@ -237,22 +235,22 @@ class Scorer:
                 at_row += [r] * len(branch)
                 at_column += range(cursor, stop)
                 cursor = stop
-            for wish in row.wishes:
-                wishes.append(wish)
-                start = 0 if wish.branch is None else starts[wish.branch]
-                sources.append([first, *range(start, start + len(wish.tokens) - 1)])
+            for target in row.targets:
+                targets.append(target)
+                start = 0 if target.branch is None else starts[target.branch]
+                sources.append([first, *range(start, start + len(target.tokens) - 1)])
         branching = any(len(row.branches) > 1 for row in batch)
         logits = model.forward(
             model.tensor(ids),
             (model.tensor(at_row), model.tensor(at_column)),
-            adapter=trunk.adapter,
+            adapter=prefix.adapter,
             positions=model.tensor(positions) if self.path != "plain" else None,
-            cache=cache_over(trunk.keys_values, length=depth) if depth else None,
+            cache=cache_over(prefix.keys_values, length=depth) if depth else None,
             mask=self._mask(part, depth, branching) if self._within(depth + width) else None,
         )
         # Padding is not counted: it would hide how much work was shared.
         self._usage.computed += sum(row.length(depth) for row in batch)
-        return _read_off(logits, wishes, sources)
+        return _read_off(logits, targets, sources)
 
     def _mask(self, part: NDArray[np.int64], depth: int, branching: bool) -> torch.Tensor | None:
         """The attention mask; None if the causal mask of transformers is right."""
@@ -275,17 +273,17 @@ def _tree_mask(model: Model, part: torch.Tensor, depth: int) -> torch.Tensor:
     return mask
 
 
-def _read_off(logits: torch.Tensor, wishes: list[_Wish], sources: list[list[int]]) -> list[Answer]:
+def _read_off(logits: torch.Tensor, targets: list[_Target], sources: list[list[int]]) -> list[Answer]:
     rows = np.concatenate([np.asarray(source) for source in sources])
-    tokens = np.concatenate([wish.tokens for wish in wishes]).astype(np.int64)
+    tokens = np.concatenate([target.tokens for target in targets]).astype(np.int64)
     values, is_best, is_number = _log_probabilities(logits, rows, tokens)
     ends = np.cumsum([len(source) for source in sources])
     answers: list[Answer] = []
-    for wish, start, end in zip(wishes, [0, *ends[:-1]], ends, strict=True):
+    for target, start, end in zip(targets, [0, *ends[:-1]], ends, strict=True):
         if is_number[start:end].all():
-            answers.append(Scored(wish.id, float(values[start:end].sum()), bool(is_best[start:end].all())))
+            answers.append(Scored(target.id, float(values[start:end].sum()), bool(is_best[start:end].all())))
         else:
-            answers.append(Failed(wish.id, NAN))
+            answers.append(Failed(target.id, NAN))
     return answers
 
 

@@ -18,10 +18,10 @@ import torch
 from evalkit.engines.huggingface.generate import Generator
 from evalkit.engines.huggingface.memory import Budget
 from evalkit.engines.huggingface.model import Model, is_out_of_memory, one_line
+from evalkit.engines.huggingface.prefixes import tokens_of
 from evalkit.engines.huggingface.score import Scorer, ScoringPath
 from evalkit.engines.huggingface.sequence import Sequence
 from evalkit.engines.huggingface.text import Texts
-from evalkit.engines.huggingface.trunks import tokens_of
 from evalkit.types import Failed, Sampling, Score, Scored, Usage
 
 __all__ = ["Paths", "choose_paths"]

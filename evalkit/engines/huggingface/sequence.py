@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from evalkit.engines.huggingface.model import Model
+from evalkit.engines.huggingface.prefixes import Tokens, tokens_of
 from evalkit.engines.huggingface.sampling import Draw, alternatives, draw, processors, stream
-from evalkit.engines.huggingface.trunks import Tokens, tokens_of
 from evalkit.types import Generate, Sampling
 
 __all__ = ["Sequence", "next_tokens", "refuses", "sequences"]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from evalkit.engines.base import Engine, EngineModel, EngineTokenizer
+from evalkit.engines.base import Engine
 from evalkit.engines.spec import PROJECT, EngineSettings, EngineSpec, is_installed
 from evalkit.types import Adapter, ModelSpec
 
@@ -17,18 +17,6 @@ _PACE = frozenset(
         "offload_folder", "parallelize", "scoring_path", "use_safetensors",
     }
 )  # fmt: skip
-
-
-def _find_model(typed: str, model_args: Mapping[str, Any], trust_remote_code: bool) -> EngineModel:
-    from evalkit.models.found import find_model
-
-    return find_model(typed, model_args, trust_remote_code=trust_remote_code, pace_arguments=_PACE)
-
-
-def _load_tokenizer(model: EngineModel) -> EngineTokenizer:
-    from evalkit.tokens import Tokenizer
-
-    return Tokenizer.load(model.spec)
 
 
 def _start(model: ModelSpec, tokenizer: Any, adapters: Sequence[Adapter], settings: EngineSettings) -> Engine:
@@ -47,8 +35,6 @@ SPEC = EngineSpec(
     name="hf",
     title="transformers",
     semantics="hf/1",
-    find_model=_find_model,
-    load_tokenizer=_load_tokenizer,
     start=_start,
     needs=("torch", "transformers"),
     install=f"{PROJECT}[hf]",
