@@ -4,7 +4,7 @@ registry.py  names → Suite                        files.py    user-written tas
 suite.py     tasks, groups, their figures         data.py     the mirror and the hub
 task.py      build, score, aggregate one task     cards.py    facts of the shipped benchmarks
 rows.py      Document and rows                    code.py     `sandbox: python`
-lmeval.py    the seam: nothing else imports lm_eval
+lmeval/      the seam: nothing else imports lm_eval
 browse.py    list, show and validate              mirror.py   check and pull
 taskindex.py lm-eval's names, kept on disk         spotting.py  which names a user's files speak of
 """

@@ -59,7 +59,7 @@ def built(whole: dict[str, Listing], monkeypatch: pytest.MonkeyPatch) -> list[Pa
 
 
 def test_names_kinds_files_and_tags_are_those_of_lm_evals_own_index(whole: dict[str, Listing]) -> None:
-    from evalkit.registry.lmeval import BUILTIN_TASKS, TaskIndex
+    from evalkit.registry.lmeval.index import BUILTIN_TASKS, TaskIndex
 
     theirs = TaskIndex.build([BUILTIN_TASKS])
     assert len(theirs) > NAMES
@@ -73,7 +73,7 @@ def test_names_kinds_files_and_tags_are_those_of_lm_evals_own_index(whole: dict[
 
 
 def test_odd_files_are_skipped_as_lm_eval_does(tmp_path: Path) -> None:
-    from evalkit.registry.lmeval import TaskIndex
+    from evalkit.registry.lmeval.index import TaskIndex
 
     files = {
         "_base": "tag: [shared, base]\nnum_fewshot: 3\ntask_list: [x]\n",
@@ -233,7 +233,7 @@ def test_the_shipped_benchmarks_need_their_own_folders_alone(cache: Path) -> Non
                 continue
             seen.add(entry.name)
             if entry.kind.name == "GROUP":
-                from evalkit.registry.lmeval import load_yaml
+                from evalkit.registry.lmeval.index import load_yaml
 
                 members = load_yaml(entry.yaml_path, resolve_func=False)["task"]
                 waiting += [one if isinstance(one, str) else one.get("task") or one["group"] for one in members]
