@@ -36,8 +36,6 @@ class Pace:
         self.most = most
         self.limit = min(most, _START)
         self.flying = 0
-        self.refusals = 0
-        self.last_success = time.monotonic()
         self._chance = chance
         self._refused_once = False
         self._alone = 1
@@ -70,7 +68,6 @@ class Pace:
         self._let_in()
 
     def succeeded(self) -> None:
-        self.last_success = time.monotonic()
         self._wait = _FIRST_WAIT
         if self._refused_once:
             self._calm += 1
@@ -83,7 +80,6 @@ class Pace:
     def refused(self, epoch: int, retry_after: float | None) -> None:
         """Requests sent before the last refusal tell nothing new, other than a longer wait."""
         now = time.monotonic()
-        self.refusals += 1
         until = self._until
         if retry_after is not None:
             # A little later than asked, so that many clients do not all come back at the same instant.
