@@ -14,18 +14,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from evalkit.errors import ConfigError, UnknownModel, nearest
+from evalkit.errors import UnknownModel, nearest
 
 __all__ = [
-    "Entry", "Fact", "Found", "Kind", "adapter_base", "adapters", "all_entries", "find_adapter", "get", "kind", "load",
-    "nano_path", "resolve",
+    "FACTS", "KINDS", "Entry", "Fact", "Found", "Kind", "adapter_base", "adapters", "all_entries", "find_adapter",
+    "get", "kind", "nano_path", "resolve",
 ]  # fmt: skip
 
 Kind = Literal["base", "instruct", "chat"]
 
 _FILE = Path(__file__).with_name("catalog.yaml")
-_KINDS = ("base", "instruct", "chat")
-_FORMS = "[value, source], [value, source, note] or {reason: …}"
+KINDS = ("base", "instruct", "chat")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 # Words in the names of tuned models. They give a hint, never a fact.
 _NAME_HINTS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
@@ -69,8 +68,15 @@ class Entry:
         return self.id or str(nano_path())
 
     @property
+    def names(self) -> Iterator[str]:
+        """All names that stand for it, in lower case."""
+        yield from (name.lower() for name in dict.fromkeys((self.alias, *self.also)))
+        if self.id:
+            yield self.id.lower()
+
+    @property
     def facts(self) -> dict[str, Fact]:
-        return {name: getattr(self, name) for name in _FACTS}
+        return {name: getattr(self, name) for name in FACTS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +99,7 @@ class Found:
         return value
 
 
-_FACTS = tuple(field.name for field in fields(Entry) if field.name not in ("alias", "id", "also"))
+FACTS = tuple(field.name for field in fields(Entry) if field.name not in ("alias", "id", "also"))
 
 
 def nano_path() -> Path:
@@ -175,78 +181,16 @@ def resolve(typed: str) -> Found:
     )
 
 
-def load(path: Path) -> tuple[Entry, ...]:
-    """Read and check a catalogue file. Raises ConfigError, which names the entry and what is wrong with it."""
-    import yaml
-
-    try:
-        raw = yaml.safe_load(path.read_bytes())
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())})") from None
-    if not isinstance(raw, Mapping) or set(raw) != {"sources", "models"} or not isinstance(raw["models"], list):
-        raise ConfigError(f"{path}: `sources` (a table) and `models` (a list) are wanted at the top")
-    sources = raw["sources"]
-    entries = tuple(_entry(path, item, sources) for item in raw["models"])
-    taken: dict[str, str] = {}
-    for entry in entries:
-        for name in _names(entry):
-            if name in taken:
-                raise ConfigError(f"{path}: {entry.alias}: {name!r} is taken by {taken[name]}")
-            taken[name] = entry.alias
-    return entries
-
-
 @cache
 def _shipped() -> tuple[Entry, ...]:
+    from evalkit.models.catalogfile import load
+
     return load(_FILE)
 
 
 @cache
 def _by_name() -> Mapping[str, Entry]:
-    return {name: entry for entry in _shipped() for name in _names(entry)}
-
-
-def _names(entry: Entry) -> Iterator[str]:
-    yield from (name.lower() for name in dict.fromkeys((entry.alias, *entry.also)))
-    if entry.id:
-        yield entry.id.lower()
-
-
-def _entry(path: Path, raw: Any, sources: Mapping[str, str]) -> Entry:
-    alias = raw.get("alias") if isinstance(raw, Mapping) else None
-    if not isinstance(alias, str):
-        raise ConfigError(f"{path}: a model without an alias: {raw!r}")
-    where = f"{path}: {alias}"
-    keys = ("alias", "id", "also", *_FACTS)
-    for key in raw:
-        if key not in keys:
-            raise ConfigError(f"{where}: unknown key {key!r}{nearest(str(key), keys)}")
-    for key in ("id", *_FACTS):
-        if key not in raw:
-            raise ConfigError(f"{where}: {key} is missing; say {{reason: …}} where it is not known")
-    facts = {key: _fact(f"{where}: {key}", raw[key], sources) for key in _FACTS}
-    if facts["kind"].value not in (None, *_KINDS):
-        raise ConfigError(f"{where}: kind is one of {', '.join(_KINDS)}, not {facts['kind'].value!r}")
-    for key in ("parameters", "context"):
-        value = facts[key].value
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value <= 0):
-            raise ConfigError(f"{where}: {key}: a positive whole number is wanted, not {value!r}")
-    if facts["commercial"].value not in (None, True, False, "conditions"):
-        raise ConfigError(f"{where}: commercial is true, false or conditions, not {facts['commercial'].value!r}")
-    return Entry(alias=alias, id=raw["id"], also=tuple(raw.get("also", ())), **facts)
-
-
-def _fact(where: str, raw: Any, sources: Mapping[str, str]) -> Fact:
-    if isinstance(raw, Mapping):
-        if set(raw) != {"reason"} or not isinstance(raw["reason"], str):
-            raise ConfigError(f"{where}: {_FORMS} is wanted, this is {raw!r}")
-        return Fact(reason=raw["reason"])
-    if not isinstance(raw, list) or len(raw) not in (2, 3) or raw[0] is None:
-        raise ConfigError(f"{where}: {_FORMS} is wanted, this is {raw!r}")
-    value, source, *note = raw
-    if source not in sources:
-        raise ConfigError(f"{where}: the source {source!r} is not in the table{nearest(str(source), sources)}")
-    return Fact(value, sources[source], note=note[0] if note else None)
+    return {name: entry for entry in _shipped() for name in entry.names}
 
 
 def _nearest_folder(path: Path) -> str:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import evalkit
 from evalkit.errors import ConfigError, UnknownModel
 from evalkit.models import catalog
+from evalkit.models.catalogfile import load
 
 ENTRIES = catalog.all_entries()
 
@@ -189,7 +190,7 @@ def written(tmp_path: Path, text: str) -> Path:
 
 
 def test_a_catalog_file_is_read(tmp_path: Path) -> None:
-    (entry,) = catalog.load(written(tmp_path, GOOD))
+    (entry,) = load(written(tmp_path, GOOD))
     assert entry.context == catalog.Fact(2048, "https://example.org/card", note="a note")
     assert entry.architecture.reason == "not read"
 
@@ -206,7 +207,7 @@ def test_a_catalog_file_is_read(tmp_path: Path) -> None:
         ("[7, card]", "[-7, card]", "parameters"),
         ("[true, card]", "[perhaps, card]", "commercial"),
         ("license:", "licence:", "did you mean license"),
-        ("        kind: [base, card]\n", "", "kind is missing"),
+        ("        kind: [base, card]\n", "", "`kind` is missing"),
         ("- alias: a", "- name: a", "without an alias"),
         ("sources:", "source:", "at the top"),
         ("models:", "models: [", "YAML"),
@@ -215,13 +216,13 @@ def test_a_catalog_file_is_read(tmp_path: Path) -> None:
 def test_a_broken_catalog_file_names_the_place(tmp_path: Path, old: str, new: str, said: str) -> None:
     assert old in GOOD
     with pytest.raises(ConfigError, match=said):
-        catalog.load(written(tmp_path, GOOD.replace(old, new)))
+        load(written(tmp_path, GOOD.replace(old, new)))
 
 
 def test_two_models_cannot_share_a_name(tmp_path: Path) -> None:
     entry = GOOD[GOOD.index("      - alias") :]
     with pytest.raises(ConfigError, match="taken by a"):
-        catalog.load(written(tmp_path, GOOD + entry.replace("alias: a", "alias: b")))
+        load(written(tmp_path, GOOD + entry.replace("alias: a", "alias: b")))
 
 
 def test_the_catalog_is_light() -> None:
