@@ -14,17 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.errors import JudgeError
+from evalkit.judging.backends.spec import parse_judge
 from evalkit.judging.calls import _answer
 from evalkit.judging.logprobs import from_path
 from evalkit.judging.replies import TOO_LONG, read_reply
-from evalkit.judging.rubric import load_rubric
+from evalkit.judging.rubricfile import load_rubric
 from evalkit.judging.run import Judged
 from evalkit.judging.scale import Scale
 from evalkit.judging.spelling import token_of
 from evalkit.judging.steps import read_steps
 from evalkit.reporting.progress import Progress
 from evalkit.results import Run
-from evalkit.runner.judges import parse_judge
 from evalkit.runner.judging import JudgeRequest, judge_run
 from evalkit.types import Generated, Scored
 from tests.helpers.hostile import HostileServer, Reply

@@ -18,7 +18,8 @@ from evalkit.judging.fence import Fence, neutralise
 from evalkit.judging.pairwise import alpaca_order, preference_for_second, read_comparisons, win_rate
 from evalkit.judging.prompts import judge_messages
 from evalkit.judging.records import read_judgments
-from evalkit.judging.rubric import find_rubric, list_rubrics, load_rubric
+from evalkit.judging.rubric import find_rubric, list_rubrics
+from evalkit.judging.rubricfile import load_rubric
 from evalkit.judging.scale import parse_scales
 from evalkit.judging.steps import read_steps
 from tests.helpers.judged import evalkit, recorded, write

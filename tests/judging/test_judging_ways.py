@@ -12,7 +12,8 @@ import pytest
 from evalkit.engines.openai.prices import price_of
 from evalkit.judging.items import items_of
 from evalkit.judging.prompts import judge_messages
-from evalkit.judging.rubric import find_rubric, load_rubric
+from evalkit.judging.rubric import find_rubric
+from evalkit.judging.rubricfile import load_rubric
 from evalkit.results import Run, RunWriter
 from evalkit.types import Row
 from tests.helpers.judged import evalkit, expected, figure, judge, make_run

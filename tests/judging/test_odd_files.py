@@ -17,7 +17,8 @@ from evalkit.judging.calibrate import calibrate
 from evalkit.judging.certificate import save_certificate
 from evalkit.judging.pairwise import read_comparisons
 from evalkit.judging.records import read_judgments, read_labels
-from evalkit.judging.rubric import find_rubric, load_rubric
+from evalkit.judging.rubric import find_rubric
+from evalkit.judging.rubricfile import load_rubric
 from evalkit.judging.scale import Scale, parse_scales
 from tests.helpers.judged import RUBRIC, write
 
