@@ -1,17 +1,26 @@
-"""What is wrong with a judge, measured on what it has judged: order, length, constancy, its own family."""
+"""Measures the biases of a judge on its recorded judgments: order, length, constant outputs, its own family."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from evalkit.judging.agreement import pearson, spearman
 from evalkit.judging.pairwise import Comparison, length_dependence, win_rate
 from evalkit.judging.records import Judged
+from evalkit.judging.reports import (
+    AuditReport,
+    Consistency,
+    ConstantOutput,
+    DimensionAudit,
+    LengthEffect,
+    PositionEffect,
+    Repeatability,
+    SystemAudit,
+)
 from evalkit.stats import clustered_mean
 
 __all__ = [
@@ -25,7 +34,7 @@ __all__ = [
 ]
 
 _CONSTANT_SHARE = 0.5
-"""An output, or its exact length, that answers more than this share of different prompts answers none of them."""
+"""If more than this share of prompts get the same output, or outputs of one length, the output is constant."""
 _ENOUGH = 10
 
 _FAMILIES: Mapping[str, tuple[str, ...]] = {
@@ -46,16 +55,16 @@ _FAMILIES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def audit_comparisons(comparisons: Sequence[Comparison], judge: str | None = None) -> dict[str, Any]:
-    """Per system, in the order of the file, and over all of them."""
+def audit_comparisons(comparisons: Sequence[Comparison], judge: str | None = None) -> AuditReport:
+    """Audit comparisons, for each system in the order of the file and over all."""
     systems: dict[str, list[Comparison]] = defaultdict(list)
     for comparison in comparisons:
         systems[comparison.system].append(comparison)
     warnings: list[str] = []
-    report: dict[str, Any] = {"systems": {}}
+    audits: dict[str, SystemAudit] = {}
     for system, own in systems.items():
         rate = win_rate(own)
-        entry = {
+        audit: SystemAudit = {
             "win_rate": _known(rate.value),
             "stderr": rate.stderr,
             "ci95": list(rate.ci95) if rate.ci95 else None,
@@ -71,26 +80,24 @@ def audit_comparisons(comparisons: Sequence[Comparison], judge: str | None = Non
             "consistency": _consistency(own),
             "preferences": [c.preference for c in own],
         }
-        report["systems"][system] = entry
-        warnings += _warnings(system, entry)
+        audits[system] = audit
+        warnings += _warnings(system, audit)
         if judge and (shared := self_preference(judge, [system])):
             warnings.append(shared)
-    report["position"] = position_effect(comparisons)
-    if report["position"].get("detected"):
-        effect = report["position"]
+    effect = position_effect(comparisons)
+    if effect["detected"]:
         warnings.append(
             f"position: shown first an answer wins {effect['first']:.1%}, shown second {effect['second']:.1%}"
             f" (difference {effect['difference']:+.1%}, p = {effect['p']:.2g}); judge both orders"
         )
-    report["warnings"] = warnings
-    return report
+    return {"systems": audits, "position": effect, "warnings": warnings}
 
 
-def position_effect(comparisons: Sequence[Comparison]) -> dict[str, Any]:
-    """Win rate shown second minus shown first, of the same systems: nothing but the order differs.
+def position_effect(comparisons: Sequence[Comparison]) -> PositionEffect:
+    """The win rate of answers shown second minus that of answers shown first.
 
-    Where both orders of an item were judged, the two are paired; else the orders were drawn, and Welch's (1947,
-    Biometrika 34:28) standard error holds.
+    If both orders of an item were judged, they are paired. Otherwise the order was random, and the standard error is
+    Welch's (1947, Biometrika 34:28).
     """
     known = [c for c in comparisons if c.preference is not None and c.system_first is not None and not c.same]
     first = [float(c.preference or 0.0) for c in known if c.system_first]
@@ -129,7 +136,7 @@ def _both_orders(known: Sequence[Comparison]) -> dict[tuple[str, str], tuple[flo
     return {key: (orders[True], orders[False]) for key, orders in seen.items() if len(orders) == 2}
 
 
-def _consistency(comparisons: Sequence[Comparison]) -> dict[str, Any]:
+def _consistency(comparisons: Sequence[Comparison]) -> Consistency:
     """How often both orders name the same winner."""
     paired = _both_orders([c for c in comparisons if not c.same])
     if not paired:
@@ -138,8 +145,8 @@ def _consistency(comparisons: Sequence[Comparison]) -> dict[str, Any]:
     return {"n": len(paired), "value": same / len(paired)}
 
 
-def constant_outputs(answers: Mapping[str, tuple[str | None, int | None]]) -> dict[str, Any]:
-    """One answer for many prompts is an attack on the judge, or a broken model. Lengths tell where texts are gone."""
+def constant_outputs(answers: Mapping[str, tuple[str | None, int | None]]) -> ConstantOutput:
+    """Whether many prompts got one answer: an attack on the judge, or a broken model. Without texts, by length."""
     texts = Counter(text.strip() for text, _ in answers.values() if text is not None)
     lengths = Counter(length for _, length in answers.values() if length is not None)
     counted, by = (texts, "text") if texts else (lengths, "length")
@@ -152,22 +159,22 @@ def constant_outputs(answers: Mapping[str, tuple[str | None, int | None]]) -> di
         "by": by,
         "count": times,
         "share": times / total,
-        "length": value if by == "length" else len(str(value)),
+        "length": value if isinstance(value, int) else len(value),
         "flagged": times / total > _CONSTANT_SHARE,
     }
 
 
-def audit_scores(judged: Sequence[Judged], judge: str | None = None) -> dict[str, Any]:
-    """Of pointwise judgments: length, repeatability of samples, constant outputs, the judge's own family."""
-    report: dict[str, Any] = {"dimensions": {}}
+def audit_scores(judged: Sequence[Judged], judge: str | None = None) -> AuditReport:
+    """Audit pointwise judgments: length, repeatability of samples, constant outputs, the judge's own family."""
+    audits: dict[str, DimensionAudit] = {}
     warnings: list[str] = []
     by_dimension: dict[str, list[Judged]] = defaultdict(list)
-    for one in judged:
-        by_dimension[one.dimension].append(one)
+    for judgment in judged:
+        by_dimension[judgment.dimension].append(judgment)
     for dimension, rows in by_dimension.items():
         scored = [row for row in rows if row.score is not None]
         length = _length_correlation(scored)
-        report["dimensions"][dimension] = {
+        audits[dimension] = {
             "n": len(rows),
             "coverage": len(scored) / len(rows),
             "missing": dict(Counter(row.reason or "no score" for row in rows if row.score is None).most_common()),
@@ -175,25 +182,24 @@ def audit_scores(judged: Sequence[Judged], judge: str | None = None) -> dict[str
             "repeatability": repeatability([row.parsed for row in rows]),
             "constant_score": len({row.score for row in scored}) == 1 if len(scored) > 1 else None,
         }
-        if length.get("spearman") is not None and abs(length["spearman"]) > 0.5:
+        if length["spearman"] is not None and abs(length["spearman"]) > 0.5:
             warnings.append(f"{dimension}: the score goes with the answer's length (Spearman {length['spearman']:.2f})")
-        if report["dimensions"][dimension]["constant_score"]:
+        if audits[dimension]["constant_score"]:
             warnings.append(f"{dimension}: every item got the same score")
     systems: dict[str, dict[str, tuple[str | None, int | None]]] = defaultdict(dict)
-    for one in judged:
-        text, length_known = one.row.get("answer"), one.row.get("length")
-        text = text if isinstance(text, str) else None
-        length_known = length_known if isinstance(length_known, int) else None
-        if text is not None or length_known is not None:
-            systems[one.system or ""][one.group or one.item] = (text, length_known)
-    report["constant"] = {system: constant_outputs(answers) for system, answers in systems.items()}
-    warnings += [_constant_warning(name, found) for name, found in report["constant"].items() if found.get("flagged")]
+    for judgment in judged:
+        text, size = judgment.row.get("answer"), judgment.row.get("length")
+        answer = text if isinstance(text, str) else None, size if isinstance(size, int) else None
+        if answer != (None, None):
+            systems[judgment.system or ""][judgment.group or judgment.item] = answer
+    constant = {system: constant_outputs(answers) for system, answers in systems.items()}
+    warnings += [_constant_warning(name, output) for name, output in constant.items() if output["flagged"]]
     if judge and (shared := self_preference(judge, sorted({row.system for row in judged if row.system}))):
         warnings.append(shared)
-    return report | {"warnings": warnings}
+    return {"dimensions": audits, "constant": constant, "warnings": warnings}
 
 
-def repeatability(samples: Sequence[Sequence[float]]) -> dict[str, Any]:
+def repeatability(samples: Sequence[Sequence[float]]) -> Repeatability:
     """How far replies to one question spread: the standard deviation inside an item, and how often all agree."""
     several = [list(values) for values in samples if len(values) > 1]
     if not several:
@@ -207,7 +213,7 @@ def repeatability(samples: Sequence[Sequence[float]]) -> dict[str, Any]:
 
 
 def family(model: str) -> str | None:
-    """The maker's line that a model's name tells of; None where it tells none."""
+    """The model family that a name belongs to; None if the name does not show it."""
     name = model.casefold()
     parts = set("".join(c if c.isalpha() else " " for c in name).split())
     for line, names in _FAMILIES.items():
@@ -217,7 +223,7 @@ def family(model: str) -> str | None:
 
 
 def self_preference(judge: str, systems: Sequence[str]) -> str | None:
-    """A warning where the judge's own line is among the judged."""
+    """A warning if a judged system is of the judge's own family."""
     own = family(judge)
     relatives = [system for system in systems if own is not None and family(system) == own]
     if not relatives:
@@ -227,22 +233,22 @@ def self_preference(judge: str, systems: Sequence[str]) -> str | None:
     )
 
 
-def _warnings(system: str, entry: Mapping[str, Any]) -> list[str]:
-    found = []
-    if entry["constant"].get("flagged"):
-        found.append(_constant_warning(system, entry["constant"]))
-    spearman_ = entry["length"].get("spearman")
-    if spearman_ is not None and abs(spearman_) > 0.3:
-        found.append(f"{system}: the preference goes with length (Spearman {spearman_:.2f})")
-    return found
+def _warnings(system: str, audit: SystemAudit) -> list[str]:
+    warnings = []
+    if audit["constant"]["flagged"]:
+        warnings.append(_constant_warning(system, audit["constant"]))
+    correlation = audit["length"]["spearman"]
+    if correlation is not None and abs(correlation) > 0.3:
+        warnings.append(f"{system}: the preference goes with length (Spearman {correlation:.2f})")
+    return warnings
 
 
-def _constant_warning(system: str, found: Mapping[str, Any]) -> str:
-    what = "the same text" if found["by"] == "text" else f"outputs of one length ({found['length']} characters)"
-    return f"constant output: {system} gives {what} for {found['count']} of {found['n']} prompts"
+def _constant_warning(system: str, output: ConstantOutput) -> str:
+    what = "the same text" if output["by"] == "text" else f"outputs of one length ({output['length']} characters)"
+    return f"constant output: {system} gives {what} for {output['count']} of {output['n']} prompts"
 
 
-def _length_correlation(scored: Sequence[Judged]) -> dict[str, Any]:
+def _length_correlation(scored: Sequence[Judged]) -> LengthEffect:
     pairs = [(row.score, row.row["length"]) for row in scored if isinstance(row.row.get("length"), int)]
     if len(pairs) < 3:
         return {"n": len(pairs), "pearson": None, "spearman": None, "reason": "lengths are not known"}

@@ -1,11 +1,11 @@
-"""Does the judge agree with people? Judgments and labels in, one set of figures per dimension out."""
+"""Measures how far a judge agrees with people, by dimension, from recorded judgments and labels."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -21,19 +21,23 @@ from evalkit.judging.agreement import (
 )
 from evalkit.judging.ppi import powered_mean
 from evalkit.judging.records import Judged
+from evalkit.judging.reports import Agreement, Ceiling, DimensionReport, Estimate, GroupAgreement, Replies
 from evalkit.judging.resample import agreement_intervals, group_mean_intervals, rank_resamples
 
 __all__ = ["calibrate"]
 
+A = TypeVar("A", Agreement, GroupAgreement)
 Labels = Mapping[tuple[str, str], Sequence[float]]
 
 
-def calibrate(judged: Sequence[Judged], labels: Labels, *, resamples: int = 2000, seed: int = 0) -> dict[str, Any]:
-    """By dimension, in the order of the judgments. A figure that cannot be had is None, with its reason."""
+def calibrate(
+    judged: Sequence[Judged], labels: Labels, *, resamples: int = 2000, seed: int = 0
+) -> dict[str, DimensionReport]:
+    """Figures by dimension, in the order of the judgments. An unknown figure is None, with its reason."""
     by_dimension: dict[str, list[Judged]] = {}
-    for one in judged:
-        by_dimension.setdefault(one.dimension, []).append(one)
-    if not any((one.item, one.dimension) in labels for one in judged):
+    for judgment in judged:
+        by_dimension.setdefault(judgment.dimension, []).append(judgment)
+    if not any((judgment.item, judgment.dimension) in labels for judgment in judged):
         some = judged[0]
         raise UsageError(
             "no judgment has a label: items and dimensions must be written alike in both files"
@@ -42,14 +46,14 @@ def calibrate(judged: Sequence[Judged], labels: Labels, *, resamples: int = 2000
     return {name: _dimension(name, rows, labels, resamples, seed) for name, rows in by_dimension.items()}
 
 
-def _dimension(name: str, rows: Sequence[Judged], labels: Labels, resamples: int, seed: int) -> dict[str, Any]:
+def _dimension(name: str, rows: Sequence[Judged], labels: Labels, resamples: int, seed: int) -> DimensionReport:
     labelled = [row for row in rows if (row.item, name) in labels]
     pairs = [(row, labels[row.item, name]) for row in labelled if row.score is not None]
     judge = np.array([row.score for row, _ in pairs], float)
     people = np.array([_mean(ratings) for _, ratings in pairs], float)
     reasons = Counter(row.reason or "no score" for row in rows if row.score is None)
     judged_items = {row.item for row in rows}
-    figures: dict[str, Any] = {
+    report: DimensionReport = {
         "n": len(pairs),
         "coverage": (len(rows) - reasons.total()) / len(rows),
         "judged": len(rows),
@@ -60,21 +64,31 @@ def _dimension(name: str, rows: Sequence[Judged], labels: Labels, resamples: int
     }
     if len(pairs) < 2:
         reason = f"judged items with a label: {len(pairs)}; two at least are needed"
-        unknown = dict.fromkeys(CORRELATIONS)
-        empty = {**unknown, **dict.fromkeys(("pairwise_accuracy", "qwk", "alpha", "bias"))}
-        per_group = {**unknown, "groups": 0, "constant": 0, "reason": reason}
-        return {**figures, **empty, "per_group": per_group, "reason": reason}
+        return {
+            **report,
+            "pearson": None,
+            "spearman": None,
+            "kendall": None,
+            "pairwise_accuracy": None,
+            "qwk": None,
+            "alpha": None,
+            "bias": None,
+            "per_group": _no_groups(reason),
+            "reason": reason,
+        }
     named = [row.group for row, _ in pairs]
     groups = group_index(named)
-    figures |= _overall(judge, people, groups, resamples, seed)
-    figures["per_group"] = _per_group(judge, people, groups, any(g is not None for g in named), resamples, seed)
-    figures["ceiling"] = _ceiling([ratings for _, ratings in pairs])
     unlabelled = [row.score for row in rows if row.score is not None and (row.item, name) not in labels]
-    figures["estimate"] = _estimate(people, judge, unlabelled)
-    return figures
+    return {
+        **report,
+        **_overall(judge, people, groups, resamples, seed),
+        "per_group": _per_group(judge, people, groups, any(g is not None for g in named), resamples, seed),
+        "ceiling": _ceiling([ratings for _, ratings in pairs]),
+        "estimate": _estimate(people, judge, unlabelled),
+    }
 
 
-def _replies(rows: Sequence[Judged]) -> dict[str, Any]:
+def _replies(rows: Sequence[Judged]) -> Replies:
     """Of single replies, several of which may stand behind one score."""
     unread: Counter[str] = Counter()
     for row in rows:
@@ -83,7 +97,7 @@ def _replies(rows: Sequence[Judged]) -> dict[str, Any]:
     return {"n": read + unread.total(), "read": read, "unread": dict(unread.most_common())}
 
 
-def _overall(judge: Any, people: Any, groups: Any, resamples: int, seed: int) -> dict[str, Any]:
+def _overall(judge: Any, people: Any, groups: Any, resamples: int, seed: int) -> Agreement:
     intervals = agreement_intervals(judge, people, groups, resamples=resamples, seed=seed)
     accuracy, told_apart = pairwise_accuracy(judge, people, groups)
     values = {
@@ -92,14 +106,14 @@ def _overall(judge: Any, people: Any, groups: Any, resamples: int, seed: int) ->
         "alpha": krippendorff_alpha([judge, people]),
         "bias": float(judge.mean() - people.mean()),
     }
-    figures: dict[str, Any] = {}
+    agreement: Agreement = {}
     for name, value in values.items():
-        figures[name] = _known(value)
-        interval = intervals[name]
-        figures[f"{name}_ci95"] = list(interval) if interval and _known(value) is not None else None
-    if figures["pearson"] is None:
-        figures["reason"] = "one side is constant: " + ("the judge" if np.ptp(judge) == 0 else "the people")
-    return figures | {
+        interval = intervals[name] if _known(value) is not None else None
+        agreement = _with_interval(agreement, name, value, interval)
+    if agreement["pearson"] is None:
+        agreement["reason"] = "one side is constant: " + ("the judge" if np.ptp(judge) == 0 else "the people")
+    return {
+        **agreement,
         "pairwise_accuracy": _known(accuracy),
         "pairs": told_apart,
         "resamples": resamples,
@@ -109,31 +123,35 @@ def _overall(judge: Any, people: Any, groups: Any, resamples: int, seed: int) ->
     }
 
 
-def _per_group(judge: Any, people: Any, groups: Any, grouped: bool, resamples: int, seed: int) -> dict[str, Any]:
+def _per_group(judge: Any, people: Any, groups: Any, grouped: bool, resamples: int, seed: int) -> GroupAgreement:
     if not grouped:
-        reason = "the judgments name no groups"
-        return {**dict.fromkeys(CORRELATIONS), "groups": 0, "constant": 0, "reason": reason}
+        return _no_groups("the judgments name no groups")
     means = per_group(judge, people, groups)
     intervals = group_mean_intervals(means, resamples=resamples, seed=seed)
-    out: dict[str, Any] = {}
+    agreement: GroupAgreement = {}
     for name, value in means.means.items():
-        out[name] = _known(value)
-        interval = intervals[name]
-        out[f"{name}_ci95"] = list(interval) if interval else None
-    out |= {"groups": means.groups, "constant": means.constant}
-    return out if means.groups else {**out, "reason": "no group in which both sides tell items apart"}
+        agreement = _with_interval(agreement, name, value, intervals[name])
+    agreement = {**agreement, "groups": means.groups, "constant": means.constant}
+    return agreement if means.groups else {**agreement, "reason": "no group in which both sides tell items apart"}
 
 
-def _ceiling(people: Sequence[Sequence[float]]) -> dict[str, Any]:
+def _no_groups(reason: str) -> GroupAgreement:
+    return {"pearson": None, "spearman": None, "kendall": None, "groups": 0, "constant": 0, "reason": reason}
+
+
+def _with_interval(agreement: A, name: str, value: float, interval: tuple[float, float] | None) -> A:
+    """The agreement with one more measure, under its name and its name with `_ci95`."""
+    return cast(A, {**agreement, name: _known(value), f"{name}_ci95": list(interval) if interval else None})
+
+
+def _ceiling(people: Sequence[Sequence[float]]) -> Ceiling:
     if max(len(ratings) for ratings in people) < 2:
-        return {
-            **dict.fromkeys((*CORRELATIONS, "alpha")),
-            "reason": "one person a label: how far people agree is unknown",
-        }
-    return {name: _known(value) for name, value in ceiling(people).items()}
+        reason = "one person a label: how far people agree is unknown"
+        return {"pearson": None, "spearman": None, "kendall": None, "alpha": None, "reason": reason}
+    return cast(Ceiling, {name: _known(value) for name, value in ceiling(people).items()})
 
 
-def _estimate(people: Any, judge: Any, unlabelled: Sequence[float]) -> dict[str, Any]:
+def _estimate(people: Any, judge: Any, unlabelled: Sequence[float]) -> Estimate:
     """The mean that people would give to everything judged."""
     everything = powered_mean(people, judge, unlabelled)
     people_alone = powered_mean(people, judge, unlabelled, power=0.0)

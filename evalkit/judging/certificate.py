@@ -1,4 +1,4 @@
-"""The record that a judge with a rubric has been held against people: what makes its figures fit for a gate."""
+"""Keeps the record that a judge with a rubric was compared with people. A gate needs it to use the judge's figures."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from evalkit.judging.judgment import Judge
 from evalkit.judging.records import Judged
+from evalkit.judging.reports import DimensionReport
 from evalkit.results import check_writable, slug, write_file
 
 __all__ = ["find_certificate", "save_certificate"]
@@ -17,8 +18,10 @@ _FOLDER = ".calibration"
 _KEPT = ("n", "coverage", "pearson", "spearman", "kendall", "qwk", "alpha", "pairwise_accuracy", "bias")
 
 
-def save_certificate(root: Path, figures: Mapping[str, Any], judged: Sequence[Judged], labels: str) -> Path | None:
-    """Where all judgments name one judge and one rubric; None where they do not."""
+def save_certificate(
+    root: Path, figures: Mapping[str, DimensionReport], judged: Sequence[Judged], labels: str
+) -> Path | None:
+    """Write the record. None if the judgments do not all name the same judge and rubric."""
     named = {(row.row.get("rubric_hash"), row.row.get("judge_fingerprint")) for row in judged}
     if len(named) != 1 or None in next(iter(named)):
         return None
@@ -42,7 +45,7 @@ def save_certificate(root: Path, figures: Mapping[str, Any], judged: Sequence[Ju
 
 
 def find_certificate(root: Path, rubric_hash: str, judges: Sequence[Judge]) -> dict[str, Any]:
-    """What is known of this judge with exactly this rubric; or that nothing is, and what would mend it."""
+    """The record of this judge with exactly this rubric, or the reason why there is none and how to make one."""
     missing = {
         "value": None,
         "reason": "this judge with this rubric was never held against people; evalkit judge calibrate does that",
