@@ -1,7 +1,9 @@
 """Plug-ins: what installed packages offer under one of evalkit's entry-point groups.
 
     evalkit.engines     an `EngineSpec`                     evalkit/engines/spec.py
-    evalkit.checks      a function that verifies an answer  evalkit/checks
+    evalkit.checks      a `Kind` of check                   evalkit/checks/outcome.py
+    evalkit.judges      a `JudgeSpec`                       evalkit/judging/backends/spec.py
+    evalkit.task_kinds  a `FileKind`                        evalkit/registry/kinds/kind.py
 
 A package declares one in its pyproject.toml:
 
@@ -17,13 +19,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
-from typing import Any, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from evalkit.errors import PluginError
 
-__all__ = ["Plugin", "installed", "load"]
+__all__ = ["PROJECT", "Plugin", "PluginGroup", "installed", "load"]
+
+PROJECT = "lm-evalkit"
+"""The name of the distribution on PyPI; `evalkit` there is another project."""
+
+
+class Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
 
 T = TypeVar("T")
+N = TypeVar("N", bound=Named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +77,59 @@ def load(plugin: Plugin, wanted: type[T]) -> T:
     if plugin.rival:
         raise PluginError(f"plug-in {plugin.title}: {plugin.rival} offers the same name; uninstall one of the two")
     try:
-        found = _imported(plugin)
+        content = metadata.EntryPoint(plugin.name, plugin.target, plugin.group).load()
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise PluginError(
             f"plug-in {plugin.title}: {plugin.target} cannot be imported ({type(error).__name__}: {reason}); "
             f"update or uninstall its package"
         ) from error
-    if not isinstance(found, wanted):
+    if not isinstance(content, wanted):
         raise PluginError(
-            f"plug-in {plugin.title}: {plugin.target} is a {type(found).__name__}, and a {wanted.__name__} is wanted"
+            f"plug-in {plugin.title}: {plugin.target} is a {type(content).__name__}, and a {wanted.__name__} is wanted"
         )
-    return found
+    return content
 
 
-def _imported(plugin: Plugin) -> Any:
-    return metadata.EntryPoint(plugin.name, plugin.target, plugin.group).load()
+@dataclass(frozen=True)
+class PluginGroup(Generic[N]):
+    """The plug-ins of one group: those that ship with evalkit and those of other packages."""
+
+    group: str
+    wanted: type[N]
+    """What an entry point of the group names."""
+    shipped: Mapping[str, str]
+    """`module:attribute` by name. A source tree that is on the path but not installed has no entry points."""
+
+    def declared(self) -> Mapping[str, Plugin]:
+        """All by name, none of them imported."""
+        own = {name: Plugin(self.group, name, target, PROJECT) for name, target in self.shipped.items()}
+        return {**own, **installed(self.group)}
+
+    def find(self, name: str) -> N:
+        """The plug-in of that name, which is declared. PluginError where it cannot be loaded or has another name."""
+        plugin = self.declared()[name]
+        content = load(plugin, self.wanted)
+        if content.name != name:
+            kind = "spec" if self.wanted.__name__.endswith("Spec") else "kind"
+            raise PluginError(
+                f"plug-in {plugin.title}: its {kind} is called {content.name!r}; the two names must be equal"
+            )
+        return content
+
+    def working(self) -> Mapping[str, N]:
+        """All that can be loaded."""
+        return {name: outcome for name, outcome in self._outcomes().items() if not isinstance(outcome, PluginError)}
+
+    def broken(self) -> Mapping[str, str]:
+        """Those that cannot be loaded, and why."""
+        return {name: str(outcome) for name, outcome in self._outcomes().items() if isinstance(outcome, PluginError)}
+
+    def _outcomes(self) -> Mapping[str, N | PluginError]:
+        outcomes: dict[str, N | PluginError] = {}
+        for name in self.declared():
+            try:
+                outcomes[name] = self.find(name)
+            except PluginError as error:
+                outcomes[name] = error
+        return outcomes

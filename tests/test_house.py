@@ -7,6 +7,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -36,14 +37,14 @@ ARROWS: dict[str, set[str]] = {
     "policy": GROUND,
     "models": GROUND | {"usercache"},
     "tokens": GROUND | {"models"},
-    "registry": ABOVE_REGISTRY | {"checks", "scoring", "usercache"},
+    "registry": ABOVE_REGISTRY | {"checks", "scoring", "usercache", "plugins"},
     "planning": {"types"},
     "engines": GROUND | {"tokens", "models", "planning", "plugins", "scrub"},
     "journal": GROUND | {"scrub"},
     "sandbox": GROUND,
     "scoring": GROUND | {"sandbox"},
     "checks": GROUND | {"sandbox", "plugins"},
-    "judging": GROUND | {"stats", "engines", "journal", "results", "config", "models", "scrub"},
+    "judging": GROUND | {"stats", "engines", "journal", "results", "config", "models", "tokens", "plugins", "scrub"},
     "detectors": GROUND | {"plugins", "stats", "checks", "judging"},
     "results": GROUND | {"scrub", "engines"},  # the specs alone: which model arguments change answers
     "synth": GROUND,
@@ -72,12 +73,15 @@ ARROWS: dict[str, set[str]] = {
         "sandbox",
         "hardware",
         "tokens",
+        "checks",
         "detectors",
     },
     # Verbs parse, call the API and show; what is beneath it they do not know.
     "cli": {"api", "errors", "types", "arguments", "reporting"},
 }
 FREE = {"__init__", "__main__", "pytest_plugin"}
+SEAM = ("registry", "lmeval")
+"""The folder that alone imports lm_eval."""
 HEAVY = ("torch", "vllm", "transformers", "datasets", "lm_eval", "openai", "peft", "evaluate")
 
 
@@ -124,15 +128,16 @@ def test_no_relative_imports_hide_an_arrow() -> None:
             assert not (isinstance(node, ast.ImportFrom) and node.level), f"{path}: import by full name"
 
 
-def test_one_file_is_the_seam_to_lm_eval() -> None:
+def test_one_package_is_the_seam_to_lm_eval() -> None:
     users = [p for p in modules() if any(n.split(".")[0] == "lm_eval" for n in imports(ast.parse(p.read_text())))]
-    assert [p.parent.name for p in users] == ["registry"], f"lm_eval is imported by {users}"
+    assert {p.relative_to(PACKAGE).parts[:-1] for p in users} == {SEAM}, f"lm_eval is imported by {users}"
 
 
 def opened_on_use(path: Path) -> bool:
     """Inner files of an engine, the seam, the metric for `evaluate`: imported by their room inside a function."""
     inner_of_engine = room(path) == "engines" and len(path.relative_to(PACKAGE).parts) == 3
-    alone = path.parts[-2:] in (("registry", "lmeval.py"), ("scoring", "code_eval.py"))
+    folder = path.relative_to(PACKAGE).parts[:-1]
+    alone = folder == SEAM or path.parts[-2:] == ("scoring", "code_eval.py")
     return path.name != "__init__.py" and (inner_of_engine or alone)
 
 
@@ -245,11 +250,16 @@ def test_naming_the_engines_loads_none_of_their_libraries() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_the_shipped_engines_are_found_without_an_installation_too() -> None:
-    """From entry points where evalkit is installed, else by their folders: both name the same ones."""
+@pytest.mark.parametrize("group", ["engines", "judges"])
+def test_the_shipped_plug_ins_are_found_without_an_installation_too(group: str) -> None:
+    """From entry points where evalkit is installed, else from a list of their own: both name the same ones."""
     from evalkit import plugins
-    from evalkit.engines import spec
+    from evalkit.engines.spec import ENGINES
+    from evalkit.judging.backends.spec import BACKENDS
 
-    declared = {name: plugin.target for name, plugin in plugins.installed(spec.GROUP).items()}
-    in_folders = {name: plugin.target for name, plugin in spec._in_the_source_tree().items()}
-    assert in_folders.items() <= declared.items()
+    shipped = {"engines": ENGINES, "judges": BACKENDS}[group].shipped
+    declared = {name: plugin.target for name, plugin in plugins.installed(f"evalkit.{group}").items()}
+    written = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]["entry-points"]
+    assert dict(shipped) == written[f"evalkit.{group}"]
+    # A tree that was installed before a group came to it has no entry point of it.
+    assert not declared or dict(shipped).items() <= declared.items()

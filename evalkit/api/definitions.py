@@ -10,9 +10,10 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from evalkit.arguments import Flag, Folder, Names, arguments
-from evalkit.config import Pairs, RunConfig
-from evalkit.engines.spec import judge_forms, startable
+from evalkit.config import Arguments, RunConfig
+from evalkit.engines.spec import startable
 from evalkit.errors import UsageError, nearest
+from evalkit.judging.backends.spec import judge_forms
 from evalkit.parsing import parse_limit, parse_pairs
 
 __all__ = [
@@ -243,7 +244,7 @@ class JudgeArguments:
     judge_args: Annotated[_JudgeArgs, Flag(_JUDGE_ARGS, metavar="K=V,…", many=True)] = field(default_factory=dict)
     tasks: Annotated[Names, Flag("Only these tasks of the run.", metavar="A,B", short=("-t",), many=True)] = ()
     input: Annotated[
-        Pairs,
+        Arguments,
         BeforeValidator(_fields),
         Flag("Take an input from a field: reference=answer.", metavar="NAME=FIELD", many=True),
     ] = field(default_factory=dict)

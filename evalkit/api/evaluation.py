@@ -209,9 +209,9 @@ def _judge_request(asked: EvaluateArguments) -> Any:
     """Made before the run, so that a mistyped rubric or judge does not cost one."""
     if not asked.judge or asked.rubric is None:
         return None
+    from evalkit.judging.backends.spec import parse_judge
     from evalkit.judging.rubric import find_rubric
     from evalkit.reporting.run_view import report
-    from evalkit.runner.judges import parse_judge
     from evalkit.runner.judging import JudgeRequest
 
     judges = [parse_judge(typed) for typed in asked.judge]

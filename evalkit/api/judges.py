@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from evalkit.journal import Journal
+from evalkit.judging.backends.chat import asker_of
+from evalkit.judging.backends.spec import JudgeOptions, open_judge, parse_judge
 from evalkit.judging.calibrate import calibrate
 from evalkit.judging.certificate import save_certificate
 from evalkit.judging.records import read_judgments, read_labels
+from evalkit.judging.reports import AuditReport, DimensionReport
 from evalkit.judging.rubric import find_rubric
 from evalkit.judging.scale import parse_scales
 from evalkit.judging.steps import as_yaml, draft_steps
 from evalkit.parsing import parse_pairs
 from evalkit.reporting import judge_view
 from evalkit.runner.auditing import audit_files, audit_live
-from evalkit.runner.judges import open_judge, parse_judge
 
 __all__ = ["Audit", "Calibration", "audit_judge", "calibrate_judge", "draft"]
 
@@ -26,7 +27,7 @@ __all__ = ["Audit", "Calibration", "audit_judge", "calibrate_judge", "draft"]
 class Calibration:
     """How far a judge agrees with people."""
 
-    dimensions: Mapping[str, Any]
+    dimensions: Mapping[str, DimensionReport]
     """Agreement and corrected mean by dimension."""
     kept: Path | None
     """The record that later judgments show beside their figures."""
@@ -43,7 +44,7 @@ class Calibration:
 class Audit:
     """What was measured of a judge: order, length, repeatability, injection attempts."""
 
-    report: Mapping[str, Any]
+    report: AuditReport
 
     def json(self) -> str:
         return judge_view.as_json(self.report)
@@ -68,9 +69,9 @@ def draft(
     arguments = parse_pairs(judge_args, "--judge-args")
     with (
         Journal.open(output_path, folder=journal) as kept,
-        open_judge(parse_judge(judge), kept, arguments) as (_, asker, _),
+        open_judge(parse_judge(judge), kept, JudgeOptions(arguments)) as opened,
     ):
-        return as_yaml(draft_steps(chosen, dimensions, asker))
+        return as_yaml(draft_steps(chosen, dimensions, asker_of(opened)))
 
 
 def calibrate_judge(

@@ -138,11 +138,11 @@ def judge(
 
 
 def _judge(record: Any, asked: JudgeArguments, *, progress: bool, ask: bool) -> Any:
+    from evalkit.judging.backends.spec import parse_judge
     from evalkit.judging.rubric import find_rubric
     from evalkit.reporting.progress import Progress
     from evalkit.reporting.run_view import report
     from evalkit.runner.judge_cost import estimate
-    from evalkit.runner.judges import parse_judge
     from evalkit.runner.judging import JudgeRequest, judge_run, prepare_items
 
     rubric = find_rubric(asked.rubric, asked.include_path)

@@ -6,14 +6,17 @@ import json as json_library
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from evalkit import __version__
+from evalkit.checks.kinds import PLUGINS as CHECKS
 from evalkit.engines.spec import EngineSpec, broken, distributions, startable
 from evalkit.errors import OutputError, SandboxError
-from evalkit.hardware import hardware, versions
+from evalkit.hardware import Hardware, hardware, versions
+from evalkit.judging.backends.spec import BACKENDS
+from evalkit.registry.kinds import PLUGINS as TASK_KINDS
 from evalkit.results import check_writable
 from evalkit.sandbox import Sandbox
+from evalkit.types import JsonObject
 
 __all__ = ["Findings", "examine"]
 
@@ -21,11 +24,13 @@ __all__ = ["Findings", "examine"]
 @dataclass(frozen=True, slots=True)
 class Findings:
     evalkit: str
-    hardware: Mapping[str, Any]
+    hardware: Hardware
     versions: Mapping[str, str]
     engines: Mapping[str, str]
     """Each engine that a run can use, and whether it is installed."""
-    sandbox: Mapping[str, Any]
+    plugins: Mapping[str, str]
+    """The checks, judges and kinds of tasks of other packages that cannot be loaded, and why."""
+    sandbox: JsonObject
     results: str
     data: str
 
@@ -40,6 +45,7 @@ def examine(output_path: Path, data_dir: Path | None = None) -> Findings:
         hardware=hardware(),
         versions=versions(distributions()),
         engines={spec.name: _state(spec) for spec in startable()} | dict(broken()),
+        plugins={**CHECKS.broken(), **BACKENDS.broken(), **TASK_KINDS.broken()},
         sandbox=_sandbox(),
         results=_results(output_path),
         data=_data(data_dir),
@@ -52,7 +58,7 @@ def _state(spec: EngineSpec) -> str:
     return (spec.check() if spec.check is not None else None) or "installed"
 
 
-def _sandbox() -> Mapping[str, Any]:
+def _sandbox() -> JsonObject:
     try:
         with Sandbox.start() as sandbox:
             return dict(sandbox.describe())

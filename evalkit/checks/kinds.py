@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from evalkit import plugins
 from evalkit.checks import (
     choice,
     code,
@@ -22,7 +21,7 @@ from evalkit.checks import (
 )
 from evalkit.checks.ifeval import following
 from evalkit.checks.outcome import Kind
-from evalkit.errors import PluginError
+from evalkit.plugins import PluginGroup
 
 __all__ = ["GROUP", "KINDS", "AllKinds"]
 
@@ -33,6 +32,7 @@ _ROOMS = (
     *(email.KINDS, politeness.KINDS, choice.KINDS, formats.KINDS, wording.KINDS, persona.KINDS, following.KINDS),
 )
 
+PLUGINS: PluginGroup[Kind] = PluginGroup(GROUP, Kind, shipped={})
 SHIPPED: Mapping[str, Kind] = {kind.name: kind for kinds in _ROOMS for kind in kinds}
 
 
@@ -42,15 +42,11 @@ class AllKinds(Mapping[str, Kind]):
     def __getitem__(self, name: str) -> Kind:
         if name in SHIPPED:
             return SHIPPED[name]
-        plugin = plugins.installed(GROUP)[name]
-        kind = plugins.load(plugin, Kind)
-        if kind.name != name:
-            raise PluginError(f"plug-in {plugin.title}: its kind is called {kind.name!r}; the two names must be equal")
-        return kind
+        return PLUGINS.find(name)
 
     def __iter__(self) -> Iterator[str]:
         yield from SHIPPED
-        yield from (name for name in plugins.installed(GROUP) if name not in SHIPPED)
+        yield from (name for name in PLUGINS.declared() if name not in SHIPPED)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

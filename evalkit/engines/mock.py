@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from evalkit.engines.base import Engine, EngineModel, EngineTokenizer
+from evalkit.engines.base import Engine
 from evalkit.engines.spec import EngineSettings, EngineSpec
 from evalkit.errors import EngineError
 from evalkit.types import (
@@ -23,6 +23,7 @@ from evalkit.types import (
     Failed,
     Generate,
     Generated,
+    JsonObject,
     ModelSpec,
     Score,
     Scored,
@@ -63,7 +64,7 @@ class MockEngine:
         self._logprobs = logprobs or {}
 
     @property
-    def description(self) -> Mapping[str, Any]:
+    def description(self) -> JsonObject:
         return {"name": self.name, "dtype": None, "scoring_path": "mock"}
 
     def run(self, work: Iterator[Work | None]) -> Iterator[Answer]:
@@ -147,18 +148,6 @@ def load(spec: ModelSpec, tokenizer: Any = None, adapters: Sequence[Adapter] = (
     return MockEngine(adapters=[adapter.name for adapter in adapters], **{**spec.args, **options})
 
 
-def _find_model(typed: str, model_args: Mapping[str, Any], trust_remote_code: bool) -> EngineModel:
-    from evalkit.models.found import find_model
-
-    return find_model(typed, model_args, trust_remote_code=trust_remote_code)
-
-
-def _load_tokenizer(model: EngineModel) -> EngineTokenizer:
-    from evalkit.tokens import Tokenizer
-
-    return Tokenizer.load(model.spec)
-
-
 def _start(model: ModelSpec, tokenizer: Any, adapters: Sequence[Adapter], settings: EngineSettings) -> Engine:
     return load(model, tokenizer, adapters)
 
@@ -167,8 +156,6 @@ SPEC = EngineSpec(
     name="mock",
     title="canned answers",
     semantics="mock/1",
-    find_model=_find_model,
-    load_tokenizer=_load_tokenizer,
     start=_start,
 )
 """No entry point names it, so that --engine does not offer it."""

@@ -9,23 +9,22 @@ docs/extending.md shows a whole engine.
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
-import pkgutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
-from evalkit import plugins
 from evalkit.engines.base import Engine, EngineModel, EngineTokenizer
 from evalkit.engines.price import FREE, Price
-from evalkit.errors import PluginError, UsageError, nearest
-from evalkit.types import Adapter, ModelSpec
+from evalkit.errors import UsageError, nearest
+from evalkit.plugins import PROJECT, PluginGroup
+from evalkit.types import Adapter, Arguments, ModelSpec
 
 __all__ = [
     "AUTO",
+    "ENGINES",
     "GROUP",
     "LOCAL",
     "PROJECT",
@@ -42,8 +41,6 @@ __all__ = [
     "engine_names",
     "find_spec",
     "is_installed",
-    "judge_engines",
-    "judge_forms",
     "pace_arguments",
     "start",
     "startable",
@@ -51,8 +48,6 @@ __all__ = [
 
 GROUP = "evalkit.engines"
 AUTO = "auto"
-PROJECT = "lm-evalkit"
-"""The name of the distribution on PyPI; `evalkit` there is another project."""
 
 Ability = Literal["score", "generate", "adapters", "token_ids"]
 LOCAL: frozenset[Ability] = frozenset({"score", "generate", "adapters", "token_ids"})
@@ -79,7 +74,23 @@ class ServedJudge:
     """The requests that it takes at once."""
 
 
-def _free(model: str, args: Mapping[str, Any]) -> Price | None:
+def find_weights(
+    typed: str, model_args: Arguments, trust_remote_code: bool, pace_arguments: frozenset[str] = frozenset()
+) -> EngineModel:
+    """A model whose weights are here or on the hub."""
+    from evalkit.models.found import find_model
+
+    return find_model(typed, model_args, trust_remote_code=trust_remote_code, pace_arguments=pace_arguments)
+
+
+def load_tokenizer(model: EngineModel) -> EngineTokenizer:
+    """The tokenizer of a model's checkpoint."""
+    from evalkit.tokens import Tokenizer
+
+    return Tokenizer.load(model.spec)
+
+
+def _free(model: str, args: Arguments) -> Price | None:
     return FREE
 
 
@@ -94,11 +105,13 @@ class EngineSpec:
     semantics: str
     """Part of every answer's key. Raise it when the engine's answers change meaning: `my-engine/2`."""
 
-    find_model: Callable[[str, Mapping[str, Any], bool], EngineModel]
-    """What was typed after --model, the --model-args, and --trust-remote-code → the model, found and fingerprinted."""
-    load_tokenizer: Callable[[EngineModel], EngineTokenizer]
     start: Callable[[ModelSpec, Any, Sequence[Adapter], EngineSettings], Engine]
     """Model, tokenizer, adapters and settings → the running engine. Called through `start()` below."""
+    find_model: Callable[[str, Arguments, bool], EngineModel] = find_weights
+    """What was typed after --model, the --model-args, and --trust-remote-code → the model, found and fingerprinted.
+    The default is for engines that load weights."""
+    load_tokenizer: Callable[[EngineModel], EngineTokenizer] = load_tokenizer
+    """The default is the checkpoint's own tokenizer."""
 
     needs: tuple[str, ...] = ()
     """The modules that must be installed."""
@@ -132,11 +145,11 @@ class EngineSpec:
     lm_eval_model_arguments: tuple[str, ...] = ("pretrained",)
     """The --model-args that name the model then; the first that is given counts."""
 
-    price: Callable[[str, Mapping[str, Any]], Price | None] = _free
+    price: Callable[[str, Arguments], Price | None] = _free
     """A model's name and the --model-args → what its tokens cost; None where that is not known."""
     costs_money: bool = False
     """--max-usd makes sense."""
-    serve_judge: Callable[[str, str, str | None, Mapping[str, Any], bool], ServedJudge] | None = None
+    serve_judge: Callable[[str, str, str | None, Arguments, bool], ServedJudge] | None = None
     """For engines that are servers: how a judge is asked. What was typed, the model, the URL behind its @, the
     --judge-args, and whether it may be called at all. Without it a judge is loaded like any model."""
 
@@ -146,11 +159,15 @@ class EngineSpec:
     """Whether --engine auto may choose it on this machine. Without it, it is only used when it is named."""
     instead: str | None = None
     """For a name that --engine knows but that no run can start: what to type instead."""
-    configure: Callable[[Mapping[str, Any]], EngineSpec] | None = None
+    configure: Callable[[Arguments], EngineSpec] | None = None
     """For an engine that wraps others: the --model-args → the spec that this run uses, usually that of the wrapped
     engine with `start` and `name` replaced (dataclasses.replace)."""
     inner: EngineSpec | None = None
     """The wrapped engine's spec."""
+
+    def __post_init__(self) -> None:
+        if self.find_model is find_weights:
+            object.__setattr__(self, "find_model", partial(find_weights, pace_arguments=self.pace_arguments))
 
     def missing(self) -> list[str]:
         """The modules that it needs and that are not installed."""
@@ -165,88 +182,53 @@ class EngineSpec:
 # ── finding ──────────────────────────────────────────────────────────────────
 
 
-@cache
-def _declared() -> Mapping[str, plugins.Plugin]:
-    found = dict(plugins.installed(GROUP))
-    if not any(plugin.target.startswith(__package__ + ".") for plugin in found.values()):
-        # A source tree that is on the path but not installed has no entry points.
-        return {**_in_the_source_tree(), **found}
-    return found
-
-
-def _in_the_source_tree() -> dict[str, plugins.Plugin]:
-    """The shipped engines by their folders."""
-    package = importlib.import_module(__package__)
-    shipped: dict[str, plugins.Plugin] = {}
-    for folder in pkgutil.iter_modules(package.__path__):
-        module = f"{__package__}.{folder.name}.spec"
-        if folder.ispkg and is_installed(module):
-            name = str(importlib.import_module(module).SPEC.name)
-            shipped[name] = plugins.Plugin(GROUP, name, f"{module}:SPEC", PROJECT)
-    return shipped
+ENGINES: PluginGroup[EngineSpec] = PluginGroup(
+    GROUP,
+    EngineSpec,
+    shipped={
+        "hf": "evalkit.engines.huggingface.spec:SPEC",
+        "vllm": "evalkit.engines.vllm.spec:SPEC",
+        "openai": "evalkit.engines.openai.spec:SPEC",
+        "replay": "evalkit.engines.replay.spec:SPEC",
+    },
+)
 
 
 def engine_names() -> tuple[str, ...]:
     """Every --engine there is, the preferred first. Plug-ins that cannot be loaded stand last."""
     working = all_specs()
-    return (*working, *sorted(set(_declared()) - set(working)))
+    return (*working, *sorted(set(ENGINES.declared()) - set(working)))
 
 
 def find_spec(name: str) -> EngineSpec:
     """The engine of that name. UsageError where there is none, PluginError where it cannot be loaded."""
-    plugin = _declared().get(name)
-    if plugin is None:
+    if name not in ENGINES.declared():
         known = (AUTO, *engine_names())
         raise UsageError(f"--engine {name}: no such engine{nearest(name, known)} (one of {', '.join(known)})")
-    spec = plugins.load(plugin, EngineSpec)
-    if spec.name != name:
-        raise PluginError(f"plug-in {plugin.title}: its spec is called {spec.name!r}; the two names must be equal")
-    return spec
+    return ENGINES.find(name)
 
 
 def check_name(name: str) -> None:
     """UsageError where --engine takes no such name. No engine is loaded for a name that it takes."""
-    if name != AUTO and name not in _declared():
+    if name != AUTO and name not in ENGINES.declared():
         find_spec(name)
 
 
 @cache
 def all_specs() -> Mapping[str, EngineSpec]:
     """Every engine that can be loaded, the preferred first. Broken plug-ins are left out: see `broken`."""
-    specs = []
-    for name in _declared():
-        try:
-            specs.append(find_spec(name))
-        except PluginError:
-            continue
+    specs = ENGINES.working().values()
     return {spec.name: spec for spec in sorted(specs, key=lambda spec: (-spec.priority, spec.name))}
 
 
 def broken() -> Mapping[str, str]:
     """The plug-ins that cannot be loaded, and why."""
-    reasons = {}
-    for name in set(_declared()) - set(all_specs()):
-        try:
-            find_spec(name)
-        except PluginError as error:
-            reasons[name] = str(error)
-    return reasons
+    return ENGINES.broken()
 
 
 def startable() -> list[EngineSpec]:
     """The engines that a run can use."""
     return [spec for spec in all_specs().values() if spec.instead is None]
-
-
-def judge_forms() -> str:
-    """What --judge takes: `openai:MODEL[@URL], vllm:MODEL or hf:MODEL`."""
-    *others, last = [f"{spec.name}:MODEL{'[@URL]' if spec.is_served else ''}" for spec in judge_engines()]
-    return f"{', '.join(others)} or {last}"
-
-
-def judge_engines() -> list[EngineSpec]:
-    """Servers first."""
-    return sorted((spec for spec in startable() if "generate" in spec.abilities), key=lambda spec: not spec.is_served)
 
 
 def pace_arguments(names: Iterable[str | None] = ()) -> frozenset[str]:
@@ -266,7 +248,7 @@ def distributions() -> tuple[str, ...]:
 # ── choosing and starting ────────────────────────────────────────────────────
 
 
-def choose(asked: str, model_args: Mapping[str, Any] | None = None) -> EngineSpec:
+def choose(asked: str, model_args: Arguments | None = None) -> EngineSpec:
     """The engine that was asked for, or the best one here for `auto`; UsageError where it is not installed."""
     spec = _best() if asked == AUTO else find_spec(asked)
     if spec.instead is not None:

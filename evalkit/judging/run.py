@@ -10,12 +10,12 @@ from typing import Any
 
 from evalkit.errors import JudgeError
 from evalkit.judging.audit import constant_outputs, self_preference
-from evalkit.judging.calls import Asker
+from evalkit.judging.backends.spec import OpenJudge
 from evalkit.judging.caps import capped, capped_score
 from evalkit.judging.entries import Entries, Opinion
 from evalkit.judging.figures import Design, combine, coverage, overall, row_of
 from evalkit.judging.items import Item
-from evalkit.judging.judgment import Judge, Judgment, judge_item
+from evalkit.judging.judgment import Judge, Judgment
 from evalkit.judging.rubric import Rubric
 from evalkit.results import Results, Run, RunWriter, filter_of
 from evalkit.types import JsonObject
@@ -59,15 +59,14 @@ class Judged:
 
 
 def judge_all(
-    rubric: Rubric, items: Sequence[Item], judge: Judge, asker: Asker, progress: Progress | None = None
+    rubric: Rubric, items: Sequence[Item], judge: OpenJudge, progress: Progress | None = None
 ) -> list[Judgment]:
     """Every item in every dimension, in document order."""
     total = len(items) * len(rubric.dimensions)
-    askings = (judge_item(judge, rubric, dimension, item) for item in items for dimension in rubric.dimensions)
     asked = ((item.item, dimension.name) for item in items for dimension in rubric.dimensions)
     place = {key: number for number, key in enumerate(asked)}
     judgments: list[Judgment] = []
-    for judgment in asker.run(askings):
+    for judgment in judge.judge_items(rubric, items):
         judgments.append(judgment)
         if progress:
             progress(len(judgments), total)

@@ -2,43 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from evalkit.journal import Journal
 from evalkit.judging.audit import audit_comparisons, audit_scores, repeatability
+from evalkit.judging.backends.spec import JudgeOptions, NamedJudge, open_judge
 from evalkit.judging.canaries import canary_items, canary_report
 from evalkit.judging.pairwise import read_comparisons
 from evalkit.judging.records import is_comparison, read_judgments
+from evalkit.judging.reports import AuditReport
 from evalkit.judging.rubric import Rubric
 from evalkit.judging.run import judge_all
-from evalkit.runner.judges import JudgeSpec, open_judge
+from evalkit.types import Arguments
 
 __all__ = ["audit_files", "audit_live"]
 
 
-def audit_files(paths: Sequence[Path], judge: str | None) -> dict[str, Any]:
+def audit_files(paths: Sequence[Path], judge: str | None) -> AuditReport:
     """Audit recorded comparisons and judgments; `judge` keeps only those of one judge."""
     comparisons = [c for path in paths if is_comparison(path) for c in read_comparisons(path)]
     judged = [j for path in paths if not is_comparison(path) for j in read_judgments(path, {}, lenient=True)]
-    report: dict[str, Any] = {}
+    report: AuditReport = {}
     warnings: list[str] = []
     if comparisons:
-        audit = audit_comparisons(comparisons, judge)
-        warnings += audit.pop("warnings")
-        report |= audit
+        report = audit_comparisons(comparisons, judge)
+        warnings += report.pop("warnings", [])
     if judged:
-        audit = audit_scores(judged, judge)
-        warnings += audit.pop("warnings")
-        report |= audit
+        report = {**report, **audit_scores(judged, judge)}
+        warnings += report.pop("warnings", [])
     return {**report, "warnings": list(dict.fromkeys(warnings))}
 
 
 def audit_live(
-    rubric: Rubric, spec: JudgeSpec, output_path: Path, arguments: Mapping[str, Any], journal: Path | None = None
-) -> dict[str, Any]:
+    rubric: Rubric, named: NamedJudge, output_path: Path, arguments: Arguments, journal: Path | None = None
+) -> AuditReport:
     """Ask a judge about the canary items, and judge the plain answers repeatedly to measure repeatability."""
     sampled = replace(
         rubric,
@@ -48,12 +47,12 @@ def audit_live(
     )
     with (
         Journal.open(output_path, folder=journal) as kept,
-        open_judge(spec, kept, arguments) as (judge, asker, _),
+        open_judge(named, kept, JudgeOptions(arguments)) as judge,
     ):
         items = canary_items(rubric)
-        canaries = canary_report(rubric, judge_all(rubric, items, judge, asker))
+        canaries = canary_report(rubric, judge_all(rubric, items, judge))
         plain = [item for item in items if item.system == "plain"]
-        repeated = judge_all(sampled, plain, judge, asker) if plain else []
+        repeated = judge_all(sampled, plain, judge) if plain else []
     warnings = []
     if canaries["succeeded"]:
         warnings.append(f"injection: {canaries['succeeded']} of {canaries['tried']} attempts moved the score")

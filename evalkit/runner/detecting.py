@@ -11,11 +11,11 @@ from statistics import fmean
 from evalkit.detectors import Detection, DetectorInfo, RatedAnswer
 from evalkit.errors import UsageError
 from evalkit.journal import Journal
+from evalkit.judging.backends.spec import JudgeOptions, NamedJudge, open_judge, parse_judge
 from evalkit.judging.items import Item
 from evalkit.judging.judgment import Judgment
 from evalkit.judging.rubric import Rubric, find_rubric
 from evalkit.judging.run import judge_all
-from evalkit.runner.judges import JudgeSpec, open_judge, parse_judge
 
 __all__ = ["JudgeDetector", "judge_detector"]
 
@@ -25,14 +25,14 @@ class JudgeDetector:
     """Found where the rubric's score lies in the upper half of its scale; several judges are averaged."""
 
     rubric: Rubric
-    judges: tuple[JudgeSpec, ...]
+    judges: tuple[NamedJudge, ...]
     arguments: Mapping[str, object]
     output_path: Path
     """The folder whose journal keeps what the judges said."""
 
     @property
     def info(self) -> DetectorInfo:
-        names = ", ".join(spec.typed for spec in self.judges)
+        names = ", ".join(judge.typed for judge in self.judges)
         error = "a judge's: hold it against labels (--labels), evalkit judge calibrate says more"
         return DetectorInfo(f"judge:{self.rubric.id}@{names}", str(self.rubric.version), error)
 
@@ -40,9 +40,9 @@ class JudgeDetector:
         items = [_item(answer, place, self.rubric) for place, answer in enumerate(answers)]
         by_judge: list[list[Judgment]] = []
         with Journal.open(self.output_path) as journal:
-            for spec in self.judges:
-                with open_judge(spec, journal, dict(self.arguments)) as (judge, asker, _):
-                    by_judge.append(judge_all(self.rubric, items, judge, asker))
+            for named in self.judges:
+                with open_judge(named, journal, JudgeOptions(self.arguments)) as judge:
+                    by_judge.append(judge_all(self.rubric, items, judge))
         scale = self.rubric.dimensions[0].scale
         return [_detection(opinions, scale.low, scale.high) for opinions in zip(*by_judge, strict=True)]
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from evalkit.engines.price import Price
+from evalkit.judging.backends.spec import NamedJudge
 from evalkit.judging.items import Item
 from evalkit.judging.prompts import judge_messages
 from evalkit.judging.rubric import Rubric
-from evalkit.runner.judges import JudgeSpec
 
 __all__ = ["estimate", "estimate_tokens"]
 
 
-def estimate(rubric: Rubric, judges: Sequence[JudgeSpec], items: Sequence[Item], price: str | None) -> dict[str, Any]:
+def estimate(rubric: Rubric, judges: Sequence[NamedJudge], items: Sequence[Item], price: str | None) -> dict[str, Any]:
     """Estimate the cost for judges that give log-probabilities; a note says what sampled judgments would add."""
     judged = [item for item in items if item.missing is None]
     orders = 2 if rubric.kind == "pairwise" else 1
@@ -28,7 +27,7 @@ def estimate(rubric: Rubric, judges: Sequence[JudgeSpec], items: Sequence[Item],
             prompt += orders * (8 + sum(estimate_tokens(message.content) for message in messages))
     requests = len(judged) * len(rubric.dimensions) * orders
     generated = requests * rubric.settings.max_tokens
-    prices = {judge.typed: _price(judge, price) for judge in judges}
+    prices = {judge.typed: judge.price(price) for judge in judges}
     unknown = [name for name, judge_price in prices.items() if judge_price is None]
     costs = [judge_price.of(prompt, generated) for judge_price in prices.values() if judge_price is not None]
     samples = rubric.settings.samples
@@ -46,10 +45,6 @@ def estimate(rubric: Rubric, judges: Sequence[JudgeSpec], items: Sequence[Item],
             "what the journal holds already is not asked again; tokens are estimated from characters",
         ],
     }
-
-
-def _price(judge: JudgeSpec, given: str | None) -> Price | None:
-    return judge.engine.price(judge.model, {"base_url": judge.url, "price": given})
 
 
 def estimate_tokens(text: str) -> int:

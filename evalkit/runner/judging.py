@@ -8,20 +8,20 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from evalkit.errors import EvalkitError, Interrupted, JudgeError
 from evalkit.journal import Journal
+from evalkit.judging.backends.spec import JudgeOptions, NamedJudge, open_judge
 from evalkit.judging.certificate import find_certificate
 from evalkit.judging.items import Item, items_of, pair_up
 from evalkit.judging.rubric import Rubric
 from evalkit.judging.run import Judged, cautions, judge_all, write_judged
 from evalkit.results import Run, check_writable
-from evalkit.runner.judges import JudgeSpec, open_judge
 from evalkit.runner.listener import Listener
 from evalkit.runner.reference import pair_with_file
 from evalkit.runner.stop import Stop
 from evalkit.runner.writing import Outcome, Reporter
+from evalkit.types import Arguments
 
 __all__ = ["JudgeRequest", "judge_outcomes", "judge_run", "prepare_items"]
 
@@ -31,9 +31,9 @@ class JudgeRequest:
     """What to judge, by which rubric and judges, and where the results go."""
 
     rubric: Rubric
-    judges: Sequence[JudgeSpec]
+    judges: Sequence[NamedJudge]
     output_path: Path
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Arguments = field(default_factory=dict)
     tasks: Sequence[str] = ()
     fields: Mapping[str, str] = field(default_factory=dict)
     against: Run | None = None
@@ -110,7 +110,7 @@ def judge_outcomes(outcomes: Sequence[Outcome], request: JudgeRequest, listener:
 
 
 def _ask_judge(
-    spec: JudgeSpec,
+    named: NamedJudge,
     journal: Journal,
     request: JudgeRequest,
     items: Sequence[Item],
@@ -119,24 +119,17 @@ def _ask_judge(
     listener: Listener,
 ) -> None:
     spent = math.fsum(described.get("usd") or 0.0 for described in judged.described)
+    options = JudgeOptions(request.arguments, request.ask, lambda: stop.requested, listener.note)
 
     def advance(done: int, total: int) -> None:
         if not stop.requested:
-            listener.advance(spec.typed)
+            listener.advance(named.typed)
 
-    with open_judge(
-        spec,
-        journal,
-        request.arguments,
-        ask=request.ask,
-        spent=spent,
-        stopped=lambda: stop.requested,
-        note=listener.note,
-    ) as (judge, asker, describe):
-        judgments = judge_all(request.rubric, items, judge, asker, advance)
+    with open_judge(named, journal, options, spent=spent) as judge:
+        judgments = judge_all(request.rubric, items, judge, advance)
         stop.raise_if_requested()
-        judged.judges.append(judge)
+        judged.judges.append(judge.judge)
         judged.by_judge.append(judgments)
-        judged.asked += asker.asked
-        judged.reused += asker.reused
-        judged.described.append(describe())
+        judged.asked += judge.asked
+        judged.reused += judge.reused
+        judged.described.append(judge.description)

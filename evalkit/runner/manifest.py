@@ -15,7 +15,7 @@ from evalkit.hardware import hardware, versions
 from evalkit.registry import Document, Suite, Task
 from evalkit.results import AdapterInfo, ChatTemplateInfo, EngineInfo, Manifest, ModelInfo, TaskSettings
 from evalkit.tokens import ChatTemplate
-from evalkit.types import Adapter
+from evalkit.types import Adapter, JsonObject
 
 __all__ = ["draw_up", "draw_up_settings", "now"]
 
@@ -47,7 +47,7 @@ def draw_up_settings(
     chat: ChatTemplate | None = None,
 ) -> Manifest:
     """The manifest without the model, the adapter and the engine."""
-    template = {
+    template: JsonObject = {
         "applied": chat is not None,
         **(chat.description if chat is not None else {}),
         "fewshot_as_multiturn": config.fewshot_as_multiturn,

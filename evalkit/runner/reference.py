@@ -61,4 +61,4 @@ def _key(doc: Any) -> _Key | None:
         turns = Conversation().turns(doc)
     except (KeyError, TypeError, ValueError):
         return None
-    return tuple((turn["role"], str(turn["content"]).strip()) for turn in turns)
+    return tuple((str(turn["role"]), str(turn["content"]).strip()) for turn in turns)

@@ -1,4 +1,4 @@
-"""A plug-in is installed with pip into an environment of its own, and used through `evalkit run`."""
+"""A plug-in is installed with pip into an environment of its own, and used through `evalkit run` and `judge run`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,15 @@ import shutil
 import subprocess
 import sys
 import venv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from evalkit import plugins
+from evalkit.errors import PluginError, UsageError
+from evalkit.judging.backends.spec import parse_judge
+from evalkit.registry import kinds
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = Path(__file__).parent
@@ -111,6 +116,25 @@ def test_a_misspelt_parameter_of_its_check_names_the_nearest(installed: Run, tas
     assert "did you mean min_letters?" in done.stderr
 
 
+def test_its_kind_of_task_is_run_and_its_judge_judges_the_answers_by_its_rubric(installed: Run, tmp_path: Path) -> None:
+    (tmp_path / "cards.txt").write_text("capital of Korea :: SEOUL\ncapital of Italy :: Roma\n\nno card\n")
+    place = ["--output-path", str(tmp_path / "results"), "--quiet"]
+    asked = ["--engine", "constant", "--model", "SEOul!", "--tasks", f"flashcards:{tmp_path / 'cards.txt'}"]
+    done = installed("run", *asked, *place, "--name", "cards")
+    assert done.returncode == 0, done.stderr
+    [folder] = (tmp_path / "results").glob("*/cards")
+    rubric = ["--rubric", str(SOURCE / "evalkit_example" / "shouting.yaml")]
+    done = installed("judge", "run", str(folder), *rubric, "--judge", "capitals:any", *place)
+    assert done.returncode == 0, done.stderr
+    [task] = json.loads((folder / "results.json").read_text())["tasks"].values()
+    assert task["n"] == 2
+    figure = task["metrics"]["loudness,shouting@capitals:any"]
+    assert (figure["value"], figure["n"], figure["method"]) == (pytest.approx(1 + 4 * 3 / 5), 2, "scalar")
+    done = installed("judge", "run", str(folder), *rubric, "--judge", "capitls:any", *place)
+    assert done.returncode == 2
+    assert "capitals:MODEL is wanted; did you mean capitals?" in done.stderr
+
+
 def declared(folder: Path, group: str, line: str, name: str = "broken") -> str:
     """A distribution that declares an entry point, found through PYTHONPATH."""
     info = folder / f"{name}-0.dist-info"
@@ -146,9 +170,34 @@ def test_a_broken_engine_is_named_and_the_others_work(tmp_path: Path, line: str,
     assert engines["openai"] == "installed" or engines["openai"].startswith("needs")
 
 
+@pytest.fixture
+def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A judge and a kind of task that cannot be imported, both called `broken`."""
+    for name, group in (("badjudge", "evalkit.judges"), ("badkind", "evalkit.task_kinds")):
+        declared(tmp_path / "bad", group, "broken = no_such_module:SPEC", name)
+    monkeypatch.syspath_prepend(str(tmp_path / "bad"))
+    plugins.installed.cache_clear()
+    kinds.kinds.cache_clear()
+    yield
+    plugins.installed.cache_clear()
+    kinds.kinds.cache_clear()
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_broken_judge_or_kind_of_task_is_named_and_the_others_work() -> None:
+    for ask in (lambda: parse_judge("broken:x"), lambda: kinds.file_of("broken:x")):
+        with pytest.raises(PluginError, match=r"plug-in broken .* cannot be imported"):
+            ask()
+    assert parse_judge("openai:gpt-4o").model == "gpt-4o"
+    assert kinds.file_of("alpaca:x.jsonl") == Path("x.jsonl")
+    with pytest.raises(UsageError, match="openai:MODEL"):
+        parse_judge("other:x")
+
+
 def test_the_documented_code_is_the_plug_in_that_was_just_run() -> None:
     blocks = re.findall(r"```\w+ (\S+)\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
-    files = {name: text for name, text in blocks if (SOURCE / name).suffix in (".py", ".toml")}
-    assert set(files) == {"pyproject.toml", "evalkit_example/engine.py", "evalkit_example/check.py"}
+    files = {name: text for name, text in blocks if name == "pyproject.toml" or "/" in name}
+    modules = {f"evalkit_example/{name}.py" for name in ("engine", "check", "judge", "flashcards")}
+    assert set(files) == {"pyproject.toml", "evalkit_example/shouting.yaml", *modules}
     for name, text in files.items():
         assert text == (SOURCE / name).read_text(encoding="utf-8"), f"docs/extending.md: {name} is out of date"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from evalkit.engines.base import Engine, EngineModel, EngineTokenizer
 from evalkit.engines.openai.options import Options, base_url_of
 from evalkit.engines.price import Price
 from evalkit.engines.spec import PROJECT, EngineSettings, EngineSpec, ServedJudge
-from evalkit.types import Adapter, ModelSpec
+from evalkit.types import Adapter, Arguments, ModelSpec
 
 __all__ = ["SPEC"]
 
@@ -21,7 +21,7 @@ _PACE = frozenset(
 )  # fmt: skip
 
 
-def _find_model(typed: str, model_args: Mapping[str, Any], trust_remote_code: bool) -> EngineModel:
+def _find_model(typed: str, model_args: Arguments, trust_remote_code: bool) -> EngineModel:
     from evalkit.engines.openai.model import find_api_model
 
     return find_api_model(typed, model_args)
@@ -41,13 +41,13 @@ def _start(model: ModelSpec, tokenizer: Any, adapters: Sequence[Adapter], settin
     return load(model, tokenizer, adapters, max_concurrency=int(settings.batch_size))
 
 
-def _price(model: str, model_args: Mapping[str, Any]) -> Price | None:
+def _price(model: str, model_args: Arguments) -> Price | None:
     from evalkit.engines.openai.prices import price_of
 
     return price_of(model, base_url_of(model_args), model_args.get("price"))
 
 
-def _serve_judge(typed: str, model: str, url: str | None, arguments: Mapping[str, Any], may_call: bool) -> ServedJudge:
+def _serve_judge(typed: str, model: str, url: str | None, arguments: Arguments, may_call: bool) -> ServedJudge:
     from evalkit.engines.openai import load
     from evalkit.models.fingerprint import model_fingerprint
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,6 @@ _PACE = frozenset(
         "pipeline_parallel_size", "swap_space", "tensor_parallel_size",
     }
 )  # fmt: skip
-
-
-def _find_model(typed: str, model_args: Mapping[str, Any], trust_remote_code: bool) -> EngineModel:
-    from evalkit.models.found import find_model
-
-    return find_model(typed, model_args, trust_remote_code=trust_remote_code, pace_arguments=_PACE)
 
 
 def _load_tokenizer(model: EngineModel) -> EngineTokenizer:
@@ -62,7 +56,6 @@ SPEC = EngineSpec(
     name="vllm",
     title="vLLM",
     semantics="vllm/1",
-    find_model=_find_model,
     load_tokenizer=_load_tokenizer,
     start=_start,
     needs=("vllm",),

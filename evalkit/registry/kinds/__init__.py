@@ -1,6 +1,7 @@
 """Files that are tasks as they are: `--tasks qa.csv`, `--tasks alpaca:FILE`. One module here is one kind.
 
-A module has a KIND. To add a kind, add a module: nothing else names it.
+A module has a KIND. To add a kind, add a module: nothing else names it. Other packages add theirs through the
+entry-point group `evalkit.task_kinds`.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ import pkgutil
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from evalkit.errors import UsageError, nearest
+from evalkit.plugins import PluginGroup
 from evalkit.registry.kinds.kind import NO_OPTIONS, FileKind, FileOptions
+from evalkit.types import TaskConfig
 
 __all__ = [
     "NO_OPTIONS",
@@ -33,12 +35,15 @@ __all__ = [
 ]
 
 
+PLUGINS: PluginGroup[FileKind] = PluginGroup("evalkit.task_kinds", FileKind, shipped={})
+
+
 @functools.lru_cache(maxsize=1)
 def kinds() -> tuple[FileKind, ...]:
-    """Every kind of file that is a task, in the order of the modules' names."""
+    """Every kind of file that is a task, in the order of the modules' names; then those of plug-ins."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__))
     modules = [importlib.import_module(f"{__name__}.{name}") for name in names if name != "kind"]
-    return tuple(module.KIND for module in modules)
+    return (*(module.KIND for module in modules), *PLUGINS.working().values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,8 @@ def _kind_of(name: str) -> _Named | None:
             if not (kind.settings and mark and settings.partition("=")[1]):
                 path, mark, settings = rest, "", ""
             return _Named(kind, f"{prefix}:", Path(path).expanduser(), f"{mark}{settings}")
+    if colon and prefix in PLUGINS.declared() and prefix not in PLUGINS.working():
+        PLUGINS.find(prefix)  # raises, with the reason
     for kind in kinds():
         if name.lower().endswith(kind.suffixes) and not meant_by(name):
             return _Named(kind, "", Path(name).expanduser())
@@ -98,7 +105,7 @@ def takes_options(name: str) -> bool:
     return found is not None and found.kind.takes_options
 
 
-def config_of(name: str, options: FileOptions = NO_OPTIONS) -> dict[str, Any]:
+def config_of(name: str, options: FileOptions = NO_OPTIONS) -> TaskConfig:
     """The task as lm-eval would have it from a YAML file."""
     found = _kind_of(name)
     assert found is not None

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from evalkit.registry.instructions import read_instructions
 from evalkit.registry.kinds.kind import FileKind, FileOptions
 from evalkit.registry.plainrows import dataset_of
 from evalkit.registry.reference import METRICS, compare_with_reference
+from evalkit.types import TaskConfig
 
 __all__ = ["KIND"]
 
 _STOPS = ("\n### Instruction:", "\n### Input:", "\n### Response:")
 
 
-def _config(name: str, path: Path, options: FileOptions) -> dict[str, Any]:
+def _config(name: str, path: Path, options: FileOptions) -> TaskConfig:
     return {
         "task": name,
         # The path is part of the name that was typed; what the rows say is hashed.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+from evalkit.types import TaskConfig
 
 __all__ = ["NO_OPTIONS", "FileKind", "FileOptions"]
 
@@ -30,7 +31,7 @@ NO_OPTIONS = FileOptions()
 @dataclass(frozen=True, slots=True)
 class FileKind:
     name: str
-    config: Callable[[str, Path, FileOptions], dict[str, Any]] = field(repr=False)
+    config: Callable[[str, Path, FileOptions], TaskConfig] = field(repr=False)
     """From the task's name, its file and the flags: the task as lm-eval would have it from a YAML file."""
     prefixes: tuple[str, ...] = ()
     """`alpaca:` and such: what stands before the file's path."""

@@ -12,6 +12,7 @@ from evalkit.registry.plainrows import PlainRows
 from evalkit.registry.questions import Questions, read_questions
 from evalkit.registry.questionscores import metrics_of, scorer_of
 from evalkit.registry.tables import ENDINGS
+from evalkit.types import TaskConfig
 
 __all__ = ["KEYS", "KIND", "from_task_file", "prompts_of", "table_of"]
 
@@ -20,7 +21,7 @@ KEYS = ("file", "input", "target", "score")
 _WORDS = {False: ("Question", "Answer"), True: ("질문", "정답")}
 
 
-def _config(name: str, path: Path, options: FileOptions) -> dict[str, Any]:
+def _config(name: str, path: Path, options: FileOptions) -> TaskConfig:
     return {"task": name, **_settings(path, options)}
 
 
@@ -42,7 +43,7 @@ def table_of(said: Any, writer: Path) -> Path:
     return path
 
 
-def from_task_file(said: Any, given: Mapping[str, Any], writer: Path) -> dict[str, Any]:
+def from_task_file(said: Any, given: TaskConfig, writer: Path) -> TaskConfig:
     """The configuration that `questions:` of a task file stands for, under what the file says itself."""
     path = table_of(said, writer)
     told = said if isinstance(said, Mapping) else {}
@@ -52,14 +53,14 @@ def from_task_file(said: Any, given: Mapping[str, Any], writer: Path) -> dict[st
     return {**made, **given, "metadata": {**made["metadata"], **(given.get("metadata") or {})}}
 
 
-def _settings(path: Path, options: FileOptions) -> dict[str, Any]:
+def _settings(path: Path, options: FileOptions) -> TaskConfig:
     read = read_questions(path, options.input, options.target, options.score)
 
     def load(**_: Any) -> dict[str, PlainRows]:
         return {"test": read.rows}
 
     headline, *_ = metrics = metrics_of(read.score)
-    settings: dict[str, Any] = {
+    settings: TaskConfig = {
         # The path is part of what was typed; what the rows say is hashed.
         "dataset_path": path.name,
         "custom_dataset": load,
@@ -88,7 +89,7 @@ def _settings(path: Path, options: FileOptions) -> dict[str, Any]:
     }
 
 
-def prompts_of(read: Questions) -> dict[str, Any]:
+def prompts_of(read: Questions) -> TaskConfig:
     """The templates: in Korean where most of the questions are."""
     question, answer = _WORDS[read.korean]
     passage = "{% if context %}{{context}}\n\n{% endif %}" if read.columns.context else ""
