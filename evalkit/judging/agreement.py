@@ -1,4 +1,4 @@
-"""How far a judge agrees with people: correlations, kappa, alpha, ordered pairs. Pure numbers in, figures out."""
+"""Measures of agreement between a judge and people: correlations, kappa, alpha, ordered pairs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 
 
 def pearson(x: ArrayLike, y: ArrayLike) -> float:
-    """Pearson (1895). NaN where either side is constant: there is nothing to go along with."""
+    """Pearson (1895). NaN if either side is constant."""
     a, b = np.asarray(x, float), np.asarray(y, float)
     if a.size < 2 or _constant(a) or _constant(b):
         return math.nan
@@ -62,7 +62,7 @@ CORRELATIONS: Mapping[str, Callable[[ArrayLike, ArrayLike], float]] = {
 
 
 def group_index(groups: Sequence[str | None]) -> NDArray[np.int64]:
-    """Numbers for names. Who has no group is one of its own."""
+    """A number for each group's name. An item without a group is a group of its own."""
     numbers: dict[object, int] = {}
     return np.array(
         [numbers.setdefault((i,) if name is None else name, len(numbers)) for i, name in enumerate(groups)], np.int64
@@ -71,7 +71,7 @@ def group_index(groups: Sequence[str | None]) -> NDArray[np.int64]:
 
 @dataclass(frozen=True, slots=True)
 class GroupMeans:
-    """A correlation inside each group, then averaged: does the judge order the answers to one prompt rightly?"""
+    """The mean of the correlations inside groups: does the judge order answers to one prompt as people do?"""
 
     means: Mapping[str, float]
     values: Mapping[str, Floats]
@@ -100,9 +100,9 @@ def per_group(x: ArrayLike, y: ArrayLike, groups: NDArray[np.int64]) -> GroupMea
 
 
 def pairwise_accuracy(x: ArrayLike, y: ArrayLike, groups: NDArray[np.int64] | None = None) -> tuple[float, int]:
-    """Of the pairs that people tell apart, how many the judge puts in the same order; its ties count half.
+    """The share of pairs with different ratings by people that the judge puts in the same order; its ties count half.
 
-    Pairs inside a group, where there are any, else all pairs. Returned with the number of pairs.
+    Only pairs inside a group count, if there are any. Returned with the number of pairs.
     """
     a, b = np.asarray(x, float), np.asarray(y, float)
     sets = [np.arange(a.size)]
@@ -123,7 +123,7 @@ def pairwise_accuracy(x: ArrayLike, y: ArrayLike, groups: NDArray[np.int64] | No
 def quadratic_kappa(x: ArrayLike, y: ArrayLike) -> float:
     """Cohen (1968), Psychological Bulletin 70:213, with squared weights; not rounded, so that means may be rated too.
 
-    One minus the mean squared difference over what it would be if the two had nothing to do with each other.
+    One minus the mean squared difference, divided by its value for two independent raters.
     """
     a, b = np.asarray(x, float), np.asarray(y, float)
     if a.size == 0:
@@ -154,9 +154,9 @@ def krippendorff_alpha(ratings: ArrayLike) -> float:
 
 
 def ceiling(people: Sequence[Sequence[float]]) -> dict[str, float]:
-    """How far the people agree among themselves: each one against the mean of the others, averaged; and α.
+    """How far people agree with each other: the mean correlation of one person with the mean of the others; and α.
 
-    No judge can be asked to agree with them more than they do.
+    A judge cannot be expected to agree with people more than they do.
     """
     width = max((len(ratings) for ratings in people), default=0)
     table = np.full((width, len(people)), math.nan)

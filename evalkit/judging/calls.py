@@ -23,6 +23,7 @@ from evalkit.types import (
     Finish,
     Generate,
     Generated,
+    JsonObject,
     Message,
     Prompt,
     Sampling,
@@ -38,14 +39,14 @@ T = TypeVar("T")
 _FINISHES: Mapping[str, Finish] = {finish: finish for finish in get_args(Finish)}
 
 _SCOUT_PATIENCE = 0.05
-"""Seconds. A model that cannot be asked so says it at once."""
+"""Seconds that the first judgment goes alone. A server that refuses a kind of request does so at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Replies:
-    """So many replies to a conversation. `identity` is what determines them: not the marker, which is new each time."""
+    """A request for replies to a conversation. `identity` holds what determines them, without the random marker."""
 
-    identity: Mapping[str, Any]
+    identity: JsonObject
     messages: Callable[[], tuple[Message, ...]]
     sampling: Sampling
     samples: int = 1
@@ -53,11 +54,11 @@ class Replies:
 
 @dataclass(frozen=True, slots=True)
 class LabelScores:
-    """The log-probability of each continuation after a conversation and what the judge has said so far."""
+    """A request for the log-probability of each continuation after a conversation and the beginning of a reply."""
 
-    identity: Mapping[str, Any]
+    identity: JsonObject
     messages: Callable[[], tuple[Message, ...]]
-    said: str
+    reply_start: str
     continuations: tuple[tuple[int, ...], ...]
 
 
@@ -66,7 +67,7 @@ Asking = Generator[Ask, Sequence[Answer], T]
 
 
 class Kept(Protocol):
-    """What a journal has to do here."""
+    """The part of the journal that judging uses."""
 
     def get_json(self, keys: Iterable[bytes]) -> Iterator[tuple[bytes, Any]]: ...
 
@@ -77,6 +78,8 @@ class Kept(Protocol):
 
 @dataclass(slots=True)
 class _Open:
+    """A judgment in progress, with the answers to its latest request."""
+
     asking: Asking[Any]
     answers: list[Answer | None]
     keys: list[bytes]
@@ -85,7 +88,10 @@ class _Open:
 
 @dataclass(slots=True)
 class Asker:
-    """`encode` turns a conversation and what follows it into ids, for engines that take ids; None for an API."""
+    """Sends the requests of judgments to an engine, many at a time, and keeps the answers in the journal.
+
+    `encode` makes token ids of a conversation and the beginning of a reply; None for a server, which takes text.
+    """
 
     keyer: Keyer
     journal: Kept
@@ -94,7 +100,7 @@ class Asker:
     window: int | None = None
     active: int = 256
     stopped: Callable[[], bool] = lambda: False
-    """Whether no more is to be asked; what is on its way is waited for."""
+    """Whether to send no more requests. Those in progress are finished."""
     asked: int = 0
     """Answers that were not in the journal."""
     reused: int = 0
@@ -103,15 +109,15 @@ class Asker:
     _open: dict[int, tuple[_Open, int]] = field(default_factory=dict)
 
     def run(self, askings: Iterable[Asking[T]]) -> Iterator[T]:
-        """The results, in the order in which they are done."""
+        """The results, in the order in which they are finished."""
         done: deque[T] = deque()
         source = iter(askings)
-        # An engine that takes ids has no abilities to find out, and batches what it is given.
+        # An engine that takes ids batches what it gets; a server's abilities must be found out by a first request.
         state = {"ended": False, "scouted": self.engine is None or self.encode is not None}
         first_left = math.inf
 
         def start() -> bool:
-            """Take up one more. The first goes alone for a moment, so that others know what it finds out."""
+            """Start one more judgment. The first goes alone for a moment, to show the others what the server can do."""
             if state["ended"] or len(self._open) >= self.active:
                 return False
             if self._open and not state["scouted"]:
@@ -130,7 +136,7 @@ class Asker:
             while not self.stopped():
                 while not self._queue and start():
                     if len(done) > 64:
-                        yield None  # let what the journal knew be taken away
+                        yield None  # let the caller take the results that came from the journal
                 if self._queue:
                     first_left = min(first_left, time.monotonic())
                     yield self._queue.popleft()
@@ -145,7 +151,7 @@ class Asker:
                     yield done.popleft()
             return
         while True:
-            # What the journal knows needs no engine.
+            # Answers in the journal need no engine.
             while not self._queue and not self._open and start():
                 while done:
                     yield done.popleft()
@@ -163,39 +169,39 @@ class Asker:
 
     # ── inside ───────────────────────────────────────────────────────────────
 
-    def _advance(self, one: _Open, answers: Sequence[Answer] | None, done: deque[Any]) -> None:
-        """Go on until a call has to be asked, or the end."""
+    def _advance(self, judgment: _Open, answers: Sequence[Answer] | None, done: deque[Any]) -> None:
+        """Continue a judgment until it needs an answer that is not in the journal, or has finished."""
         while True:
             try:
-                ask = next(one.asking) if answers is None else one.asking.send(answers)
+                ask = next(judgment.asking) if answers is None else judgment.asking.send(answers)
             except StopIteration as stop:
                 done.append(stop.value)
                 return
-            one.keys = self._keys(ask)
-            one.answers = self._known(one.keys)
-            one.missing = sum(answer is None for answer in one.answers)
-            self.reused += len(one.keys) - one.missing
-            if one.missing:
-                refusal = "not in the journal" if self.engine is None else self._enqueue(one, ask)
+            judgment.keys = self._keys(ask)
+            judgment.answers = self._kept_answers(judgment.keys)
+            judgment.missing = sum(answer is None for answer in judgment.answers)
+            self.reused += len(judgment.keys) - judgment.missing
+            if judgment.missing:
+                refusal = "not in the journal" if self.engine is None else self._enqueue(judgment, ask)
                 if refusal is None:
                     return
-                one.answers = [answer or Failed(-1, refusal) for answer in one.answers]
-            answers = [answer for answer in one.answers if answer is not None]
+                judgment.answers = [answer or Failed(-1, refusal) for answer in judgment.answers]
+            answers = [answer for answer in judgment.answers if answer is not None]
 
     def _keys(self, ask: Ask) -> list[bytes]:
         if isinstance(ask, LabelScores):
-            return [self.keyer.of_json([ask.identity, ask.said, list(c)]) for c in ask.continuations]
+            return [self.keyer.of_json([ask.identity, ask.reply_start, list(c)]) for c in ask.continuations]
         s = ask.sampling
         how = [s.max_tokens, list(s.stop), s.temperature, s.seed if s.temperature else None, list(map(list, s.extra))]
         return [self.keyer.of_json([ask.identity, how, sample]) for sample in range(ask.samples)]
 
-    def _known(self, keys: Sequence[bytes]) -> list[Answer | None]:
+    def _kept_answers(self, keys: Sequence[bytes]) -> list[Answer | None]:
         kept = dict(self.journal.get_json(keys))
         return [_answer(kept[key]) if key in kept else None for key in keys]
 
-    def _enqueue(self, one: _Open, ask: Ask) -> str | None:
-        """Hand in what is not known. A reason where it cannot be asked at all."""
-        wanted = [place for place, answer in enumerate(one.answers) if answer is None]
+    def _enqueue(self, judgment: _Open, ask: Ask) -> str | None:
+        """Queue what the journal does not hold. Returns a reason if it cannot be asked at all."""
+        wanted = [place for place, answer in enumerate(judgment.answers) if answer is None]
         ids = tuple(next(self._ids) for _ in wanted)
         try:
             messages = ask.messages()
@@ -203,7 +209,7 @@ class Asker:
             return str(error)
         if isinstance(ask, LabelScores):
             assert self.encode is not None
-            context = self.encode(messages, ask.said)
+            context = self.encode(messages, ask.reply_start)
             continuations = [ask.continuations[place] for place in wanted]
             if self.window and len(context) + max(map(len, continuations)) > self.window:
                 return f"too long for the judge: {len(context)} tokens, its window is {self.window}"
@@ -217,26 +223,26 @@ class Asker:
                     return f"too long for the judge: {len(prompt)} tokens and {ask.sampling.max_tokens} to reply with"
             self._queue.append(Generate(ids, prompt, ask.sampling, tuple(wanted), text))
         for id_, place in zip(ids, wanted, strict=True):
-            self._open[id_] = one, place
+            self._open[id_] = judgment, place
         return None
 
     def _accept(self, answer: Answer, done: deque[Any]) -> None:
-        one, place = self._open.pop(answer.id)
+        judgment, place = self._open.pop(answer.id)
         if not isinstance(answer, Failed):
-            self.journal.put_json(one.keys[place], _kept(answer))
+            self.journal.put_json(judgment.keys[place], _kept(answer))
             self.journal.flush()
             self.asked += 1
-        one.answers[place] = answer
-        one.missing -= 1
-        if not one.missing:
-            self._advance(one, [answer for answer in one.answers if answer is not None], done)
+        judgment.answers[place] = answer
+        judgment.missing -= 1
+        if not judgment.missing:
+            self._advance(judgment, [answer for answer in judgment.answers if answer is not None], done)
 
 
-def _kept(answer: Answer) -> dict[str, Any]:
+def _kept(answer: Answer) -> JsonObject:
     if isinstance(answer, Scored):
         return {"logprob": answer.logprob, "greedy": answer.is_greedy}
     assert isinstance(answer, Generated)
-    value: dict[str, Any] = {"text": answer.text, "finish": answer.finish, "tokens": answer.tokens}
+    value: dict[str, object] = {"text": answer.text, "finish": answer.finish, "tokens": answer.tokens}
     if answer.reasoning is not None:
         value["reasoning"] = answer.reasoning
     if answer.top_logprobs is not None:
@@ -245,7 +251,7 @@ def _kept(answer: Answer) -> dict[str, Any]:
 
 
 def _answer(value: Any) -> Answer | None:
-    """A kept answer; None where the journal's entry is none, so that it is asked again."""
+    """An answer from the journal; None if the entry is not one, so that it is asked again."""
     try:
         if "logprob" in value:
             return Scored(-1, float(value["logprob"]), bool(value["greedy"]))

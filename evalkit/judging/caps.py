@@ -1,4 +1,4 @@
-"""Checks come first: where an answer failed one, no judge lifts it above the middle of the scale."""
+"""Caps the score of an answer that failed a verifiable check at the middle of the scale."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["beside", "cap_of", "capped", "capped_score"]
 
 
 def cap_of(scale: Scale) -> float:
-    """The most that an answer with a failed check gets."""
+    """The highest score of an answer with a failed check."""
     return (scale.low + scale.high) / 2
 
 
@@ -26,7 +26,7 @@ def capped_score(judgment: Judgment, rubric: Rubric) -> float | None:
 
 
 def capped(judgments: Sequence[Judgment], rubric: Rubric) -> list[Judgment]:
-    """The same judgments with the scores that count; those that were low enough already stay as they are."""
+    """The judgments with capped scores. A score that is low enough stays as it is."""
     return [
         judgment if (score := capped_score(judgment, rubric)) == judgment.score else replace(judgment, score=score)
         for judgment in judgments

@@ -1,4 +1,4 @@
-"""Judged text is data. It stands between markers that it cannot know, and cannot speak as anybody but itself."""
+"""Puts judged text between random markers and breaks control tokens in it, so that it cannot pose as an instruction."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _CONTROL = re.compile(
 
 
 def neutralise(text: str, special: Collection[str] = ()) -> str:
-    """Break what a chat template would read as control: `<|im_end|>` becomes `< |im_end|>`.
+    """Break control tokens of chat templates: `<|im_end|>` becomes `< |im_end|>`.
 
     `special` are the judge's own special tokens, where its tokenizer is at hand.
     """
-    text = _CONTROL.sub(lambda found: _broken(found.group()), text)
+    text = _CONTROL.sub(lambda match: _broken(match.group()), text)
     for token in sorted((t for t in special if len(t) > 1), key=len, reverse=True):
         if not token.isspace():
             text = text.replace(token, _broken(token))
@@ -33,7 +33,7 @@ def _broken(token: str) -> str:
 
 
 class Fence:
-    """One call's marker, drawn anew for each call."""
+    """The marker of one call. It is random, so that the text between cannot contain it."""
 
     def __init__(self, texts: Collection[str], draw: Callable[[], str] = lambda: secrets.token_hex(8)) -> None:
         for _ in range(20):

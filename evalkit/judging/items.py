@@ -9,6 +9,7 @@ from typing import Any
 from evalkit.errors import UsageError, nearest
 from evalkit.judging.rubric import Rubric
 from evalkit.results import Run
+from evalkit.types import JsonObject, RawDocument
 
 __all__ = ["Item", "items_of", "pair_up", "parse_fields"]
 
@@ -114,7 +115,7 @@ def _of_task(run: Run, task: str, rubric: Rubric, fields: Mapping[str, str]) -> 
         )
 
 
-def _answer(row: Mapping[str, Any]) -> str | None:
+def _answer(row: JsonObject) -> str | None:
     """The first sample of the first request, where it is text; of a conversation the last answer."""
     responses = row.get("resps")
     if isinstance(responses, list) and responses and isinstance(row.get("conversation"), list):
@@ -124,7 +125,7 @@ def _answer(row: Mapping[str, Any]) -> str | None:
     return responses if isinstance(responses, str) else None
 
 
-def _asks_for_text(row: Mapping[str, Any]) -> bool:
+def _asks_for_text(row: JsonObject) -> bool:
     """lm-eval's row of a request to generate holds its settings as the second argument."""
     arguments = row.get("arguments")
     if isinstance(arguments, Mapping):
@@ -135,7 +136,7 @@ def _asks_for_text(row: Mapping[str, Any]) -> bool:
     return False
 
 
-def _input(name: str, row: Mapping[str, Any], doc: Mapping[str, Any], fields: Mapping[str, str]) -> str | None:
+def _input(name: str, row: JsonObject, doc: RawDocument, fields: Mapping[str, str]) -> str | None:
     if name == "answer":
         return None
     if name in fields:
@@ -154,7 +155,7 @@ def _input(name: str, row: Mapping[str, Any], doc: Mapping[str, Any], fields: Ma
     return found
 
 
-def _prompt(row: Mapping[str, Any]) -> str | None:
+def _prompt(row: JsonObject) -> str | None:
     arguments = row.get("arguments")
     if isinstance(arguments, Mapping):
         first = next(iter(arguments.values()), None)

@@ -1,14 +1,16 @@
-"""What a reply that holds a JSON object gives as its score. What stands in a string inside it is not the verdict."""
+"""Finds the score in a reply that holds a JSON object. Text inside the object's strings is not searched."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Found", "find_score"]
+from evalkit.types import JsonObject
+
+__all__ = ["JsonScore", "find_score"]
 
 _KEYS = ("score", "rating", "verdict", "grade", "점수", "평점")
 _INSIDE = ("scores", "ratings", "evaluation", "result")
@@ -16,8 +18,8 @@ _NAMES = ("dimension", "criterion", "aspect", "metric", "name", "항목", "기�
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """The value under the score's key, the offset at which it is written, and where the object stands."""
+class JsonScore:
+    """The value under the score's key, its offset, and the offsets of the object."""
 
     value: Any
     at: int
@@ -25,8 +27,8 @@ class Found:
     end: int
 
 
-def _objects(text: str) -> Iterator[tuple[dict[str, Any], int, int]]:
-    """Those at top level, with the first and the last offset of each."""
+def _objects(text: str) -> Iterator[tuple[JsonObject, int, int]]:
+    """The JSON objects in a text, with the offsets at which they start and end."""
     decoder = json.JSONDecoder()
     start = text.find("{")
     while start >= 0:
@@ -42,20 +44,20 @@ def _objects(text: str) -> Iterator[tuple[dict[str, Any], int, int]]:
         start = text.find("{", end)
 
 
-def find_score(text: str, dimension: str | None) -> Found | None:
-    """In the last object that is not about another dimension. None where no object has such a key."""
-    last: Found | None = None
-    own: Found | None = None
+def find_score(text: str, dimension: str | None) -> JsonScore | None:
+    """The score of the last object, or of the last one that names the dimension. None if no object has a score."""
+    last: JsonScore | None = None
+    own: JsonScore | None = None
     for content, start, end in _objects(text):
-        found = _in(content, text, start, end, dimension)
+        score = _in(content, text, start, end, dimension)
         named = next((str(content[name]) for name in _NAMES if isinstance(content.get(name), str)), None)
-        if found is not None and named is not None and dimension and _plain(named) == _plain(dimension):
-            own = found
-        last = found
+        if score is not None and named is not None and dimension and _plain(named) == _plain(dimension):
+            own = score
+        last = score
     return own or last
 
 
-def _in(content: Mapping[str, Any], text: str, start: int, end: int, dimension: str | None) -> Found | None:
+def _in(content: JsonObject, text: str, start: int, end: int, dimension: str | None) -> JsonScore | None:
     for holder in (content, *(content[name] for name in _INSIDE if isinstance(content.get(name), dict))):
         key = next(_keys(holder, dimension), None)
         if key is None:
@@ -66,12 +68,12 @@ def _in(content: Mapping[str, Any], text: str, start: int, end: int, dimension: 
             if inner is None:
                 return None
             value, key = value[inner], inner
-        return Found(value, _offset_of(json.dumps(key, ensure_ascii=False), text, start, end), start, end)
+        return JsonScore(value, _offset_of(json.dumps(key, ensure_ascii=False), text, start, end), start, end)
     return None
 
 
-def _keys(holder: Mapping[str, Any], dimension: str | None) -> Iterator[str]:
-    """The dimension's own name first, then the usual ones, then one that ends so: final_score."""
+def _keys(holder: JsonObject, dimension: str | None) -> Iterator[str]:
+    """Keys that may hold the score: the dimension's name, then the usual names, then one such as `final_score`."""
     folded = {_plain(str(key)): str(key) for key in holder}
     own = _plain(dimension) if dimension else ""
     for name in (*((own, *(f"{own} {key}" for key in _KEYS)) if own else ()), *_KEYS):
@@ -87,6 +89,6 @@ def _plain(name: str) -> str:
 
 
 def _offset_of(key: str, text: str, start: int, end: int) -> int:
-    """Where the value behind the last such key starts."""
-    found = list(re.finditer(re.escape(key) + r"\s*:\s*\"?", text[start:end]))
-    return start + found[-1].end() if found else -1
+    """The offset of the value behind the last such key."""
+    matches = list(re.finditer(re.escape(key) + r"\s*:\s*\"?", text[start:end]))
+    return start + matches[-1].end() if matches else -1

@@ -1,4 +1,4 @@
-"""One judgment: from a conversation with the judge to a score, or to the reason why there is none."""
+"""Makes one judgment: asks the judge and turns its replies into a score, or into the reason why there is none."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ROOM_FOR_FORM = 16
 
 @dataclass(slots=True)
 class Judge:
-    """Whom to ask, and what is known of how it can be asked."""
+    """A judge, and what is known of how it can be asked."""
 
     name: str
     """As it was typed: openai:gpt-4o-mini."""
@@ -37,20 +37,22 @@ class Judge:
     """scale → {ids: label}, for an engine that takes ids; None for an API."""
     special: tuple[str, ...] = ()
     gives_logprobs: bool | None = None
-    """None until it is known."""
+    """None until a reply has shown it."""
     max_tokens: int | None = None
     seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Judgment:
+    """The score of one item in one dimension, or the reason why there is none, and how it came about."""
+
     item: Item
     dimension: str
     score: float | None
     reason: str | None = None
     """Why there is no score."""
     method: str | None = None
-    """logprobs, or samples and why."""
+    """`logprobs`, or `samples` and why."""
     covered: float | None = None
     entropy: float | None = None
     masses: Mapping[str, float] = field(default_factory=dict)
@@ -58,7 +60,7 @@ class Judgment:
     parsed: tuple[float, ...] = ()
     unread: Mapping[str, int] = field(default_factory=dict)
     orders: tuple[Judgment, ...] = ()
-    """A comparison's two showings: ours first, ours second."""
+    """Of a comparison, its two judgments: our answer shown first, and second."""
 
     @property
     def consistent(self) -> bool | None:
@@ -70,16 +72,17 @@ class Judgment:
 
 
 def judge_item(judge: Judge, rubric: Rubric, dimension: Dimension, item: Item) -> Asking[Judgment]:
+    """A generator that yields requests, takes their answers, and returns the judgment."""
     if item.missing is not None:
         return Judgment(item, dimension.name, None, item.missing)
-        yield  # a generator, as all judgments are
+        yield  # makes this function a generator
     if rubric.kind == "pairwise":
         return (yield from _compare(judge, rubric, dimension, item))
     return (yield from _judge(judge, rubric, dimension, item, item.inputs))
 
 
 def _compare(judge: Judge, rubric: Rubric, dimension: Dimension, item: Item) -> Asking[Judgment]:
-    """Both orders. The score is our preference, from 0 to 1, averaged over them."""
+    """Judge a pair in both orders. The score is the preference for our answer, from 0 to 1, averaged over them."""
     rest = {name: text for name, text in item.inputs.items() if name != "answer"}
     ours, theirs = item.answer, item.other or ""
     if ours == theirs:
@@ -121,35 +124,39 @@ def _judge(
 
     head = Judgment(item, dimension.name, None)
     if judge.labels is not None:
-        found, why, said = yield from _from_labels(judge, rubric, dimension, identity, messages)
+        distribution, why, replies = yield from _from_labels(judge, rubric, dimension, identity, messages)
     elif judge.gives_logprobs is not False:
-        found, why, said = yield from _from_reply(judge, rubric, dimension, identity, messages)
+        distribution, why, replies = yield from _from_reply(judge, rubric, dimension, identity, messages)
     else:
-        found, why, said = None, "no log-probabilities", ()
-    if isinstance(why, _Gone):
-        return replace(head, reason=why.reason, responses=said)
-    if found is not None:
-        head = replace(head, covered=found.covered, entropy=found.entropy, masses=found.masses)
-        if found.score is not None and found.covered >= rubric.settings.min_mass:
-            return replace(head, score=found.score, method="logprobs", responses=said)
-        why = f"the labels cover {found.covered:.3f} of the probability"
-    # A judge that can say anything and did not say a label is not to be held to one.
-    held = judge.gives_logprobs is False and found is None
-    return (yield from _from_samples(judge, rubric, dimension, identity, messages, head, str(why), said, held))
+        distribution, why, replies = None, "no log-probabilities", ()
+    if isinstance(why, _NoAnswer):
+        return replace(head, reason=why.reason, responses=replies)
+    if distribution is not None:
+        head = replace(head, covered=distribution.covered, entropy=distribution.entropy, masses=distribution.masses)
+        if distribution.score is not None and distribution.covered >= rubric.settings.min_mass:
+            return replace(head, score=distribution.score, method="logprobs", responses=replies)
+        why = f"the labels cover {distribution.covered:.3f} of the probability"
+    # A judge whose log-probabilities show that it would write no label is not made to write one.
+    structured_output = judge.gives_logprobs is False and distribution is None
+    return (
+        yield from _from_samples(
+            judge, rubric, dimension, identity, messages, head, str(why), replies, structured_output
+        )
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class _Gone:
-    """No answer came, and asking for samples would not bring one."""
+class _NoAnswer:
+    """There is no answer, and sampling would not give one either."""
 
     reason: str
 
 
-_Look = tuple[Distribution | None, "str | _Gone | None", tuple[str, ...]]
+_Look = tuple[Distribution | None, "str | _NoAnswer | None", tuple[str, ...]]
 
 
 def _from_reply(judge: Judge, rubric: Rubric, dimension: Dimension, identity: Any, messages: Any) -> Asking[_Look]:
-    """One greedy reply with the alternatives of each token."""
+    """Ask for one greedy reply with the alternatives of each token."""
     settings = rubric.settings
     while True:
         limit = judge.max_tokens or settings.max_tokens
@@ -160,10 +167,10 @@ def _from_reply(judge: Judge, rubric: Rubric, dimension: Dimension, identity: An
             continue
         break
     if not isinstance(reply, Generated):
-        return None, _Gone(reply.reason if isinstance(reply, Failed) else "no reply"), ()
+        return None, _NoAnswer(reply.reason if isinstance(reply, Failed) else "no reply"), ()
     reading = _read(reply, dimension, rubric)
     if not reply.top_logprobs:
-        # Some servers send none with a refusal: such a reply does not tell whether others have them.
+        # Some servers send none with a refusal, so a refusal does not show whether other replies have them.
         if judge.gives_logprobs is None and reading.reason != "refusal":
             judge.gives_logprobs = False
         return None, "no log-probabilities", (reply.text,)
@@ -178,23 +185,23 @@ def _from_reply(judge: Judge, rubric: Rubric, dimension: Dimension, identity: An
 
 
 def _from_labels(judge: Judge, rubric: Rubric, dimension: Dimension, identity: Any, messages: Any) -> Asking[_Look]:
-    """Each label's log-probability by id, after the judge's own analysis where the rubric wants one."""
-    said = ""
+    """Ask for the log-probability of each label's ids, after the judge's analysis if the rubric wants one."""
+    analysis = ""
     replies: tuple[str, ...] = ()
     if rubric.form == "analyse":
         line = SCORE_LINE.get(rubric.language["instructions"], SCORE_LINE["en"])
         sampling = Sampling(judge.max_tokens or rubric.settings.max_tokens, stop=(f"\n{line}",))
         (reply,) = yield Replies({**identity, "step": "analysis"}, messages, sampling)
         if not isinstance(reply, Generated):
-            return None, _Gone(reply.reason if isinstance(reply, Failed) else "no reply"), ()
+            return None, _NoAnswer(reply.reason if isinstance(reply, Failed) else "no reply"), ()
         if reply.finish != "stop":
-            return None, _Gone("cut" if reply.finish == "length" else "unfinished"), (reply.text,)
-        said, replies = f"{reply.text.rstrip()}\n{line}", (reply.text,)
+            return None, _NoAnswer("cut" if reply.finish == "length" else "unfinished"), (reply.text,)
+        analysis, replies = f"{reply.text.rstrip()}\n{line}", (reply.text,)
     sequences: Mapping[tuple[int, ...], str] = judge.labels(dimension.scale)
-    answers = yield LabelScores({**identity, "step": "labels"}, messages, said, tuple(sequences))
+    answers = yield LabelScores({**identity, "step": "labels"}, messages, analysis, tuple(sequences))
     failed = next((answer for answer in answers if isinstance(answer, Failed)), None)
     if failed is not None:
-        return None, _Gone(failed.reason), replies
+        return None, _NoAnswer(failed.reason), replies
     scored = {
         ids: (label, answer.logprob)
         for (ids, label), answer in zip(sequences.items(), answers, strict=True)
@@ -211,17 +218,17 @@ def _from_samples(
     messages: Any,
     head: Judgment,
     why: str,
-    said: tuple[str, ...],
-    held: bool,
+    earlier: tuple[str, ...],
+    structured_output: bool,
 ) -> Asking[Judgment]:
-    """The mean of those of n replies that can be read. What cannot be read is counted, not taken for a low score.
+    """Sample replies and take the mean of those that can be read. The others are counted, not taken for low scores.
 
-    `held`: replies are asked for in a form, which a server that does not know it refuses or ignores.
+    `structured_output`: ask for JSON of a schema, which a server that does not know it refuses or ignores.
     """
     settings = rubric.settings
-    form = (("response_format", response_format(dimension.scale, rubric.form)),) if held else ()
+    form = (("response_format", response_format(dimension.scale, rubric.form)),) if structured_output else ()
     while True:
-        limit = judge.max_tokens or settings.max_tokens + (_ROOM_FOR_FORM if held else 0)
+        limit = judge.max_tokens or settings.max_tokens + (_ROOM_FOR_FORM if structured_output else 0)
         sampling = Sampling(limit, temperature=settings.temperature, seed=judge.seed, extra=form)
         samples = settings.samples if settings.temperature > 0 else 1
         answers = yield Replies({**identity, "step": "samples"}, messages, sampling, samples)
@@ -234,19 +241,15 @@ def _from_samples(
     values = tuple(reading.value for reading in readings if reading.value is not None)
     unread = Counter(reading.reason or "" for reading in readings if reading.value is None)
     unread.update(answer.reason for answer in answers if isinstance(answer, Failed))
-    in_form = structured(reply.text for reply in replies) if held else 0
+    in_form = structured(reply.text for reply in replies) if structured_output else 0
     if in_form:
         why += "; structured output" + ("" if in_form == len(replies) else f" in {in_form} of {len(replies)}")
     method = f"samples ({len(answers)}; {why})"
-    rest: dict[str, Any] = {
-        "method": method,
-        "responses": tuple(reply.text for reply in replies) or said,
-        "parsed": values,
-        "unread": dict(unread),
-    }
+    responses = tuple(reply.text for reply in replies) or earlier
+    judgment = replace(head, method=method, responses=responses, parsed=values, unread=dict(unread))
     if not values:
-        return replace(head, reason=unread.most_common(1)[0][0] if unread else "no reply", **rest)
-    return replace(head, score=math.fsum(values) / len(values), **rest)
+        return replace(judgment, reason=unread.most_common(1)[0][0] if unread else "no reply")
+    return replace(judgment, score=math.fsum(values) / len(values))
 
 
 def _read(reply: Generated, dimension: Dimension, rubric: Rubric) -> Reading:
@@ -261,7 +264,7 @@ def _read(reply: Generated, dimension: Dimension, rubric: Rubric) -> Reading:
 
 
 def _at_the_end(reading: Reading, text: str) -> bool:
-    """A number that the limit may have cut in two."""
+    """Whether a number ends the reply, so that the token limit may have cut it."""
     return bool(reading.start >= 0 and text[reading.start :].strip("0123456789.") == "" and len(text.split()) > 1)
 
 

@@ -1,7 +1,7 @@
-"""Korean numerals that stand for points, written as digits: `네 점` is 4점, and `이 점` is mostly `this point`.
+"""Writes Korean numerals that count points as digits: `네 점` becomes 4점, but `이 점` may mean "this point".
 
-Only where the word cannot be anything else: after a full mark, after the name of a score, alone on its line, or with a
-verb of giving. What is counted in points of critique (`두 점에서 아쉽다`) stays as it is.
+A numeral is replaced only where it can mean nothing else: after the full mark, after the name of a score, alone on its
+line, or with a verb of giving. Points of critique (`두 점에서 아쉽다`) stay as they are.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ _ANY = re.compile("|".join(place.replace("(?P<n>", f"(?P<n{number}>") for number
 
 
 def points_in_digits(text: str) -> tuple[str, list[int] | None]:
-    """With the offsets that the characters had, where any word became digits."""
+    """The text with its numerals as digits, and the original offset of each character; None where nothing changed."""
     if "점" not in text and "별" not in text:
         return text, None
     pieces: list[str] = []
     places: list[int] = []
     end = 0
-    for found in _ANY.finditer(text):
-        start, stop = next(found.span(group) for group in range(1, len(_PLACES) + 1) if found.group(group) is not None)
+    for match in _ANY.finditer(text):
+        start, stop = next(match.span(group) for group in range(1, len(_PLACES) + 1) if match.group(group) is not None)
         digits = str(_value(text[start:stop]))
         pieces += text[end:start], digits
         places += [*range(end, start), *([start] * len(digits))]

@@ -1,7 +1,7 @@
-"""From the log-probabilities of a judge's tokens to a score: Σ p·v over every way of writing every label.
+"""Makes a score of the log-probabilities of a judge's tokens: Σ p·v over all labels, in all their spellings.
 
 Liu et al. (2023), "G-Eval: NLG Evaluation using GPT-4 with Better Human Alignment", section 2, equation (1); here
-normalised by the mass that the labels cover, which is stored, so that a thin cover is seen.
+normalised by the probability that the labels have together, which is stored too.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _CLOSING = " \t\r\n*_`\"'”’)]}>.,;:!Ċ"
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """How likely each label is. `covered` is what all of them have together; the rest went elsewhere."""
+    """How likely each label is. `covered` is the probability of all labels together; the rest is other text."""
 
     masses: Mapping[str, float]
     covered: float
@@ -41,7 +41,7 @@ class Distribution:
         if covered <= 0:
             return cls({}, 0.0, None)
         score = math.fsum(mass * scale.labels[label] for label, mass in kept.items()) / covered
-        # Rounding alone may carry a mean of ends past the end.
+        # Rounding may carry the mean past an end of the scale.
         return cls(kept, min(covered, 1.0), min(max(score, scale.low), scale.high))
 
     @property
@@ -54,7 +54,7 @@ class Distribution:
 
 
 def from_tokens(top_logprobs: Mapping[str, float] | Alternatives, scale: Scale) -> Distribution:
-    """One position alone, as recorded judgments have it: every token that reads as a label counts for it."""
+    """From one position, as in recorded judgments: every token that reads as a label counts for it."""
     pairs = list(top_logprobs.items()) if isinstance(top_logprobs, Mapping) else list(top_logprobs)
     masses: dict[str, float] = {}
     for token, logprob in dict(pairs).items():
@@ -65,10 +65,10 @@ def from_tokens(top_logprobs: Mapping[str, float] | Alternatives, scale: Scale) 
 
 
 def from_path(positions: Sequence[Alternatives], scale: Scale, start: int = 0) -> Distribution:
-    """From the token where the label starts, along the path that was sampled.
+    """From the token where the label starts, along the tokens that were sampled.
 
-    Only on that path is it known what follows: `1` may go on to `10`, `8` to `8.5`. A token off the path that could
-    still become another label counts for none, so that it shows as mass not covered.
+    What follows is known for sampled tokens only: `1` may go on to `10`, `8` to `8.5`. Another token that could still
+    become a longer label counts for no label, and so is missing in `covered`.
     """
     steps = _steps(positions[start:], scale)
     masses: dict[str, float] = {}
@@ -80,11 +80,11 @@ def from_path(positions: Sequence[Alternatives], scale: Scale, start: int = 0) -
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One token of the label on the path that was sampled: what is written before it, and what may come here."""
+    """One token of the label on the sampled path: the text before it, and the tokens that may come here."""
 
     written: str
     before: float
-    """The probability of what is written."""
+    """The probability of the text before."""
     alternatives: Mapping[str, float]
     """Token → log-probability. The token that was sampled comes first; empty after the last one."""
     goes_on: bool
@@ -176,14 +176,14 @@ def _extensions(written: str, scale: Scale) -> list[str]:
 
 
 def _could_grow(text: str, scale: Scale, one_token: set[str | None]) -> bool:
-    """A longer label starts so, and is not known to be written as one token."""
+    """Whether a longer label starts with this text and may need more than one token."""
     return any(label not in one_token for label in _extensions(text, scale))
 
 
 def from_sequences(sequences: Mapping[tuple[int, ...], tuple[str, float]], scale: Scale) -> Distribution:
-    """From whole token sequences, each scored by a local model: ids → (label, log-probability of them all).
+    """From token sequences that a local model scored: ids → (label, log-probability of the whole sequence).
 
-    A sequence that another one starts with gives up that one's mass: `1` followed by `0` is 10, not 1.
+    The probability of a longer sequence is taken off the shorter one that it starts with: `1` then `0` is 10, not 1.
     """
     masses: dict[str, float] = {}
     for ids, (label, logprob) in sequences.items():

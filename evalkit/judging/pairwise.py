@@ -1,4 +1,4 @@
-"""Two answers side by side: a preference from 0 (the other) to 1 (ours), and the win rate that they make."""
+"""Comparisons of two answers: preferences from 0 (the other answer) to 1 (ours), and the win rate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ import numpy as np
 
 from evalkit.errors import ConfigError
 from evalkit.judging.records import read_objects
+from evalkit.judging.reports import LengthEffect
 from evalkit.stats import clustered_mean, wilson
+from evalkit.types import JsonObject
 
 __all__ = [
     "Comparison",
@@ -28,7 +30,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One showing of two answers to one judge. `preference` is for `system`; None is missing, with its reason."""
+    """Two answers as a judge saw them once. `preference` is for the answer of `system`; None has a reason."""
 
     item: str
     system: str
@@ -45,7 +47,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class WinRate:
-    """In [0, 1]. `discrete` counts who is preferred at all, a draw half."""
+    """In [0, 1]. `discrete` counts each comparison as a win, a loss, or half a win."""
 
     value: float
     stderr: float | None
@@ -61,9 +63,9 @@ class WinRate:
 def preference_for_second(
     top_logprobs: Mapping[str, float] | Iterable[tuple[str, float]], first: str = "m", second: str = "M"
 ) -> float | None:
-    """The second label's share between the two, as AlpacaEval 2 has it: the bare tokens alone, ` m` is not `m`.
+    """The probability of the second label relative to both, as in AlpacaEval 2: only the tokens `m` and `M` count.
 
-    None where neither is among the likely tokens. Our own judge reads every way of writing a label (`logprobs`).
+    None if neither is among the likely tokens. evalkit's own judges read all spellings of a label (`logprobs`).
     """
     tops = dict(top_logprobs)
     p, q = (math.exp(tops[name]) if name in tops else 0.0 for name in (first, second))
@@ -71,54 +73,54 @@ def preference_for_second(
 
 
 def alpaca_order(instruction: str, seed: int = 0) -> bool:
-    """Whether AlpacaEval showed this instruction's two outputs in swapped order: drawn from the text itself."""
+    """Whether AlpacaEval showed the two outputs in swapped order. The order is random with the instruction as seed."""
     return random.Random(f"is_switched_outputs{instruction}{seed}").choices([False, True], k=1)[0]
 
 
 def win_rate(comparisons: Sequence[Comparison]) -> WinRate:
-    """Mean preference with its standard error, clustered where a group was compared several times."""
+    """The mean preference with its standard error, clustered if a group was compared several times."""
     if not comparisons:
         raise ConfigError("no comparison to count")
-    known = [c for c in comparisons if c.preference is not None]
-    values = [float(c.preference) for c in known if c.preference is not None]
+    preferred = [c for c in comparisons if c.preference is not None]
+    values = [float(c.preference) for c in preferred if c.preference is not None]
     wins, losses = sum(v > 0.5 for v in values), sum(v < 0.5 for v in values)
     draws = len(values) - wins - losses
-    missing = len(comparisons) - len(known)
+    missing = len(comparisons) - len(preferred)
     if not values:
         return WinRate(math.nan, None, None, 0, missing, 0, 0, 0, math.nan)
-    named = [c.group for c in known if c.group is not None]
+    named = [c.group for c in preferred if c.group is not None]
     repeated = len(set(named)) < len(named)
-    mean = clustered_mean(values, clusters=np.array([c.group for c in known], object) if repeated else None)
+    mean = clustered_mean(values, clusters=np.array([c.group for c in preferred], object) if repeated else None)
     stderr = mean.stderr if math.isfinite(mean.stderr) else None
     interval = None
     if stderr is not None:
-        # All alike: there is no spread to go by.
-        found = mean.interval(0.95) if mean.stderr > 0 else wilson(round(mean.value * len(values)), len(values))
-        interval = (max(found.low, 0.0), min(found.high, 1.0))
+        # If all are equal, there is no spread to compute an interval from.
+        bounds = mean.interval(0.95) if mean.stderr > 0 else wilson(round(mean.value * len(values)), len(values))
+        interval = (max(bounds.low, 0.0), min(bounds.high, 1.0))
     discrete = (wins + draws / 2) / len(values)
     return WinRate(mean.value, stderr, interval, len(values), missing, wins, losses, draws, discrete)
 
 
-def length_dependence(comparisons: Sequence[Comparison]) -> dict[str, Any]:
-    """How the preference goes with being the longer one."""
+def length_dependence(comparisons: Sequence[Comparison]) -> LengthEffect:
+    """How preferences depend on which answer is longer."""
     from evalkit.judging.agreement import pearson, spearman
 
-    known = [
+    pairs = [
         (float(c.preference), c.length - c.other_length)
         for c in comparisons
         if c.preference is not None and c.length is not None and c.other_length is not None and not c.same
     ]
-    if len(known) < 3:
-        return {"n": len(known), "pearson": None, "spearman": None, "reason": "lengths are not known"}
-    preferences = [preference for preference, _ in known]
-    # The log of the ratio would leave out empty answers; the difference is what AlpacaEval's model uses too.
-    differences = [difference for _, difference in known]
-    longer = [p for p, d in known if d > 0]
-    shorter = [p for p, d in known if d < 0]
+    if len(pairs) < 3:
+        return {"n": len(pairs), "pearson": None, "spearman": None, "reason": "lengths are not pairs"}
+    preferences = [preference for preference, _ in pairs]
+    # A log ratio would leave out empty answers. AlpacaEval's model uses the difference too.
+    differences = [difference for _, difference in pairs]
+    longer = [p for p, d in pairs if d > 0]
+    shorter = [p for p, d in pairs if d < 0]
     return {
-        "n": len(known),
-        "pearson": _known(pearson(differences, preferences)),
-        "spearman": _known(spearman(differences, preferences)),
+        "n": len(pairs),
+        "pearson": _finite(pearson(differences, preferences)),
+        "spearman": _finite(spearman(differences, preferences)),
         "win_rate_longer": math.fsum(longer) / len(longer) if longer else None,
         "win_rate_shorter": math.fsum(shorter) / len(shorter) if shorter else None,
         "longer": len(longer),
@@ -128,7 +130,7 @@ def length_dependence(comparisons: Sequence[Comparison]) -> dict[str, Any]:
 
 def read_comparisons(path: Path) -> list[Comparison]:
     """Our own rows (`preference`, `system_first`, …) or AlpacaEval's annotations; .gz is opened too."""
-    found: list[Comparison] = []
+    comparisons: list[Comparison] = []
     for number, row in read_objects(path, "--judgments"):
         where = f"--judgments {path}:{number}"
         try:
@@ -141,14 +143,14 @@ def read_comparisons(path: Path) -> list[Comparison]:
         wrong = next((c.preference for c in read if c.preference is not None and not 0 <= c.preference <= 1), None)
         if wrong is not None:
             raise ConfigError(f"{where}: a preference of {wrong:g}; it lies between 0 and 1 (AlpacaEval's from 1 to 2)")
-        found += read
-    if not found:
+        comparisons += read
+    if not comparisons:
         raise ConfigError(f"--judgments {path} holds no comparison")
-    return found
+    return comparisons
 
 
-def _from_alpaca(row: Mapping[str, Any], where: str, file: str) -> Comparison:
-    """`preference` 1 is the reference, 2 the model. Taken from the log-probabilities where those are there."""
+def _from_alpaca(row: JsonObject, where: str, file: str) -> Comparison:
+    """In AlpacaEval, preference 1 is the reference and 2 the model. Log-probabilities are used if there are any."""
     try:
         instruction, swapped = str(row["instruction"]), alpaca_order(str(row["instruction"]))
     except KeyError as key:
@@ -179,8 +181,8 @@ def _from_alpaca(row: Mapping[str, Any], where: str, file: str) -> Comparison:
     )
 
 
-def _from_ours(row: Mapping[str, Any], where: str) -> list[Comparison]:
-    """One for each order in which the two were shown, where both are recorded."""
+def _from_ours(row: JsonObject, where: str) -> list[Comparison]:
+    """One comparison for each recorded order of the two answers."""
     if "preference" not in row:
         raise ConfigError(f"{where}: neither a comparison (no `preference`) nor an AlpacaEval annotation")
     orders = row.get("orders") or [row]
@@ -194,7 +196,7 @@ def _from_ours(row: Mapping[str, Any], where: str) -> list[Comparison]:
             length=_length(row.get("length"), row.get("answer")),
             other_length=_length(row.get("other_length"), None),
             same=bool(row.get("same", False)),
-            # Two showings of one item are one observation.
+            # Both orders of an item are one observation.
             group=str(row.get("group") or row.get("item", "")),
             reason=None if order.get("reason") is None else str(order["reason"]),
             answer=row["answer"] if isinstance(row.get("answer"), str) else None,
@@ -209,5 +211,5 @@ def _length(stated: Any, output: Any) -> int | None:
     return len(output) if isinstance(output, str) else None
 
 
-def _known(value: float) -> float | None:
+def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""A mean of what people would say, from few labels and many judgments.
+"""Estimates the mean rating that people would give, from few labels and many judgments.
 
 Angelopoulos, Duchi & Zrnic (2023), "PPI++: Efficient Prediction-Powered Inference", arXiv:2311.01453: the estimate of
 equation (2) for a mean, its variance and the power tuning of section 6 (λ kept between 0 and 1).
@@ -22,7 +22,7 @@ class PoweredMean:
     stderr: float
     ci: tuple[float, float]
     power: float
-    """λ: 0 leaves the judge out of it, 1 trusts it as it is."""
+    """λ: 0 does not use the judge, 1 uses it fully."""
     labelled: int
     unlabelled: int
 

@@ -1,4 +1,4 @@
-"""What a judge reads: criteria, steps, scale, the fenced texts, and what to reply. In English or in Korean."""
+"""Writes a judge's prompts, in English or Korean: criteria, steps, scale, the texts, and how to reply."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from evalkit.types import Message
 __all__ = ["PROMPT_VERSION", "SCORE_LINE", "judge_messages", "steps_messages"]
 
 PROMPT_VERSION = 1
-"""Part of every judgment's key: raised when the words below change."""
+"""Part of every judgment's key. Raise it when the words below change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ SCORE_LINE = {"en": _ENGLISH.verdict, "ko": _KOREAN.verdict}
 def judge_messages(
     rubric: Rubric, dimension: Dimension, inputs: Mapping[str, str], special: Collection[str] = ()
 ) -> tuple[Message, ...]:
-    """The conversation that asks for one judgment. The marker in it is new each time."""
+    """The messages that ask for one judgment. They differ in every call by their random marker."""
     words = _KOREAN if rubric.language["instructions"] == "ko" else _ENGLISH
     clean = {name: neutralise(text, special) for name, text in inputs.items()}
     fence = Fence(list(clean.values()))

@@ -1,4 +1,4 @@
-"""Judgments and labels as files hold them, one JSON object a line."""
+"""Reads files of recorded judgments and of labels by people: one JSON object on each line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import math
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from evalkit.errors import ConfigError, UsageError, nearest
 from evalkit.judging.logprobs import from_tokens
 from evalkit.judging.replies import read_reply
 from evalkit.judging.scale import FARTHEST, Scale
+from evalkit.types import JsonObject
 
 __all__ = ["Judged", "is_comparison", "read_judgments", "read_labels", "read_objects", "score_row"]
 
@@ -26,7 +27,7 @@ _ROUNDING = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One item in one dimension: a score, or the reason why there is none."""
+    """A recorded judgment of one item in one dimension: a score, or the reason why there is none."""
 
     item: str
     dimension: str
@@ -39,11 +40,11 @@ class Judged:
     parsed: tuple[float, ...] = ()
     unread: Mapping[str, int] = field(default_factory=dict)
     """Replies that give no score, by reason."""
-    row: Mapping[str, Any] = field(default_factory=dict)
+    row: JsonObject = field(default_factory=dict)
 
 
-def read_objects(path: Path, flag: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The objects of a file with the numbers of their lines. ConfigError at the first line that is none."""
+def read_objects(path: Path, flag: str) -> Iterator[tuple[int, JsonObject]]:
+    """The objects of a file with their line numbers. ConfigError at the first line that is not an object."""
     import gzip
 
     if path.exists() and not path.is_file():
@@ -62,11 +63,11 @@ def read_objects(path: Path, flag: str) -> Iterator[tuple[int, dict[str, Any]]]:
         raise UsageError(f"{flag} {path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
 
 
-def _object(line: bytes, where: str) -> dict[str, Any]:
+def _object(line: bytes, where: str) -> JsonObject:
     try:
         value = json.loads(line, parse_int=_whole)
         if b"\\u" in line:
-            json.dumps(value, ensure_ascii=False).encode()  # half a character can be neither printed nor saved
+            json.dumps(value, ensure_ascii=False).encode()  # raises for a lone surrogate
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{where} is not JSON: {str(error)[:300]}") from None
     if not isinstance(value, dict):
@@ -75,7 +76,7 @@ def _object(line: bytes, where: str) -> dict[str, Any]:
 
 
 def _whole(digits: str) -> int | float:
-    """What no float can hold is no number here."""
+    """A whole number; infinity if it is too large for a float."""
     return int(digits) if len(digits) < 300 else math.inf
 
 
@@ -123,97 +124,97 @@ def read_judgments(
     return judged
 
 
-def score_row(row: Mapping[str, Any], scale: Scale | None, where: str, min_mass: float = 0.9) -> Judged:
-    """From what stands in the row: a plain score, else log-probabilities, else replies."""
-    head: dict[str, Any] = {
-        "item": str(row["item"]),
-        "dimension": str(row["dimension"]),
-        "group": _optional(row.get("group")),
-        "system": _optional(row.get("system")),
-        "row": row,
-    }
+def score_row(row: JsonObject, scale: Scale | None, where: str, min_mass: float = 0.9) -> Judged:
+    """The judgment of a row: from its score, else from its log-probabilities, else from its replies."""
+    head = Judged(
+        str(row["item"]),
+        str(row["dimension"]),
+        None,
+        group=_optional(row.get("group")),
+        system=_optional(row.get("system")),
+        row=row,
+    )
     replies = _replies(row, where)
     if "score" in row:
-        return _plain(row, scale, {**head, "responses": tuple(replies)})
+        return _plain(row, scale, replace(head, responses=tuple(replies)))
     logprobs = row.get("top_logprobs")
     if logprobs is None and not replies and "responses" not in row:
         raise ConfigError(f"{where}: none of score, top_logprobs and responses is there{_almost(row)}")
     if scale is None:
         raise UsageError(
-            f"{where}: replies need a scale to be read on; give --rubric ID, or --scale {head['dimension']}=1:5"
+            f"{where}: replies need a scale to be read on; give --rubric ID, or --scale {head.dimension}=1:5"
         )
     if logprobs:
         distribution = from_tokens(_logprobs(logprobs, where), scale)
         if distribution.score is not None and (distribution.covered >= min_mass or not replies):
             if distribution.covered < min_mass:
                 reason = f"labels cover {distribution.covered:.2f} of the probability"
-                return Judged(score=None, reason=reason, method="logprobs", **head)
-            return Judged(score=distribution.score, method="logprobs", **head)
+                return replace(head, reason=reason, method="logprobs")
+            return replace(head, score=distribution.score, method="logprobs")
         if not replies:
-            return Judged(score=None, reason="no label among the log-probabilities", method="logprobs", **head)
+            return replace(head, reason="no label among the log-probabilities", method="logprobs")
     return _of_replies(replies, scale, head)
 
 
-def _of_replies(replies: Sequence[str], scale: Scale, head: Mapping[str, Any]) -> Judged:
-    readings = [read_reply(text, scale, head["dimension"]) for text in replies]
+def _of_replies(replies: Sequence[str], scale: Scale, head: Judged) -> Judged:
+    readings = [read_reply(text, scale, head.dimension) for text in replies]
     values = tuple(reading.value for reading in readings if reading.value is not None)
     reasons = Counter(reading.reason for reading in readings if reading.value is None)
-    method = "samples" if len(replies) > 1 else "reply"
-    rest: dict[str, Any] = {
-        **head,
-        "responses": tuple(replies),
-        "parsed": values,
-        "unread": {str(reason): count for reason, count in reasons.most_common()},
-        "method": method,
-    }
+    judged = replace(
+        head,
+        responses=tuple(replies),
+        parsed=values,
+        unread={str(reason): count for reason, count in reasons.most_common()},
+        method="samples" if len(replies) > 1 else "reply",
+    )
     if not values:
-        return Judged(score=None, reason=str(reasons.most_common(1)[0][0]) if reasons else "empty", **rest)
-    return Judged(score=math.fsum(values) / len(values), **rest)
+        return replace(judged, reason=str(reasons.most_common(1)[0][0]) if reasons else "empty")
+    return replace(judged, score=math.fsum(values) / len(values))
 
 
-def _plain(row: Mapping[str, Any], scale: Scale | None, head: Mapping[str, Any]) -> Judged:
+def _plain(row: JsonObject, scale: Scale | None, head: Judged) -> Judged:
     score = row["score"]
     if isinstance(score, str):
         try:
             score = float(score)
         except ValueError:
-            return Judged(score=None, reason="unparsed", **head)
+            return replace(head, reason="unparsed")
     if score is None:
-        return Judged(score=None, reason=str(row.get("reason") or row.get("missing") or "no score"), **head)
+        return replace(head, reason=str(row.get("reason") or row.get("missing") or "no score"))
     if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
-        return Judged(score=None, reason="not a number", **head)
+        return replace(head, reason="not a number")
     if abs(score) > FARTHEST:
-        return Judged(score=None, reason="off every scale", **head)
+        return replace(head, reason="off every scale")
     if scale is not None and score not in scale:
-        return Judged(score=None, reason="off the scale", **head)
-    return Judged(score=float(score), method=str(row.get("method", "score")), **head)
+        return replace(head, reason="off the scale")
+    return replace(head, score=float(score), method=str(row.get("method", "score")))
 
 
 def read_labels(path: Path) -> dict[tuple[str, str], list[float]]:
-    """What people said, by item and dimension. Several lines of one item are several people."""
+    """Ratings by people, by item and dimension. Several lines of one item are from several people."""
     labels: dict[tuple[str, str], list[float]] = {}
     for number, row in read_objects(path, "--labels"):
         where = f"--labels {path}:{number}"
         if "human" not in row:
-            raise ConfigError(f"{where}: no `human`{_found('human', row)}; a number or a list of numbers is wanted")
+            raise ConfigError(f"{where}: no `human`{_nearly('human', row)}; a number or a list of numbers is wanted")
         given = row["human"] if isinstance(row["human"], list) else [row["human"]]
         numbers = labels.setdefault((_text(row, "item", where), _text(row, "dimension", where)), [])
         for value in given:
             if value is None:
-                numbers.append(math.nan)  # that person left this one out; the others keep their places
+                numbers.append(math.nan)  # this person did not rate it; each person keeps a place in the list
             elif isinstance(value, bool) or not isinstance(value, int | float):
                 raise ConfigError(f"{where}: human is {str(value)[:80]!r}; a number is wanted")
             elif math.isfinite(value) and abs(value) > FARTHEST:
                 raise ConfigError(f"{where}: human is {value:g}; a rating is wanted")
             else:
                 numbers.append(float(value) if math.isfinite(value) else math.nan)
-    known = {key: values for key, values in labels.items() if any(math.isfinite(v) for v in values)}
-    if not known:
+    rated = {key: values for key, values in labels.items() if any(math.isfinite(v) for v in values)}
+    if not rated:
         raise ConfigError(f"--labels {path} holds no label" + (" that is a number" if labels else ""))
-    return known
+    return rated
 
 
-def _replies(row: Mapping[str, Any], where: str) -> list[str]:
+def _replies(row: JsonObject, where: str) -> list[str]:
     replies = row.get("responses")
     if replies is None:
         return []
@@ -238,9 +239,9 @@ def _logprobs(value: Any, where: str) -> dict[str, float]:
     return logprobs
 
 
-def _text(row: Mapping[str, Any], name: str, where: str) -> str:
+def _text(row: JsonObject, name: str, where: str) -> str:
     if row.get(name) is None:
-        raise ConfigError(f"{where}: no `{name}`{_found(name, row)}")
+        raise ConfigError(f"{where}: no `{name}`{_nearly(name, row)}")
     return str(row[name])
 
 
@@ -248,11 +249,11 @@ def _optional(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
-def _almost(row: Mapping[str, Any]) -> str:
-    return next(filter(None, (_found(name, row) for name in ("score", "top_logprobs", "responses"))), "")
+def _almost(row: JsonObject) -> str:
+    return next(filter(None, (_nearly(name, row) for name in ("score", "top_logprobs", "responses"))), "")
 
 
-def _found(name: str, row: Mapping[str, Any]) -> str:
-    """A key of the row that is nearly the one that is wanted."""
+def _nearly(name: str, row: JsonObject) -> str:
+    """Names a key of the row that is spelt almost like the one that is wanted."""
     near = nearest(name, [key for key in row if key != name], 1)
     return near.replace("; did you mean ", "; the row has `").replace("?", "`") if near else ""

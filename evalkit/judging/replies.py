@@ -1,7 +1,7 @@
-"""The score in a judge's reply, as a careful reader would find it; or why there is none.
+"""Reads the score in a judge's reply, or gives the reason why it can't be read.
 
 reply_patterns.py   how scores are written      reply_reading.py    a number on the scale
-reply_ways.py       the ways of saying one
+reply_ways.py       the forms of a score
 reply_labels.py     labels that are words       json_replies.py     objects
 reply_tables.py     tables                      korean_numbers.py   numerals in words
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from evalkit.judging.json_replies import Found, find_score
+from evalkit.judging.json_replies import JsonScore, find_score
 from evalkit.judging.korean_numbers import points_in_digits
 from evalkit.judging.reply_labels import named_label
 from evalkit.judging.reply_patterns import (
@@ -32,15 +32,16 @@ __all__ = ["Reading", "read_reply"]
 _KEPT = 25
 """Characters at either end of a long run that stay."""
 _LONG = 1500
+"""Characters of a reply from which repetitions are shortened."""
 _LONGEST = 1 << 20
-"""Characters of a reply, its reasoning and its loops included. Beyond it nothing is read."""
+"""Characters of a reply, with its reasoning and its repetitions. A longer one is not read."""
 _LONGEST_OWN = 1 << 15
-"""Characters of what is the judge's own: many times what an analysis takes."""
+"""Characters of a reply without its reasoning: many times what an analysis takes."""
 TOO_LONG = "reply too long"
 
 
 def read_reply(text: str, scale: Scale, dimension: str | None = None) -> Reading:
-    """Only what the judge itself says last counts: not what it quotes, not what stands in a fenced block."""
+    """Read the judge's own last verdict. Its reasoning, quotations and fenced blocks do not count."""
     if len(text) > _LONGEST:
         return Reading(None, TOO_LONG)
     own = _without_reasoning(text)
@@ -62,63 +63,64 @@ def read_reply(text: str, scale: Scale, dimension: str | None = None) -> Reading
 def _read(own: str, scale: Scale, dimension: str | None) -> Reading:
     if scale.describe() == [0.0, 100.0]:
         own = own.replace("%", " ")
-    found = find_score(own, dimension)
-    return _said(own, scale, dimension) if found is None else _beside_json(found, own, scale, dimension)
+    entry = find_score(own, dimension)
+    return _in_text(own, scale, dimension) if entry is None else _beside_json(entry, own, scale, dimension)
 
 
-def _beside_json(found: Found, own: str, scale: Scale, dimension: str | None) -> Reading:
-    """An object that was quoted on the way to a verdict is not the verdict."""
-    before, after = own[: found.start], own[found.end :]
-    later = _said(_spaces(own[: found.end]) + re.sub(r"```", "   ", after), scale, dimension)
+def _beside_json(entry: JsonScore, own: str, scale: Scale, dimension: str | None) -> Reading:
+    """Weigh a score in a JSON object against scores in the text around it: the object may be a quotation."""
+    before, after = own[: entry.start], own[entry.end :]
+    later = _in_text(_spaces(own[: entry.end]) + re.sub(r"```", "   ", after), scale, dimension)
     if later.value is not None:
         return later
-    as_json = _from_json(found, scale, dimension)
+    as_json = _from_json(entry, scale, dimension)
     line, rest = before.rpartition("\n")[2], after.partition("\n")[0]
     fenced = "```" in before and after.lstrip().startswith("```")
     alone = not line.strip(" \t`[") and not rest.strip(" \t`],;.")
     if alone and not fenced:
         return as_json
-    earlier = _said(re.sub(r"```\w*", _blank, before), scale, dimension)
+    earlier = _in_text(re.sub(r"```\w*", _blank, before), scale, dimension)
     if earlier.value is None or earlier.value == as_json.value:
         return as_json
     return Reading(None, "ambiguous") if alone else earlier
 
 
-def _said(own: str, scale: Scale, dimension: str | None) -> Reading:
-    said = _without_quotations(own)
-    named = named_label(own, said, scale)
+def _in_text(own: str, scale: Scale, dimension: str | None) -> Reading:
+    """The score in the judge's own words."""
+    text = _without_quotations(own)
+    named = named_label(own, text, scale)
     if named is not None:
         return named
-    if any(re.search(pattern.format(low=scale.low, high=scale.high), said, re.I) for pattern in REVERSED):
+    if any(re.search(pattern.format(low=scale.low, high=scale.high), text, re.I) for pattern in REVERSED):
         return Reading(None, "another scale")
-    other, said = _without_scale(said, scale)
+    other, text = _without_scale(text, scale)
     if other:
         return Reading(None, "another scale")
     for pattern in DENIED:
-        said = pattern.sub(_blank, said)
+        text = pattern.sub(_blank, text)
     for find in WAYS:
-        readings = list(find(said, scale, dimension))
+        readings = list(find(text, scale, dimension))
         if readings:
             return _agreed(readings)
     return Reading(None, "refusal" if REFUSAL.search(own) else "unparsed")
 
 
-# ── what may be read ─────────────────────────────────────────────────────────
+# ── the judge's own words ─────────────────────────────────────────────────────────
 
 
-def _blank(found: re.Match[str]) -> str:
-    return _spaces(found.group())
+def _blank(match: re.Match[str]) -> str:
+    return _spaces(match.group())
 
 
 def _spaces(text: str) -> str:
-    """As many spaces; line ends stay."""
+    """Replace every character but line ends by a space, so that offsets stay."""
     return re.sub(r"[^\n]", " ", text)
 
 
 def _shortened(text: str) -> tuple[str, list[int] | None]:
-    """A judge that loops writes the same thousands of times, in which patterns would search for minutes.
+    """Shorten long repetitions, in which the patterns would search for minutes.
 
-    With the offsets that the characters had, where any were left out.
+    Returned with the original offset of each character; None where nothing was left out.
     """
     if len(text) < _LONG:
         return text, None
@@ -134,7 +136,7 @@ def _shortened(text: str) -> tuple[str, list[int] | None]:
 
 
 def _without_reasoning(text: str) -> str | None:
-    """Offsets stay: what is left out becomes spaces. None where a trace never ends."""
+    """Replace reasoning traces by spaces. None if a trace has no end."""
     opened: int | None = None
     spans: list[tuple[int, int]] = []
     for tag in THINK.finditer(text):
@@ -157,6 +159,7 @@ def _without_reasoning(text: str) -> str | None:
 
 
 def _without_quotations(text: str) -> str:
+    """Replace quotations and fenced blocks by spaces; a reply that is one fenced block stays."""
     whole = text.strip()
     fenced = re.fullmatch(r"```\w*\s*([^`]*?)\s*```", whole)
     if fenced:
@@ -172,12 +175,12 @@ def _without_quotations(text: str) -> str:
 
 
 def _without_scale(text: str, scale: Scale) -> tuple[bool, str]:
-    """`on a scale of 1 to 5` and `(1-5)` are no scores. With whether one of them is not the scale that was given."""
+    """Replace `on a scale of 1 to 5` and `(1-5)` by spaces. First comes whether one of them is another scale."""
     other = False
     for pattern in NAMED_SCALE:
         named = re.compile(pattern.format(low=scale.low, high=scale.high), re.IGNORECASE)
-        for found in named.finditer(text):
-            stated = {name: number_of(value) for name, value in found.groupdict().items() if value}
+        for match in named.finditer(text):
+            stated = {name: number_of(value) for name, value in match.groupdict().items() if value}
             fitting = {scale.high} if "top" in stated else {scale.high, float(len(scale.labels))}
             other = other or not fitting & set(stated.values())
         text = named.sub(_blank, text)
@@ -190,8 +193,8 @@ def _agreed(readings: list[Reading]) -> Reading:
     return Reading(None, "ambiguous")
 
 
-def _from_json(found: Found, scale: Scale, dimension: str | None) -> Reading:
-    value, start = found.value, found.at
+def _from_json(entry: JsonScore, scale: Scale, dimension: str | None) -> Reading:
+    value, start = entry.value, entry.at
     if value is None:
         return Reading(None, "no score given")
     if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""Labels that are words or letters: `fair`, `A`. Read where the judge says one of them alone, or as its verdict."""
+"""Reads labels that are words or letters, such as `fair` or `A`: alone on a line, after a key, or in a sentence."""
 
 from __future__ import annotations
 
@@ -23,8 +23,11 @@ _IN_A_SENTENCE = (
 )
 
 
-def named_label(text: str, said: str, scale: Scale) -> Reading | None:
-    """`said`: the text without what it quotes. None where no label is said, so that numbers may be looked for."""
+def named_label(text: str, unquoted: str, scale: Scale) -> Reading | None:
+    """The label that a reply gives; None if it gives none, so that a number may be looked for.
+
+    `unquoted`: the text without its quotations.
+    """
     words = {label for label in scale if not re.fullmatch(NUMBER, label)}
     if not words:
         return None
@@ -35,21 +38,22 @@ def named_label(text: str, said: str, scale: Scale) -> Reading | None:
     keyed = list(
         re.finditer(
             rf"(?:{KEY}|choice|winner|preference|pick|decision|선택|승자){ASSIGN}(?:{_WHAT})?(?P<n>{choice})(?!\w)",
-            said,
+            unquoted,
             re.IGNORECASE,
         )
     )
     if keyed:
         return Reading(scale.value_of(keyed[-1].group("n")), start=keyed[-1].start("n"))
-    lines = [line for line in re.finditer(r"[^\n]+", said) if line.group().strip()]
-    found = [_alone(line.group(), line.start(), scale) for line in ((lines[0], lines[-1]) if lines else ())]
-    readings = [reading for reading in found if reading is not None] or list(_in_sentences(said, choice, scale))
+    lines = [line for line in re.finditer(r"[^\n]+", unquoted) if line.group().strip()]
+    alone = [_alone(line.group(), line.start(), scale) for line in ((lines[0], lines[-1]) if lines else ())]
+    readings = [reading for reading in alone if reading is not None] or list(_in_sentences(unquoted, choice, scale))
     if len({reading.value for reading in readings}) > 1:
         return Reading(None, "ambiguous")
     return readings[-1] if readings else None
 
 
 def _alone(line: str, start: int, scale: Scale) -> Reading | None:
+    """The label, if the line holds nothing else."""
     bare = line.strip(_AROUND + "\n")
     for label in (bare, re.sub(_WHAT, "", bare, count=1, flags=re.IGNORECASE)):
         if label and scale.value_of(label) is not None:
@@ -57,13 +61,13 @@ def _alone(line: str, start: int, scale: Scale) -> Reading | None:
     return None
 
 
-def _in_sentences(said: str, choice: str, scale: Scale) -> Iterator[Reading]:
+def _in_sentences(unquoted: str, choice: str, scale: Scale) -> Iterator[Reading]:
     for pattern in _IN_A_SENTENCE:
-        # A letter on its own is an article too: it counts as it is written.
-        for found in re.finditer(
-            r"(?<!\w)" + pattern.format(what=_WHAT, choice=f"(?-i:{choice})"), said, re.IGNORECASE
+        # `a` may be an article, so a label of one letter must have the case that the scale gives it.
+        for match in re.finditer(
+            r"(?<!\w)" + pattern.format(what=_WHAT, choice=f"(?-i:{choice})"), unquoted, re.IGNORECASE
         ):
-            before = said[max(0, found.start() - LONGEST_SENTENCE) : found.start()]
+            before = unquoted[max(0, match.start() - LONGEST_SENTENCE) : match.start()]
             clause = re.split(r"[.!?;\n]|\bbut\b", before)[-1]
             if not NEGATED.search(clause):
-                yield Reading(scale.value_of(found.group("n")), start=found.start("n"))
+                yield Reading(scale.value_of(match.group("n")), start=match.start("n"))

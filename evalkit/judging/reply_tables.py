@@ -14,7 +14,7 @@ _LINE = re.compile(r"[^\n]+")
 
 
 def table_cells(text: str) -> Iterator[tuple[str, re.Match[str]]]:
-    """What each number is called, and where it stands."""
+    """Each number with its name: that of its row, or of its column."""
     header: list[str] = []
     for line in _LINE.finditer(text):
         if "|" not in line.group():

@@ -1,4 +1,4 @@
-"""Ways of saying a score, the surest first. Each finds what it finds in a text that is the judge's own."""
+"""The forms in which replies give a score, the most reliable form first. Each looks at the judge's own words only."""
 
 from __future__ import annotations
 
@@ -39,11 +39,12 @@ __all__ = ["WAYS"]
 
 
 def _bare(text: str, scale: Scale, dimension: str | None) -> Iterator[Reading]:
+    """The reply is the score and nothing else: `4`, `Score: 4`, `Coherence 4`, stars, yes or no."""
     start = len(text) - len(text.lstrip(" \n*_#-"))
     if dimension and _starts_with(text, start, dimension):
-        start += len(dimension)  # Coherence 4
-    if found := BARE.fullmatch(text, start) or LABELLED.fullmatch(text):
-        yield reading_of(found, text, scale)
+        start += len(dimension)
+    if match := BARE.fullmatch(text, start) or LABELLED.fullmatch(text):
+        yield reading_of(match, text, scale)
     elif scale.numeric and (stars := STARS.fullmatch(text)):
         full, empty = len(re.findall("[★⭐]", stars.group("full"))), len(stars.group("empty"))
         whole = not empty or full + empty == scale.high
@@ -57,27 +58,27 @@ def _bare(text: str, scale: Scale, dimension: str | None) -> Iterator[Reading]:
 
 
 def _keyed(text: str, scale: Scale, dimension: str | None) -> Iterator[Reading]:
-    """`Score: 4`. A line that names the dimension beats one that names a score, and the last of equals counts."""
+    """`Score: 4`. A line with the dimension's name counts before one with `score`; of several, the last one counts."""
     own: list[tuple[int, Reading]] = []
-    general = [(found.start("n"), reading_of(found, text, scale)) for found in BRACKETED.finditer(text)]
-    for name, found in _named(text):
-        said = found.start("n"), reading_of(found, text, scale)
+    general = [(match.start("n"), reading_of(match, text, scale)) for match in BRACKETED.finditer(text)]
+    for name, match in _named(text):
+        placed = match.start("n"), reading_of(match, text, scale)
         if dimension and name and same_name(dimension, name):
-            own.append(said)
+            own.append(placed)
         elif re.search(rf"(?:^|\s){KEY}$", name) and not NEGATED.search(name):
-            general.append(said)
+            general.append(placed)
     if own or general:
-        yield max(own or general, key=lambda said: said[0])[1]
+        yield max(own or general, key=lambda placed: placed[0])[1]
 
 
 def _other_keys(text: str, scale: Scale, dimension: str | None) -> Iterator[Reading]:
-    """`Engagingness: 2`, whatever was asked for. Several such names, and nobody knows which is meant."""
+    """`Engagingness: 2`, under any name. Several such names are ambiguous."""
     others: dict[str, Reading] = {}
-    for name, found in _named(text):
-        listed = found.re is not KEYED or _begins_an_entry(text, found.start())
-        counted = found.re is KEYED and not ENDS_CLAUSE.match(text, found.end())
+    for name, match in _named(text):
+        listed = match.re is not KEYED or _begins_an_entry(text, match.start())
+        counted = match.re is KEYED and not ENDS_CLAUSE.match(text, match.end())
         if len(name) > 1 and len(name.split()) <= 3 and listed and not counted:
-            others[name] = reading_of(found, text, scale)
+            others[name] = reading_of(match, text, scale)
     if len(others) > 1:
         yield Reading(None, "ambiguous")
     yield from others.values()
@@ -88,60 +89,61 @@ def _starts_with(text: str, place: int, name: str) -> bool:
 
 
 def _begins_an_entry(text: str, place: int) -> bool:
-    """Whether a name there begins its line, or follows a comma: an entry of a list and not a part of a sentence."""
+    """Whether a name at this place begins its line or follows a comma, as in a list, and is no part of a sentence."""
     while place > 0 and text[place - 1] != "\n" and (text[place - 1].isspace() or text[place - 1] in "*_`#-•"):
         place -= 1
     return place == 0 or text[place - 1] in "\n,;"
 
 
 def _named(text: str) -> Iterator[tuple[str, re.Match[str]]]:
+    """Each name with the number after it, on lines and in table cells."""
     for line in re.finditer(r"[^\n]+", text):
-        for found in KEYED.finditer(text, line.start(), line.end()):
-            yield " ".join(re.sub(r"[*_`#\-\"']", " ", found.group("key")).casefold().split()), found
+        for match in KEYED.finditer(text, line.start(), line.end()):
+            yield " ".join(re.sub(r"[*_`#\-\"']", " ", match.group("key")).casefold().split()), match
     yield from table_cells(text)
 
 
 def _own_line(text: str, scale: Scale, dimension: str | None) -> Iterator[Reading]:
-    """A number that has the first or the last line for itself. Two that differ say nothing."""
+    """A number alone on the first or the last line."""
     lines = [line for line in re.finditer(r"[^\n]+", text) if line.group().strip()]
     for line in (lines[0], lines[-1]) if lines else ():
-        if found := BARE.fullmatch(text, line.start(), line.end()):
-            yield reading_of(found, text, scale)
+        if match := BARE.fullmatch(text, line.start(), line.end()):
+            yield reading_of(match, text, scale)
 
 
 def _leading(text: str, scale: Scale, dimension: str | None) -> Iterator[Reading]:
-    """A number that opens the reply, with words after it; not the first item of a list."""
-    found = FIRST_LINE.match(text)
-    listed = found and found.group("end").startswith(".") and re.search(r"\n\s*\d+[.)]\s|\.\s+\d+\W*$", text)
-    if found and not listed:
-        yield reading_of(found, text, scale)
+    """A number at the start of the reply with words after it, unless it numbers a list."""
+    match = FIRST_LINE.match(text)
+    listed = match and match.group("end").startswith(".") and re.search(r"\n\s*\d+[.)]\s|\.\s+\d+\W*$", text)
+    if match and not listed:
+        yield reading_of(match, text, scale)
 
 
 def _stated(text: str, scale: Scale, dimension: str | None) -> Iterator[Reading]:
-    """In a sentence: given, out of a top, is a. Several that disagree say nothing, but for one of this dimension."""
+    """A number in a sentence: `I give it 4`, `4 out of 5`, `it is a 4`. One about this dimension counts first."""
     readings: dict[int, tuple[bool, Reading]] = {}
     for pattern in (OUT_OF_TEXT, KOREAN, KOREAN_STARS, KOREAN_NAMED, GIVEN, IS_A, CONTRAST):
-        for found in pattern.finditer(text):
-            place = found.start("n")
-            between = found.groupdict().get("between") or ""
-            if place in readings or _unreal(text, found.start()) or NEGATED.search(between) or COMPARED.search(between):
+        for match in pattern.finditer(text):
+            place = match.start("n")
+            between = match.groupdict().get("between") or ""
+            if place in readings or _unreal(text, match.start()) or NEGATED.search(between) or COMPARED.search(between):
                 continue
             if pattern is CONTRAST and not readings:
-                continue  # it goes on from nothing
+                continue  # there is no score before it to contrast with
             if COMPARED.search(text[max(0, place - 15) : place]):
                 continue
-            respect = RESPECT.match(text, found.end())
+            respect = RESPECT.match(text, match.end())
             own = bool(dimension and respect and _starts_with(text, respect.end(), dimension))
             if BETWEEN.search(between):
                 yield Reading(None, "ambiguous")
                 return
-            readings[place] = own, reading_of(found, text, scale)
+            readings[place] = own, reading_of(match, text, scale)
     own_readings = [reading for own, reading in readings.values() if own]
     yield from own_readings or [reading for _, reading in readings.values()]
 
 
 def _unreal(text: str, end: int) -> bool:
-    """Whether what is said up to there is denied in its clause, or supposed in its sentence."""
+    """Whether the words before this place negate their clause, or make their sentence a condition."""
     sentence = re.split(r"[.!?\n]\s", text[max(0, end - LONGEST_SENTENCE) : end])[-1]
     clause = re.split(
         r";|\b(?:but|however|therefore|hence|thus)\b|,\s+(?=(?:i|it|my|so|this|the|overall)\b)", sentence, flags=re.I
@@ -150,12 +152,12 @@ def _unreal(text: str, end: int) -> bool:
 
 
 def _agreeing(text: str, scale: Scale, dimension: str | None) -> Iterator[Reading]:
-    """Yes or no with words after it, or under a key."""
+    """Yes or no at the start, or after a key as in `Verdict: yes`."""
     if not _yes_or_no(scale):
         return
-    found = next(reversed(list(YES_KEYED.finditer(text))), None) or YES_FIRST.match(text)
-    if found:
-        yield Reading(float(found.group("yes") is not None), start=found.start("n"))
+    match = next(reversed(list(YES_KEYED.finditer(text))), None) or YES_FIRST.match(text)
+    if match:
+        yield Reading(float(match.group("yes") is not None), start=match.start("n"))
 
 
 def _yes_or_no(scale: Scale) -> bool:

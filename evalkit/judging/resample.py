@@ -1,4 +1,4 @@
-"""Intervals for agreement, by drawing whole groups again: answers to one prompt are not independent of each other.
+"""Intervals for agreement by a bootstrap of whole groups: answers to one prompt are not independent of each other.
 
 Cluster bootstrap, percentile form: Davison & Hinkley (1997), "Bootstrap Methods and their Application", section 3.8.
 A draw is a vector of weights (how often each item came up), so that many draws are a few matrix products.
@@ -19,13 +19,13 @@ __all__ = ["agreement_intervals", "draw_groups", "group_mean_intervals", "rank_r
 Floats = NDArray[np.float64]
 
 _ALL_PAIRS = 1000
-"""Items up to which τ is had from all pairs at once; above, sorting each draw is quicker."""
+"""Items up to which τ is computed from all pairs at once; with more, sorting each draw is faster."""
 _RANKED = 6_000_000
-"""Items that are put in order in all draws together: some seconds. Above 3,000 items Spearman's ρ and Kendall's τ
-have fewer draws for it, which the figures say."""
+"""Items that all draws together may sort, which takes some seconds. With more than 3,000 items, Spearman's ρ and
+Kendall's τ therefore have fewer draws, and the figures say how many."""
 _FEWEST = 200
 _BLOCK = 20_000_000
-"""Weights held at once."""
+"""Weights in memory at once."""
 
 
 def draw_groups(groups: NDArray[np.int64], resamples: int, seed: int) -> Floats:
@@ -43,7 +43,7 @@ def rank_resamples(items: int, resamples: int) -> int:
 def agreement_intervals(
     x: ArrayLike, y: ArrayLike, groups: NDArray[np.int64], *, resamples: int = 2000, seed: int = 0, level: float = 0.95
 ) -> dict[str, tuple[float, float] | None]:
-    """For pearson, spearman, kendall, qwk, alpha and bias; None where too few draws say anything."""
+    """For pearson, spearman, kendall, qwk, alpha and bias; None where too few draws give a value."""
     a, b = np.asarray(x, float), np.asarray(y, float)
     names = ("pearson", "spearman", "kendall", "qwk", "alpha", "bias")
     if a.size < 3 or int(groups.max()) < 1:
@@ -98,7 +98,7 @@ def _pearson(weights: Floats, x: Floats, y: Floats) -> Floats:
 
 
 def _pearson_of_sums(weights: Floats, x: Floats, y: Floats) -> Floats:
-    """The same where x and y are alike in all draws; both come in centred, so that little is lost."""
+    """The same for x and y that do not change with the draw. Both are centred already, for precision."""
     total = weights.sum(axis=1)
     mean_x, mean_y = weights @ x / total, weights @ y / total
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -1,4 +1,4 @@
-"""A scale: the labels that a judge may give and what each is worth."""
+"""Scales: the labels that a judge may give, with their values."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ __all__ = ["FARTHEST", "Scale", "parse_scales"]
 
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 FARTHEST = 1e15
-"""No rating is farther from 0; statistics raise values to powers, which must not leave the range of floats."""
+"""The largest distance of a rating from 0. Powers of it, which statistics need, still fit into a float."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Numbers from `low` to `high`, by their labels. A label is what the judge writes; its value is what it counts."""
+    """Values from `low` to `high`, by label. A judge writes the label; the value is used in figures."""
 
     labels: Mapping[str, float]
     low: float = field(init=False)
     high: float = field(init=False)
     numeric: bool = field(init=False)
-    """Whether labels are the numbers that they are worth."""
+    """Whether each label is the number that is its value."""
 
     def __post_init__(self) -> None:
         if len(set(self.labels.values())) < 2:
@@ -51,7 +51,7 @@ class Scale:
         return iter(self.labels)
 
     def value_of(self, label: str) -> float | None:
-        """What a label is worth. Numbers between the labels are themselves, where labels are numbers."""
+        """The value of a label. If labels are numbers, a number between them is its own value."""
         if label in self.labels:
             return self.labels[label]
         folded = [value for name, value in self.labels.items() if name.casefold() == label.casefold()]

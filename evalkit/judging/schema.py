@@ -1,25 +1,25 @@
-"""What a server that can hold a model to a form is asked to hold a sampled reply to.
+"""The JSON schema of a sampled reply, for servers that can force a model to follow one.
 
-Never where log-probabilities are read: there the judge writes a bare label, whose alternatives are the score. And never
-after them, when the labels covered too little: a judge that would not rate must not be made to.
+It is not used where log-probabilities are read, since the judge writes a bare label there. It is not used either if the
+labels covered too little probability: a judge that would not rate must not be forced to.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
 
 from evalkit.judging.scale import Scale
+from evalkit.types import JsonObject
 
 __all__ = ["response_format", "structured"]
 
 _MOST_LABELS = 100
 
 
-def response_format(scale: Scale, form: str) -> dict[str, Any]:
-    """An object with the score, after the analysis where the rubric wants one. Null is there for not being able to."""
-    score: dict[str, Any] = {"type": ["string", "null"], "enum": [*scale, None]}
+def response_format(scale: Scale, form: str) -> JsonObject:
+    """An object with the score, after the analysis if the rubric wants one. The score may be null."""
+    score: dict[str, object] = {"type": ["string", "null"], "enum": [*scale, None]}
     if scale.numeric:
         whole = all(value.is_integer() for value in scale.labels.values())
         score = {"type": ["integer" if whole else "number", "null"]}

@@ -1,7 +1,7 @@
-"""Finds the token in which a label starts, where the tokens of a reply spell the reply's text at all.
+"""Finds the token in which a label starts.
 
-A server sends a reply's text and its tokens side by side, and nothing makes it send tokens of the same reply. A score
-is only read from tokens that spell the text.
+A server sends a reply's text and its tokens, which may not belong together. A score is read only from tokens that spell
+the text.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def token_of(tokens: Sequence[str], text: str, offset: int) -> int | None:
 
 
 def _bytes(token: str) -> bytes:
-    found = _RAW_BYTES.fullmatch(token)
-    return bytes.fromhex(found[1].replace("\\x", "")) if found else _utf8(token.translate(_RAW_SPACES))
+    match = _RAW_BYTES.fullmatch(token)
+    return bytes.fromhex(match[1].replace("\\x", "")) if match else _utf8(token.translate(_RAW_SPACES))
 
 
 def _is_text(piece: bytes) -> bool:
