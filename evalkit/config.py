@@ -27,9 +27,10 @@ from evalkit.parsing import (
     parse_template,
     split_tasks,
 )
+from evalkit.types import Arguments
 from evalkit.yamlfile import read_yaml
 
-__all__ = ["TIERS", "Pairs", "RunConfig", "read_file"]
+__all__ = ["TIERS", "Arguments", "RunConfig", "read_file"]
 
 TIERS = ("auto", "namespaces", "landlock", "unsafe-none")
 
@@ -42,9 +43,6 @@ def _engine_help() -> str:
 def _device_help() -> str:
     takes = ", ".join(spec.name for spec in startable() if spec.device == "taken")
     return f"cpu, cuda, cuda:1 … ({takes} only); found by itself."
-
-
-Pairs = Mapping[str, Any]
 
 
 def _pairs(flag: str) -> BeforeValidator:
@@ -65,7 +63,7 @@ class RunConfig:
         ),
     ] = ()
     model_args: Annotated[
-        Pairs,
+        Arguments,
         _pairs("--model-args"),
         Flag(
             "Engine arguments: dtype=bfloat16, revision=…, max_model_len=…", metavar="K=V,…", short=("-a",), many=True
@@ -124,7 +122,7 @@ class RunConfig:
     ] = False
     system_instruction: Annotated[str | None, Flag("A system prompt.", metavar="TEXT")] = None
     gen_kwargs: Annotated[
-        Pairs,
+        Arguments,
         _pairs("--gen-kwargs"),
         Flag("Generation settings over the tasks' own.", metavar="K=V,…", many=True),
     ] = field(default_factory=dict)
@@ -177,7 +175,7 @@ class RunConfig:
         """The settings of a run from flags or keyword arguments. What is None keeps its default."""
         asked = {key: value for key, value in asked.items() if value is not None}
         models = split_list(asked.get("model"))
-        model_args = parse_pairs(asked.get("model_args"), "--model-args")
+        model_args: Arguments = parse_pairs(asked.get("model_args"), "--model-args")
         models, model_args, engine = _as_lm_eval_types_it(models, model_args, asked.get("engine", AUTO))
         chat = parse_template(asked.get("apply_chat_template", False))
         multiturn = asked.get("fewshot_as_multiturn")
@@ -194,7 +192,7 @@ _MAPPINGS = ("model_args", "gen_kwargs", "judge_args", "adapter")
 """Keys that a file may give as a mapping."""
 
 
-def read_file(path: Path, known: Sequence[str]) -> dict[str, Any]:
+def read_file(path: Path, known: Sequence[str]) -> dict[str, object]:
     """The keys of a `--config` file, `-` or `_` alike; an unknown one names the nearest."""
     loaded = read_yaml(path, f"--config {path}")
     if loaded is None:
@@ -211,8 +209,8 @@ def read_file(path: Path, known: Sequence[str]) -> dict[str, Any]:
 
 
 def _as_lm_eval_types_it(
-    models: tuple[str, ...], model_args: dict[str, Any], engine: str
-) -> tuple[tuple[str, ...], dict[str, Any], str]:
+    models: tuple[str, ...], model_args: Arguments, engine: str
+) -> tuple[tuple[str, ...], Arguments, str]:
     """`--model hf --model-args pretrained=X` means `--model X --engine hf`."""
     spec = _lm_eval_backend(models[0]) if len(models) == 1 else None
     if spec is None or Path(models[0]).exists():

@@ -9,15 +9,27 @@ import subprocess
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
-__all__ = ["hardware", "versions"]
+__all__ = ["Hardware", "hardware", "versions"]
 
 _PACKAGES = ("lm_eval", "datasets", "numpy")
 """The packages that every engine uses."""
 
 
-def hardware() -> dict[str, Any]:
+class Hardware(TypedDict):
+    """The machine, as the manifest holds it. None: not known."""
+
+    machine: str
+    system: str
+    python: str
+    cpu: str | None
+    cores: int | None
+    memory_gib: float | None
+    gpus: list[str]
+
+
+def hardware() -> Hardware:
     """Describe the machine: system, Python, CPU, memory and GPUs."""
     return {
         "machine": platform.machine(),

@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeAlias
 __all__ = [
     "Adapter",
     "Answer",
+    "Arguments",
     "Failed",
     "Figure",
     "Finish",
@@ -29,6 +30,8 @@ __all__ = [
     "ModelSpec",
     "Program",
     "Prompt",
+    "RawDocument",
+    "RawValues",
     "Request",
     "Row",
     "Sampling",
@@ -36,6 +39,7 @@ __all__ = [
     "ScoreRequest",
     "Scored",
     "Span",
+    "TaskConfig",
     "TokenIds",
     "TokenRequest",
     "Usage",
@@ -44,7 +48,7 @@ __all__ = [
     "Work",
 ]
 
-JsonObject: TypeAlias = "Mapping[str, Any]"
+JsonObject: TypeAlias = Mapping[str, Any]
 """A JSON object as it is read or written: its keys are another program's, or nobody has checked them yet."""
 
 TokenIds: TypeAlias = "array[int]"
@@ -52,6 +56,18 @@ TokenIds: TypeAlias = "array[int]"
 
 Finish = Literal["stop", "length", "unfinished", "error"]
 """Why a generation ended. `unfinished`: a reasoning trace cut off before its end marker."""
+
+RawDocument: TypeAlias = Mapping[str, Any]
+"""A document of a data set, by its fields. Its task alone knows them."""
+
+RawValues: TypeAlias = Mapping[str, Any]
+"""What a task measured on one document, by metric: whatever the metric's aggregation takes."""
+
+TaskConfig: TypeAlias = dict[str, Any]
+"""A task as its YAML file has it, with lm-eval's keys and ours."""
+
+Arguments: TypeAlias = Mapping[str, Any]
+"""K=V,… of --model-args, --gen-kwargs or --judge-args: the names are those of any library."""
 
 
 # ── what is asked ────────────────────────────────────────────────────────────
@@ -78,7 +94,7 @@ class ModelSpec:
     kind: Literal["base", "instruct", "chat"] | None = None
     dtype: str = "auto"
     trust_remote_code: bool = False
-    args: Mapping[str, Any] = field(default_factory=dict)
+    args: Arguments = field(default_factory=dict)
     """What is left of --model-args, handed to the engine as it is."""
 
 
@@ -114,7 +130,7 @@ class Request:
     kind: Literal["score", "generate", "rolling"]
     context: Prompt
     continuation: str = ""
-    gen_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    gen_kwargs: Arguments = field(default_factory=dict)
     repeats: int = 1
     follows: Callable[[Sequence[str]], Prompt] | None = None
     """Makes the context from the answers to the document's requests before this one; it is empty until then."""
@@ -300,9 +316,9 @@ class Row:
     doc_hash: str
     prompt_hash: str | None
     filter: str
-    sample: Mapping[str, Any]
+    sample: JsonObject
     """The line of samples/<task>.jsonl: lm-eval's keys, then ours (finish, cut_tokens, unparsed, error …)."""
-    metrics: Mapping[str, Any]
+    metrics: RawValues
     """Raw per-document values, as lm-eval's aggregation takes them."""
     stratum: str | None = None
     cluster: str | None = None

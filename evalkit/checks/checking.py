@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from evalkit.checks.kinds import KINDS
-from evalkit.checks.outcome import Kind, Outcome, Params
+from evalkit.checks.outcome import Kind, Outcome, Params, Spec
 from evalkit.checks.params import fill, find
 from evalkit.checks.readings import as_it_is, past_thought
 from evalkit.errors import ConfigError, EvalkitError
-from evalkit.types import Program, Verdict
+from evalkit.types import Program, RawDocument, Verdict
 
 __all__ = ["check", "kinds", "needs_sandbox", "programs", "validate"]
-
-Spec = Mapping[str, Any]
 
 
 def kinds() -> Mapping[str, Kind]:
@@ -23,7 +20,7 @@ def kinds() -> Mapping[str, Kind]:
     return KINDS
 
 
-def validate(spec: Spec, where: str = "checks", document: Mapping[str, Any] | None = None) -> None:
+def validate(spec: Spec, where: str = "checks", document: RawDocument | None = None) -> None:
     """Raise ConfigError if a spec is not valid. `{"$field": …}` is looked up if a document is given."""
     fill(spec, find(spec, KINDS, where), document, where)
 
@@ -33,9 +30,7 @@ def needs_sandbox(spec: Spec) -> bool:
     return find(spec, KINDS, "checks").programs is not None
 
 
-def check(
-    spec: Spec, answer: str, document: Mapping[str, Any] | None = None, verdicts: Sequence[Verdict] = ()
-) -> Outcome:
+def check(spec: Spec, answer: str, document: RawDocument | None = None, verdicts: Sequence[Verdict] = ()) -> Outcome:
     """Check an answer by a spec. `verdicts`: the sandbox's verdicts on `programs`, in the same order."""
     name = str(spec.get("kind")) if isinstance(spec, Mapping) else "?"
     try:
@@ -49,7 +44,7 @@ def check(
         return Outcome(name, None, None, error=_say(error))
 
 
-def programs(spec: Spec, answer: str, document: Mapping[str, Any] | None = None) -> tuple[Program, ...]:
+def programs(spec: Spec, answer: str, document: RawDocument | None = None) -> tuple[Program, ...]:
     """The programs for the sandbox: none, one, or those of the strict and of the loose reading."""
     try:
         kind = find(spec, KINDS, "checks")

@@ -13,6 +13,7 @@ from evalkit.checks.fences import blocks
 from evalkit.checks.outcome import Complaint, Kind, Param, Params
 from evalkit.checks.readings import block_alone
 from evalkit.checks.schemas import schema_problem, violation
+from evalkit.types import JsonObject
 
 __all__ = ["KINDS", "parse"]
 
@@ -25,7 +26,7 @@ _ABSENT: Any = object()
 # ── parsing ──────────────────────────────────────────────────────────────────
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object(pairs: list[tuple[str, Any]]) -> JsonObject:
     pairs = [(unicodedata.normalize("NFC", name), value) for name, value in pairs]
     members = dict(pairs)
     if len(members) != len(pairs):

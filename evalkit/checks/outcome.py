@@ -8,10 +8,13 @@ from typing import Any, TypeAlias
 
 from evalkit.types import Program
 
-__all__ = ["REQUIRED", "Complaint", "Judge", "Kind", "Outcome", "Param", "Params", "Readings"]
+__all__ = ["REQUIRED", "Complaint", "Judge", "Kind", "Outcome", "Param", "Params", "Readings", "Spec"]
+
+Spec: TypeAlias = "Mapping[str, Any]"
+"""A check as a task file or document asks for it: its `kind`, and parameters that the kind knows."""
 
 Params: TypeAlias = "Mapping[str, Any]"
-"""A spec's parameters, checked and with defaults filled in."""
+"""A spec's parameters, checked and with defaults filled in. The kind says what they are: see `Param`."""
 
 Complaint: TypeAlias = "str | None"
 """Why a text does not pass; None if it passes."""

@@ -6,8 +6,9 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from evalkit.checks.outcome import REQUIRED, Kind, Param
+from evalkit.checks.outcome import REQUIRED, Kind, Param, Params, Spec
 from evalkit.errors import ConfigError, nearest
+from evalkit.types import RawDocument
 
 __all__ = ["fill", "find"]
 
@@ -26,14 +27,14 @@ def find(spec: Any, kinds: Mapping[str, Kind], where: str) -> Kind:
     return kinds[name]
 
 
-def fill(spec: Mapping[str, Any], kind: Kind, document: Mapping[str, Any] | None, where: str) -> dict[str, Any]:
+def fill(spec: Spec, kind: Kind, document: RawDocument | None, where: str) -> Params:
     """The parameters with defaults and the document's fields filled in. Without a document, its fields are left out."""
     where = f"{where}: {kind.name}"
     for key in spec:
         if key != "kind" and key not in kind.params:
             hint = nearest(str(key), kind.params) or f"; it takes {', '.join(kind.params) or 'none'}"
             raise ConfigError(f"{where}: unknown parameter {key!r}{hint}")
-    filled: dict[str, Any] = {}
+    filled: dict[str, object] = {}
     waiting = False
     for name, param in kind.params.items():
         if name not in spec:
@@ -53,7 +54,7 @@ def fill(spec: Mapping[str, Any], kind: Kind, document: Mapping[str, Any] | None
     return filled
 
 
-def _field(document: Mapping[str, Any], name: Any, where: str) -> Any:
+def _field(document: RawDocument, name: Any, where: str) -> Any:
     if name not in document:
         raise ConfigError(f"{where}: the document has no field {name!r}{nearest(str(name), document)}")
     return document[name]

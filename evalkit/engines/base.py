@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from evalkit.types import Adapter, Answer, ModelSpec, Request, Usage, Work
+from evalkit.types import Adapter, Answer, JsonObject, ModelSpec, Request, Usage, Work
 
 if TYPE_CHECKING:
     from evalkit.tokens.encoding import Encoded
@@ -30,7 +30,7 @@ class EngineModel(Protocol):
         """What of the model determines its answers: part of every answer's key."""
         ...
 
-    def manifest(self) -> Mapping[str, Any]:
+    def manifest(self) -> JsonObject:
         """For the run's manifest. JSON values only, never a key."""
         ...
 
@@ -65,7 +65,7 @@ class Engine(Protocol):
     usage: Usage
 
     @property
-    def description(self) -> Mapping[str, Any]:
+    def description(self) -> JsonObject:
         """For the manifest: versions, dtype, scoring path, settings. JSON values only, never a key."""
         ...
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+
+from evalkit.types import JsonObject
 
 __all__ = ["FREE", "Price"]
 
@@ -19,7 +20,7 @@ class Price:
     def of(self, prompt: int, generated: int) -> float:
         return (prompt * self.prompt + generated * self.generated) / 1e6
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> JsonObject:
         return {"usd_per_million": [self.prompt, self.generated], "source": self.source}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
 
-from evalkit.types import Message, Prompt, Sampling, ScoreRequest, TokenRequest
+from evalkit.types import JsonObject, Message, Prompt, Sampling, ScoreRequest, TokenRequest
 
 __all__ = ["Keyer", "key", "owner_of"]
 
@@ -71,9 +71,9 @@ class Keyer:
         return cached
 
 
-def _relevant(sampling: Sampling) -> dict[str, Any]:
+def _relevant(sampling: Sampling) -> JsonObject:
     """The options that affect the answer: at temperature 0, the seed and options such as top_p do not."""
-    options: dict[str, Any] = {
+    options: dict[str, object] = {
         "max_tokens": sampling.max_tokens,
         "stop": list(sampling.stop),
         "repetition_penalty": float(sampling.repetition_penalty),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import zlib
-from typing import Any, get_args
+from typing import get_args
 
 from evalkit.scrub import Scrubber
 from evalkit.types import Finish, Generated, Scored
@@ -27,7 +27,7 @@ def encode(answer: Record, scrubber: Scrubber) -> bytes | None:
         return f'{{"logprob":{number},"greedy":{"true" if answer.is_greedy else "false"}}}'.encode()
     if answer.finish == "error":
         return None
-    out: dict[str, Any] = {"text": scrubber.text(answer.text), "finish": answer.finish, "tokens": int(answer.tokens)}
+    out: dict[str, object] = {"text": scrubber.text(answer.text), "finish": answer.finish, "tokens": int(answer.tokens)}
     if answer.reasoning is not None:
         out["reasoning"] = scrubber.text(answer.reasoning)
     # ASCII, so that a lone surrogate, which a model can emit, can be stored too.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from evalkit.errors import CheckpointError, UsageError
 from evalkit.models.files import read_json
 from evalkit.models.header import read_header
+from evalkit.types import JsonObject
 
 __all__ = [
     "adapter_config",
@@ -22,7 +22,7 @@ __all__ = [
 _CONFIG = "adapter_config.json"
 
 
-def adapter_config(path: str | Path) -> dict[str, Any]:
+def adapter_config(path: str | Path) -> JsonObject:
     """A peft adapter's configuration. Raises an error that says what is missing."""
     file = Path(path) / _CONFIG
     if not Path(path).is_dir():

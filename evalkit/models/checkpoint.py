@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from evalkit.errors import CheckpointError, EvalkitError
 from evalkit.models.files import read_json, refuse_pointer
@@ -134,7 +134,15 @@ def describe_loaded(net: Any, tokenizer_length: Any = None) -> Checkpoint:
     )
 
 
-def _of_config(config: Any, tokenizer_length: Any) -> dict[str, Any]:
+class _ConfigFacts(TypedDict):
+    max_length: int
+    vocab_size: int | None
+    sliding_window: int | None
+    encoder_decoder: bool
+    kv_bytes_per_token: int | None
+
+
+def _of_config(config: Any, tokenizer_length: Any) -> _ConfigFacts:
     """The facts that a configuration holds, wherever the weights are."""
     text = text_config(config)
     return {

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from evalkit.errors import CheckpointError
+from evalkit.types import JsonObject
 
 __all__ = ["read_json", "refuse_pointer"]
 
@@ -15,7 +15,7 @@ _MOST_BYTES = 64 << 20
 """Even the index of a very large model has only a few MiB."""
 
 
-def read_json(file: Path) -> dict[str, Any]:
+def read_json(file: Path) -> JsonObject:
     """The object in a JSON file. Raises CheckpointError if it can't be read, is too large or deep, or not an object."""
     try:
         size = file.stat().st_size

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from evalkit.errors import UsageError
 from evalkit.models import catalog, checkpoint
 from evalkit.models.adapters import check_fits
 from evalkit.models.fingerprint import model_fingerprint
-from evalkit.types import Adapter, ModelSpec
+from evalkit.types import Adapter, Arguments, JsonObject, ModelSpec
 
 __all__ = ["Model", "find_adapters", "find_model"]
 
@@ -65,7 +65,7 @@ class Model:
         stored = self.facts.dtype
         return "auto" if stored is None or stored == "float32" else stored
 
-    def manifest(self) -> Mapping[str, Any]:
+    def manifest(self) -> JsonObject:
         """The manifest's `model` entry."""
         entry = self.entry
         return {
@@ -86,7 +86,7 @@ class Model:
 
 def find_model(
     typed: str,
-    model_args: Mapping[str, Any] | None = None,
+    model_args: Arguments | None = None,
     *,
     trust_remote_code: bool = False,
     pace_arguments: frozenset[str] = frozenset(),

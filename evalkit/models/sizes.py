@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from evalkit.errors import CheckpointError
+from evalkit.types import JsonObject
 
 __all__ = ["check_sizes"]
 
@@ -22,7 +22,7 @@ _MOST = {
 _DEEPEST = 8
 
 
-def check_sizes(config: Mapping[str, Any], file: Path, depth: int = 0) -> None:
+def check_sizes(config: JsonObject, file: Path, depth: int = 0) -> None:
     """Raise CheckpointError if a number of layers, experts, labels or words is too large or not a number."""
     for name, value in config.items():
         if isinstance(value, Mapping) and depth < _DEEPEST:

@@ -8,12 +8,12 @@ allowed to differ.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from evalkit.errors import CheckpointError
 from evalkit.models.checkpoint import Checkpoint, first_few
+from evalkit.types import JsonObject
 
 __all__ = ["check_against_architecture", "refuse_differences"]
 
@@ -51,7 +51,7 @@ def check_against_architecture(typed: str, checkpoint: Checkpoint, *, trust_remo
         refuse_differences(typed, info["missing_keys"], info["unexpected_keys"])
 
 
-def _loading_info(folder: Path, trust_remote_code: bool) -> Mapping[str, Any] | None:
+def _loading_info(folder: Path, trust_remote_code: bool) -> JsonObject | None:
     """The missing and unexpected tensors that transformers reports; None if it cannot build the model."""
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging

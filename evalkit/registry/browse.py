@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from evalkit.errors import ConfigError, EvalkitError, UsageError
 from evalkit.registry.kinds import file_of
 from evalkit.registry.registry import Registry
-from evalkit.types import Request, ScoreRequest
+from evalkit.types import Arguments, JsonObject, Request, ScoreRequest
 
 if TYPE_CHECKING:
     from evalkit.registry.suite import Suite
@@ -49,13 +49,13 @@ class Shown:
     continuations: tuple[str, ...]
     """What is scored after the prompt; empty for generations."""
     target: Any
-    generation: dict[str, Any] | None
+    generation: Arguments | None
     prompt_hash: str | None
     prompt_tokens: int | None = None
     cut_tokens: int | None = None
     members: tuple[str, ...] = ()
     """Of the group that was asked for: `task` is the first of them."""
-    chat_template: dict[str, Any] | None = None
+    chat_template: JsonObject | None = None
     description: str = ""
     citation: str = ""
     license: str = ""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from evalkit.errors import ConfigError, CouldNotDo, nearest
+from evalkit.types import JsonObject
 
 __all__ = ["Card", "card_of", "load_cards", "shipped_folder"]
 
@@ -72,7 +72,7 @@ def load_cards(folder: Path) -> dict[str, Card]:
     return cards
 
 
-def card_of(name: str, metadata: Mapping[str, Any], path: Path | None) -> Card | None:
+def card_of(name: str, metadata: JsonObject, path: Path | None) -> Card | None:
     """The facts in the metadata of any task file; what has another type than a card's is left out."""
     texts = {
         key: metadata[key]
@@ -85,7 +85,7 @@ def card_of(name: str, metadata: Mapping[str, Any], path: Path | None) -> Card |
     return Card(name=name, path=path, **texts) if texts else None
 
 
-def _card(raw: Mapping[str, Any], path: Path) -> Card | None:
+def _card(raw: JsonObject, path: Path) -> Card | None:
     metadata = raw.get("metadata") or {}
     if not isinstance(metadata, dict):
         return None

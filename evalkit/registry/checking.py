@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from evalkit.checks import Outcome, check, needs_sandbox, programs, validate
+from evalkit.checks.outcome import Spec
 from evalkit.errors import ConfigError
 from evalkit.registry.conversation import Conversation, transcript
 from evalkit.registry.grading import Answers, Grader
 from evalkit.registry.rows import Document, Given, found_no_answer, give, make_row
-from evalkit.types import Program, Row, Verdict
+from evalkit.types import JsonObject, Program, RawDocument, Row, Verdict
 
 __all__ = ["METRICS", "CheckGrader", "CheckSpec"]
 
@@ -24,7 +25,7 @@ class CheckSpec:
     """`checks:` of a task file: the field of the documents that lists them, or one list for all documents."""
 
     field: str | None = None
-    shared: tuple[Mapping[str, Any], ...] = ()
+    shared: tuple[Spec, ...] = ()
 
     @classmethod
     def read(cls, value: Any, where: str) -> CheckSpec:
@@ -36,10 +37,10 @@ class CheckSpec:
             validate(spec, f"{where}: checks: {number}")
         return cls(shared=tuple(value))
 
-    def of(self, doc: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    def of(self, doc: RawDocument) -> Sequence[Spec]:
         return self.shared if self.field is None else doc[self.field]
 
-    def validate(self, docs: Sequence[Mapping[str, Any]], where: str) -> None:
+    def validate(self, docs: Sequence[RawDocument], where: str) -> None:
         """Every check of every document, before a model is loaded."""
         for number, doc in enumerate(docs):
             place = f"{where}: document {number}: {self.field or 'checks'}"
@@ -49,7 +50,7 @@ class CheckSpec:
             for spec in listed:
                 validate(spec, place, doc)
 
-    def run_code(self, docs: Sequence[Mapping[str, Any]]) -> bool:
+    def run_code(self, docs: Sequence[RawDocument]) -> bool:
         return any(needs_sandbox(spec) for doc in docs for spec in self.of(doc))
 
 
@@ -138,7 +139,7 @@ class CheckGrader(Grader):
             code={"checks": [_told(outcome) for outcome in outcomes], **self._conversation(document, given)},
         )
 
-    def _conversation(self, document: Document, given: Given) -> dict[str, Any]:
+    def _conversation(self, document: Document, given: Given) -> JsonObject:
         """How it went, where the model took part more than once or more than one turn was given."""
         if self.conversation is None:
             return {}
@@ -147,6 +148,6 @@ class CheckGrader(Grader):
         return {"conversation": turns} if len(turns) > 1 else {}
 
 
-def _told(outcome: Outcome) -> dict[str, Any]:
+def _told(outcome: Outcome) -> dict[str, str | bool | None]:
     told = {"kind": outcome.kind, "strict": outcome.passed_strict, "loose": outcome.passed_loose}
     return {**told, **{key: text for key in ("reason", "error") if (text := getattr(outcome, key))}}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalkit.errors import ConfigError, nearest
-from evalkit.types import Program
+from evalkit.types import Program, RawDocument
 
 __all__ = ["CodeSpec"]
 
@@ -52,7 +52,7 @@ class CodeSpec:
                 raise ConfigError(f"{where}: sandbox: {key}: a field's name or a template is wanted, this is {text!r}")
         return cls(**texts, k=tuple(sorted(set(ks))))
 
-    def program_of(self, doc: Mapping[str, Any], completion: str, render: Any) -> Program:
+    def program_of(self, doc: RawDocument, completion: str, render: Any) -> Program:
         """Raises KeyError or a template error where the document lacks what the task file names."""
         tests = self._tests(doc, render)
         entry = self._value(self.entry_point, doc, render)
@@ -63,7 +63,7 @@ class CodeSpec:
             source=source, tests=tests, entry_point=entry or None, prelude=self._value(self.prelude, doc, render) or ""
         )
 
-    def _tests(self, doc: Mapping[str, Any], render: Any) -> str:
+    def _tests(self, doc: RawDocument, render: Any) -> str:
         if self.tests is not None:
             return self._value(self.tests, doc, render) or ""
         for name in ("test", "tests", "test_list"):
@@ -72,7 +72,7 @@ class CodeSpec:
         raise KeyError("the document has no field test, tests or test_list; name it with sandbox: {tests: FIELD}")
 
     @staticmethod
-    def _value(text: str | None, doc: Mapping[str, Any], render: Any) -> str | None:
+    def _value(text: str | None, doc: RawDocument, render: Any) -> str | None:
         if text is None:
             return None
         return _joined(doc[text]) if text in doc else str(render(text, doc))

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from evalkit.errors import ConfigError, nearest
-from evalkit.types import Message, Prompt
+from evalkit.types import Message, Prompt, RawDocument
 
 __all__ = ["ROLES", "Conversation", "Conversational", "as_alpaca", "as_dialogue", "as_prompt", "transcript"]
 
 ROLES = ("system", "user", "assistant")
 Layout = Literal["dialogue", "alpaca"]
 Turn: TypeAlias = "dict[str, str]"
+"""A message: its `role` and `content`."""
+
+GivenTurn: TypeAlias = "Mapping[str, str | None]"
+"""A document's message: without content where the model writes it."""
 
 _KEYS = ("messages", "layout")
 _NAMES = {"system": "System", "user": "User", "assistant": "Assistant"}
@@ -48,7 +52,7 @@ class Conversation:
             raise ConfigError(f"{where}: conversation: layout is dialogue or alpaca, not {value['layout']!r}")
         return cls(**value)
 
-    def turns(self, doc: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    def turns(self, doc: RawDocument) -> list[GivenTurn]:
         """The messages up to the last user turn. Raises ValueError for what no model can be asked."""
         if self.messages not in doc:
             text = str(doc["instruction"])
@@ -64,7 +68,7 @@ class Conversation:
         return found
 
     def prompts(
-        self, doc: Mapping[str, Any], system: str | None, chat_template: Callable[..., str] | None
+        self, doc: RawDocument, system: str | None, chat_template: Callable[..., str] | None
     ) -> list[Callable[[Sequence[str]], str]]:
         """One maker of a prompt for each answer the model has to give; it takes the answers before that one."""
         turns = self.turns(doc)
@@ -84,7 +88,7 @@ class Conversation:
         return [maker(end) for end in [*gaps, len(turns)]]
 
 
-def transcript(conversation: Conversation, doc: Mapping[str, Any], answers: Sequence[str]) -> list[Turn]:
+def transcript(conversation: Conversation, doc: RawDocument, answers: Sequence[str]) -> list[Turn]:
     """The conversation as it went, the last answer left out."""
     return _filled(conversation.turns(doc), answers)
 
@@ -95,7 +99,7 @@ def as_dialogue(turns: Sequence[Mapping[str, str]]) -> str:
     return "\n\n".join([*said, f"{_NAMES['assistant']}:"])
 
 
-def as_alpaca(turns: Sequence[Mapping[str, str]], doc: Mapping[str, Any] | None = None) -> str:
+def as_alpaca(turns: Sequence[Mapping[str, str]], doc: RawDocument | None = None) -> str:
     """Alpaca's layout. A document of one instruction keeps its input under a heading of its own."""
     system = [turn["content"] for turn in turns if turn["role"] == "system"]
     if doc is not None and doc.get("input"):
@@ -119,12 +123,12 @@ class Conversational:
 
     conversation: Conversation
 
-    def doc_to_text(self, doc: Mapping[str, Any], doc_to_text: Any = None) -> str:
+    def doc_to_text(self, doc: RawDocument, doc_to_text: Any = None) -> str:
         return str(self.conversation.turns(doc)[-1]["content"])
 
     def fewshot_context(
         self,
-        doc: Mapping[str, Any],
+        doc: RawDocument,
         num_fewshot: int,
         system_instruction: str | None = None,
         apply_chat_template: bool = False,
@@ -136,10 +140,10 @@ class Conversational:
         return self.conversation.prompts(doc, system_instruction, template)[0](())
 
 
-def _filled(turns: Sequence[Mapping[str, Any]], answers: Sequence[str]) -> list[Turn]:
+def _filled(turns: Sequence[GivenTurn], answers: Sequence[str]) -> list[Turn]:
     given: Iterator[str] = iter(answers)
     return [
-        {"role": turn["role"], "content": next(given) if turn.get("content") is None else turn["content"]}
+        {"role": str(turn["role"]), "content": next(given) if (content := turn.get("content")) is None else content}
         for turn in turns
     ]
 

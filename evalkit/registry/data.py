@@ -7,13 +7,14 @@ import errno
 import functools
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from evalkit.errors import ConfigError, DataNotFound, OutputError
 from evalkit.registry.localdata import READERS, check_builder
+from evalkit.types import Arguments
 
 __all__ = ["DataSource", "is_hub_id", "mirror_configs", "offline_if_unreachable", "quiet"]
 
@@ -39,7 +40,7 @@ class DataSource:
         self,
         path: str,
         name: str | None,
-        options: Mapping[str, Any],
+        options: Arguments,
         task: str,
         folders: Sequence[Path] | None = None,
     ) -> Any:
@@ -59,7 +60,7 @@ class DataSource:
             raise ConfigError(f"{task}: which files its data come from cannot be told; type --allow-task-code")
         return loaded
 
-    def _load(self, folder: Path | None, path: str, name: str | None, options: Mapping[str, Any], task: str) -> Any:
+    def _load(self, folder: Path | None, path: str, name: str | None, options: Arguments, task: str) -> Any:
         import datasets
 
         with quiet():
@@ -73,7 +74,7 @@ class DataSource:
                 except Exception as error:
                     raise DataNotFound(self._in_neither(path, name, task, offline, error)) from error
 
-    def _from_mirror(self, folder: Path, path: str, name: str | None, options: Mapping[str, Any], task: str) -> Any:
+    def _from_mirror(self, folder: Path, path: str, name: str | None, options: Arguments, task: str) -> Any:
         import datasets
 
         configs = mirror_configs(folder)
@@ -206,7 +207,7 @@ def is_hub_id(path: str) -> bool:
 _NOT_OF_A_BUILDER = ("split", "streaming", "num_proc", "keep_in_memory", "save_infos", "verification_mode")
 
 
-def _confine(path: str, name: str | None, options: Mapping[str, Any], task: str, folders: Sequence[Path]) -> bool:
+def _confine(path: str, name: str | None, options: Arguments, task: str, folders: Sequence[Path]) -> bool:
     """Raise where the data set would be read from a place that the user did not allow; False where nobody can say."""
     import datasets
 
@@ -225,7 +226,7 @@ def _confine(path: str, name: str | None, options: Mapping[str, Any], task: str,
     return True
 
 
-def _from_files(path: str, name: str | None, options: Mapping[str, Any], task: str) -> Any:
+def _from_files(path: str, name: str | None, options: Arguments, task: str) -> Any:
     import datasets
 
     try:

@@ -18,6 +18,7 @@ from evalkit.registry.origin import Origin
 from evalkit.registry.plainrows import dataset_of, read_jsonl
 from evalkit.registry.reading import Reading, metric_list
 from evalkit.registry.scorers import scorer_named
+from evalkit.types import TaskConfig
 from evalkit.yamlfile import compose_yaml, construct_yaml, read_bounded
 
 __all__ = ["OWN_KEYS", "UserFiles", "top_level"]
@@ -100,7 +101,7 @@ class UserFiles:
                 raise ConfigError(f"{path}{line}: include: {included} does not exist")
             self.vet(included)
 
-    def prepare(self, config: dict[str, Any], origin: Origin) -> None:
+    def prepare(self, config: TaskConfig, origin: Origin) -> None:
         """Take evalkit's own keys out of a configuration, check what a user wrote, find the data files."""
         metadata = config.get("metadata") or {}
         own = {key: config.pop(key) for key in sorted(OWN_KEYS) if config.get(key) is not None}
@@ -125,7 +126,7 @@ class UserFiles:
         if own.keys() & {"checks", "conversation"}:
             _read_plainly(config)
 
-    def _read_questions(self, config: dict[str, Any], said: Any, origin: Origin) -> None:
+    def _read_questions(self, config: TaskConfig, said: Any, origin: Origin) -> None:
         """Put in what a table of questions stands for, under what the task file says itself."""
         from evalkit.registry.kinds.questions import from_task_file, table_of
 
@@ -141,7 +142,7 @@ class UserFiles:
         written = [path.parent for path in (origin.file, origin.group) if path is not None]
         return tuple(folder.expanduser().resolve() for folder in (*written, *self.readable))
 
-    def _refuse_code(self, config: dict[str, Any], origin: Origin) -> None:
+    def _refuse_code(self, config: TaskConfig, origin: Origin) -> None:
         """Keys of lm-eval's whose values are read or run outside its task files."""
         if (path := origin.wrote("use_prompt", config)) is not None:
             raise ConfigError(
@@ -157,14 +158,14 @@ class UserFiles:
                 )
 
 
-def _prepare_checks(config: dict[str, Any]) -> None:
+def _prepare_checks(config: TaskConfig) -> None:
     """The figures are the checks' own; nothing of lm-eval's scores the answers."""
     config["process_results"] = "evalkit.registry.checking"
     metrics = [{"metric": name, "aggregation": "mean", "higher_is_better": True} for name in CHECK_METRICS]
     config["metric_list"] = metrics
 
 
-def _prepare_reading(config: dict[str, Any], said: Any, where: str) -> None:
+def _prepare_reading(config: TaskConfig, said: Any, where: str) -> None:
     """The figures are those of the rules' official script."""
     rules = Reading.read(said, where)
     if rules.official is not None:
@@ -172,7 +173,7 @@ def _prepare_reading(config: dict[str, Any], said: Any, where: str) -> None:
         config["metric_list"] = metric_list(rules.rules)
 
 
-def _read_plainly(config: dict[str, Any]) -> None:
+def _read_plainly(config: TaskConfig) -> None:
     """Checks and messages differ from row to row, which a table of one schema cannot hold."""
     options = config.get("dataset_kwargs") or {}
     files, split = options.get("data_files"), config.get("test_split") or "test"
@@ -183,7 +184,7 @@ def _read_plainly(config: dict[str, Any]) -> None:
         config["custom_dataset"] = dataset_of(read_jsonl, Path(found), split)
 
 
-def _check_metrics(config: dict[str, Any], path: Path) -> None:
+def _check_metrics(config: TaskConfig, path: Path) -> None:
     """A metric that lm-eval does not have would be fetched and run as code."""
     metrics = config.get("metric_list")
     for item in metrics if isinstance(metrics, list) else []:
@@ -195,7 +196,7 @@ def _check_metrics(config: dict[str, Any], path: Path) -> None:
             )
 
 
-def top_level(path: Path) -> dict[str, Any]:
+def top_level(path: Path) -> dict[str, str | None]:
     """The plain text values at the top of a YAML file. Nothing in it runs."""
     root = _parse(path)
     if not isinstance(root, yaml.MappingNode):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -10,7 +10,7 @@ from evalkit.registry.code import CodeSpec
 from evalkit.registry.language import IN_KOREAN, in_korean
 from evalkit.registry.rows import Document, Given, arguments, code_columns, first_text, found_no_answer, give, make_row
 from evalkit.scoring import passk
-from evalkit.types import Answer, Program, Row, Verdict
+from evalkit.types import Answer, Program, RawValues, Row, Verdict
 
 __all__ = ["Answers", "Grader", "Scorer"]
 
@@ -161,7 +161,7 @@ class Grader:
             mine, rest = rest[: len(programs)], rest[len(programs) :]
             broken = next((v for v in mine if v.verdict == "sandbox_error"), None)
             if broken is None:
-                metrics: Mapping[str, Any] = passk.figures(
+                metrics: RawValues = passk.figures(
                     [v.verdict == "passed" for v in mine], self.code.k if self.code else ()
                 )
             else:

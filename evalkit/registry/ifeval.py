@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from evalkit.checks.ifeval import follow
+from evalkit.types import RawDocument
 
 __all__ = ["pooled", "process_results"]
 
 
-def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, bool | list[bool]]:
+def process_results(doc: RawDocument, results: Sequence[str]) -> dict[str, bool | list[bool]]:
     """lm-eval's names: at prompt level whether all instructions were followed, else one verdict for each."""
     told = [{name: value for name, value in kwargs.items() if value is not None} for kwargs in doc["kwargs"]]
     found = follow(doc["instruction_id_list"], told, results[0])

@@ -15,6 +15,7 @@ from evalkit.errors import ConfigError, UsageError, nearest
 from evalkit.registry.conversation import ROLES
 from evalkit.registry.jsonrows import OTHER_FORMATS, Broken, json_rows
 from evalkit.registry.plainrows import PlainRows
+from evalkit.types import RawDocument
 
 __all__ = ["read_instructions"]
 
@@ -31,7 +32,7 @@ def read_instructions(path: Path) -> PlainRows:
         raise UsageError(f"{path} cannot be read ({error.strerror or error})") from None
     content = content.removeprefix(b"\xef\xbb\xbf")
     found = json_rows(content)
-    rows: list[dict[str, Any]] = []
+    rows: list[RawDocument] = []
     broken: list[tuple[int, str]] = []
     for number, item in found:
         try:
@@ -60,7 +61,7 @@ def _nothing(path: Path, content: bytes, broken: list[tuple[int, str]]) -> str:
 # ── rows ─────────────────────────────────────────────────────────────────────
 
 
-def _row(item: Any) -> dict[str, Any]:
+def _row(item: Any) -> RawDocument:
     """What of a row determines prompt and reference; whatever else stands in it is left out."""
     if isinstance(item, Broken):
         raise item
@@ -78,14 +79,14 @@ def _row(item: Any) -> dict[str, Any]:
             if not isinstance(given, str):
                 raise Broken(f"input is {_kind(given)}; text is wanted")
             if given.strip():
-                row["input"] = given
+                row = {**row, "input": given}
     if isinstance(item.get("generator"), str):
-        row["generator"] = item["generator"]
+        row = {**row, "generator": item["generator"]}
     _check_text(row)
     return row
 
 
-def _said(item: Mapping[str, Any], name: str) -> str:
+def _said(item: RawDocument, name: str) -> str:
     if name not in item:
         if (around := next((key for key, value in item.items() if _holds_rows(value)), None)) is not None:
             raise Broken(f"no row, but an object around a list of rows: type jq .{around} FILE > ROWS")
@@ -134,7 +135,7 @@ def _content(value: Any, number: int) -> str:
     return value
 
 
-def _conversation(turns: list[dict[str, str]]) -> dict[str, Any]:
+def _conversation(turns: list[dict[str, str]]) -> RawDocument:
     """All but the last turn is the prompt; the last, the assistant's, is the reference."""
     *before, last = turns
     if last["role"] != "assistant":
@@ -148,7 +149,7 @@ def _conversation(turns: list[dict[str, str]]) -> dict[str, Any]:
     return {"messages": before, "output": last["content"]}
 
 
-def _check_text(row: Mapping[str, Any]) -> None:
+def _check_text(row: RawDocument) -> None:
     """Half of a surrogate pair stands for bytes that were no UTF-8, or for a cut emoji: no model can be shown it."""
     try:
         json.dumps(row, ensure_ascii=False).encode("utf-8")

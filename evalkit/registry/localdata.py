@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import ConfigError, DataNotFound
+from evalkit.types import TaskConfig
 
 __all__ = ["READERS", "check_builder", "check_inside", "find_data"]
 
@@ -20,7 +21,7 @@ _REFUSED_OPTIONS = ("cache_dir", "download_config", "storage_options", "token")
 _MOST_FILES = 10_000
 
 
-def find_data(config: dict[str, Any], writer: Path, folders: Sequence[Path] | None) -> None:
+def find_data(config: TaskConfig, writer: Path, folders: Sequence[Path] | None) -> None:
     """Put the full path where a file beside the task's YAML is meant. Raise where it is missing or out of bounds."""
     path = config.get("dataset_path")
     beside = writer.parent / path if isinstance(path, str) and path and not Path(path).is_absolute() else None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from evalkit.types import TaskConfig
 
 __all__ = ["Origin"]
 
@@ -30,7 +30,7 @@ class Origin:
         """The file to name in an error."""
         return self.file if self.file_is_users or self.group is None else self.group
 
-    def wrote(self, key: str, config: Mapping[str, Any]) -> Path | None:
+    def wrote(self, key: str, config: TaskConfig) -> Path | None:
         """The user's file that says this key of the task; None where lm-eval's or evalkit's does, or nothing does."""
         if config.get(key) is None:
             return None

@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import ConfigError, DataNotFound
+from evalkit.types import RawDocument
 
 __all__ = ["PlainRows", "dataset_of", "read_jsonl"]
 
 
-class PlainRows(list[dict[str, Any]]):
+class PlainRows(list[RawDocument]):
     """A split as lm-eval's tasks take it, with what was left out of it."""
 
-    def __init__(self, rows: Iterable[dict[str, Any]], broken: Sequence[tuple[int, str]] = ()) -> None:
+    def __init__(self, rows: Iterable[RawDocument], broken: Sequence[tuple[int, str]] = ()) -> None:
         super().__init__(rows)
         self.features = dict.fromkeys(key for row in self for key in row)
         self.broken = tuple(broken)

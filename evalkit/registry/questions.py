@@ -17,6 +17,7 @@ from evalkit.errors import ConfigError, UsageError, nearest
 from evalkit.registry.jsonrows import Broken
 from evalkit.registry.plainrows import PlainRows
 from evalkit.registry.tables import Table, read_table
+from evalkit.types import RawDocument
 
 __all__ = ["SCORES", "Columns", "Questions", "read_questions"]
 
@@ -65,7 +66,7 @@ def read_questions(path: Path, input: str | None, target: str | None, score: str
         )
     if not columns.choices or score not in (None, "choice"):
         columns = Columns(columns.question, columns.answer, columns.context)
-    rows: list[dict[str, Any]] = []
+    rows: list[RawDocument] = []
     lines: list[int] = []
     broken: list[tuple[int, str]] = []
     for line, item in table.rows:
@@ -146,11 +147,11 @@ def _listed(columns: Sequence[str]) -> str:
 # ── rows ─────────────────────────────────────────────────────────────────────
 
 
-def _document(item: dict[str, Any] | Broken, columns: Columns) -> dict[str, Any]:
+def _document(item: RawDocument | Broken, columns: Columns) -> RawDocument:
     """What of a row determines prompt and score; whatever else stands in it is left out."""
     if isinstance(item, Broken):
         raise item
-    document: dict[str, Any] = {"question": _text(item, columns.question)}
+    document: dict[str, object] = {"question": _text(item, columns.question)}
     if columns.context is not None and item.get(columns.context) not in (None, ""):
         document["context"] = _text(item, columns.context)
     document["answer"] = _answer(item, columns.answer)
@@ -163,7 +164,7 @@ def _document(item: dict[str, Any] | Broken, columns: Columns) -> dict[str, Any]
     return document
 
 
-def _text(item: Mapping[str, Any], column: str) -> str:
+def _text(item: RawDocument, column: str) -> str:
     value = _plain(item.get(column))
     if value is None or (isinstance(value, str) and not value.strip()):
         raise Broken(f"{column} is empty")
@@ -172,7 +173,7 @@ def _text(item: Mapping[str, Any], column: str) -> str:
     return value.strip() if isinstance(value, str) else _as_text(value)
 
 
-def _answer(item: Mapping[str, Any], column: str) -> str | list[str]:
+def _answer(item: RawDocument, column: str) -> str | list[str]:
     """One text, or a list of texts of which any is right (in CSV as JSON: ["Seoul", "서울"])."""
     value = _as_list(item.get(column))
     if isinstance(value, list):
@@ -183,7 +184,7 @@ def _answer(item: Mapping[str, Any], column: str) -> str | list[str]:
     return _text(item, column)
 
 
-def _choices(item: Mapping[str, Any], columns: tuple[str, ...]) -> list[str]:
+def _choices(item: RawDocument, columns: tuple[str, ...]) -> list[str]:
     if len(columns) == 1:
         value = _as_list(item.get(columns[0]))
         if isinstance(value, str):
@@ -224,11 +225,12 @@ def _as_text(value: Any) -> str:
 
 
 def _with_labels(
-    path: Path, rows: list[dict[str, Any]], lines: Sequence[int]
-) -> tuple[list[dict[str, Any]], list[tuple[int, str]]]:
+    path: Path, rows: list[RawDocument], lines: Sequence[int]
+) -> tuple[list[RawDocument], list[tuple[int, str]]]:
     """Each document with `label`, the place of its right choice: the choice's text, a letter, or its number."""
     first = _first_number(path, rows)
-    kept, broken = [], []
+    kept: list[RawDocument] = []
+    broken = []
     for row, line in zip(rows, lines, strict=True):
         place = _place(str(row["answer"]), row["choices"], first)
         if place is None:
@@ -239,7 +241,7 @@ def _with_labels(
     return kept, broken
 
 
-def _first_number(path: Path, rows: Sequence[Mapping[str, Any]]) -> int:
+def _first_number(path: Path, rows: Sequence[RawDocument]) -> int:
     """Whether numbered answers count from 0 or from 1."""
     numbers, last = [], []
     for row in rows:
@@ -273,15 +275,15 @@ def _among(answer: str, choices: Sequence[str]) -> int | None:
     return keys.index(_key(answer)) if keys.count(_key(answer)) == 1 else None
 
 
-def _all_numbers(rows: Sequence[Mapping[str, Any]]) -> bool:
+def _all_numbers(rows: Sequence[RawDocument]) -> bool:
     return bool(rows) and all(
         isinstance(row["answer"], str) and re.fullmatch(r"[-+]?[\d,]*\.?\d+", row["answer"]) for row in rows
     )
 
 
 def _checked(
-    rows: list[dict[str, Any]], lines: Sequence[int], score: str
-) -> tuple[list[dict[str, Any]], list[tuple[int, str]]]:
+    rows: list[RawDocument], lines: Sequence[int], score: str
+) -> tuple[list[RawDocument], list[tuple[int, str]]]:
     """The rows whose answer can be held to: a number, or a regular expression."""
     import regex
 
@@ -305,6 +307,6 @@ def _checked(
     return kept, broken
 
 
-def _is_korean(rows: Sequence[Mapping[str, Any]]) -> bool:
+def _is_korean(rows: Sequence[RawDocument]) -> bool:
     counts = letters(" ".join(row["question"] for row in rows[:100]))
     return bool(counts) and counts.most_common(1)[0][0] == "Hangul"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
-from typing import Any
 
 from evalkit.checks.numerals import numbers_in
 from evalkit.checks.readings import past_thought, without_talk
 from evalkit.registry.reference import METRICS, compare_with_reference
+from evalkit.types import RawDocument
 
 __all__ = ["metrics_of", "scorer_of"]
 
@@ -30,12 +30,12 @@ def metrics_of(score: str) -> tuple[str, ...]:
     }[score]
 
 
-def scorer_of(score: str) -> Callable[[Mapping[str, Any], Sequence[str]], dict[str, Any]] | None:
+def scorer_of(score: str) -> Callable[[RawDocument, Sequence[str]], Mapping[str, float | None]] | None:
     """lm-eval's `process_results` for a way of scoring; None where lm-eval's own scoring of choices does it."""
     return {"numeric": _numeric, "regex": _regex, "judge": _reference, "choice": None}.get(score, _text)
 
 
-def _text(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, float]:
+def _text(doc: RawDocument, results: Sequence[str]) -> dict[str, float]:
     answer, targets = past_thought(results[0])[:_LONGEST], _targets(doc)
     return {
         "exact_match": float(_is_exactly(answer, targets)),
@@ -43,7 +43,7 @@ def _text(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, float]:
     }
 
 
-def _numeric(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, float]:
+def _numeric(doc: RawDocument, results: Sequence[str]) -> dict[str, float]:
     """The last number of the answer is the one it settles on."""
     answer, targets = past_thought(results[0])[:_LONGEST], _targets(doc)
     said = numbers_in(answer)
@@ -52,7 +52,7 @@ def _numeric(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, float]
     return {"numeric_match": float(hit), "exact_match": float(_is_exactly(answer, targets))}
 
 
-def _regex(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, float | None]:
+def _regex(doc: RawDocument, results: Sequence[str]) -> dict[str, float | None]:
     """None where the expression takes too long on this answer: neither right nor wrong."""
     import regex
 
@@ -64,12 +64,12 @@ def _regex(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, float | 
     return {"regex_match": float(any(hits))}
 
 
-def _reference(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, float | None]:
+def _reference(doc: RawDocument, results: Sequence[str]) -> dict[str, float | None]:
     """How near the answer comes to the target, beside which a judge says what it thinks."""
     return compare_with_reference({"output": _targets(doc)[0]}, [past_thought(results[0])])
 
 
-def _targets(doc: Mapping[str, Any]) -> list[str]:
+def _targets(doc: RawDocument) -> list[str]:
     answer = doc["answer"]
     return [str(text) for text in answer] if isinstance(answer, list | tuple) else [str(answer)]
 

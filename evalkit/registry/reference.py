@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from evalkit.checks.scripts import letters
+from evalkit.types import RawDocument
 
 __all__ = ["METRICS", "compare_with_reference", "lcs", "tokens"]
 
@@ -20,7 +20,7 @@ _TOKEN = re.compile(r"[\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u3400-\u9fff\uac0
 _SPLIT = re.compile(r"([\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u3400-\u9fff\uac00-\ud7ff\uf900-\ufaff])")
 
 
-def compare_with_reference(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, float | None]:
+def compare_with_reference(doc: RawDocument, results: Sequence[str]) -> dict[str, float | None]:
     """lm-eval's `process_results` of a file of instructions: the answer against the document's `output`."""
     return _compare(_even(results[0]), _even(str(doc["output"])))
 

@@ -20,10 +20,12 @@ from evalkit.registry.kinds import (
     takes_options,
     task_name,
 )
+from evalkit.types import Arguments
 
 if TYPE_CHECKING:
     from evalkit.registry.lmeval import Manager
     from evalkit.registry.suite import Suite
+    from evalkit.registry.task import Task
     from evalkit.registry.taskindex import Listing
 
 __all__ = ["Registry"]
@@ -55,7 +57,7 @@ class Registry:
         names: Sequence[str],
         *,
         num_fewshot: int | None = None,
-        gen_kwargs: Mapping[str, Any] | None = None,
+        gen_kwargs: Arguments | None = None,
         seeds: Any = None,
         repeats: int | None = None,
     ) -> Suite:
@@ -167,7 +169,7 @@ class Registry:
         metadata = made.get_config("metadata") if hasattr(made, "get_config") else None
         return card_of(name, metadata or {}, source)
 
-    def _group(self, group: Any, tasks: Mapping[str, Any]) -> Any:
+    def _group(self, group: Any, tasks: Mapping[str, Task]) -> Any:
         from evalkit.registry.suite import Group
 
         leaves = tuple(task.config.task for task in group.get_all_tasks())
@@ -258,7 +260,7 @@ def _configure(
     made: Any,
     card: Card | None,
     num_fewshot: int | None,
-    gen_kwargs: Mapping[str, Any] | None,
+    gen_kwargs: Arguments | None,
     repeats: int | None,
     fewshot_seed: int,
 ) -> None:

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from evalkit.types import Answer, Failed, Finish, Generated, Located, Message, Request, Row, Scored, Verdict
+from evalkit.types import (
+    Answer,
+    Failed,
+    Finish,
+    Generated,
+    JsonObject,
+    Located,
+    Message,
+    RawDocument,
+    RawValues,
+    Request,
+    Row,
+    Scored,
+    Verdict,
+)
 
 __all__ = [
     "Document",
@@ -26,7 +40,7 @@ __all__ = [
 class Document:
     task: str
     doc_id: int
-    doc: Mapping[str, Any]
+    doc: RawDocument
     requests: tuple[Request, ...]
     target: Any
     doc_hash: str
@@ -112,12 +126,12 @@ def make_row(
     given: Given,
     filter_name: str,
     filtered: Sequence[Any],
-    metrics: Mapping[str, Any],
+    metrics: RawValues,
     *,
     unparsed: bool = False,
     error: str | None = None,
     cut_tokens: int = 0,
-    code: Mapping[str, Any] | None = None,
+    code: JsonObject | None = None,
     unanswered: bool = False,
 ) -> Row:
     values = {name: plain(value) for name, value in metrics.items()}
@@ -162,7 +176,7 @@ def make_row(
     )
 
 
-def code_columns(programs: Sequence[str], verdicts: Sequence[Verdict]) -> dict[str, Any]:
+def code_columns(programs: Sequence[str], verdicts: Sequence[Verdict]) -> JsonObject:
     """One value for one sample, lists for several."""
     columns: dict[str, list[Any]] = {
         "program": list(programs),

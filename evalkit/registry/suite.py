@@ -66,11 +66,11 @@ class Suite:
     ) -> dict[str, Figure]:
         from evalkit.registry import lmeval
 
-        metrics: dict[str, dict[str, Any]] = {}
+        metrics: dict[str, dict[str, float | str]] = {}
         for name in group.tasks:
             if name not in tasks:
                 continue
-            known: dict[str, Any] = {"sample_len": sizes[name]}
+            known: dict[str, float | str] = {"sample_len": sizes[name]}
             for key, figure in tasks[name].items():
                 if figure.value is None:
                     continue

@@ -11,6 +11,7 @@ from typing import Any
 
 from evalkit.errors import ConfigError, UsageError
 from evalkit.registry.jsonrows import Broken, json_rows
+from evalkit.types import RawDocument
 
 __all__ = ["ENDINGS", "Table", "read_table"]
 
@@ -35,7 +36,7 @@ _OTHER_STARTS = {
 @dataclass(frozen=True, slots=True)
 class Table:
     columns: tuple[str, ...]
-    rows: tuple[tuple[int, dict[str, Any] | Broken], ...]
+    rows: tuple[tuple[int, RawDocument | Broken], ...]
     """Line number, and the row's cells or why it cannot be used."""
 
 
@@ -68,7 +69,7 @@ def read_table(path: Path) -> Table:
 
 
 def _json(path: Path, content: bytes) -> Table:
-    rows: list[tuple[int, dict[str, Any] | Broken]] = []
+    rows: list[tuple[int, RawDocument | Broken]] = []
     columns: dict[str, None] = {}
     for line, item in json_rows(content):
         if isinstance(item, dict):
@@ -112,7 +113,7 @@ def _check_columns(path: Path, columns: tuple[str, ...]) -> None:
         raise ConfigError(f"{path}:1: two columns are called {twice!r}")
 
 
-def _csv_rows(reader: Any, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, Any] | Broken]]:
+def _csv_rows(reader: Any, columns: tuple[str, ...]) -> Iterator[tuple[int, RawDocument | Broken]]:
     line = reader.line_num + 1
     for cells in reader:
         if not any(cell.strip() for cell in cells):
@@ -131,7 +132,7 @@ def _parquet(path: Path, content: bytes) -> Table:
     try:
         file = pyarrow.parquet.ParquetFile(io.BytesIO(content))
         columns = tuple(file.schema_arrow.names)
-        rows: list[tuple[int, dict[str, Any] | Broken]] = []
+        rows: list[tuple[int, RawDocument | Broken]] = []
         taken = 0
         for batch in file.iter_batches(batch_size=1024):
             taken += batch.nbytes

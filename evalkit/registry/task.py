@@ -7,7 +7,7 @@ import inspect
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, NotRequired, TypedDict
 
 from evalkit.errors import CouldNotDo, EvalkitError, UsageError
 from evalkit.registry.cards import Card
@@ -23,7 +23,7 @@ from evalkit.registry.reading import SPAN, Reading, ReadingGrader
 from evalkit.registry.readingfigures import ratio
 from evalkit.registry.rows import Document, prompt_text
 from evalkit.registry.scorers import TaskScorer
-from evalkit.types import Figure, Program, Request, Row, Verdict
+from evalkit.types import Arguments, Figure, Program, RawDocument, Request, Row, Verdict
 
 __all__ = ["ChatTemplateFunction", "Part", "Task"]
 
@@ -32,7 +32,11 @@ ChatTemplateFunction = Callable[..., str]
 _LONGEST_LABEL = 100
 """Characters of a cluster's name. A longer one, as a passage that several questions share, is named by its hash."""
 
-_KINDS: Mapping[str, Any] = {"loglikelihood": "score", "loglikelihood_rolling": "rolling", "generate_until": "generate"}
+_KINDS: Mapping[str, Literal["score", "rolling", "generate"]] = {
+    "loglikelihood": "score",
+    "loglikelihood_rolling": "rolling",
+    "generate_until": "generate",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,20 @@ class Part:
     figures: dict[str, Figure]
     n: int
     missing: int
+
+
+class TaskIdentity(TypedDict):
+    """What decides a task's figures, as the manifest holds it."""
+
+    version: Any
+    num_fewshot: int
+    output_type: str
+    config_hash: str
+    data_hash: str
+    prompts_hash: str
+    generation: Arguments | None
+    broken_rows: NotRequired[list[list[int | str]]]
+    """Line and reason of each row that was left out."""
 
 
 class Task:
@@ -95,7 +113,7 @@ class Task:
         return self._config("repeats") or 1
 
     @property
-    def generation(self) -> dict[str, Any] | None:
+    def generation(self) -> Arguments | None:
         kwargs = self._config("generation_kwargs")
         return dict(kwargs) if kwargs and self.output_type == "generate_until" else None
 
@@ -240,7 +258,7 @@ class Task:
             )
 
     def _follow_ups(
-        self, doc: Mapping[str, Any], first: Request, system: str | None, chat_template: ChatTemplateFunction | None
+        self, doc: RawDocument, first: Request, system: str | None, chat_template: ChatTemplateFunction | None
     ) -> tuple[Request, ...]:
         """The later turns of a conversation whose answers the model writes itself."""
         if self.conversation is None:
@@ -257,14 +275,14 @@ class Task:
         target_hash = lmeval.hash_text("None")
         return Document(self.name, doc_id, doc, (), None, lmeval.hash_json(doc), None, target_hash, error=error)
 
-    def _cluster(self, doc: Mapping[str, Any]) -> str | None:
+    def _cluster(self, doc: RawDocument) -> str | None:
         value = doc.get(self.card.cluster) if self.card is not None and self.card.cluster else None
         if value in (None, ""):
             return None
         text = str(value)
         return text if len(text) <= _LONGEST_LABEL else hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
 
-    def _stratum_of(self, doc: Mapping[str, Any]) -> str | None:
+    def _stratum_of(self, doc: RawDocument) -> str | None:
         if self.own_scorer is not None and self.own_scorer.stratum is not None:
             return self.own_scorer.stratum(doc)
         if self.card is None or self.card.stratum in (None, "task"):
@@ -371,7 +389,7 @@ class Task:
 
     # ── identity ─────────────────────────────────────────────────────────────
 
-    def identity(self, documents: Sequence[Document]) -> dict[str, Any]:
+    def identity(self, documents: Sequence[Document]) -> TaskIdentity:
         """What the manifest keeps of this task."""
         from evalkit.registry import lmeval
 
@@ -381,7 +399,7 @@ class Task:
         config["metadata"] = metadata
         for key in ("dataset_kwargs", "generation_kwargs", "num_fewshot"):
             config.pop(key, None)
-        return {
+        identity: TaskIdentity = {
             "version": self.version,
             "num_fewshot": self.num_fewshot,
             "output_type": self.output_type,
@@ -389,8 +407,10 @@ class Task:
             "data_hash": lmeval.hash_text("".join(document.doc_hash for document in documents)),
             "prompts_hash": lmeval.hash_text("".join(document.prompt_hash or "" for document in documents)),
             "generation": self.generation,
-            **({"broken_rows": [list(row) for row in self.broken_rows]} if self.broken_rows else {}),
         }
+        if self.broken_rows:
+            identity["broken_rows"] = [list(row) for row in self.broken_rows]
+        return identity
 
 
 def _counts(rows: Sequence[Row]) -> tuple[int, int]:

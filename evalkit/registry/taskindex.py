@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from evalkit.types import TaskConfig
 from evalkit.usercache import user_cache, write_cache
 
 __all__ = ["Listing", "builtin_folder", "builtin_index", "index_folder"]
@@ -42,7 +43,7 @@ class Listing:
     """Below lm-eval's tasks folder; None for a tag."""
     tags: set[str] = field(default_factory=set)
     """The tags of a task or group; the tasks of a tag."""
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: TaskConfig = field(default_factory=dict)
 
 
 @functools.lru_cache(maxsize=1)
@@ -125,9 +126,9 @@ class _Reader:
 
         Loader.add_constructor("!function", lambda loader, node: loader.construct_scalar(node))
         self._load, self._loader = yaml.load, Loader
-        self._parsed: dict[str, dict[str, Any]] = {}
+        self._parsed: dict[str, TaskConfig] = {}
 
-    def merged(self, path: str, seen: set[str]) -> dict[str, Any]:
+    def merged(self, path: str, seen: set[str]) -> TaskConfig:
         path = os.path.normpath(path)
         if path in seen:
             raise ValueError(f"{path} includes itself")
@@ -136,14 +137,14 @@ class _Reader:
         if "include" not in content:
             return content
         included = content["include"]
-        values: dict[str, Any] = {}
+        values: TaskConfig = {}
         for name in included if isinstance(included, list) else [included]:
             inner = self.merged(os.path.join(os.path.dirname(path), name), seen)  # noqa: PTH118, PTH120
             values.update((key, value) for key, value in inner.items() if key != "task_list")
         values.update((key, value) for key, value in content.items() if key != "include")
         return values
 
-    def _content(self, path: str) -> dict[str, Any]:
+    def _content(self, path: str) -> TaskConfig:
         if path not in self._parsed:
             with open(path, "rb") as file:  # noqa: PTH123  14,000 times
                 content = self._load(file.read(), Loader=self._loader)
@@ -155,7 +156,7 @@ class _Reader:
         return self._parsed[path]
 
 
-def _enter(values: Mapping[str, Any], file: str, index: dict[Any, Listing]) -> None:
+def _enter(values: TaskConfig, file: str, index: dict[Any, Listing]) -> None:
     kind = "class" if "class" in values else "group" if "group" in values else "task"
     name = values["group"] if kind == "group" else values["task"]
     if name in index:

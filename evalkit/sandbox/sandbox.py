@@ -14,7 +14,7 @@ from evalkit.errors import SandboxError, UsageError, nearest
 from evalkit.sandbox.canaries import CANARIES, check
 from evalkit.sandbox.inside.limits import Limits
 from evalkit.sandbox.pool import Pool
-from evalkit.types import Program, Verdict
+from evalkit.types import JsonObject, Program, Verdict
 
 __all__ = ["TIERS", "Sandbox", "Tier", "Tried"]
 
@@ -129,7 +129,7 @@ class Sandbox:
         """The process id of the running server."""
         return self._pool.server_pid
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> JsonObject:
         """What holds the programs, for a run's manifest and for `evalkit doctor`."""
         return {**self._about, "server_restarts": self._pool.restarts}
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from evalkit.errors import CheckpointError, UsageError, nearest
 from evalkit.tokens.bounded import TooManySteps, is_linear, with_most_steps
+from evalkit.types import Arguments
 
 __all__ = ["ALPACA", "ChatTemplate", "MessagePrompt", "message_prompts"]
 
@@ -38,10 +39,21 @@ _MOST_STEPS = 2_000_000
 _PROBE = [{"role": "system", "content": "system"}, {"role": "user", "content": "user"}]
 
 
+class TemplateDescription(TypedDict):
+    """A chat template, as the manifest holds it."""
+
+    source: str
+    name: str | None
+    hash: str
+    system_role: str
+    """`merged` into the user's first turn where the template has no such role, or `native`."""
+    arguments: NotRequired[Arguments]
+
+
 class ChatTemplate:
     """Renders messages to a prompt, like lm-eval's `apply_chat_template`."""
 
-    def __init__(self, tokenizer: Any, named: bool | str = True, arguments: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, tokenizer: Any, named: bool | str = True, arguments: Arguments | None = None) -> None:
         self._tokenizer = tokenizer
         self._arguments = dict(arguments or {})
         self.source, self.name, self.template = _choose(tokenizer, named)
@@ -96,15 +108,15 @@ class ChatTemplate:
         return False
 
     @property
-    def description(self) -> dict[str, Any]:
+    def description(self) -> TemplateDescription:
         """The manifest's entry on the template."""
-        return {
+        description: TemplateDescription = {
             "source": self.source,
             "name": self.name,
             "hash": hashlib.sha256(self.template.encode()).hexdigest(),
             "system_role": "merged" if self._merges_system else "native",
-            **({"arguments": self._arguments} if self._arguments else {}),
         }
+        return {**description, "arguments": self._arguments} if self._arguments else description
 
 
 class MessagePrompt(str):

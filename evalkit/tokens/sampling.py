@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from evalkit.errors import UsageError
-from evalkit.types import Sampling
+from evalkit.types import Arguments, Sampling
 
 __all__ = ["DEFAULT_MAX_TOKENS", "sampling_of"]
 
@@ -15,9 +15,7 @@ _MAX_TOKEN_NAMES = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_complet
 """In lm-eval's order of precedence."""
 
 
-def sampling_of(
-    gen_kwargs: Mapping[str, Any], eos: str | None, default_max_tokens: int = DEFAULT_MAX_TOKENS
-) -> Sampling:
+def sampling_of(gen_kwargs: Arguments, eos: str | None, default_max_tokens: int = DEFAULT_MAX_TOKENS) -> Sampling:
     """The sampling options. `do_sample: false` means greedy at any temperature; else a temperature above 0 samples."""
     rest = dict(gen_kwargs)
     given = [rest.pop(name) for name in _MAX_TOKEN_NAMES if name in rest]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from evalkit.tokens.encoding import Encoded
 from evalkit.tokens.pieces import Pieces
 from evalkit.tokens.sampling import DEFAULT_MAX_TOKENS, sampling_of
 from evalkit.tokens.windows import cut_prompt, cut_to, rolling_windows, room_for
-from evalkit.types import GenerateRequest, ModelSpec, Request, Sampling, ScoreRequest, TokenIds
+from evalkit.types import Arguments, GenerateRequest, ModelSpec, Request, Sampling, ScoreRequest, TokenIds
 
 __all__ = ["Tokenizer"]
 
@@ -34,7 +34,7 @@ class Tokenizer:
         add_bos_token: bool | None = None,
         prefix_token_id: int | None = None,
         max_gen_toks: int = DEFAULT_MAX_TOKENS,
-        chat_arguments: dict[str, Any] | None = None,
+        chat_arguments: Arguments | None = None,
     ) -> None:
         self.hf = hf
         self.max_length = max_length
@@ -58,7 +58,7 @@ class Tokenizer:
         if add_bos not in (None, True, False):
             raise UsageError(f"--model-args add_bos_token={add_bos}: true or false")
         # Always passed: without it transformers asks on the terminal, and a `y` on stdin would run the code.
-        common: dict[str, Any] = {"trust_remote_code": spec.trust_remote_code}
+        common: dict[str, object] = {"trust_remote_code": spec.trust_remote_code}
         if spec.revision:
             common["revision"] = spec.revision
         if args.get("subfolder"):
@@ -330,7 +330,7 @@ def _shortened(sampling: Sampling, max_tokens: int) -> Sampling:
     return replace(sampling, max_tokens=max_tokens)
 
 
-def _load_hf(source: str, options: dict[str, Any], of_model: bool) -> Any:
+def _load_hf(source: str, options: Arguments, of_model: bool) -> Any:
     from transformers import AutoTokenizer
 
     if not of_model and source.startswith(("/", ".", "~")) and not Path(source).expanduser().exists():
@@ -347,7 +347,7 @@ def _load_hf(source: str, options: dict[str, Any], of_model: bool) -> Any:
         raise CheckpointError(f"{what}: its tokenizer cannot be loaded ({_first_line(error)})") from error
 
 
-def _window(source: str, options: dict[str, Any], hf: Any, scaling: Scaling | None) -> int:
+def _window(source: str, options: Arguments, hf: Any, scaling: Scaling | None) -> int:
     from transformers import AutoConfig
 
     try:
@@ -357,7 +357,7 @@ def _window(source: str, options: dict[str, Any], hf: Any, scaling: Scaling | No
     return context_window(config, getattr(hf, "model_max_length", None), scaling)
 
 
-def _whole(args: Mapping[str, Any], name: str, least: int = 1) -> int | None:
+def _whole(args: Arguments, name: str, least: int = 1) -> int | None:
     """A model argument that must be a whole number; None if it was not given."""
     value = args.get(name)
     if value is None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from evalkit.checks.ifeval.rules import follows
 from evalkit.checks.outcome import Complaint, Kind, Param, Params
@@ -21,7 +20,7 @@ class Following:
     loose: tuple[bool, ...]
 
 
-def follow(instructions: Sequence[str], kwargs: Sequence[Mapping[str, Any]], response: str) -> Following:
+def follow(instructions: Sequence[str], kwargs: Sequence[Params], response: str) -> Following:
     if len(instructions) != len(kwargs) or not instructions:
         raise ValueError(f"{len(instructions)} instructions with {len(kwargs)} kwargs")
     strict = tuple(follows(name, response, arguments) for name, arguments in zip(instructions, kwargs, strict=True))

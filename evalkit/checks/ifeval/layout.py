@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from typing import Any
+
+from evalkit.checks.outcome import Params
 
 __all__ = [
     "constrained_response",
@@ -21,12 +21,11 @@ __all__ = [
     "title",
 ]
 
-Kwargs = Mapping[str, Any]
 
 _ANSWERS = ("My answer is yes.", "My answer is no.", "My answer is maybe.")
 
 
-def number_bullet_lists(response: str, kwargs: Kwargs) -> bool:
+def number_bullet_lists(response: str, kwargs: Params) -> bool:
     lines = [line.lstrip() for line in response.split("\n")]
     return _stars(lines) + sum(line.startswith("-") for line in lines) == int(kwargs["num_bullets"])
 
@@ -44,19 +43,19 @@ def _stars(lines: list[str]) -> int:
     return count
 
 
-def number_highlighted_sections(response: str, kwargs: Kwargs) -> bool:
+def number_highlighted_sections(response: str, kwargs: Params) -> bool:
     """Whether there are enough highlights, `*once*` or `**twice**`; empty ones do not count."""
     once = re.findall(r"\*([^\n*]*)\*", response)
     twice = re.findall(r"\*\*([^\n*]*)\*\*", response)
     return sum(bool(text.strip()) for text in (*once, *twice)) >= int(kwargs["num_highlights"])
 
 
-def multiple_sections(response: str, kwargs: Kwargs) -> bool:
+def multiple_sections(response: str, kwargs: Params) -> bool:
     sections = re.findall(rf"{kwargs['section_spliter'].strip()}\s?\d+", response)
     return len(sections) >= int(kwargs["num_sections"])
 
 
-def title(response: str, kwargs: Kwargs) -> bool:
+def title(response: str, kwargs: Params) -> bool:
     return any(_titled(line) for line in response.split("\n"))
 
 
@@ -68,7 +67,7 @@ def _titled(line: str) -> bool:
     return bool(line[start : end + 2].lstrip("<").rstrip(">").strip())
 
 
-def number_placeholders(response: str, kwargs: Kwargs) -> bool:
+def number_placeholders(response: str, kwargs: Params) -> bool:
     return sum(map(_brackets, response.split("\n"))) >= int(kwargs["num_placeholders"])
 
 
@@ -79,17 +78,17 @@ def _brackets(line: str) -> int:
     return count
 
 
-def postscript(response: str, kwargs: Kwargs) -> bool:
+def postscript(response: str, kwargs: Params) -> bool:
     marker = kwargs["postscript_marker"].strip()
     pattern = {"P.P.S": r"p\.\s?p\.\s?s", "P.S.": r"p\.\s?s\."}.get(marker, marker.lower())
     return re.search(pattern, response.lower()) is not None
 
 
-def constrained_response(response: str, kwargs: Kwargs) -> bool:
+def constrained_response(response: str, kwargs: Params) -> bool:
     return any(answer in response for answer in _ANSWERS)
 
 
-def json_format(response: str, kwargs: Kwargs) -> bool:
+def json_format(response: str, kwargs: Params) -> bool:
     """Whether the response is JSON. A fence around it is allowed, and NaN, which Python's reader accepts."""
     text = response.strip()
     for opening in ("```json", "```Json", "```JSON", "```"):

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
 
 from evalkit.checks.ifeval.keywords import compare
 from evalkit.checks.ifeval.words import count_words
+from evalkit.checks.outcome import Params
 from evalkit.checks.sentences import sentences
 
 __all__ = ["nth_paragraph_first_word", "number_paragraphs", "number_sentences", "number_words"]
 
-Kwargs = Mapping[str, Any]
 
-
-def number_words(response: str, kwargs: Kwargs) -> bool:
+def number_words(response: str, kwargs: Params) -> bool:
     return compare(count_words(response), kwargs["relation"], kwargs["num_words"])
 
 
-def number_sentences(response: str, kwargs: Kwargs) -> bool:
+def number_sentences(response: str, kwargs: Params) -> bool:
     return compare(len(sentences(response)), kwargs["relation"], kwargs["num_sentences"])
 
 
-def number_paragraphs(response: str, kwargs: Kwargs) -> bool:
+def number_paragraphs(response: str, kwargs: Params) -> bool:
     """Whether the number of paragraphs, separated by `***`, is right. An empty one is allowed only at the ends."""
     paragraphs = re.split(r"\s?\*\*\*\s?", response)
     if not all(paragraph.strip() for paragraph in paragraphs[1:-1]):
@@ -32,7 +29,7 @@ def number_paragraphs(response: str, kwargs: Kwargs) -> bool:
     return len(paragraphs) - sum(not end.strip() for end in ends) == int(kwargs["num_paragraphs"])
 
 
-def nth_paragraph_first_word(response: str, kwargs: Kwargs) -> bool:
+def nth_paragraph_first_word(response: str, kwargs: Params) -> bool:
     """Whether the n-th paragraph begins with the word. Empty paragraphs count for n, but not for the total number."""
     paragraphs = response.split("\n\n")
     number = sum(bool(paragraph.strip()) for paragraph in paragraphs)

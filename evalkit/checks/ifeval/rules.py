@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from evalkit.checks.ifeval import cases, keywords, layout, lengths
+from evalkit.checks.outcome import Params
 from evalkit.errors import nearest
 
 __all__ = ["RULES", "Rule", "follows", "rule_of"]
 
-Check = Callable[[str, Mapping[str, Any]], bool]
+Check = Callable[[str, Params], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def rule_of(instruction: str) -> Rule:
     return RULES[instruction]
 
 
-def follows(instruction: str, response: str, kwargs: Mapping[str, Any]) -> bool:
+def follows(instruction: str, response: str, kwargs: Params) -> bool:
     """Whether a response follows an instruction; an empty one never does. ValueError if arguments are missing."""
     rule = rule_of(instruction)
     absent = [name for name in rule.needs if kwargs.get(name) is None]

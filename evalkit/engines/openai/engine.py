@@ -11,7 +11,7 @@ import asyncio
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -33,7 +33,7 @@ from evalkit.engines.openai.stalls import StallWatch
 from evalkit.engines.openai.tokens_used import read_tokens_used
 from evalkit.errors import EngineError, UsageError, nearest
 from evalkit.scrub import Scrubber
-from evalkit.types import Adapter, Answer, Failed, Generate, Generated, ModelSpec, Score, Usage, Work
+from evalkit.types import Adapter, Answer, Failed, Generate, Generated, JsonObject, ModelSpec, Score, Usage, Work
 
 __all__ = ["OpenAIEngine", "Options", "base_url_of", "load"]
 
@@ -82,7 +82,7 @@ class OpenAIEngine:
         self._thread: threading.Thread | None = None
 
     @property
-    def description(self) -> Mapping[str, Any]:
+    def description(self) -> JsonObject:
         return {
             "name": self.name,
             "package": self.server.package,
@@ -171,11 +171,12 @@ class OpenAIEngine:
     async def _generate(self, item: Generate, ids: Sequence[int], samples: Sequence[int], pace: Pace) -> list[Answer]:
         """As many answers as one request brings, for the first of `ids`."""
 
-        def body() -> tuple[str, dict[str, Any]]:
+        def body() -> tuple[str, JsonObject]:
             count = len(ids) if self.abilities.has("n") else 1
             path, content = generate_body(self.model, item, count, self.abilities)
             if "seed" in content and samples[0]:
-                content["seed"] = (int(content["seed"]) + samples[0]) % 2**31  # asked for one by one, they must differ
+                # Asked for one by one, they must differ.
+                return path, {**content, "seed": (int(content["seed"]) + samples[0]) % 2**31}
             return path, content
 
         prompt_tokens = len(item.prompt) or len(text_of(item.text).encode()) // 3
@@ -253,7 +254,7 @@ class OpenAIEngine:
                 return Broken(f"{reply.reason} ({faults} tries)")
             await asyncio.sleep(min(30.0, 0.25 * 2**faults) * (0.5 + random.random()))
 
-    async def _paid(self, path: str, content: Mapping[str, Any], prompt_tokens: int, most_tokens: int) -> Reply:
+    async def _paid(self, path: str, content: JsonObject, prompt_tokens: int, most_tokens: int) -> Reply:
         """One request, within the limit of --max-usd."""
         held = await self._reserve(prompt_tokens, most_tokens)
         try:
@@ -271,7 +272,7 @@ class OpenAIEngine:
             await asyncio.sleep(0.02)
         return self.budget.reserve(prompt_tokens, most_tokens)
 
-    async def _send(self, path: str, content: Mapping[str, Any]) -> Reply:
+    async def _send(self, path: str, content: JsonObject) -> Reply:
         started = time.monotonic()
         self.requests += 1
         reply = await self.server.post(path, content, self._patience())
@@ -287,7 +288,7 @@ class OpenAIEngine:
             return self.options.timeout
         return min(self.options.timeout, max(_QUICKEST_TIMEOUT, 10 * self._slowest))
 
-    def _account(self, body: Mapping[str, Any], held: Reservation, expected: int) -> None:
+    def _account(self, body: JsonObject, held: Reservation, expected: int) -> None:
         """Tokens and dollars of an answered request, and who answered."""
         used = read_tokens_used(body)
         self.budget.charge(held, used)
@@ -302,7 +303,7 @@ class OpenAIEngine:
         self.usage.cached += used.cached
         self.usage.generated += used.generated or 0
 
-    def _learned(self, reply: Refused, path: str, content: Mapping[str, Any]) -> bool:
+    def _learned(self, reply: Refused, path: str, content: JsonObject) -> bool:
         if (
             reply.status in (404, 405)
             or "not a chat model" in reply.reason

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from evalkit.types import JsonObject
+
 __all__ = ["BadLogprob", "TopLogprobs", "is_greedy", "logprob", "read_logprobs"]
 
 TopLogprobs = tuple[tuple[tuple[str, float], ...], ...]
@@ -65,7 +67,7 @@ def _alternatives(top: Any, chosen: str) -> list[tuple[str, float]]:
     return [(str(token), logprob(value)) for token, value in pairs if token != chosen and value != -math.inf]
 
 
-def _position(entry: Mapping[str, Any]) -> tuple[tuple[str, float], ...]:
+def _position(entry: JsonObject) -> tuple[tuple[str, float], ...]:
     chosen = (_token(entry), logprob(entry.get("logprob")))
     listed = entry.get("top_logprobs")
     others = [
@@ -76,7 +78,7 @@ def _position(entry: Mapping[str, Any]) -> tuple[tuple[str, float], ...]:
     return (chosen, *(pair for pair in others if pair[0] != chosen[0]))
 
 
-def _token(entry: Mapping[str, Any]) -> str:
+def _token(entry: JsonObject) -> str:
     """The token's text; its bytes say more where a token is half a character."""
     given = entry.get("bytes")
     if isinstance(given, list) and given and "\\x" in str(entry.get("token", "")):

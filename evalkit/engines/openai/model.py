@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from evalkit.engines.openai.options import base_url_of
 from evalkit.models import catalog
 from evalkit.models.fingerprint import model_fingerprint
-from evalkit.types import Adapter, ModelSpec
+from evalkit.types import Adapter, Arguments, JsonObject, ModelSpec
 
 __all__ = ["ApiModel", "find_api_model"]
 
@@ -32,7 +30,7 @@ class ApiModel:
         api = str(self.spec.args.get("api", "auto"))
         return model_fingerprint(self.fingerprint, url=self.base_url, api=api, tokenizer=self.spec.tokenizer)
 
-    def manifest(self) -> Mapping[str, Any]:
+    def manifest(self) -> JsonObject:
         return {
             "typed": self.spec.typed,
             "alias": self.spec.alias,
@@ -51,7 +49,7 @@ class ApiModel:
         return replace(self, spec=spec)
 
 
-def find_api_model(typed: str, model_args: Mapping[str, Any]) -> ApiModel:
+def find_api_model(typed: str, model_args: Arguments) -> ApiModel:
     """The model of that name on the server; nothing is resolved, downloaded or read."""
     args = dict(model_args)
     tokenizer = args.pop("tokenizer", None)

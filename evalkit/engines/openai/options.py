@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from evalkit.errors import UsageError
+from evalkit.types import Arguments
 
 __all__ = ["Options", "base_url_of", "split_url", "userinfo_of"]
 
@@ -67,7 +67,7 @@ def _is_number(value: Any, kind: type) -> bool:
     return isinstance(value, allowed) and not isinstance(value, bool) and value == value
 
 
-def base_url_of(args: Mapping[str, Any]) -> str:
+def base_url_of(args: Arguments) -> str:
     """Where requests go: what was asked for, else OPENAI_BASE_URL, else OpenAI. Without user and password."""
     url = _typed_url(args)
     parts = _parts(url)
@@ -75,7 +75,7 @@ def base_url_of(args: Mapping[str, Any]) -> str:
     return urlunsplit(parts._replace(netloc=host)).rstrip("/")
 
 
-def userinfo_of(args: Mapping[str, Any]) -> str | None:
+def userinfo_of(args: Arguments) -> str | None:
     """`user:password` where the URL holds them."""
     return _parts(_typed_url(args)).netloc.rpartition("@")[0] or None
 
@@ -88,7 +88,7 @@ def split_url(base_url: str) -> tuple[str, str]:
     return base_url, "auto"
 
 
-def _typed_url(args: Mapping[str, Any]) -> str:
+def _typed_url(args: Arguments) -> str:
     return str(args.get("base_url") or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1").strip()
 
 

@@ -9,7 +9,19 @@ from typing import Any
 
 from evalkit.engines.openai.logprobs import BadLogprob, is_greedy, logprob, read_logprobs
 from evalkit.engines.openai.tokens_used import read_tokens_used
-from evalkit.types import Answer, Failed, Finish, Generate, Generated, Message, Prompt, Sampling, Score, Scored
+from evalkit.types import (
+    Answer,
+    Failed,
+    Finish,
+    Generate,
+    Generated,
+    JsonObject,
+    Message,
+    Prompt,
+    Sampling,
+    Score,
+    Scored,
+)
 
 __all__ = ["Abilities", "generate_body", "read_choices", "read_scores", "score_body", "text_of"]
 
@@ -45,7 +57,7 @@ class Abilities:
     def has(self, name: str) -> bool:
         return name not in self.off and name not in self.ignored
 
-    def learn(self, reason: str, param: str | None, body: Mapping[str, Any]) -> bool:
+    def learn(self, reason: str, param: str | None, body: JsonObject) -> bool:
         """Whether a refusal names something that can be left out, so that the rest is worth asking again."""
         text = reason.lower()
         if "max_completion_tokens" in text and self.token_limit == "max_tokens":
@@ -87,7 +99,7 @@ class Abilities:
             return True
         return False
 
-    def accepted(self, body: Mapping[str, Any]) -> None:
+    def accepted(self, body: JsonObject) -> None:
         self.taken.update(name for name in _PROBED if name in body)
         if any(message.get("role") == "system" for message in body.get("messages", ())):
             self.taken.add("system")
@@ -116,7 +128,7 @@ class Abilities:
             return "ignored"
         return "yes" if name in self.taken else "not asked"
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> JsonObject:
         return {
             "supports": {_PROBED.get(name, name): self._support(name) for name in (*_PROBED, "system")},
             "endpoint": {True: "chat", False: "completions", None: "not known yet"}[self.chat],
@@ -163,11 +175,11 @@ def _without_system(turns: Sequence[Message]) -> list[Message]:
     return [Message("user", said), *rest] if said else rest
 
 
-def generate_body(model: str, item: Generate, samples: int, abilities: Abilities) -> tuple[str, dict[str, Any]]:
+def generate_body(model: str, item: Generate, samples: int, abilities: Abilities) -> tuple[str, JsonObject]:
     """The path and the body that ask for `samples` answers at once."""
     sampling = item.sampling
     messages = _messages(item.text, abilities)
-    body: dict[str, Any] = {"model": model}
+    body: dict[str, object] = {"model": model}
     if messages is None and abilities.chat and not item.prompt:
         messages = [{"role": "user", "content": str(item.text)}]
     if messages is not None:
@@ -186,9 +198,9 @@ def generate_body(model: str, item: Generate, samples: int, abilities: Abilities
     return path, body
 
 
-def _knobs(sampling: Sampling, samples: int, abilities: Abilities) -> dict[str, Any]:
+def _knobs(sampling: Sampling, samples: int, abilities: Abilities) -> JsonObject:
     extra = {name: value for name, value in sampling.extra if name not in ("top_logprobs", "do_sample")}
-    knobs: dict[str, Any] = {"temperature": sampling.temperature}
+    knobs: dict[str, object] = {"temperature": sampling.temperature}
     if samples > 1:
         knobs["n"] = samples
     if sampling.temperature > 0:
@@ -207,7 +219,7 @@ def _knobs(sampling: Sampling, samples: int, abilities: Abilities) -> dict[str, 
     return {name: value for name, value in {**knobs, **extra}.items() if abilities.has(name)}
 
 
-def read_choices(body: Mapping[str, Any], ids: Sequence[int], stop: Sequence[str]) -> list[Answer]:
+def read_choices(body: JsonObject, ids: Sequence[int], stop: Sequence[str]) -> list[Answer]:
     """One answer per choice, for as many ids as there are choices."""
     total = read_tokens_used(body).generated or 0
     choices = [choice for choice in body["choices"] if isinstance(choice, Mapping)][: len(ids)]
@@ -218,7 +230,7 @@ def read_choices(body: Mapping[str, Any], ids: Sequence[int], stop: Sequence[str
     ]
 
 
-def _choice(choice: Mapping[str, Any], id_: int, stop: Sequence[str], tokens: int) -> Answer:
+def _choice(choice: JsonObject, id_: int, stop: Sequence[str], tokens: int) -> Answer:
     message = choice.get("message")
     reasoning = None
     if isinstance(message, Mapping):
@@ -263,7 +275,7 @@ def _cut(text: str, stops: Sequence[str]) -> str:
 # ── scoring ──────────────────────────────────────────────────────────────────
 
 
-def score_body(model: str, item: Score) -> tuple[str, dict[str, Any]]:
+def score_body(model: str, item: Score) -> tuple[str, JsonObject]:
     """All continuations of a context in one request, echoed with the log-probability of every token."""
     prompts = [[*item.context, *continuation] for continuation in item.continuations]
     return "/completions", {
@@ -277,7 +289,7 @@ def score_body(model: str, item: Score) -> tuple[str, dict[str, Any]]:
     }
 
 
-def read_scores(body: Mapping[str, Any], item: Score) -> list[Scored | Failed] | str:
+def read_scores(body: JsonObject, item: Score) -> list[Scored | Failed] | str:
     """The answers, or what the server left out. A value that is no log-probability fails its own continuation alone."""
     choices = sorted((choice for choice in body["choices"] if isinstance(choice, Mapping)), key=_index)
     if len(choices) != len(item.ids):
@@ -299,7 +311,7 @@ def read_scores(body: Mapping[str, Any], item: Score) -> list[Scored | Failed] |
     return scored
 
 
-def _index(choice: Mapping[str, Any]) -> int:
+def _index(choice: JsonObject) -> int:
     index = choice.get("index")
     return index if isinstance(index, int) else 0
 

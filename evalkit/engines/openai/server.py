@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from evalkit.engines.openai.keys import NO_KEY, Key
+from evalkit.types import JsonObject
 
 __all__ = ["Broken", "Ok", "Overloaded", "Refused", "Reply", "Server", "read_reply"]
 
@@ -26,7 +27,7 @@ _REDIRECTS = 4
 
 @dataclass(frozen=True, slots=True)
 class Ok:
-    body: Mapping[str, Any]
+    body: JsonObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class Server:
         self._most_bytes = most_bytes
         self._session: Any = None
 
-    async def post(self, path: str, body: Mapping[str, Any], timeout: float) -> Reply:
+    async def post(self, path: str, body: JsonObject, timeout: float) -> Reply:
         import aiohttp
 
         if self._session is None:

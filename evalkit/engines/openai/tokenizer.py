@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from evalkit.engines.base import EngineTokenizer
 from evalkit.errors import UsageError
@@ -59,7 +58,7 @@ class ApiTokenizer:
 class _ServerTemplate:
     """Leaves prompts as messages: the server applies its own template."""
 
-    description: Mapping[str, Any] = {"source": "server", "name": None, "hash": None, "system_role": "native"}
+    description: Mapping[str, str | None] = {"source": "server", "name": None, "hash": None, "system_role": "native"}
 
     def __call__(self, messages: Sequence[Mapping[str, str]], add_generation_prompt: bool = True) -> str:
         return message_prompts(messages, add_generation_prompt)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from evalkit.types import JsonObject
+
 __all__ = ["TokensUsed", "read_tokens_used"]
 
 _MOST = 10**9
@@ -22,7 +24,7 @@ class TokensUsed:
     cached: int = 0
 
 
-def read_tokens_used(body: Mapping[str, Any]) -> TokensUsed:
+def read_tokens_used(body: JsonObject) -> TokensUsed:
     """The `usage` of a reply. A prompt of no tokens, or a text of none, counts as not reported."""
     usage = body.get("usage")
     if not isinstance(usage, Mapping):
@@ -44,7 +46,7 @@ def _count(value: Any) -> int | None:
     return int(value) if math.isfinite(value) else None
 
 
-def _has_text(body: Mapping[str, Any]) -> bool:
+def _has_text(body: JsonObject) -> bool:
     choices = body.get("choices")
     for choice in choices if isinstance(choices, list) else ():
         if isinstance(choice, Mapping):

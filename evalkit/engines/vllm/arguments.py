@@ -6,11 +6,11 @@ lm-eval's names have the same meaning here. Arguments on prompts and answers are
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from evalkit.errors import UsageError, nearest
-from evalkit.types import ModelSpec
+from evalkit.types import Arguments, ModelSpec
 
 __all__ = ["ELSEWHERE", "engine_arguments", "typed_names", "without_secrets"]
 
@@ -51,13 +51,13 @@ def engine_arguments(
     block_size: int | None = None,
     adapter_ranks: Sequence[int] = (),
     adapter_targets: Sequence[str] | None = None,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """The arguments to start vLLM with.
 
     `known`: the installed version's argument names. `block_size`: used if vLLM's default is too large for sharing
     prefixes.
     """
-    args: dict[str, Any] = {}
+    args: dict[str, object] = {}
     for typed, value in spec.args.items():
         name = typed.replace("-", "_")
         if name in ELSEWHERE:
@@ -78,7 +78,7 @@ def engine_arguments(
             "--model-args data_parallel_size: one engine runs one replica; "
             "use tensor_parallel_size, or one evalkit run for each replica"
         )
-    defaults: dict[str, Any] = {
+    defaults: dict[str, object] = {
         "model": spec.source,
         "tokenizer": spec.tokenizer,
         "revision": spec.revision,
@@ -120,9 +120,9 @@ def _parsed(name: str, value: Any) -> Any:
         raise UsageError(f"--model-args {name}: not JSON ({error})") from error
 
 
-def without_secrets(args: Mapping[str, Any]) -> dict[str, Any]:
+def without_secrets(args: Arguments) -> dict[str, object]:
     """The arguments for the manifest, as JSON values and without tokens, keys and passwords."""
-    plain: dict[str, Any] = {}
+    plain: dict[str, object] = {}
     for name, value in args.items():
         if any(word in name for word in ("token", "key", "secret", "password")) and name not in _NOT_SECRET:
             plain[name] = "(hidden)" if value else value

@@ -6,14 +6,14 @@ What a version can do is found from its SamplingParams, not from its version num
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 from evalkit.engines.vllm.generating import TOPS, Thinking, finished_text, sampling_fields
 from evalkit.engines.vllm.rows import PackedRows
 from evalkit.engines.vllm.scoring import Ask, Reading, Row
 from evalkit.errors import UsageError
-from evalkit.types import Adapter, Failed, Finish, Generate, Generated, Sampling, TokenIds, Usage
+from evalkit.types import Adapter, Arguments, Failed, Finish, Generate, Generated, Sampling, TokenIds, Usage
 
 __all__ = ["Client", "Draw", "Refused"]
 
@@ -82,7 +82,7 @@ class Client:
 
     def ask(self, ask: Ask, adapter: str | None) -> str:
         """Send a scoring request and return its name. Raises Refused."""
-        fields: dict[str, Any] = {"max_tokens": 1, "temperature": 0.0, "detokenize": False}
+        fields: dict[str, object] = {"max_tokens": 1, "temperature": 0.0, "detokenize": False}
         if ask.labels:
             fields["logprob_token_ids"] = list(ask.labels)
         if ask.rows_from is not None:
@@ -169,7 +169,7 @@ class Client:
         garbage = min(wanted, max(0, cached + 1 - ask.rows_from))
         return [*[None] * max(garbage, wanted - len(rows)), *rows[max(0, garbage - (wanted - len(rows))) :]]
 
-    def _add(self, prompt: TokenIds, fields: Mapping[str, Any], adapter: str | None) -> str:
+    def _add(self, prompt: TokenIds, fields: Arguments, adapter: str | None) -> str:
         if adapter is not None and adapter not in self._loras:
             raise Refused(f"no adapter named {adapter!r} was loaded")
         # These objects are used only here, so vLLM need not copy them, if this version has the option.

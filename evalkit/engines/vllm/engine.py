@@ -18,7 +18,7 @@ from evalkit.errors import AdaptersRefused, EngineError, UsageError
 from evalkit.models import checkpoint
 from evalkit.models.adapters import adapter_rank, adapter_targets
 from evalkit.models.weights import check_against_architecture
-from evalkit.types import Adapter, Answer, Generate, ModelSpec, Usage, Work
+from evalkit.types import Adapter, Answer, Arguments, Generate, JsonObject, ModelSpec, Usage, Work
 
 __all__ = ["VllmEngine", "load"]
 
@@ -52,7 +52,7 @@ class VllmEngine:
         return self._worker.pid
 
     @property
-    def description(self) -> Mapping[str, Any]:
+    def description(self) -> JsonObject:
         return self._description
 
     def run(self, work: Iterator[Work | None]) -> Iterator[Answer]:
@@ -199,7 +199,7 @@ def _targets(adapters: Sequence[Adapter]) -> tuple[str, ...] | None:
     return tuple(sorted(frozenset().union(*stated))) if adapters and len(stated) == len(targets) else None
 
 
-def _with_options(spec: ModelSpec, options: Mapping[str, Any]) -> ModelSpec:
+def _with_options(spec: ModelSpec, options: Arguments) -> ModelSpec:
     import dataclasses
 
     return dataclasses.replace(spec, args={**options, **spec.args}) if options else spec

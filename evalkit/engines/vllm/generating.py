@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from evalkit.errors import UsageError, nearest
 from evalkit.types import Finish, Sampling, TokenIds
@@ -15,7 +14,7 @@ __all__ = ["TOPS", "Thinking", "finished_text", "sample_seed", "sampling_fields"
 TOPS = "top_logprobs"
 """The option in `Sampling.extra` that asks for the most likely alternatives of each generated token."""
 
-_NEUTRAL: Mapping[str, Any] = {"num_beams": 1, "num_return_sequences": 1, "use_cache": True, "n": 1}
+_NEUTRAL: Mapping[str, int | bool] = {"num_beams": 1, "num_return_sequences": 1, "use_cache": True, "n": 1}
 """Options of other engines in task files, with the values that have no effect."""
 
 
@@ -48,7 +47,7 @@ def sample_seed(sampling: Sampling, prompt: TokenIds, sample: int) -> int | None
 
 def sampling_fields(
     sampling: Sampling, prompt: TokenIds, sample: int, known: Collection[str], thinking: Thinking | None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Arguments for vLLM's SamplingParams."""
     extra = {name: value for name, value in sampling.extra if _NEUTRAL.get(name, _NEUTRAL) != value and name != TOPS}
     for name in extra:

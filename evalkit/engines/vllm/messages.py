@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from evalkit.types import Adapter, ModelSpec
+from evalkit.types import Adapter, JsonObject, ModelSpec
 
 __all__ = ["Ready", "Start"]
 
@@ -27,7 +26,7 @@ class Start:
 class Ready:
     """Tells the harness what was loaded."""
 
-    description: Mapping[str, Any]
+    description: JsonObject
     max_num_seqs: int
     warnings: tuple[str, ...] = ()
     refused: Mapping[str, str] = field(default_factory=dict)
