@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from evalkit.judging.judgment import Judgment
 from evalkit.judging.rubric import Rubric
 from evalkit.judging.scale import Scale
+from evalkit.results import Metric
 
 __all__ = ["beside", "cap_of", "capped", "capped_score"]
 
@@ -34,16 +34,15 @@ def capped(judgments: Sequence[Judgment], rubric: Rubric) -> list[Judgment]:
 
 
 def beside(
-    entries: Mapping[str, dict[str, Any]], said: Mapping[str, Mapping[str, Any]], counts: Mapping[str, int]
-) -> dict[str, dict[str, Any]]:
-    """Capped figures with what the judge itself said beside them; `counts`: how many answers failed a check."""
+    figures: Mapping[str, Metric], uncapped: Mapping[str, Metric], counts: Mapping[str, int]
+) -> dict[str, Metric]:
+    """Capped figures with the uncapped ones beside them. `counts`: how many answers failed a check, by figure."""
     return {
-        name: {
-            **entry,
-            "capped": counts[name],
-            "uncapped": {key: said[name][key] for key in ("value", "stderr", "ci95") if key in said[name]},
-        }
-        if counts.get(name)
-        else entry
-        for name, entry in entries.items()
+        name: _with_uncapped(figure, uncapped[name], counts[name]) if counts.get(name) else figure
+        for name, figure in figures.items()
     }
+
+
+def _with_uncapped(figure: Metric, uncapped: Metric, count: int) -> Metric:
+    values = {key: value for key, value in uncapped.as_json().items() if key in ("value", "stderr", "ci95")}
+    return Metric.model_validate({**figure.as_json(), "capped": count, "uncapped": values})

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from evalkit.judging.judgment import Judge
 from evalkit.judging.records import Judged
-from evalkit.judging.reports import DimensionReport
+from evalkit.judging.reports import CalibrationNote, DimensionReport
 from evalkit.results import check_writable, slug, write_file
 
 __all__ = ["find_certificate", "save_certificate"]
@@ -44,9 +43,9 @@ def save_certificate(
     return path
 
 
-def find_certificate(root: Path, rubric_hash: str, judges: Sequence[Judge]) -> dict[str, Any]:
+def find_certificate(root: Path, rubric_hash: str, judges: Sequence[Judge]) -> CalibrationNote:
     """The record of this judge with exactly this rubric, or the reason why there is none and how to make one."""
-    missing = {
+    missing: CalibrationNote = {
         "value": None,
         "reason": "this judge with this rubric was never held against people; evalkit judge calibrate does that",
     }

@@ -1,15 +1,16 @@
-"""Judged figures into results.json: of every task that was judged, and of the groups over them."""
+"""Puts the judges' figures into results.json, for every judged task and for the groups over them."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from evalkit.judging.caps import beside
 from evalkit.judging.figures import Design, metric_entries
 from evalkit.judging.judgment import Judge, Judgment
+from evalkit.judging.reports import CalibrationNote
 from evalkit.judging.rubric import Rubric
 from evalkit.results import GroupResult, Metric, Results, Run, TaskResult, filter_of, judge_names, with_entries
 
@@ -23,12 +24,12 @@ class Opinion:
     """The judgments that make one figure for each dimension: those of one judge, or of several taken together."""
 
     judges: Sequence[Judge]
-    said: Sequence[Judgment]
-    """As the judges gave it."""
+    given: Sequence[Judgment]
+    """The judgments as the judges gave them."""
     counted: Sequence[Judgment]
-    """The same, capped where a check had failed."""
+    """The same, capped if a check had failed."""
     disagreement: Mapping[str, float]
-    calibration: Mapping[str, Any] | None
+    calibration: CalibrationNote | None
 
     def filter(self, rubric: Rubric) -> str:
         return filter_of(rubric.id, [judge.name for judge in self.judges])
@@ -36,7 +37,7 @@ class Opinion:
 
 @dataclass(frozen=True, slots=True)
 class Entries:
-    """What was found, ready to be put beside a run's other figures."""
+    """The judges' figures, ready to be put beside a run's other figures."""
 
     rubric: Rubric
     opinions: Sequence[Opinion]
@@ -71,17 +72,18 @@ class Entries:
 
     def replaced_filters(self, run: Run) -> dict[str, set[str]]:
         """For each task that was judged now, the filters of the earlier figures that rest on a judge asked again."""
-        found: dict[str, set[str]] = defaultdict(set)
+        replaced: dict[str, set[str]] = defaultdict(set)
         tasks = run.record.results.tasks
         for name in self._judged & set(tasks):
             metrics = tasks[name].metrics
-            found[name] |= {key.partition(",")[2] for key, metric in metrics.items() if self._replaces(metric)}
-        return found
+            replaced[name] |= {key.partition(",")[2] for key, metric in metrics.items() if self._replaces(metric)}
+        return replaced
 
     def _replaces(self, metric: Metric) -> bool:
-        said = judge_names(metric)
+        """Whether an earlier figure is of this rubric and of a judge that was asked again."""
+        names = judge_names(metric)
         asked = {judge.name for opinion in self.opinions for judge in opinion.judges}
-        return said is not None and said[0] == self.rubric.id and bool(asked & set(said[1]))
+        return names is not None and names[0] == self.rubric.id and bool(asked & set(names[1]))
 
     def _beside(self, entry: E, figures: Mapping[str, Metric]) -> E:
         old = {key: metric for key, metric in entry.metrics.items() if not self._replaces(metric)}
@@ -89,27 +91,28 @@ class Entries:
 
     def _figures(self, tasks: Sequence[str], design: Design) -> dict[str, Metric]:
         return {
-            key: Metric.model_validate(figure)
-            for opinion in self.opinions
-            for key, figure in self._figures_of(opinion, tasks, design).items()
+            key: figure for opinion in self.opinions for key, figure in self._figures_of(opinion, tasks, design).items()
         }
 
-    def _figures_of(self, opinion: Opinion, tasks: Sequence[str], design: Design) -> dict[str, dict[str, Any]]:
-        counted, said = ([j for j in given if j.item.task in tasks] for given in (opinion.counted, opinion.said))
+    def _figures_of(self, opinion: Opinion, tasks: Sequence[str], design: Design) -> dict[str, Metric]:
+        counted, given = (
+            [judgment for judgment in judgments if judgment.item.task in tasks]
+            for judgments in (opinion.counted, opinion.given)
+        )
         figures = self._metrics(opinion, counted, design)
         filter_name = opinion.filter(self.rubric)
         failed = Counter(f"{j.dimension},{filter_name}" for j in counted if j.item.failed_check and j.score is not None)
         if not failed or self.rubric.kind == "pairwise":
             return figures
-        return beside(figures, self._metrics(opinion, said, design), failed)
+        return beside(figures, self._metrics(opinion, given, design), failed)
 
-    def _metrics(self, opinion: Opinion, judgments: Sequence[Judgment], design: Design) -> dict[str, dict[str, Any]]:
+    def _metrics(self, opinion: Opinion, judgments: Sequence[Judgment], design: Design) -> dict[str, Metric]:
         return metric_entries(judgments, self.rubric, opinion.judges, design, opinion.disagreement, opinion.calibration)
 
 
 def leaves_of(run: Run, name: str) -> list[str]:
     """The tasks under a group, each once."""
-    found: dict[str, None] = {}
+    leaves: dict[str, None] = {}
     seen: set[str] = set()
     waiting = [name]
     while waiting:
@@ -121,5 +124,5 @@ def leaves_of(run: Run, name: str) -> list[str]:
         if group and group.members:
             waiting += reversed(group.members)
         else:
-            found[at] = None
-    return list(found)
+            leaves[at] = None
+    return list(leaves)

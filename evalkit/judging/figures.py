@@ -1,4 +1,4 @@
-"""From judgments to figures: means with their intervals, coverage, how they came about, what to distrust."""
+"""Makes figures of judgments: means with their intervals, coverage, methods; and rows for the judgments file."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from evalkit.judging.judgment import Judge, Judgment
 from evalkit.judging.pairwise import Comparison, length_dependence, win_rate
+from evalkit.judging.reports import CalibrationNote, PairwiseFigures
 from evalkit.judging.rubric import Rubric
-from evalkit.results import figure, filter_of
+from evalkit.results import Metric, figure, filter_of
 from evalkit.stats import clustered_mean
-from evalkit.types import Figure
+from evalkit.types import Figure, JsonObject
 
 __all__ = ["OVERALL", "Design", "combine", "comparisons_of", "coverage", "metric_entries", "overall", "row_of"]
 
@@ -24,10 +24,10 @@ Design = Mapping[tuple[str, int], tuple[str | None, str | None]]
 """(task, doc_id) → its stratum and cluster, as the run has them."""
 
 
-def row_of(judgment: Judgment, judge: Judge, rubric: Rubric) -> dict[str, Any]:
+def row_of(judgment: Judgment, judge: Judge, rubric: Rubric) -> JsonObject:
     """A line of judgments/<rubric>@<judge>.jsonl, as `calibrate` and `audit` read it."""
     item = judgment.item
-    row: dict[str, Any] = {
+    row: dict[str, object] = {
         "item": item.item,
         "group": item.group,
         "system": item.system,
@@ -67,7 +67,7 @@ def row_of(judgment: Judgment, judge: Judge, rubric: Rubric) -> dict[str, Any]:
 
 
 def combine(by_judge: Sequence[Sequence[Judgment]], names: Sequence[str]) -> tuple[list[Judgment], dict[str, float]]:
-    """Several judges as one: the mean where all of them scored. Beside it how far they are apart, by dimension."""
+    """Combine several judges: the mean of their scores, if all gave one; and their disagreement by dimension."""
     if len(by_judge) == 1:
         return list(by_judge[0]), {}
     others = [{(j.item.item, j.dimension): j for j in judgments} for judgments in by_judge]
@@ -89,7 +89,7 @@ def combine(by_judge: Sequence[Sequence[Judgment]], names: Sequence[str]) -> tup
 
 
 def overall(judgments: Sequence[Judgment], rubric: Rubric) -> list[Judgment]:
-    """The weighted mean of an item's dimensions, where all are there. Scales that differ are brought to 0–1 first."""
+    """The weighted mean of each item's dimensions, if all have a score. Different scales are mapped to 0–1 first."""
     if len(rubric.dimensions) < 2:
         return []
     by_item: dict[str, dict[str, Judgment]] = defaultdict(dict)
@@ -133,13 +133,13 @@ def metric_entries(
     judges: Sequence[Judge],
     design: Design,
     disagreement: Mapping[str, float],
-    calibration: Mapping[str, Any] | None,
-) -> dict[str, dict[str, Any]]:
+    calibration: CalibrationNote | None,
+) -> dict[str, Metric]:
     """`<dimension>,<rubric-id>@<judge>` → the entry of results.json, for one task."""
     by_dimension: dict[str, list[Judgment]] = defaultdict(list)
     for judgment in judgments:
         by_dimension[judgment.dimension].append(judgment)
-    entries = {}
+    entries: dict[str, Metric] = {}
     for name, rows in by_dimension.items():
         if name == OVERALL:
             first = rubric.dimensions[0].scale
@@ -147,8 +147,8 @@ def metric_entries(
         else:
             found = rubric.dimension(name).scale
             scale = _Scale(found.low, found.high)
-        entry = figure(_figure(rows, rubric, scale, design)).as_json()
-        entry |= {
+        entry: dict[str, object] = {
+            **figure(_figure(rows, rubric, scale, design)).as_json(),
             "scale": [scale.low, scale.high],
             "coverage": coverage(rows),
             "n": sum(j.score is not None for j in rows),
@@ -164,7 +164,7 @@ def metric_entries(
             entry["disagreement"] = disagreement[name]
         if rubric.kind == "pairwise":
             entry |= _pairwise(rows)
-        entries[f"{name},{filter_of(rubric.id, [judge.name for judge in judges])}"] = entry
+        entries[f"{name},{filter_of(rubric.id, [judge.name for judge in judges])}"] = Metric.model_validate(entry)
     return entries
 
 
@@ -203,7 +203,7 @@ def comparisons_of(rows: Sequence[Judgment]) -> list[Comparison]:
     ]
 
 
-def _pairwise(rows: Sequence[Judgment]) -> dict[str, Any]:
+def _pairwise(rows: Sequence[Judgment]) -> PairwiseFigures:
     scores = [row.score for row in rows if row.score is not None]
     both = [row.consistent for row in rows if row.consistent is not None]
     firsts = [o.orders for o in rows if len(o.orders) == 2 and o.score is not None]
@@ -227,7 +227,7 @@ def _kind(method: str | None) -> str:
 
 
 def _method(rows: Sequence[Judgment]) -> str | None:
-    """One word where all were judged alike, else each way with its reason and how often."""
+    """The method, if all judgments have the same; else each method with its count."""
     methods = Counter(row.method or "unknown" for row in rows if row.score is not None)
     if not methods:
         return None

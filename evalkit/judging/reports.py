@@ -9,6 +9,7 @@ __all__ = [
     "Agreement",
     "Attack",
     "AuditReport",
+    "CalibrationNote",
     "CanaryReport",
     "Ceiling",
     "Consistency",
@@ -18,6 +19,7 @@ __all__ = [
     "Estimate",
     "GroupAgreement",
     "LengthEffect",
+    "PairwiseFigures",
     "PositionEffect",
     "Repeatability",
     "Replies",
@@ -211,6 +213,32 @@ class Estimate(PeopleMean):
     labelled: int
     unlabelled: int
     people_alone: PeopleMean
+
+
+class CalibrationNote(TypedDict, total=False):
+    """What results.json says of a judge's calibration beside its figures."""
+
+    value: None
+    reason: str
+    """Why there is no record."""
+    labels: str | None
+    """The file of the labels."""
+    dimensions: Mapping[str, Mapping[str, object]] | None
+
+
+class PairwiseFigures(TypedDict):
+    """What a judge's figure has beside the mean preference, if the rubric compares two answers."""
+
+    win_rate: float | None
+    discrete_win_rate: float | None
+    wins: int
+    losses: int
+    draws: int
+    against: str | None
+    consistency: float | None
+    shown_first: float | None
+    shown_second: float | None
+    length: LengthEffect
 
 
 class DimensionReport(Agreement, total=False):

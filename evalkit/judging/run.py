@@ -1,9 +1,9 @@
-"""Judge the answers of a run and put what was found beside its other figures."""
+"""Judges the answers of a run and writes the figures beside its other figures."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from evalkit.judging.entries import Entries, Opinion
 from evalkit.judging.figures import Design, combine, coverage, overall, row_of
 from evalkit.judging.items import Item
 from evalkit.judging.judgment import Judge, Judgment
+from evalkit.judging.reports import CalibrationNote
 from evalkit.judging.rubric import Rubric
 from evalkit.results import Results, Run, RunWriter, filter_of
 from evalkit.types import JsonObject
@@ -23,14 +24,14 @@ from evalkit.types import JsonObject
 __all__ = ["Judged", "cautions", "judge_all", "write_judged"]
 
 Progress = Callable[[int, int], None]
-Calibration = Callable[[Sequence[Judge]], Mapping[str, Any] | None]
-"""Of judges, how far they agreed with people."""
+Calibration = Callable[[Sequence[Judge]], CalibrationNote | None]
+"""Finds the record of how far judges agree with people."""
 Reporter = Callable[[Results, Path], str]
 
 
 @dataclass(slots=True)
 class Judged:
-    """All that one `judge run` found."""
+    """All judgments of one `judge run`."""
 
     rubric: Rubric
     judges: list[Judge]
@@ -38,8 +39,8 @@ class Judged:
     asked: int = 0
     reused: int = 0
     warnings: list[str] = field(default_factory=list)
-    described: list[Mapping[str, Any]] = field(default_factory=list)
-    """What each judge's engine says of itself."""
+    described: list[JsonObject] = field(default_factory=list)
+    """The description of each judge, for the manifest."""
 
     @property
     def coverage(self) -> float:
@@ -74,7 +75,7 @@ def judge_all(
 
 
 def cautions(items: Sequence[Item], judges: Sequence[Judge]) -> list[str]:
-    """What a reader should know before believing the figures."""
+    """Warnings that a reader should know before relying on the figures."""
     warnings = []
     systems = sorted({item.system for item in items} | {item.against for item in items if item.against})
     for judge in judges:
@@ -128,22 +129,22 @@ def write_judged(run: Run, judged: Judged, calibration: Calibration, report: Rep
 def _opinion(
     rubric: Rubric, judges: Sequence[Judge], by_judge: Sequence[Sequence[Judgment]], calibration: Calibration
 ) -> Opinion:
-    said, disagreement = combine(by_judge, [judge.name for judge in judges])
-    counted = capped(said, rubric)
-    said, counted = said + overall(said, rubric), counted + overall(counted, rubric)
-    return Opinion(judges, said, counted, disagreement, calibration(judges))
+    given, disagreement = combine(by_judge, [judge.name for judge in judges])
+    counted = capped(given, rubric)
+    given, counted = given + overall(given, rubric), counted + overall(counted, rubric)
+    return Opinion(judges, given, counted, disagreement, calibration(judges))
 
 
 def _row(judgment: Judgment, judge: Judge, rubric: Rubric) -> JsonObject:
     """`score` is what the judge said; `capped` what counts of it where a check had failed."""
     row = row_of(judgment, judge, rubric)
     if judgment.item.failed_check and rubric.kind == "pointwise":
-        row["capped"] = capped_score(judgment, rubric)
+        return {**row, "capped": capped_score(judgment, rubric)}
     return row
 
 
 def _beside_others(run: Run, name: str, rows: Sequence[JsonObject]) -> list[JsonObject]:
-    """With what was said of the run's other tasks before: their figures stay too."""
+    """The rows together with earlier ones of the run's other tasks, whose figures stay too."""
     now = {row["task"] for row in rows}
     tasks = run.record.results.tasks
     others = [row for row in run.judgments(name) if row.get("task") in tasks and row["task"] not in now]
@@ -158,7 +159,7 @@ def _design(run: Run) -> Design:
 
 
 def _scores(run: Run, entries: Entries) -> Any:
-    """The run's lines without those of the figures that are replaced, and the new ones."""
+    """The run's score lines without those of replaced figures, and the new ones."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -166,15 +167,15 @@ def _scores(run: Run, entries: Entries) -> Any:
     replaced = {(task, name) for task, names in entries.replaced_filters(run).items() for name in names}
     places = zip(table.column("task").to_pylist(), table.column("filter").to_pylist(), strict=True)
     table = table.filter(pc.invert(pa.array([place in replaced for place in places], pa.bool_())))
-    known: dict[tuple[str, int], dict[str, Any]] = {}
+    documents: dict[tuple[str, int], JsonObject] = {}
     for line in table.select(["task", "doc_id", "doc_hash", "prompt_hash", "stratum", "cluster"]).to_pylist():
-        known.setdefault((line["task"], line["doc_id"]), line)
+        documents.setdefault((line["task"], line["doc_id"]), line)
     lines = []
     for filter_name, judgment in (
         (opinion.filter(entries.rubric), judgment) for opinion in entries.opinions for judgment in opinion.counted
     ):
         item = judgment.item
-        same = known.get((item.task, item.doc_id), {})
+        same = documents.get((item.task, item.doc_id), {})
         lines.append(
             {
                 "task": item.task,
