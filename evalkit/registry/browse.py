@@ -1,4 +1,4 @@
-"""`evalkit tasks`: what there is, what the model would see, whether a task file holds."""
+"""`evalkit tasks`: lists tasks, shows what a model would see, and validates task files."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ __all__ = ["Listed", "Shown", "Validated", "list_tasks", "show_task", "validate_
 class Listed:
     name: str
     kind: str
-    """task, group or tag."""
+    """`task`, `group` or `tag`."""
     source: str
-    """shipped, user or lm-eval."""
+    """`shipped`, `user` or `lm-eval`."""
     num_fewshot: int | None = None
     headline: str | None = None
     chance: float | None = None
@@ -45,16 +45,16 @@ class Shown:
     output_type: str
     headline: str
     prompt: str
-    """With special tokens and after cutting, where a model was named."""
+    """With special tokens and after cutting, if a model was named."""
     continuations: tuple[str, ...]
-    """What is scored after the prompt; empty for generations."""
+    """The continuations that are scored after the prompt; empty for generations."""
     target: Any
     generation: Arguments | None
     prompt_hash: str | None
     prompt_tokens: int | None = None
     cut_tokens: int | None = None
     members: tuple[str, ...] = ()
-    """Of the group that was asked for: `task` is the first of them."""
+    """Of a group: its tasks. `task` is the first of them."""
     chat_template: JsonObject | None = None
     description: str = ""
     citation: str = ""
@@ -69,11 +69,11 @@ class Validated:
     groups: tuple[str, ...]
     notes: tuple[str, ...]
     faults: tuple[str, ...] = ()
-    """A line for each file of a folder that does not hold."""
+    """One line for each file of a folder that is not valid."""
 
 
 def list_tasks(include_paths: Sequence[str | Path] = (), *, everything: bool = False) -> list[Listed]:
-    """The shipped benchmarks and the user's own; with `everything` all of lm-eval's names too."""
+    """List the shipped benchmarks and the user's tasks; with `everything`, all of lm-eval's names too."""
     from evalkit.registry.lmeval import BUILTIN_TASKS
 
     registry = Registry(include_paths)
@@ -117,7 +117,7 @@ def show_task(
     system_instruction: str | None = None,
     fewshot_as_multiturn: bool = False,
 ) -> Shown:
-    """A group shows its first task."""
+    """Show a task as a model sees it; of a group, its first task."""
     suite = registry.load([name], num_fewshot=num_fewshot)
     members = tuple(leaf for requested in suite.requested for leaf in suite.leaves(requested))
     shown = _shown(suite, members[0], doc_id, tokenizer, chat_template, system_instruction, fewshot_as_multiturn)
@@ -126,7 +126,7 @@ def show_task(
 
 
 def validate_path(path: Path, *, allow_task_code: bool = False, data_dir: Path | None = None) -> Validated:
-    """Load every task of a file or folder for real and render its first document. Whatever is wrong raises."""
+    """Load every task of a file or folder and render its first document. Raises an error for anything wrong."""
     path = path.expanduser()
     if not path.exists():
         raise ConfigError(f"{path}: no such file or folder")
@@ -139,7 +139,7 @@ def validate_path(path: Path, *, allow_task_code: bool = False, data_dir: Path |
 
 
 def _validate_folder(folder: Path, allow_task_code: bool, data_dir: Path | None) -> Validated:
-    """Looks at every file, whatever is wrong with another; where none holds, the first fault raises."""
+    """Validate each file, also after another one failed. If none is valid, the first error is raised."""
     registry = Registry((folder,), allow_task_code=allow_task_code, data_dir=data_dir)
     named, faults = [], []
     for file in sorted(folder.glob("**/*.yaml")):
@@ -246,7 +246,7 @@ def _shown(
 
 
 def _as_seen(tokenizer: Tokenizer, requests: Sequence[Request]) -> tuple[str, tuple[str, ...], int, int]:
-    """The prompt and its continuations from their tokens: blanks stand where the split put them."""
+    """The prompt and its continuations, decoded from their tokens, so that blanks are where the split put them."""
     encoded = tokenizer.encode(requests)
     asked = [request for one in encoded for request in one.requests]
     if not asked:

@@ -1,4 +1,4 @@
-"""The benchmark cards in `tasks/`: what each wraps, its usual shots, headline, chance level, citation."""
+"""The benchmark cards in `tasks/`: the task that each wraps, its usual shots, headline, chance level, citation."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ class Card:
     name: str
     path: Path | None = None
     wraps: str | None = None
-    """The lm-eval task or group behind it; None for one that is wholly ours."""
+    """The lm-eval task or group behind it; None if evalkit defines it completely."""
     folder: str | None = None
-    """Where it lives under lm_eval/tasks, so that it can be read alone."""
+    """Its folder under lm_eval/tasks, so that only this folder need be read."""
     members: str | None = None
-    """A glob over the names in `folder` that share this card with the group."""
+    """A glob: the names in `folder` to which this card applies too."""
     num_fewshot: int | None = None
-    """The usual number of shots, where lm-eval leaves it open."""
+    """The usual number of shots, if lm-eval does not set it."""
     headline: str | None = None
     chance: float | None = None
     cluster: str | None = None
-    """The document's field that names a shared source."""
+    """The document's field that names a source which several documents share."""
     stratum: str | None = None
-    """`task`: each member task is a stratum. Else a field of the document."""
+    """`task`: each member task is a stratum. Otherwise a field of the document."""
     description: str = ""
     citation: str = ""
     license: str = ""
     reading: str | None = None
-    """By which rules answers to its reading questions are compared."""
+    """The rules by which answers to its reading questions are compared."""
     answers_in: str | None = None
-    """`ko`: its answers are to be in Korean. None: that is not looked at, as where answers are letters or numbers."""
+    """`ko`: answers should be in Korean. None: not checked, for example if answers are letters or numbers."""
 
 
 def shipped_folder() -> Path:
-    """`tasks/`, in a checkout or inside the installed package."""
+    """The folder `tasks/`, in a checkout or inside the installed package."""
     package = Path(__file__).resolve().parent.parent
     for folder in (package / "_data" / "tasks", package.parent / "tasks"):
         if folder.is_dir():
@@ -55,7 +55,7 @@ def shipped_folder() -> Path:
 
 
 def load_cards(folder: Path) -> dict[str, Card]:
-    """Every card and every task or group file that carries card facts in its metadata, by name."""
+    """All cards by name, and all task and group files whose metadata hold facts of a card."""
     import yaml
 
     cards: dict[str, Card] = {}
@@ -73,7 +73,7 @@ def load_cards(folder: Path) -> dict[str, Card]:
 
 
 def card_of(name: str, metadata: JsonObject, path: Path | None) -> Card | None:
-    """The facts in the metadata of any task file; what has another type than a card's is left out."""
+    """The card facts in a task file's metadata. Values of a wrong type are left out."""
     texts = {
         key: metadata[key]
         for key in _FACT_KEYS
@@ -113,7 +113,7 @@ def _card(raw: JsonObject, path: Path) -> Card | None:
 
 
 def _facts_loader() -> Any:
-    """Reads `!function` as text: facts are wanted here, nothing may run."""
+    """Reads `!function` as text, so that no code runs."""
     import yaml
 
     class Loader(yaml.SafeLoader):

@@ -1,4 +1,4 @@
-"""`checks:` in a task file: an answer passes where every check of its document does."""
+"""`checks:` in a task file: an answer passes if it passes every check of its document."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from evalkit.types import JsonObject, Program, RawDocument, Row, Verdict
 __all__ = ["METRICS", "CheckGrader", "CheckSpec"]
 
 METRICS = ("checks_strict", "checks_loose", "checks_share")
-"""All checks pass; all pass in some lenient reading; the share of checks that pass."""
+"""Whether all checks pass; whether all pass in a lenient reading; the share of checks that pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class CheckSpec:
         return self.shared if self.field is None else doc[self.field]
 
     def validate(self, docs: Sequence[RawDocument], where: str) -> None:
-        """Every check of every document, before a model is loaded."""
+        """Validate every check of every document, before a model is loaded."""
         for number, doc in enumerate(docs):
             place = f"{where}: document {number}: {self.field or 'checks'}"
             listed = self.shared if self.field is None else doc.get(self.field)
@@ -72,7 +72,7 @@ class CheckGrader(Grader):
                 found += [p for spec in self.checks.of(document.doc) for p in programs(spec, answer, document.doc)]
             return found
         except Exception:
-            return []  # `score` comes upon the same trouble and says it
+            return []  # `score` will raise the same error and report it
 
     def score(
         self,
@@ -140,7 +140,7 @@ class CheckGrader(Grader):
         )
 
     def _conversation(self, document: Document, given: Given) -> JsonObject:
-        """How it went, where the model took part more than once or more than one turn was given."""
+        """The conversation with the model's answers, if it has more than one turn."""
         if self.conversation is None:
             return {}
         before = [str(samples[0]) for samples in given.responses[:-1]]

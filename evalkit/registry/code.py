@@ -1,4 +1,4 @@
-"""Tasks whose answers are programs: which program and which tests to run."""
+"""Tasks whose answers are programs: builds the program and the tests to run."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class CodeSpec:
         return cls(**texts, k=tuple(sorted(set(ks))))
 
     def program_of(self, doc: RawDocument, completion: str, render: Any) -> Program:
-        """Raises KeyError or a template error where the document lacks what the task file names."""
+        """Raises KeyError or a template error if the document lacks a field that the task file names."""
         tests = self._tests(doc, render)
         entry = self._value(self.entry_point, doc, render)
         if self.entry_point is None and "entry_point" in doc:

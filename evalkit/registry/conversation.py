@@ -1,4 +1,4 @@
-"""Prompts that are conversations: as messages under a chat template, as plain text without one."""
+"""Prompts that are conversations: messages with a chat template, plain text without one."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Conversation:
         return cls(**value)
 
     def turns(self, doc: RawDocument) -> list[GivenTurn]:
-        """The messages up to the last user turn. Raises ValueError for what no model can be asked."""
+        """The messages up to the last user turn. Raises ValueError if they cannot be a prompt."""
         if self.messages not in doc:
             text = str(doc["instruction"])
             return [{"role": "user", "content": f"{text}\n\n{doc['input']}" if doc.get("input") else text}]
@@ -70,7 +70,7 @@ class Conversation:
     def prompts(
         self, doc: RawDocument, system: str | None, chat_template: Callable[..., str] | None
     ) -> list[Callable[[Sequence[str]], str]]:
-        """One maker of a prompt for each answer the model has to give; it takes the answers before that one."""
+        """For each answer that the model must give, a function that makes its prompt from the earlier answers."""
         turns = self.turns(doc)
         gaps = [place for place, turn in enumerate(turns) if turn.get("content") is None]
 
@@ -89,18 +89,18 @@ class Conversation:
 
 
 def transcript(conversation: Conversation, doc: RawDocument, answers: Sequence[str]) -> list[Turn]:
-    """The conversation as it went, the last answer left out."""
+    """The conversation with the model's answers, except the last one."""
     return _filled(conversation.turns(doc), answers)
 
 
 def as_dialogue(turns: Sequence[Mapping[str, str]]) -> str:
-    """Plain text for a model that was never taught turns: named speakers, and the next line is the model's."""
+    """Plain text for a model without a chat template: lines with speakers, of which the model writes the next."""
     said = [f"{_NAMES[turn['role']]}: {turn['content'].strip()}" for turn in turns]
     return "\n\n".join([*said, f"{_NAMES['assistant']}:"])
 
 
 def as_alpaca(turns: Sequence[Mapping[str, str]], doc: RawDocument | None = None) -> str:
-    """Alpaca's layout. A document of one instruction keeps its input under a heading of its own."""
+    """Alpaca's layout. The input of a single instruction has its own heading."""
     system = [turn["content"] for turn in turns if turn["role"] == "system"]
     if doc is not None and doc.get("input"):
         opening = system or [_OPENING_WITH_INPUT]
@@ -113,13 +113,13 @@ def as_alpaca(turns: Sequence[Mapping[str, str]], doc: RawDocument | None = None
 
 
 def as_prompt(context: Any) -> Prompt:
-    """What a chat template made: text, or the messages themselves for a server that applies its own."""
+    """The prompt that a chat template made: text, or the messages for a server that applies its own template."""
     messages = getattr(context, "messages", None)
     return context if messages is None else tuple(Message(m["role"], m["content"]) for m in messages)
 
 
 class Conversational:
-    """Put before lm-eval's task class: the prompt is the document's conversation."""
+    """A mixin before lm-eval's task class, which makes the document's conversation the prompt."""
 
     conversation: Conversation
 
@@ -149,7 +149,7 @@ def _filled(turns: Sequence[GivenTurn], answers: Sequence[str]) -> list[Turn]:
 
 
 def _with_system(turns: list[Turn], system: str | None) -> list[Turn]:
-    """--system-instruction stands before what the document's own system message says."""
+    """Put --system-instruction before the text of the document's own system message."""
     if not system:
         return turns
     if turns and turns[0]["role"] == "system":

@@ -1,4 +1,4 @@
-"""Where data sets come from: a mirror laid out like the hub, else the hub itself."""
+"""Loads data sets from a mirror with the hub's layout, otherwise from the hub."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _REACH_SECONDS = 4.0
 
 @dataclass(frozen=True, slots=True)
 class DataSource:
-    """Loads a data set by its hub id from `data_dir`, or from the hub where the mirror does not hold it."""
+    """Loads a data set by its hub id from `data_dir`, or from the hub if the mirror does not have it."""
 
     data_dir: Path | None = None
     _described: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
-    """What `datasets` found in a mirror's folder. It would read the whole README anew for each of MMLU's 57 configs."""
+    """The description that `datasets` made of a mirror's folder, so that MMLU's README is not read 57 times."""
 
     def local(self, path: str) -> Path | None:
         """The mirror's folder for a hub id."""
@@ -44,9 +44,9 @@ class DataSource:
         task: str,
         folders: Sequence[Path] | None = None,
     ) -> Any:
-        """What `datasets.load_dataset(path, name, **options)` gives, or DataNotFound in one line.
+        """The result of `datasets.load_dataset(path, name, **options)`, or DataNotFound in one line.
 
-        `folders`: where files of this machine may be read; None: anywhere.
+        `folders`: the folders in which local files may be read; None: any.
         """
         if self.data_dir is not None and not self.data_dir.is_dir():
             raise DataNotFound(f"--data-dir {self.data_dir}: no such folder")
@@ -105,10 +105,10 @@ class DataSource:
 
 @contextlib.contextmanager
 def _described_once(known: dict[str, Any]) -> Iterator[None]:
-    """Let `datasets` describe a folder once, and key its cache by the files as they are.
+    """Make `datasets` describe a folder once, and key its cache by the files' content.
 
-    Its own key for a local folder is made of the README alone: another mirror with the same README, or the
-    same one with a file mended, would be served from the cache of the first.
+    Its own key for a local folder depends on the README alone: for another mirror with the same README, or for the
+    same mirror with a changed file, it would use the cache of the first.
     """
     import datasets.load
 
@@ -167,7 +167,7 @@ def mirror_configs(folder: Path) -> dict[str, list[tuple[str, str]]]:
 
 @contextlib.contextmanager
 def offline_if_unreachable() -> Iterator[bool]:
-    """Go offline for a while when the hub does not answer, so that nothing waits through minutes of retries."""
+    """Switch to offline mode if the hub does not answer, so that there are no minutes of retries."""
     import datasets.config
     import huggingface_hub.constants as hub
 
@@ -208,7 +208,7 @@ _NOT_OF_A_BUILDER = ("split", "streaming", "num_proc", "keep_in_memory", "save_i
 
 
 def _confine(path: str, name: str | None, options: Arguments, task: str, folders: Sequence[Path]) -> bool:
-    """Raise where the data set would be read from a place that the user did not allow; False where nobody can say."""
+    """Raise if the data set would be read from a place that is not allowed. False if that is not known yet."""
     import datasets
 
     if not is_hub_id(path) and not Path(path).is_dir() and path not in READERS:
@@ -241,7 +241,7 @@ def _from_files(path: str, name: str | None, options: Arguments, task: str) -> A
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """No progress bars of the library's: the harness has its own."""
+    """Turn off the library's progress bars: evalkit has its own."""
     import datasets
 
     shown = datasets.utils.are_progress_bars_disabled() is False
@@ -254,7 +254,7 @@ def quiet() -> Iterator[None]:
 
 
 def _blame_cache(error: BaseException) -> None:
-    """A cache that cannot be written is not the data set's fault."""
+    """An error about the cache folder, if it was not the data set that caused the error."""
     import datasets.config
 
     root = _root(error)

@@ -1,4 +1,4 @@
-"""A private state for the global random generators, so that tasks draw what they would draw in lm-eval."""
+"""A separate state of the global random generators, so that tasks draw the same numbers as in lm-eval."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Dice"]
 
 
 class Dice:
-    """`with dice.held():` puts this state in place of the process's own, and back again after."""
+    """`with dice.held():` uses this state instead of the process's own, and restores that one afterwards."""
 
     def __init__(self, random_seed: int, numpy_seed: int) -> None:
         import numpy

@@ -14,9 +14,9 @@ _Z95 = 1.959963984540054
 
 
 def figure(value: Any, stderr: Any, values: Sequence[Any], higher_is_better: bool | None, metric: str = "") -> Figure:
-    """Wilson's interval for a share of documents, Student's for another mean, else value ± 1.96 standard errors.
+    """Wilson's interval for a share of documents, Student's for another mean, otherwise value ± 1.96 standard errors.
 
-    Several verdicts in a document, as IFEval's instructions, are pooled: each document is a cluster of them.
+    If a document has several verdicts, such as IFEval's instructions, each document is a cluster.
     """
     from evalkit.stats import may_be_share
 
@@ -29,7 +29,7 @@ def figure(value: Any, stderr: Any, values: Sequence[Any], higher_is_better: boo
     known = [v for v in each if v is not None]
     is_mean = len(known) == len(each) and bool(known) and math.isclose(sum(known) / len(known), number, abs_tol=1e-12)
     if not may_be_share(metric) and not any(known):
-        # 0 everywhere on a scale that may end at 100: no spread to go by, and no share that Wilson's interval is of.
+        # All 0 on a scale that may end at 100: there is no spread, and Wilson's interval is for shares only.
         return Figure(number, error, None, higher_is_better)
     return Figure(number, error, _interval(number, error, known if is_mean else []), higher_is_better)
 
@@ -74,7 +74,7 @@ def group_figure(value: Any, stderr: Any, higher_is_better: bool | None, *, unit
     if error == 0.0 and unit and n and number in (0.0, 1.0):
         from evalkit.stats import wilson
 
-        # All wrong or all right: no spread to go by, and still not certain.
+        # All wrong or all right: there is no spread, but the value is still not certain.
         share = wilson(number * n, n)
         ci = share.low, share.high
     return Figure(number, error, ci, higher_is_better)

@@ -1,4 +1,4 @@
-"""Task files that a user wrote: checked before anything in them runs."""
+"""Checks task files that a user wrote, before anything in them runs."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ OWN_KEYS = frozenset({"sandbox", "checks", "conversation", "questions", "reading
 
 @dataclass(slots=True)
 class UserFiles:
-    """Which files are the user's, whether their code may run, and what evalkit reads from a task's configuration."""
+    """Knows which files are the user's and whether their code may run, and prepares task configurations."""
 
     shipped: Path
     allow_task_code: bool = False
     readable: tuple[Path, ...] = ()
-    """Folders that the user named: what a task file may read beside what lies below its own folder."""
+    """Folders that the user named. A task file may read files in them, and in its own folder."""
     broken: dict[Path, ConfigError] = field(default_factory=dict)
-    """Files of the user's folders that cannot be read, and why. They matter where a task in them is asked for."""
+    """Files of the user's folders that cannot be read, and why. They are errors only if a task in them is requested."""
     _vetted: set[Path] = field(default_factory=set)
 
     def is_users(self, path: Path | None) -> bool:
@@ -56,14 +56,14 @@ class UserFiles:
                 self.broken[path.resolve()] = error
 
     def broken_with(self, name: str) -> ConfigError | None:
-        """What is wrong with the file that speaks of this task, where it cannot be read."""
+        """What is wrong with the file that names this task, if the file cannot be read."""
         for path, error in self.broken.items():
             if name in read_bounded(path, str(path), 64 << 20).decode("utf-8", "replace"):
                 return error
         return None
 
     def vet(self, path: Path) -> None:
-        """Syntax, known keys and code references of a user's file and of what it includes."""
+        """Check syntax, keys and code references of a user's file and of the files that it includes."""
         path = path.expanduser().resolve()
         if path in self._vetted or not self.is_users(path):
             return
@@ -71,7 +71,7 @@ class UserFiles:
         try:
             self._look_through(path)
         except ConfigError:
-            self._vetted.discard(path)  # another file that includes this one is refused too
+            self._vetted.discard(path)  # files that include this one are refused too
             raise
 
     def _look_through(self, path: Path) -> None:
@@ -127,7 +127,7 @@ class UserFiles:
             _read_plainly(config)
 
     def _read_questions(self, config: TaskConfig, said: Any, origin: Origin) -> None:
-        """Put in what a table of questions stands for, under what the task file says itself."""
+        """Add the configuration of a table of questions. Keys of the task file take precedence."""
         from evalkit.registry.kinds.questions import from_task_file, table_of
 
         if origin.where is None:
@@ -136,14 +136,14 @@ class UserFiles:
         config.update(from_task_file(said, config, origin.where))
 
     def folders_for_data(self, origin: Origin) -> tuple[Path, ...] | None:
-        """Below which folders this task may read files of this machine; None: anywhere."""
+        """The folders in which this task may read local files; None: any."""
         if self.allow_task_code or not origin.of_user:
             return None
         written = [path.parent for path in (origin.file, origin.group) if path is not None]
         return tuple(folder.expanduser().resolve() for folder in (*written, *self.readable))
 
     def _refuse_code(self, config: TaskConfig, origin: Origin) -> None:
-        """Keys of lm-eval's whose values are read or run outside its task files."""
+        """Refuse lm-eval's keys whose values are read or run as code outside of task files."""
         if (path := origin.wrote("use_prompt", config)) is not None:
             raise ConfigError(
                 f"{path}: use_prompt: prompts of other packages and files are not read; write the template as "
@@ -159,14 +159,14 @@ class UserFiles:
 
 
 def _prepare_checks(config: TaskConfig) -> None:
-    """The figures are the checks' own; nothing of lm-eval's scores the answers."""
+    """Let the checks score the answers instead of lm-eval."""
     config["process_results"] = "evalkit.registry.checking"
     metrics = [{"metric": name, "aggregation": "mean", "higher_is_better": True} for name in CHECK_METRICS]
     config["metric_list"] = metrics
 
 
 def _prepare_reading(config: TaskConfig, said: Any, where: str) -> None:
-    """The figures are those of the rules' official script."""
+    """Let the rules of the official script score the answers."""
     rules = Reading.read(said, where)
     if rules.official is not None:
         config["process_results"] = "evalkit.registry.reading"
@@ -174,7 +174,7 @@ def _prepare_reading(config: TaskConfig, said: Any, where: str) -> None:
 
 
 def _read_plainly(config: TaskConfig) -> None:
-    """Checks and messages differ from row to row, which a table of one schema cannot hold."""
+    """Read the data file row by row: checks and messages differ between rows, and a table has one schema."""
     options = config.get("dataset_kwargs") or {}
     files, split = options.get("data_files"), config.get("test_split") or "test"
     found = files.get(split) if isinstance(files, dict) else files
@@ -197,7 +197,7 @@ def _check_metrics(config: TaskConfig, path: Path) -> None:
 
 
 def top_level(path: Path) -> dict[str, str | None]:
-    """The plain text values at the top of a YAML file. Nothing in it runs."""
+    """The text values at the top level of a YAML file, without running anything in it."""
     root = _parse(path)
     if not isinstance(root, yaml.MappingNode):
         return {}
@@ -246,7 +246,7 @@ def _parse(path: Path) -> yaml.Node | None:
 
 
 def _walk(root: yaml.Node) -> Iterator[yaml.Node]:
-    """Every node once: an alias may lead back to where it stands."""
+    """Every node once, since an alias may refer to a node that contains it."""
     seen: set[int] = set()
     waiting = [root]
     while waiting:

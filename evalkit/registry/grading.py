@@ -1,4 +1,4 @@
-"""From a document's answers to its rows: filters and metrics of lm-eval's, or verdicts on programs."""
+"""Makes a document's rows from its answers, with lm-eval's filters and metrics or with verdicts on programs."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from evalkit.types import Answer, Program, RawValues, Row, Verdict
 __all__ = ["Answers", "Grader", "Scorer"]
 
 Answers: TypeAlias = "Sequence[Sequence[Answer | None]]"
-"""For each request of a document its `repeats` answers; None where there is none."""
+"""For each request of a document, its `repeats` answers; None for a missing one."""
 
 _TYPES = {"score": "loglikelihood", "rolling": "loglikelihood_rolling", "generate": "generate_until"}
 
 
 @dataclass(frozen=True, slots=True)
 class Grader:
-    """Scores documents of one task, each alone. Whatever raises becomes its row's `error`."""
+    """Scores the documents of one task, each by itself. An exception becomes the row's `error`."""
 
     task: Any
     """lm-eval's task object."""
@@ -31,16 +31,16 @@ class Grader:
     repeats: int
     code: CodeSpec | None
     own_scorer: bool = False
-    """Whether a scorer of evalkit's reads the answers: one without any metric could not be read."""
+    """Whether a scorer of evalkit reads the answers. An answer without any metric is then unreadable."""
     answers_in: str | None = None
-    """The language that answers are to be in, where the share of those that are is a figure of the task."""
+    """The language that answers should be in, if the share of such answers is a figure of the task."""
 
     @property
     def filters(self) -> tuple[str, ...]:
         return tuple(ensemble.name for ensemble in self.task._filters)
 
     def programs(self, document: Document, answers: Answers) -> list[Program] | None:
-        """What the sandbox is to run before `score`: filter by filter, request by request, sample by sample."""
+        """The programs that the sandbox runs before `score`, in order of filters, requests and samples."""
         if self.code is None:
             return None
         given = give(document, answers)
@@ -52,7 +52,7 @@ class Grader:
             return []
 
     def _programs(self, document: Document, given: Given) -> list[tuple[str, list[Program]]]:
-        """For each filter its name and the programs it leaves."""
+        """For each filter, its name and the programs in its output."""
         from evalkit.registry import lmeval
 
         assert self.code is not None
@@ -72,7 +72,7 @@ class Grader:
         verdicts: Sequence[Verdict] | None = None,
         cut_tokens: int = 0,
     ) -> list[Row]:
-        """One row per filter. Whatever raises becomes the row's `error`; no other document is touched."""
+        """One row per filter. An exception becomes the row's `error` and affects no other document."""
         from evalkit.registry import lmeval
 
         given = give(document, answers)
@@ -92,7 +92,7 @@ class Grader:
         return rows
 
     def score_together(self, waiting: Sequence[tuple[Document, Answers, int]]) -> list[Row]:
-        """As `score`, with each filter run once over all documents that have answers."""
+        """Like `score`, but each filter runs once over all documents that have answers."""
         from evalkit.registry import lmeval
 
         given = [(document, give(document, answers), cut) for document, answers, cut in waiting]
@@ -183,7 +183,7 @@ class Grader:
         return rows
 
     def _language(self, filtered: Sequence[Any]) -> dict[str, Any]:
-        """Whether the first answer is in the language that answers are to be in; nothing where that is not asked."""
+        """Whether the first answer is in the language that answers should be in; empty if that is not measured."""
         return {} if self.answers_in is None else {IN_KOREAN: in_korean(first_text(filtered))}
 
     def _null_row(self, document: Document, given: Given, filter_name: str, error: str | None, cut_tokens: int) -> Row:
@@ -192,7 +192,7 @@ class Grader:
 
     @property
     def scores_together(self) -> bool:
-        """Whether some filter may look at all documents at once: any that is not lm-eval's own."""
+        """Whether a filter may need all documents at once. Only lm-eval's own filters are known not to."""
         for step in (step for ensemble in self.task._filters for step in ensemble.filters):
             if (
                 getattr(step.func, "__module__", "").startswith("lm_eval.filters")
@@ -204,7 +204,7 @@ class Grader:
 
 
 class Scorer:
-    """Rows as documents finish; where a filter must see all documents, all at once in the end."""
+    """Gives rows as documents finish, or all at the end if a filter needs all documents."""
 
     def __init__(self, grader: Grader) -> None:
         self._grader = grader
@@ -228,7 +228,7 @@ class Scorer:
 
 
 def _fallbacks(ensemble: Any) -> frozenset[str]:
-    """What this filter's regular expressions give where they match nothing."""
+    """The values that this filter's regular expressions give if they do not match."""
     found = {"[invalid]"}
     for step in ensemble.filters:
         fallback = step.keywords.get("fallback")

@@ -1,4 +1,4 @@
-"""What tasks/ifeval.yaml calls: a document's four figures, and how those of instructions are put together."""
+"""The functions that tasks/ifeval.yaml names: a document's four figures, and the pooling of figures of instructions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["pooled", "process_results"]
 
 
 def process_results(doc: RawDocument, results: Sequence[str]) -> dict[str, bool | list[bool]]:
-    """lm-eval's names: at prompt level whether all instructions were followed, else one verdict for each."""
+    """Figures under lm-eval's names: whether all instructions were followed, and a verdict on each instruction."""
     told = [{name: value for name, value in kwargs.items() if value is not None} for kwargs in doc["kwargs"]]
     found = follow(doc["instruction_id_list"], told, results[0])
     return {
@@ -23,6 +23,6 @@ def process_results(doc: RawDocument, results: Sequence[str]) -> dict[str, bool 
 
 
 def pooled(items: Sequence[Sequence[bool]]) -> float:
-    """The share of instructions that were followed, whatever prompt they stood in."""
+    """The share of followed instructions over all prompts."""
     verdicts = [verdict for item in items for verdict in item]
     return sum(verdicts) / len(verdicts)

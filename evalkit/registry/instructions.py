@@ -1,6 +1,6 @@
-"""Files of instructions with answers: Alpaca's, KoAlpaca's, AlpacaEval's, messages with roles, ShareGPT's.
+"""Reads files of instructions with answers: Alpaca, KoAlpaca, AlpacaEval, messages with roles, ShareGPT.
 
-A row that cannot be used is left out and named with its line; the others go on.
+A row that cannot be used is left out and reported with its line number.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SHOWN = 3
 
 
 def read_instructions(path: Path) -> PlainRows:
-    """A JSON list or one object a line, whichever it is."""
+    """Read a JSON list, or one JSON object on each line."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -62,7 +62,7 @@ def _nothing(path: Path, content: bytes, broken: list[tuple[int, str]]) -> str:
 
 
 def _row(item: Any) -> RawDocument:
-    """What of a row determines prompt and reference; whatever else stands in it is left out."""
+    """The fields of a row that determine prompt and reference. Other fields are left out."""
     if isinstance(item, Broken):
         raise item
     if not isinstance(item, Mapping):
@@ -150,7 +150,7 @@ def _conversation(turns: list[dict[str, str]]) -> RawDocument:
 
 
 def _check_text(row: RawDocument) -> None:
-    """Half of a surrogate pair stands for bytes that were no UTF-8, or for a cut emoji: no model can be shown it."""
+    """Refuse a lone surrogate: half an emoji, or bytes that are not UTF-8. A prompt cannot contain it."""
     try:
         json.dumps(row, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError as error:

@@ -1,4 +1,4 @@
-"""The rows of a JSON list or of one JSON object a line, each with its line; what cannot be read is named, not fatal."""
+"""Reads the rows of a JSON list or of JSON lines, with line numbers. A row that cannot be read becomes a Broken."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OTHER_FORMATS = {
 
 
 def is_one_text(content: bytes) -> bool:
-    """A list, or objects written over several lines: the first line says nothing by itself."""
+    """Whether the content is one JSON text over several lines: its first line is not JSON by itself."""
     text = content.lstrip()
     if text[:1] != b"{":
         return text[:1] == b"["
@@ -63,7 +63,7 @@ _BETWEEN = re.compile(r"[\s,]*")
 
 
 def _items(content: bytes) -> Iterator[tuple[int, Any]]:
-    """The items of a JSON list, each with the line it begins on. After a broken one, on from where the next begins."""
+    """The items of a JSON list with their line numbers. Reading goes on after a broken item."""
     text = content.decode("utf-8", "surrogateescape")
     decoder = json.JSONDecoder()
     listed = text.lstrip()[:1] == "["
@@ -96,7 +96,7 @@ def _after_blanks(text: str, place: int) -> int:
 
 
 def _next_item(text: str, place: int) -> int | None:
-    """Where the next object begins: on a line indented like this one, else after a brace and a comma."""
+    """Where the next object begins: on a line with the same indentation, otherwise after a brace and a comma."""
     start = text.rfind("\n", 0, place) + 1
     indent = text[start:place]
     if start and not indent.strip():

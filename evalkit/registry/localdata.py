@@ -1,4 +1,4 @@
-"""Files of this machine that a task reads as documents: found beside its YAML, and only where the user allowed it.
+"""Local files that a task reads as documents: beside its YAML, and only in folders that the user allowed.
 
 A task's documents are shown to the model, which may be somebody else's server.
 """
@@ -15,14 +15,14 @@ from evalkit.types import TaskConfig
 __all__ = ["READERS", "check_builder", "check_inside", "find_data"]
 
 READERS = ("csv", "json", "parquet", "arrow", "text", "xml")
-"""Formats that a task file may name without --allow-task-code: plain data, and nothing that is unpickled."""
+"""Formats that a task file may name without --allow-task-code: plain data without pickles."""
 _REMOTE = ("http", "https", "hf", "s3", "gs", "gcs", "az", "abfs")
 _REFUSED_OPTIONS = ("cache_dir", "download_config", "storage_options", "token")
 _MOST_FILES = 10_000
 
 
 def find_data(config: TaskConfig, writer: Path, folders: Sequence[Path] | None) -> None:
-    """Put the full path where a file beside the task's YAML is meant. Raise where it is missing or out of bounds."""
+    """Replace the name of a file beside the task's YAML by its full path. Raise if it is missing or not allowed."""
     path = config.get("dataset_path")
     beside = writer.parent / path if isinstance(path, str) and path and not Path(path).is_absolute() else None
     if beside is not None and beside.is_dir():
@@ -77,7 +77,7 @@ def _is_remote(value: str) -> bool:
 
 
 def check_builder(builder: Any, folders: Sequence[Path], task: str) -> None:
-    """Look at what `datasets` would read, after every pattern, README and default was followed."""
+    """Check the files that `datasets` would read, after it resolved patterns, README and defaults."""
     if type(builder).__module__.rpartition(".")[2] == "pandas":
         raise ConfigError(f"{task}: pickled data can run code when it is read; type --allow-task-code if you trust it")
     names = list(_names(getattr(builder.config, "data_files", None)))
@@ -107,7 +107,7 @@ def _names(files: Any) -> Iterator[str]:
 
 
 def check_inside(paths: Iterable[Path], folders: Sequence[Path] | None, where: str) -> None:
-    """Links are followed first: a link out of the folder is out of it."""
+    """Links are resolved first, so a link that leads out of the folder is refused."""
     for path in paths if folders is not None else ():
         real = path.expanduser().resolve()
         if not any(real.is_relative_to(folder) for folder in folders or ()):

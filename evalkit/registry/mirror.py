@@ -1,4 +1,4 @@
-"""`evalkit data`: what a mirror can serve, and making one from the hub."""
+"""`evalkit data`: checks what a mirror can serve, and makes a mirror from the hub."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ __all__ = ["Pulled", "Served", "check_data", "pull_data"]
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """Whether a mirror holds what a benchmark needs."""
+    """Whether a mirror has the data that a benchmark needs."""
 
     benchmark: str
     data: tuple[str, ...]
     """Hub ids."""
     documents: int | None
-    """To evaluate on; None where something is missing or broken."""
+    """Documents of the evaluated split; None if something is missing or broken."""
     problem: str | None = None
-    """The first thing that is wrong, and where."""
+    """The first problem and its place."""
     configs: int = 0
 
 
@@ -42,18 +42,18 @@ class _Need:
     config: str | None
     evaluated: str
     splits: tuple[str, ...]
-    """All that the task reads, the one it evaluates on included."""
+    """All splits that the task reads, with the evaluated one."""
 
 
 def check_data(folder: Path, include_paths: Sequence[str | Path] = ()) -> list[Served]:
-    """Look at every file that the shipped benchmarks would read. Nothing is loaded but parquet footers."""
+    """Check every file that the shipped benchmarks read. Of parquet files, only the footers are read."""
     if not folder.is_dir():
         raise DataNotFound(f"{folder}: no such folder")
     return [_check(folder, name, needs) for name, needs in _needs(None, include_paths).items() if needs]
 
 
 def pull_data(names: Sequence[str], to: Path, source: DataSource | None = None) -> Iterator[Pulled]:
-    """Fetch what the tasks read and write it as a mirror: parquet files, and a README whose front matter names them."""
+    """Fetch the data that tasks read and write a mirror: parquet files, and a README that names them."""
     source = source or DataSource()
     try:
         to.mkdir(parents=True, exist_ok=True)
@@ -77,7 +77,7 @@ def _check(folder: Path, name: str, needs: Sequence[_Need]) -> Served:
 
 
 def _rows(folder: Path, need: _Need) -> int:
-    """Rows of the split that is evaluated, once every file of every split was opened."""
+    """The number of rows of the evaluated split, after every file of every split was opened."""
     if not folder.is_dir():
         raise DataNotFound(f"{need.path} is missing")
     configs = mirror_configs(folder)
@@ -119,7 +119,7 @@ def _count(path: Path) -> int:
 
 
 def _needs(names: Sequence[str] | None, include_paths: Sequence[str | Path]) -> dict[str, list[_Need]]:
-    """For each benchmark the data sets behind its leaves; those that come with their own files need none."""
+    """The data sets that each benchmark's tasks need. Tasks with their own files need none."""
     from evalkit.registry.registry import Registry
 
     registry = Registry(include_paths)
@@ -183,7 +183,7 @@ def _pull(path: str, config: str | None, task: str, to: Path, source: DataSource
 
 
 def _declare(folder: Path, path: str, name: str, splits: Sequence[str]) -> None:
-    """Name the config in the README last, so that a mirror never claims a file that is not whole."""
+    """Write the config into the README last, so that the README never names an incomplete file."""
     import yaml
 
     configs = {**mirror_configs(folder), name: [(split, f"{name}/{split}-*") for split in splits]}

@@ -1,4 +1,4 @@
-"""Which files wrote a task: what a user's file says is checked more strictly than what lm-eval's does."""
+"""Which files define a task: a user's file is checked more strictly than lm-eval's."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class Origin:
     """The task's own file, or that of the group in which it is written out."""
     file_is_users: bool
     group: Path | None = None
-    """The user's group file that asks for the task, the innermost where there are several."""
+    """The user's group file that lists the task; the innermost if there are several."""
     changed: frozenset[str] = frozenset()
     """Keys of the task that groups override."""
 
     @property
     def of_user(self) -> bool:
-        """Whether anything of it was written by the user."""
+        """Whether a user's file defines any part of the task."""
         return self.file_is_users or bool(self.changed)
 
     @property
@@ -31,7 +31,7 @@ class Origin:
         return self.file if self.file_is_users or self.group is None else self.group
 
     def wrote(self, key: str, config: TaskConfig) -> Path | None:
-        """The user's file that says this key of the task; None where lm-eval's or evalkit's does, or nothing does."""
+        """The user's file that sets this key of the task; None if lm-eval or evalkit sets it, or nothing does."""
         if config.get(key) is None:
             return None
         if key in self.changed:

@@ -1,4 +1,4 @@
-"""Documents of a JSONL file as they stand there. A table would force one type on every field of every row."""
+"""Documents of a JSONL file, unchanged. A table would need one type for a field in all rows."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ __all__ = ["PlainRows", "dataset_of", "read_jsonl"]
 
 
 class PlainRows(list[RawDocument]):
-    """A split as lm-eval's tasks take it, with what was left out of it."""
+    """The documents of a split, as lm-eval's tasks take them, and the rows that were left out."""
 
     def __init__(self, rows: Iterable[RawDocument], broken: Sequence[tuple[int, str]] = ()) -> None:
         super().__init__(rows)
         self.features = dict.fromkeys(key for row in self for key in row)
         self.broken = tuple(broken)
-        """Line number and what is wrong, of each row that could not be read."""
+        """Line number and problem of each row that could not be read."""
 
 
 def dataset_of(read: Callable[[Path], PlainRows], path: Path, split: str = "test") -> Callable[..., Any]:
-    """What lm-eval calls a custom dataset."""
+    """A function that loads one split, which lm-eval calls a custom dataset."""
 
     def load(**_: Any) -> dict[str, PlainRows]:
         return {split: read(path)}
@@ -33,7 +33,7 @@ def dataset_of(read: Callable[[Path], PlainRows], path: Path, split: str = "test
 
 
 def read_jsonl(path: Path) -> PlainRows:
-    """Strict: this is a task's own data, and whatever is wrong with a line is an error that names it."""
+    """Read a task's own JSONL file. A wrong line is an error that names it."""
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Questions with answers from a table: which columns are which, and the documents that the rows become."""
+"""Reads questions with answers from a table: finds the columns and makes documents of the rows."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Which column of the table is what."""
+    """The names of the table's columns by their use."""
 
     question: str
     answer: str
@@ -44,13 +44,13 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """A table of questions, read: its documents and how their answers are scored."""
+    """The documents of a table of questions, and how their answers are scored."""
 
     columns: Columns
     score: str
     rows: PlainRows
     korean: bool
-    """Whether most of the questions are in Hangul: the words around them are Korean then."""
+    """Whether most questions are in Hangul. The prompt's words are Korean then."""
 
 
 def read_questions(path: Path, input: str | None, target: str | None, score: str | None) -> Questions:
@@ -148,7 +148,7 @@ def _listed(columns: Sequence[str]) -> str:
 
 
 def _document(item: RawDocument | Broken, columns: Columns) -> RawDocument:
-    """What of a row determines prompt and score; whatever else stands in it is left out."""
+    """The fields of a row that determine prompt and score. Other columns are left out."""
     if isinstance(item, Broken):
         raise item
     document: dict[str, object] = {"question": _text(item, columns.question)}
@@ -200,7 +200,7 @@ def _choices(item: RawDocument, columns: tuple[str, ...]) -> list[str]:
 
 
 def _as_list(value: Any) -> Any:
-    """A list, also where a cell of text holds one in JSON."""
+    """The value, or the list that a cell holds as JSON text."""
     if isinstance(value, str) and value.strip().startswith("["):
         try:
             parsed = json.loads(value)
@@ -284,7 +284,7 @@ def _all_numbers(rows: Sequence[RawDocument]) -> bool:
 def _checked(
     rows: list[RawDocument], lines: Sequence[int], score: str
 ) -> tuple[list[RawDocument], list[tuple[int, str]]]:
-    """The rows whose answer can be held to: a number, or a regular expression."""
+    """The rows whose answer is valid for the way of scoring: a number, or a regular expression."""
     import regex
 
     kept, broken = [], []

@@ -1,4 +1,4 @@
-"""How an answer is held against the targets of a file's question: exact, contains, numeric, regex, or for a judge."""
+"""Compares an answer with the targets of a question: exact, contains, numeric, regex; or for a judge, by likeness."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _text(doc: RawDocument, results: Sequence[str]) -> dict[str, float]:
 
 
 def _numeric(doc: RawDocument, results: Sequence[str]) -> dict[str, float]:
-    """The last number of the answer is the one it settles on."""
+    """Whether the last number of the answer is the target."""
     answer, targets = past_thought(results[0])[:_LONGEST], _targets(doc)
     said = numbers_in(answer)
     right = {value for target in targets for value in (_number(target),) if value is not None}
@@ -53,7 +53,7 @@ def _numeric(doc: RawDocument, results: Sequence[str]) -> dict[str, float]:
 
 
 def _regex(doc: RawDocument, results: Sequence[str]) -> dict[str, float | None]:
-    """None where the expression takes too long on this answer: neither right nor wrong."""
+    """None if the expression takes too long on this answer, which is then neither right nor wrong."""
     import regex
 
     answer = unicodedata.normalize("NFC", past_thought(results[0])[:_LONGEST])
@@ -65,7 +65,7 @@ def _regex(doc: RawDocument, results: Sequence[str]) -> dict[str, float | None]:
 
 
 def _reference(doc: RawDocument, results: Sequence[str]) -> dict[str, float | None]:
-    """How near the answer comes to the target, beside which a judge says what it thinks."""
+    """How similar the answer is to the target. A judge's score stands beside it."""
     return compare_with_reference({"output": _targets(doc)[0]}, [past_thought(results[0])])
 
 
@@ -75,7 +75,7 @@ def _targets(doc: RawDocument) -> list[str]:
 
 
 def _is_exactly(answer: str, targets: Sequence[str]) -> bool:
-    """As a careful person reads it: without the talk around, the case and the marks at the edges."""
+    """Whether the answer is a target, apart from case, punctuation at its ends, and phrases such as `The answer is`."""
     right = {_even(target) for target in targets}
     return any(_even(reading) in right for reading in _readings(answer))
 
@@ -89,7 +89,7 @@ def _readings(answer: str) -> Iterator[str]:
 
 
 def _within(target: str, answer: str) -> bool:
-    """As words of their own where the target begins or ends with a Latin letter or a digit: 12 is not in 2012."""
+    """Whether a target occurs in the answer. Latin letters and digits must be whole words: 12 is not in 2012."""
     text, part = _even(answer), _even(target)
     start = text.find(part) if part else -1
     while start >= 0:

@@ -1,4 +1,4 @@
-"""How near an answer comes to a reference, in figures that hold for Korean as for English."""
+"""Measures how similar an answer is to a reference, for Korean and for English."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ __all__ = ["METRICS", "compare_with_reference", "lcs", "tokens"]
 
 METRICS = ("chrf", "rouge_l", "token_f1", "exact_match", "same_script", "length_ratio")
 
-# A Korean word carries its particles: 학교가 and 학교는 share what matters, so each syllable is a token, as each
-# Chinese or Japanese character is. Words of other scripts, and numbers, stay whole.
+# A Korean word includes its particles: 학교가 and 학교는 differ only in the particle. So each syllable is a token, like
+# each Chinese or Japanese character. Words of other scripts and numbers are one token.
 _TOKEN = re.compile(r"[\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u3400-\u9fff\uac00-\ud7ff\uf900-\ufaff]|[^\W_]+")
 _SPLIT = re.compile(r"([\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u3400-\u9fff\uac00-\ud7ff\uf900-\ufaff])")
 
@@ -41,7 +41,7 @@ def _compare(answer: str, reference: str) -> dict[str, float | None]:
 
 
 def tokens(text: str) -> list[str]:
-    """Words and numbers without case; every Korean syllable and every Chinese or Japanese character by itself."""
+    """The tokens of a text: words and numbers in lower case; each Korean, Chinese or Japanese character by itself."""
     spaced = _SPLIT.sub(r" \1 ", unicodedata.normalize("NFKC", text).casefold())
     return _TOKEN.findall(spaced)
 
@@ -66,11 +66,11 @@ def _f1(shared: int, mine: int, theirs: int) -> float:
 
 
 def _script(text: str) -> str | None:
-    """That of most letters; None where there are none. Hanja in a Korean text do not outweigh it."""
+    """The script of most letters; None if there are none. A Korean text with many Hanja is still Korean."""
     found = letters(text)
     return max(sorted(found), key=lambda name: found[name]) if found else None
 
 
 def _even(text: str) -> str:
-    """Composed, with single blanks: decomposed Hangul looks the same and is."""
+    """The text composed (NFC), since decomposed Hangul is the same text, and with single blanks."""
     return " ".join(unicodedata.normalize("NFC", text).split())

@@ -1,4 +1,4 @@
-"""From names to a Suite: shipped benchmarks, any task, group, tag or glob of lm-eval, the user's own folders."""
+"""Loads the tasks behind names: shipped benchmarks, any task, group, tag or glob of lm-eval, the user's own files."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 __all__ = ["Registry"]
 
 _NAMED = 10
-"""Broken rows that get a line of their own."""
+"""The number of broken rows that are reported by line."""
 
 
 class Registry:
-    """`load` is the one thing to do with it. It imports lm_eval then, and not before."""
+    """Loads tasks by name. lm_eval is imported when `load` is called, not before."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class Registry:
     # ── which files ──────────────────────────────────────────────────────────
 
     def manager(self, names: Sequence[str]) -> tuple[Manager, Any]:
-        """Over lm-eval's tasks, the shipped ones and the user's; a name that none of them has is refused."""
+        """A manager of lm-eval's, shipped and the user's tasks. A name that none of them has is refused."""
         self.refuse_unknown(names)
         from evalkit.registry.files import UserFiles
         from evalkit.registry.lmeval import Factory, Manager
@@ -131,7 +131,7 @@ class Registry:
         return manager, files
 
     def _builtin(self, names: Sequence[str]) -> Mapping[str, Listing]:
-        """lm-eval's names: those of the shipped benchmarks' folders where these are all that is asked for, else all."""
+        """lm-eval's index: only the folders of shipped benchmarks if these suffice, otherwise all."""
         from evalkit.registry.taskindex import builtin_index
 
         if self.include_paths or not all(name in self.cards or file_of(name) is not None for name in names):
@@ -140,7 +140,7 @@ class Registry:
         return builtin_index({card.folder for card in cards if card.folder is not None})
 
     def refuse_unknown(self, names: Sequence[str]) -> None:
-        """A name that stands in no task file at all is refused at once, before lm_eval is imported."""
+        """Refuse a name that is in no task file, before lm_eval is imported."""
         from evalkit.registry.spotting import spot
 
         asked = [name for name in names if name not in self.cards and name.isascii() and file_of(name) is None]
@@ -148,7 +148,7 @@ class Registry:
         if not asked or not all(folder.is_dir() for folder in self.include_paths):
             return
         builtin = self._builtin(asked)
-        if not builtin:  # lm_eval is missing, which its import says best
+        if not builtin:  # lm_eval is missing: importing it gives the better message
             return
         spotted = [spot(folder, frozenset(asked)) for folder in (self.shipped, *self.include_paths)]
         for name in asked:
@@ -216,7 +216,7 @@ def _is_file(name: str) -> bool:
 
 
 def _spell_out(names: Iterable[str], manager: Manager) -> tuple[list[str], list[str]]:
-    """What lm-eval is to load, and the names of tasks and groups that stand for it."""
+    """The names to load with lm-eval, and the tasks and groups that were requested."""
     from evalkit.registry.lmeval import Kind
 
     spelled: list[str] = []
@@ -238,7 +238,7 @@ def _spell_out(names: Iterable[str], manager: Manager) -> tuple[list[str], list[
 
 
 def _left_out(task: Any) -> list[str]:
-    """A line for each of the first rows that could not be read, and one that counts the rest."""
+    """Notes on rows that could not be read: one line for each of the first, and one with the number of the others."""
     broken, path = task.broken_rows, file_of(task.name) or task.data_name
     lines = [f"{path}:{number}: {why}; the row is left out" for number, why in broken[:_NAMED]]
     if more := broken[_NAMED:]:
@@ -264,7 +264,7 @@ def _configure(
     repeats: int | None,
     fewshot_seed: int,
 ) -> None:
-    """lm-eval's rules: a task that fixes 0 shots keeps them, else what was asked wins, else the usual number."""
+    """Set the shots by lm-eval's rules: fixed 0 shots stay; otherwise the requested number counts, or the usual one."""
     fixed = made.get_config("num_fewshot")
     if fixed != 0:
         if num_fewshot is not None:

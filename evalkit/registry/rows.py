@@ -1,4 +1,4 @@
-"""One row per (document, filter): lm-eval's logged sample, then what evalkit adds."""
+"""Makes one row per document and filter: lm-eval's logged sample and evalkit's additions."""
 
 from __future__ import annotations
 
@@ -49,19 +49,19 @@ class Document:
     cluster: str | None = None
     stratum: str | None = None
     error: str | None = None
-    """Why its prompt could not be built. It has no requests then."""
+    """Why its prompt could not be built. Then it has no requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """The answers to a document as lm-eval's filters take them, or why there are none."""
+    """The answers to a document, as lm-eval's filters take them, or the reason why there are none."""
 
     responses: list[list[Any]]
     finish: list[Finish]
     missing: bool = False
     error: str | None = None
     located: Located | None = None
-    """Where in its context the first answer stands, where that is said."""
+    """The place of the first answer in its context, if it is known."""
 
 
 def give(document: Document, answers: Sequence[Sequence[Answer | None]]) -> Given:
@@ -93,7 +93,7 @@ def _response(request: Request, answer: Answer | None) -> Any:
 
 
 def prompt_text(context: str | tuple[Message, ...]) -> str:
-    """The prompt as one string: messages are written as lm-eval's API models write them."""
+    """The prompt as one string. Messages are written as in lm-eval's API models."""
     if isinstance(context, str):
         return context
     import json
@@ -102,7 +102,7 @@ def prompt_text(context: str | tuple[Message, ...]) -> str:
 
 
 def arguments(request: Request) -> tuple[Any, ...]:
-    """A request as lm-eval's Instance holds it."""
+    """A request's arguments, as in lm-eval's Instance."""
     if request.kind == "rolling":
         return (prompt_text(request.context),)
     if request.kind == "generate":
@@ -111,7 +111,7 @@ def arguments(request: Request) -> tuple[Any, ...]:
 
 
 def _as_asked(document: Document, given: Given) -> list[Request]:
-    """Later turns with the answers that they stand on put in, where those are known."""
+    """The requests of later turns, with the earlier answers put into their prompts."""
     known = [str(samples[0]) for samples in given.responses if samples]
     return [
         replace(request, context=request.follows(known[:place]))
@@ -188,12 +188,12 @@ def code_columns(programs: Sequence[str], verdicts: Sequence[Verdict]) -> JsonOb
 
 
 def found_no_answer(filtered: Sequence[Any], fallbacks: frozenset[str]) -> bool:
-    """Whether a filter came back with its fallback, or with nothing."""
+    """Whether a filter returned its fallback or nothing."""
     return any(_is_nothing(value, fallbacks) for value in filtered)
 
 
 def first_text(filtered: Sequence[Any]) -> str:
-    """The first answer that a document's filters left."""
+    """The first answer after a document's filters."""
     answer: Any = filtered[0] if filtered else ""
     while isinstance(answer, list | tuple):
         answer = answer[0] if answer else ""
@@ -207,7 +207,7 @@ def _is_nothing(value: Any, fallbacks: frozenset[str]) -> bool:
 
 
 def plain(value: Any) -> Any:
-    """Numpy's numbers and arrays as Python's, inside tuples and lists too."""
+    """The value with numpy's numbers and arrays replaced by Python's, inside tuples and lists too."""
     if hasattr(value, "tolist") and hasattr(value, "dtype"):
         return value.tolist()
     if isinstance(value, tuple):

@@ -1,4 +1,4 @@
-"""Which names a folder of task files speaks of, read as plain text: lm_eval is not imported and no YAML is parsed."""
+"""Finds which names occur in a folder of task files, read as plain text without lm_eval and without parsing YAML."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ __all__ = ["Spotted", "spot"]
 _DEFINED = re.compile(rb"""^["']?(?:task|group|tag)["']?:[ ]*["']?([^\s"'\[{#]+)""", re.MULTILINE)
 _PART = rb"[\w.+/-]"
 _NO_YAML = (".py", ".pyc", ".json", ".jsonl", ".csv", ".tsv", ".parquet", ".md", ".sh", ".png", ".txt")
-"""What task files include may bear any other name."""
+"""Endings of task files. Included files may have other endings."""
 _LARGE = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Spotted:
     mentioned: frozenset[str]
-    """Of the names looked for, those that stand in any file. One that stands in none is no task there."""
+    """The requested names that occur in any file. A name that does not occur is no task there."""
     defined: frozenset[str]
-    """All names, for saying which is near."""
+    """All names, for naming the nearest one."""
 
 
 def spot(root: Path, names: frozenset[str]) -> Spotted:

@@ -1,4 +1,4 @@
-"""What was asked for: tasks in lm-eval's order, the groups over them, and the figures of both."""
+"""A suite: the requested tasks in lm-eval's order, the groups over them, and the figures of both."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ class SuiteFigures:
     tasks: dict[str, dict[str, Figure]]
     groups: dict[str, dict[str, Figure]]
     parts: dict[str, dict[str, Part]] = field(default_factory=dict)
-    """Of a task whose documents fall into groups: each group by its name."""
+    """The groups of a task's documents by name, if the task has such groups."""
 
 
 @dataclass(frozen=True, slots=True)
 class Suite:
     typed: tuple[str, ...]
     requested: tuple[str, ...]
-    """Names of tasks and groups: what was typed, with tags and globs spelled out."""
+    """The requested names of tasks and groups, with tags and globs expanded."""
     tasks: dict[str, Task]
     groups: dict[str, Group]
     notes: tuple[str, ...] = ()
-    """What the user should know, a line each."""
+    """Notes for the user, a line each."""
 
     def leaves(self, name: str) -> tuple[str, ...]:
         return self.groups[name].tasks if name in self.groups else (name,)
@@ -52,7 +52,7 @@ class Suite:
         return self.groups[name].headline if name in self.groups else self.tasks[name].headline
 
     def aggregate(self, rows_by_task: Mapping[str, Sequence[Row]]) -> SuiteFigures:
-        """Figures of every task that has rows, and of every group with a member that has."""
+        """The figures of every task with rows, and of every group with such a task."""
         tasks = {
             name: task.aggregate(rows_by_task[name]) for name, task in self.tasks.items() if rows_by_task.get(name)
         }
@@ -92,13 +92,13 @@ class Suite:
             n = sum(sizes[name] for name in group.tasks if name in tasks and key in tasks[name])
             unit = bool(bounds) and all(low >= 0.0 and high <= 1.0 for low, high in bounds)
             whole = group_figure(value, stderr, members[0].higher_is_better, unit=unit, n=n)
-            # Where no member says how sure it is, 0 ± 0 is not certain either.
+            # If no member has an interval, a standard error of 0 does not mean that the value is certain.
             figures[key] = whole if bounds or whole.stderr else replace(whole, ci95=None)
         return figures
 
 
 def _sample_len(rows: Sequence[Row]) -> int:
-    """lm-eval's: the largest number of values that any metric has."""
+    """lm-eval's sample length: the largest number of values of any metric."""
     counts: dict[tuple[str, str], int] = {}
     for row in rows:
         for metric, value in row.metrics.items():

@@ -1,4 +1,4 @@
-"""Rows of a table with named columns, from CSV, TSV, JSONL, JSON or Parquet, each with the line it stands on."""
+"""Reads a table with named columns from CSV, TSV, JSONL, JSON or Parquet, with a line number for each row."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ _OTHER_STARTS = {
 class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[int, RawDocument | Broken], ...]
-    """Line number, and the row's cells or why it cannot be used."""
+    """Line number, and the row's cells or the reason why it cannot be used."""
 
 
 def read_table(path: Path) -> Table:
-    """Raises an error of one line where the file is no table at all; a single bad row is a Broken."""
+    """Raises an error if the file is no table. A single bad row becomes a Broken."""
     if path.suffix.lower() in _OTHER_ENDINGS:
         raise ConfigError(f"{path} is {_OTHER_ENDINGS[path.suffix.lower()]}")
     try:

@@ -1,4 +1,4 @@
-"""A task: lm-eval's Task object, driven one document at a time."""
+"""A task: lm-eval's Task object, used one document at a time."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = ["ChatTemplateFunction", "Part", "Task"]
 ChatTemplateFunction = Callable[..., str]
 
 _LONGEST_LABEL = 100
-"""Characters of a cluster's name. A longer one, as a passage that several questions share, is named by its hash."""
+"""Characters of a cluster's name. A longer one, such as a shared passage, is replaced by its hash."""
 
 _KINDS: Mapping[str, Literal["score", "rolling", "generate"]] = {
     "loglikelihood": "score",
@@ -50,7 +50,7 @@ class Part:
 
 
 class TaskIdentity(TypedDict):
-    """What decides a task's figures, as the manifest holds it."""
+    """The settings that determine a task's figures, as the manifest holds them."""
 
     version: Any
     num_fewshot: int
@@ -64,7 +64,7 @@ class TaskIdentity(TypedDict):
 
 
 class Task:
-    """Build its documents, score each when its answers are there, then aggregate. Made by Registry.load."""
+    """Builds documents, scores each one when its answers are there, and aggregates. Made by Registry.load."""
 
     def __init__(
         self,
@@ -148,7 +148,7 @@ class Task:
 
     @property
     def answers_in(self) -> str | None:
-        """The language that generated answers are to be in; None where that is not looked at."""
+        """The language that generated answers should be in; None if that is not measured."""
         said = (self._config("metadata") or {}).get("answers_in") or (self.card.answers_in if self.card else None)
         return said if said == "ko" and self.output_type == "generate_until" and self.checks is None else None
 
@@ -167,7 +167,7 @@ class Task:
         return self.card.chance if self.card is not None else None
 
     def higher_is_better(self, metric: str) -> bool | None:
-        """None: the task does not say, or says that neither is."""
+        """None: the task does not state it, or neither direction is better."""
         if self.code is not None:
             return True
         said = self._task.higher_is_better().get(metric, True)
@@ -178,7 +178,7 @@ class Task:
 
     @property
     def _eval_docs(self) -> Any:
-        """The documents as lm-eval's constructor left them; asking anew would process them once more."""
+        """The documents as lm-eval's constructor made them. Calling lm-eval again would process them a second time."""
         return self._task.task_docs if hasattr(self._task, "task_docs") else self._task.eval_docs
 
     # ── build ────────────────────────────────────────────────────────────────
@@ -191,7 +191,7 @@ class Task:
         system_instruction: str | None = None,
         fewshot_as_multiturn: bool = False,
     ) -> list[Document]:
-        """All documents in order, with their prompts. Few-shot draws go on from document to document, as in lm-eval."""
+        """All documents in order, with their prompts. As in lm-eval, few-shot draws depend on the documents before."""
         from evalkit.registry import lmeval
 
         with self._dice.held(), quiet(), lmeval.rendering():
@@ -260,7 +260,7 @@ class Task:
     def _follow_ups(
         self, doc: RawDocument, first: Request, system: str | None, chat_template: ChatTemplateFunction | None
     ) -> tuple[Request, ...]:
-        """The later turns of a conversation whose answers the model writes itself."""
+        """The requests of a conversation's later turns, whose earlier answers the model writes."""
         if self.conversation is None:
             return ()
 
@@ -293,7 +293,7 @@ class Task:
     # ── score ────────────────────────────────────────────────────────────────
 
     def programs(self, document: Document, answers: Answers) -> list[Program] | None:
-        """What the sandbox is to run before `score`; None where the task runs no code."""
+        """The programs that the sandbox runs before `score`; None if the task runs no code."""
         return self._grader.programs(document, answers) if self.is_code else None
 
     def score(
@@ -307,7 +307,7 @@ class Task:
         return self._grader.score(document, answers, verdicts, cut_tokens)
 
     def unanswered(self, document: Document) -> list[Row] | None:
-        """The rows of a question without an answer in a recording where that counts 0; None where it is missing."""
+        """The rows of a question without a recorded answer, if that counts as 0; None if it counts as missing."""
         grader = self._grader
         if not isinstance(grader, ReadingGrader) or not grader.reading.unanswered_is_wrong:
             return None
@@ -318,7 +318,7 @@ class Task:
 
     @property
     def scores_together(self) -> bool:
-        """Whether some filter may look at all documents at once."""
+        """Whether a filter may need all documents at once."""
         return self._grader.scores_together
 
     @property
@@ -344,7 +344,7 @@ class Task:
 
     def _figures(self, rows: Sequence[Row]) -> dict[str, Figure]:
         values: dict[tuple[str, str], list[Any]] = {}
-        # In document order: sums of floats depend on it in their last bit.
+        # In document order, since the last bit of a sum of floats depends on the order.
         rows = sorted(rows, key=lambda row: row.doc_id)
         for filter_name in self.filters:
             for row in rows:
@@ -356,9 +356,9 @@ class Task:
         return {f"{metric},{name}": self._figure(metric, kept) for (metric, name), kept in values.items()}
 
     def parts(self, rows: Sequence[Row]) -> dict[str, Part]:
-        """The groups that the task's documents fall into by its scorer, with their figures, in order of the documents.
+        """The groups of documents that the task's scorer makes, with their figures, in order of the documents.
 
-        A part of which no document has an answer is left out.
+        A group without any answered document is left out.
         """
         if self.own_scorer is None or self.own_scorer.stratum is None:
             return {}
@@ -390,7 +390,7 @@ class Task:
     # ── identity ─────────────────────────────────────────────────────────────
 
     def identity(self, documents: Sequence[Document]) -> TaskIdentity:
-        """What the manifest keeps of this task."""
+        """The manifest's entry on this task."""
         from evalkit.registry import lmeval
 
         config = self._task.dump_config()
@@ -414,7 +414,7 @@ class Task:
 
 
 def _counts(rows: Sequence[Row]) -> tuple[int, int]:
-    """Documents with an answer, and without."""
+    """The numbers of documents with an answer and without one."""
     documents = {row.doc_id for row in rows}
     missing = {row.doc_id for row in rows if "missing" in row.flags}
     unscored = missing | {row.doc_id for row in rows if "error" in row.flags}
@@ -434,7 +434,7 @@ def _request(instance: Any) -> Request:
 
 
 def _source(value: Any) -> str:
-    """A function by its source, never by its address."""
+    """A function's source, so that its address is not part of the hash."""
     try:
         return inspect.getsource(value)
     except (TypeError, OSError):

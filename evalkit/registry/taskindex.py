@@ -25,18 +25,18 @@ __all__ = ["Listing", "builtin_folder", "builtin_index", "index_folder"]
 
 _FORMAT = 1
 _KEPT = 4
-"""Files of that many versions and environments stay in the cache folder."""
+"""The number of versions and environments whose files stay in the cache folder."""
 _FACTS = ("num_fewshot", "unsafe_code")
-"""Keys of a task that are wanted before it is built."""
+"""Keys of a task that are needed before it is built."""
 _LEFT_OUT = ("__pycache__", ".ipynb_checkpoints")
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One name: what it is and where it stands."""
+    """A name in the index: its kind and its file."""
 
     name: Any
-    """Text, but for files that have a number there."""
+    """Usually text; in some files a number."""
     kind: str
     """task, class (a task written in Python), group or tag."""
     file: str | None
@@ -56,7 +56,7 @@ def builtin_folder() -> Path | None:
 
 
 def builtin_index(enough: Set[str] | None = None) -> Mapping[Any, Listing]:
-    """Every name of lm-eval's, from the cache where it has them; or those alone of the folders that are `enough`."""
+    """All of lm-eval's names, from the cache if possible; or only those of the folders `enough`."""
     folder = builtin_folder()
     if folder is None:
         return {}
@@ -114,7 +114,7 @@ def _yaml_files(root: Path) -> Iterator[str]:
 
 
 class _Reader:
-    """Reads task files with what they include. What many include is parsed once."""
+    """Reads task files with the files that they include. An included file is parsed once."""
 
     def __init__(self) -> None:
         import yaml
@@ -174,7 +174,7 @@ def _enter(values: TaskConfig, file: str, index: dict[Any, Listing]) -> None:
 
 
 def _stamp(folder: Path) -> str | None:
-    """What the index belongs to; None for a checkout of lm-eval, whose files may be edited in place."""
+    """The version and environment of the index; None for a checkout of lm-eval, whose files may change."""
     try:
         package = importlib.metadata.distribution("lm_eval")
         origin = json.loads(package.read_text("direct_url.json") or "{}")

@@ -18,7 +18,7 @@ __all__ = ["Templates"]
 
 _PLAIN = (str, bytes, int, float, complex, list, tuple, dict, set, frozenset, range, type(None))
 _TEXT_METHODS = frozenset(name for name in dir(str) if not name.startswith(("_", "format")))
-"""Safe whatever their arguments: let through before Jinja's own, slower checks."""
+"""Functions that are safe with any arguments. They skip Jinja's slower checks."""
 _ALSO_PLAIN = (datetime.date, datetime.time, datetime.timedelta, decimal.Decimal)
 
 
@@ -54,7 +54,7 @@ def _is_of_jinja(value: Any) -> bool:
 
 
 class Templates:
-    """Compiled templates, each compiled once. lm-eval compiles anew for every document."""
+    """Templates, each compiled once. lm-eval compiles a template again for every document."""
 
     def __init__(self, like: Any) -> None:
         """`like`: lm-eval's environment, whose filters and settings are kept."""
@@ -65,7 +65,7 @@ class Templates:
         self.compiled = functools.lru_cache(maxsize=4096)(environment.from_string)
 
     def render(self, template: str, values: Any) -> str:
-        """A name that the document lacks is an error that lists the fields there are."""
+        """Makes a field that the document lacks an error, which lists the document's fields."""
         try:
             return str(self.compiled(template).render(**values))
         except UndefinedError as error:

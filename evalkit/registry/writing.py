@@ -1,4 +1,4 @@
-"""`evalkit tasks init qa.csv`: the task file that a table of questions stands for, to go on from."""
+"""`evalkit tasks init qa.csv`: writes a task file for a table of questions, as a starting point."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["task_file", "write_task_file"]
 
 
 def write_task_file(table: Path, options: FileOptions = NO_OPTIONS, to: Path | None = None) -> Path:
-    """Write the YAML beside the table, or to `to` in the same folder; a file that is there is not touched."""
+    """Write the YAML beside the table, or to `to` in the same folder. An existing file is not overwritten."""
     if not table.name.lower().endswith(KIND.suffixes):
         raise UsageError(f"tasks init {table}: a {KIND.wanted} file is wanted")
     text = task_file(table, options)
@@ -81,5 +81,5 @@ def _generation(read: Questions) -> list[str]:
 
 
 def _said(text: str) -> str:
-    """As YAML takes it, whatever stands in it: JSON's strings are YAML's."""
+    """The value as YAML: strings in JSON's form, which is valid YAML for any text."""
     return text if re.fullmatch(r"[A-Za-z가-힣_][\w가-힣]*(\.[a-z]+)?", text) else json.dumps(text, ensure_ascii=False)

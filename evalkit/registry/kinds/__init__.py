@@ -40,7 +40,7 @@ PLUGINS: PluginGroup[FileKind] = PluginGroup("evalkit.task_kinds", FileKind, shi
 
 @functools.lru_cache(maxsize=1)
 def kinds() -> tuple[FileKind, ...]:
-    """Every kind of file that is a task, in the order of the modules' names; then those of plug-ins."""
+    """Every kind of file that is a task: first those of the modules here by name, then those of plug-ins."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__))
     modules = [importlib.import_module(f"{__name__}.{name}") for name in names if name != "kind"]
     return (*(module.KIND for module in modules), *PLUGINS.working().values())
@@ -48,7 +48,7 @@ def kinds() -> tuple[FileKind, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """A task's name taken apart: `squad:dev.json?rules=korquad`."""
+    """The parts of a task's name such as `squad:dev.json?rules=korquad`."""
 
     kind: FileKind
     prefix: str
@@ -58,7 +58,7 @@ class _Named:
 
 
 def _kind_of(name: str) -> _Named | None:
-    """A task's name taken apart; None for a task of any other sort."""
+    """The parts of a task's name; None if it names no file of these kinds."""
     prefix, colon, rest = name.partition(":")
     for kind in kinds():
         if colon and f"{prefix}:" in kind.prefixes:
@@ -94,19 +94,19 @@ def task_name(name: str) -> str:
 
 
 def file_of(name: str) -> Path | None:
-    """The file behind a task's name; None for a task of any other sort."""
+    """The file that a task's name means; None if it names no file of these kinds."""
     found = _kind_of(name)
     return found.path if found is not None else None
 
 
 def takes_options(name: str) -> bool:
-    """Whether --input, --target and --score mean something for this task."""
+    """Whether --input, --target and --score apply to this task."""
     found = _kind_of(name)
     return found is not None and found.kind.takes_options
 
 
 def config_of(name: str, options: FileOptions = NO_OPTIONS) -> TaskConfig:
-    """The task as lm-eval would have it from a YAML file."""
+    """The task's configuration, with the keys of a task file."""
     found = _kind_of(name)
     assert found is not None
     if settings := _settings(name, found):
@@ -115,7 +115,7 @@ def config_of(name: str, options: FileOptions = NO_OPTIONS) -> TaskConfig:
 
 
 def meant_by(name: str) -> str:
-    """What to type where a name is a file with a misspelt prefix; else nothing."""
+    """What to type instead of a file with a misspelt prefix; empty if the name is none."""
     path = name.partition(":")[2]
     if path.lower().endswith((".json", ".jsonl")) and Path(path).expanduser().is_file():
         return f"; for a file of instructions type alpaca:{path}, for one of questions and answers {path}"
@@ -123,7 +123,7 @@ def meant_by(name: str) -> str:
 
 
 def spell_out(names: Iterable[str]) -> list[str]:
-    """Each name once, a pattern of files as one name for each file that it matches.
+    """The names with patterns of files replaced by the files that they match, each name once.
 
     A file has one name, however its path is typed: `./qa.csv` and its absolute path are `qa.csv` in its own folder.
     """
@@ -146,7 +146,7 @@ def spell_out(names: Iterable[str]) -> list[str]:
 
 
 def plain_name(name: str) -> str:
-    """The one name of a file that is a task; any other name as it is."""
+    """The unique name of a file that is a task; any other name unchanged."""
     found = _kind_of(name)
     if found is None or not found.path.is_file():
         return name

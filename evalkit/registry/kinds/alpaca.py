@@ -1,4 +1,4 @@
-"""`--tasks alpaca:FILE`: a file of instructions and answers as a task, without a line of YAML."""
+"""`--tasks alpaca:FILE`: a file of instructions and answers as a task, without a task file."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _config(name: str, path: Path, options: FileOptions) -> TaskConfig:
 KIND = FileKind(
     "alpaca",
     _config,
-    # Two names for one thing: what a row holds says which of the two it is.
+    # Both prefixes mean the same: a row's keys show which format it has.
     prefixes=("alpaca:", "messages:"),
     example="koalpaca.jsonl",
 )

@@ -1,4 +1,4 @@
-"""What a kind of file is that can be evaluated as it is."""
+"""The type of a kind of file that can be evaluated without a task file."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ __all__ = ["NO_OPTIONS", "FileKind", "FileOptions"]
 
 @dataclass(frozen=True, slots=True)
 class FileOptions:
-    """The flags that say how a file of questions and answers is read."""
+    """The flags for reading a file of questions and answers."""
 
     input: str | None = None
     """--input: the column of the questions."""
     target: str | None = None
     """--target: the column of the answers."""
     score: str | None = None
-    """--score: how an answer is held against the target."""
+    """--score: how an answer is compared with the target."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """What stands behind the path in the task's name."""
 
@@ -32,9 +32,9 @@ NO_OPTIONS = FileOptions()
 class FileKind:
     name: str
     config: Callable[[str, Path, FileOptions], TaskConfig] = field(repr=False)
-    """From the task's name, its file and the flags: the task as lm-eval would have it from a YAML file."""
+    """Makes the task's configuration, with the keys of a task file, from its name, its file and the flags."""
     prefixes: tuple[str, ...] = ()
-    """`alpaca:` and such: what stands before the file's path."""
+    """Prefixes before the file's path, such as `alpaca:`."""
     suffixes: tuple[str, ...] = ()
     """Endings of files that need no prefix."""
     endings: tuple[str, ...] = (".json", ".jsonl")
@@ -46,4 +46,4 @@ class FileKind:
     settings: tuple[str, ...] = ()
     """What may stand behind the path, as in `FILE?rules=korquad`."""
     takes_options: bool = False
-    """Whether the flags of FileOptions mean something for it."""
+    """Whether the flags of FileOptions apply to it."""

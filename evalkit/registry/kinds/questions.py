@@ -1,4 +1,4 @@
-"""`--tasks qa.csv`: questions and answers of the user's own as a task, without a line of YAML."""
+"""`--tasks qa.csv`: a table of questions and answers as a task, without a task file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _config(name: str, path: Path, options: FileOptions) -> TaskConfig:
 
 
 def table_of(said: Any, writer: Path) -> Path:
-    """The table that `questions:` of a task file names, found beside that file."""
+    """The table that `questions:` of a task file names. It is beside that file."""
     where = f"{writer}: questions"
     if isinstance(said, str):
         said = {"file": said}
@@ -44,7 +44,7 @@ def table_of(said: Any, writer: Path) -> Path:
 
 
 def from_task_file(said: Any, given: TaskConfig, writer: Path) -> TaskConfig:
-    """The configuration that `questions:` of a task file stands for, under what the file says itself."""
+    """The configuration for `questions:` of a task file. The file's own keys take precedence."""
     path = table_of(said, writer)
     told = said if isinstance(said, Mapping) else {}
     given_options = {key: None if told.get(key) is None else str(told[key]) for key in KEYS}
@@ -90,7 +90,7 @@ def _settings(path: Path, options: FileOptions) -> TaskConfig:
 
 
 def prompts_of(read: Questions) -> TaskConfig:
-    """The templates: in Korean where most of the questions are."""
+    """The prompt's templates, in Korean if most questions are Korean."""
     question, answer = _WORDS[read.korean]
     passage = "{% if context %}{{context}}\n\n{% endif %}" if read.columns.context else ""
     if read.columns.choices:

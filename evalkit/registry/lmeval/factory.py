@@ -81,7 +81,7 @@ class Factory(TaskFactory):  # type: ignore[misc]
         return config
 
     def _origin(self, entry: Entry, overrides: TaskConfig | None) -> Origin:
-        """Which user's files wrote this task: its own, and the group's that overrides some of its keys."""
+        """The user's files that define this task: its own, and that of a group which overrides some of its keys."""
         file = entry.yaml_path or self._written_in.get(entry.name)
         group = next((path for path in reversed(self._groups) if self._files.is_users(path)), None)
         changed = frozenset(overrides or ()) - {"task"} if group is not None else frozenset()
@@ -131,14 +131,14 @@ class Factory(TaskFactory):  # type: ignore[misc]
         return task
 
     def _build_group(self, name: str, config: TaskConfig, overrides: TaskConfig | None, registry: Index) -> Any:
-        if isinstance(config.get("task"), str):  # one member, which lm-eval takes for none
+        if isinstance(config.get("task"), str):  # lm-eval would read a single member as none
             config = {**config, "task": [config["task"]]}
         return super()._build_group(name, config, overrides, registry)
 
     def _build_group_members(
         self, members: list[Any], group: str, overrides: TaskConfig | None, registry: Index
     ) -> list[Any]:
-        """Tasks written out inside a group file are entered in the index first, and so built like all others."""
+        """Add tasks that a group file defines inline to the index first, so that they are built like all others."""
         listed: list[Any] = []
         for member in members:
             if not isinstance(member, str | dict):
@@ -163,12 +163,12 @@ class Factory(TaskFactory):  # type: ignore[misc]
 
 
 class _OwnData:
-    """Takes a task's data from the mirror, with errors in one line."""
+    """A mixin that loads a task's data from the mirror, with errors in one line."""
 
     data_source: DataSource
     data_task: str
     data_folders: tuple[Path, ...] | None
-    """Where local files may be read; None: anywhere, as lm-eval's own tasks may."""
+    """Folders in which local files may be read; None: any, for lm-eval's own tasks."""
 
     def download(self, *args: Any, **kwargs: Any) -> None:
         options: dict[str, object] = dict(args[0]) if args and isinstance(args[0], Mapping) else {}
@@ -187,7 +187,7 @@ class _OwnData:
 
 
 def _line_of(path: Path | None, error: BaseException) -> str:
-    """`:7` where the name that a template misses stands on line 7 of the task file, else nothing."""
+    """`:7` if the name that a template lacks is on line 7 of the task file; otherwise empty."""
     asked = re.search(r"'(\w+)' is undefined", str(error))
     if path is None or asked is None:
         return ""

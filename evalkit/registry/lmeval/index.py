@@ -43,7 +43,7 @@ _KINDS = {"task": Kind.TASK, "class": Kind.PY_TASK, "group": Kind.GROUP, "tag": 
 
 
 def listed(listing: Listing) -> Entry:
-    """As in lm-eval's index; of the configuration, which is read when the task is built, only what is asked before."""
+    """An entry of lm-eval's index. It has only the keys that are needed before the task is built."""
     path = BUILTIN_TASKS / listing.file if listing.file is not None else None
     kind = _KINDS[listing.kind]
     return Entry(name=listing.name, kind=kind, yaml_path=path, cfg=listing.facts, tags=set(listing.tags))
@@ -57,7 +57,7 @@ def written(entry: Entry) -> JsonObject:
 
 
 def index_of(folder: Path, left_out: Collection[Path]) -> Index:
-    """As TaskIndex.build, without the files that are left out: reading them may never end."""
+    """Like TaskIndex.build, without the files `left_out`, which might take forever to read."""
     if not left_out:
         built: Index = TaskIndex.build([folder])
         return built

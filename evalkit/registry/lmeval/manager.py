@@ -50,7 +50,7 @@ class Manager(TaskManager):  # type: ignore[misc]
         user_folders: Sequence[Path],
         left_out: Collection[Path],
     ) -> Index:
-        """Later folders win over earlier ones by name, but a tag keeps the tasks it had (lm-eval drops them)."""
+        """Join indexes. Later folders replace names of earlier ones, but a tag keeps its tasks (lm-eval drops them)."""
         index: Index = {name: listed(listing) for name, listing in builtin.items()}
         for folder in folders:
             found = index_of(folder, left_out)
@@ -81,7 +81,7 @@ class Manager(TaskManager):  # type: ignore[misc]
 
     @staticmethod
     def _check_duplicates(built: list[Any]) -> None:
-        """A task asked for twice, alone and in a group, is simply run once.
+        """A task that is requested twice, alone and in a group, is run once.
 
         lm-eval's check is kept for its side effect: reading `task_name` draws from `random`, and a task that shuffles
         with `random` must find it as lm-eval would leave it.

@@ -28,7 +28,7 @@ def metric_names() -> list[str]:
 
 
 def aggregate(task: Any, metric: str, values: Sequence[Any]) -> tuple[float, float | None]:
-    """One metric over all documents, with lm-eval's standard error where it has one."""
+    """One metric over all documents, and lm-eval's standard error if it has one."""
     function = task.aggregation().get(metric, mean)
     value = function(list(values))
     iterations = min(_BOOTSTRAP_ITERATIONS, 100) if metric in _CAPPED_BOOTSTRAPS else _BOOTSTRAP_ITERATIONS
@@ -41,7 +41,7 @@ def aggregate(task: Any, metric: str, values: Sequence[Any]) -> tuple[float, flo
 
 @contextlib.contextmanager
 def _one_process() -> Iterator[None]:
-    """lm-eval's bootstrap would fork this process, threads and CUDA and all. The draws are the same without."""
+    """Keep lm-eval's bootstrap from forking this process with its threads and CUDA. The draws are the same."""
     with mock.patch.dict(os.environ, {"DISABLE_MULTIPROC": "1"}):
         yield
 

@@ -19,7 +19,7 @@ _render_anew = lm_eval.utils.apply_template
 
 
 def _apply_template(template: str, doc: RawDocument) -> str:
-    """Outside `rendering` this is lm-eval's own function, so that nothing else in the process changes."""
+    """Render a template. Outside of `rendering` lm-eval's own function does it, so other code is not affected."""
     templates = _current.get()
     if templates is None:
         return str(_render_anew(template, doc))
@@ -31,7 +31,7 @@ lm_eval.utils.apply_template = _apply_template
 
 @contextlib.contextmanager
 def rendering() -> Iterator[None]:
-    """Render templates in a sandbox, each compiled once. No template of lm-eval's needs more than it allows."""
+    """Render templates in a sandbox, each compiled once. All of lm-eval's templates work in it."""
     token = _current.set(_templates)
     try:
         yield
