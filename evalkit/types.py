@@ -1,4 +1,4 @@
-"""The small frozen things that cross from one room to the next.
+"""The frozen records that are passed from one room to the next.
 
 Request        what a document asks of a model, in text            registry → tokens
 TokenRequest   the same in token ids, cut to the window            tokens → journal, planning
@@ -61,7 +61,7 @@ RawDocument: TypeAlias = Mapping[str, Any]
 """A document of a data set, by its fields. Its task alone knows them."""
 
 RawValues: TypeAlias = Mapping[str, Any]
-"""What a task measured on one document, by metric: whatever the metric's aggregation takes."""
+"""The values of one document by metric, as the metric's aggregation takes them."""
 
 TaskConfig: TypeAlias = dict[str, Any]
 """A task as its YAML file has it, with lm-eval's keys and ours."""
@@ -85,7 +85,7 @@ class ModelSpec:
     """A model as the user named it and as it was found."""
 
     typed: str
-    """What stood on the command line: alias, hub id, path or `nano`."""
+    """What was typed: alias, hub id, path or `nano`."""
     source: str
     """What the loader opens: a local path or a hub id."""
     alias: str | None = None
@@ -95,7 +95,7 @@ class ModelSpec:
     dtype: str = "auto"
     trust_remote_code: bool = False
     args: Arguments = field(default_factory=dict)
-    """What is left of --model-args, handed to the engine as it is."""
+    """The other --model-args, which go to the engine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ Prompt: TypeAlias = "str | tuple[Message, ...]"
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How to generate. Temperature 0 is greedy, whatever the other knobs say."""
+    """How to generate. Temperature 0 is greedy, whatever the other options are."""
 
     max_tokens: int
     stop: tuple[str, ...] = ()
@@ -120,12 +120,12 @@ class Sampling:
     repetition_penalty: float = 1.0
     seed: int | None = None
     extra: tuple[tuple[str, Any], ...] = ()
-    """Engine-specific knobs from --gen-kwargs, sorted by name."""
+    """Engine-specific options from --gen-kwargs, sorted by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One thing a document asks. Several make one document."""
+    """One request of a document to a model. A document may have several."""
 
     kind: Literal["score", "generate", "rolling"]
     context: Prompt
@@ -145,17 +145,17 @@ class ScoreRequest:
     continuation: TokenIds
     adapter: str | None = None
     cut_tokens: int = 0
-    """How many tokens of the context fell off its left edge."""
+    """The number of tokens that were cut from the left of the context."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GenerateRequest:
     id: int
     prompt: TokenIds
-    """Empty where the engine takes text only (an API)."""
+    """Empty if the engine takes text only (an API)."""
     sampling: Sampling
     sample: int = 0
-    """Which of several samples of this prompt; part of what determines the answer."""
+    """The number of the sample among those of this prompt; part of the answer's key."""
     text: Prompt = ""
     adapter: str | None = None
     cut_tokens: int = 0
@@ -179,7 +179,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Generate:
-    """One prompt and the samples wanted of it; `ids[i]` asks for sample number `samples[i]`."""
+    """One prompt and its samples; `ids[i]` asks for sample number `samples[i]`."""
 
     ids: tuple[int, ...]
     prompt: TokenIds
@@ -235,16 +235,16 @@ class Generated:
     tokens: int
     """Tokens generated, reasoning included."""
     reasoning: str | None = None
-    """What stood before the end-of-thinking marker, where the model has one."""
+    """The text before the end-of-thinking marker, if the model has one."""
     top_logprobs: tuple[tuple[tuple[str, float], ...], ...] | None = None
-    """Per generated token: itself, then its likeliest alternatives. Only where `Sampling.extra` asked for it."""
+    """For each generated token: itself, then its most likely alternatives. Only if `Sampling.extra` asks for it."""
     located: Located | None = None
     """Where in the document's context it stands, of a model that marks spans."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The engine refused this request; the others go on."""
+    """The engine refused this request. Other requests are not affected."""
 
     id: int
     reason: str
@@ -255,10 +255,10 @@ Answer: TypeAlias = "Scored | Generated | Failed"
 
 @dataclass(slots=True)
 class Usage:
-    """Tokens that an engine really worked on. Engines add to it while they run."""
+    """The tokens that an engine processed. Engines add to it while they run."""
 
     prompt: int = 0
-    """Prompt tokens of all work handed in."""
+    """Prompt tokens of all work."""
     computed: int = 0
     """Prompt tokens that went through the model."""
     cached: int = 0
@@ -278,7 +278,7 @@ class Program:
     source: str
     """The whole candidate: prompt and completion put together."""
     tests: str
-    """Trusted. Defines `check(candidate)` where there is an entry point, else plain asserts."""
+    """Trusted. Defines `check(candidate)` if there is an entry point; otherwise plain asserts."""
     entry_point: str | None = None
     prelude: str = ""
     """Trusted code that the tests need beside them: the prompt's imports and helper functions."""
@@ -297,19 +297,19 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A number that may be unknown, and then says why. Never 0 for unknown."""
+    """A number that may be unknown, with the reason. Unknown is never 0."""
 
     value: float | None
     stderr: float | None = None
     ci95: tuple[float, float] | None = None
     higher_is_better: bool | None = True
-    """None: neither way is better, or nobody said which."""
+    """None: neither direction is better, or it is not known."""
     reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One (document, filter). `sample` is lm-eval's logged sample; the rest is ours."""
+    """A document under one filter. `sample` is lm-eval's logged sample; the other fields are evalkit's."""
 
     task: str
     doc_id: int

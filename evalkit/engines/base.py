@@ -1,4 +1,4 @@
-"""What every engine is: one stream in, one stream out."""
+"""The protocols of engines: a stream of work in, a stream of answers out."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class EngineModel(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """Of the weights' content where they are here, else of all that is known of them."""
+        """The fingerprint of the weights' content if they are local, otherwise of everything that is known of them."""
         ...
 
     def key(self, adapter: Adapter | None) -> str:
-        """What of the model determines its answers: part of every answer's key."""
+        """Everything in the model that determines its answers; part of every answer's key."""
         ...
 
     def manifest(self) -> JsonObject:
@@ -43,7 +43,7 @@ class EngineTokenizer(Protocol):
     """What the runner needs of a tokenizer. `evalkit.tokens.Tokenizer` is one."""
 
     notes: list[str]
-    """What the user should know, a line each."""
+    """Notes for the user, a line each."""
 
     @property
     def max_length(self) -> int:
@@ -87,13 +87,13 @@ class Engine(Protocol):
 
 @runtime_checkable
 class Notifies(Protocol):
-    """An engine that has something to say while it works, such as that its server keeps everybody waiting. Optional."""
+    """An engine with messages for the user while it works, for example that its server gives no answers. Optional."""
 
     notify: Callable[[str], None]
-    """Called with one line, also from a thread of the engine's own. Whoever runs the engine sets it."""
+    """Called with one line, possibly from a thread of the engine. The caller of the engine sets it."""
 
 
 def notify_through(engine: Engine, note: Callable[[str], None]) -> None:
-    """Let the engine say its lines through `note`, where it has any."""
+    """Pass the engine's messages to `note`, if it has any."""
     if isinstance(engine, Notifies):
         engine.notify = note

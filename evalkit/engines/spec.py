@@ -1,4 +1,4 @@
-"""What an engine says of itself, and how the engines that are installed are found.
+"""The spec that every engine declares, and how the installed engines are found.
 
 Each engine declares one `EngineSpec` under the entry-point group `evalkit.engines`, those that ship with evalkit too
 (in pyproject.toml). All other rooms ask the spec; none of them compares an engine's name. Reading a spec must not
@@ -51,12 +51,12 @@ AUTO = "auto"
 
 Ability = Literal["score", "generate", "adapters", "token_ids"]
 LOCAL: frozenset[Ability] = frozenset({"score", "generate", "adapters", "token_ids"})
-"""What an engine can do that has the weights itself."""
+"""The abilities of an engine that loads the weights."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """The flags of a run that are the engine's business. Each engine decides what they mean to it."""
+    """The flags of a run that engines interpret, each in its own way."""
 
     batch_size: str = "auto"
     """`auto`, or a whole number."""
@@ -71,13 +71,13 @@ class ServedJudge:
     engine: Engine
     fingerprint: str
     concurrency: int
-    """The requests that it takes at once."""
+    """The number of requests that it takes at once."""
 
 
 def find_weights(
     typed: str, model_args: Arguments, trust_remote_code: bool, pace_arguments: frozenset[str] = frozenset()
 ) -> EngineModel:
-    """A model whose weights are here or on the hub."""
+    """Find and fingerprint a model whose weights are local or on the hub."""
     from evalkit.models.found import find_model
 
     return find_model(typed, model_args, trust_remote_code=trust_remote_code, pace_arguments=pace_arguments)
@@ -101,7 +101,7 @@ class EngineSpec:
     name: str
     """What --engine takes."""
     title: str
-    """As a person writes it: vLLM."""
+    """The name as it is usually written: vLLM."""
     semantics: str
     """Part of every answer's key. Raise it when the engine's answers change meaning: `my-engine/2`."""
 
@@ -120,26 +120,26 @@ class EngineSpec:
     distributions: tuple[str, ...] = ()
     """Installed packages whose versions a run records."""
     check: Callable[[], str | None] | None = None
-    """What `evalkit doctor` says of it where its modules are installed; None or no function: `installed`."""
+    """The state that `evalkit doctor` shows if its modules are installed; None or no function: `installed`."""
 
     abilities: frozenset[Ability] = LOCAL
     beyond_window: int = 1
-    """Tokens of context and continuation that may stand beyond the window. The last one is never read, so one may;
-    an engine that always generates a token has one less than the window instead. lm-eval's backends differ likewise."""
+    """Tokens of context and continuation that may exceed the window. The last token is never read, so this is 1; for an
+    engine that always generates a token it is -1. lm-eval's backends differ in the same way."""
     refuses_adapter: Callable[[str | Path], str | None] | None = None
-    """Why the engine would not take an adapter; None where it takes it. What it refuses is merged into the model."""
+    """Why the engine would refuse an adapter; None if it takes it. A refused adapter is merged into the model."""
 
     arguments: frozenset[str] = frozenset()
-    """--model-args of its own, by name. Not complete where the engine's library decides what it takes."""
+    """The names of its own --model-args. Not complete if the engine's library takes more."""
     pace_arguments: frozenset[str] = frozenset()
-    """--model-args that change how fast answers come, not what they are. All others count as part of the model."""
+    """--model-args that change only the speed, not the answers. All others count as part of the model."""
     device: Literal["taken", "ignored", "refused"] = "refused"
     """What --device means to it."""
     check_device: Callable[[str], None] | None = None
-    """Raises UsageError where there is no such device. Called before anything is loaded, also where the answers are
-    kept and nothing has to be."""
+    """Raises UsageError if there is no such device. Called before anything is loaded, also if all answers are in the
+    journal."""
     device_instead: str = "set CUDA_VISIBLE_DEVICES"
-    """Where --device is refused: what to do instead."""
+    """What to do instead, if --device is refused."""
     lm_eval_names: tuple[str, ...] = ()
     """Values of lm-eval's --model that mean this engine."""
     lm_eval_model_arguments: tuple[str, ...] = ("pretrained",)
@@ -148,17 +148,17 @@ class EngineSpec:
     price: Callable[[str, Arguments], Price | None] = _free
     """A model's name and the --model-args → what its tokens cost; None where that is not known."""
     costs_money: bool = False
-    """--max-usd makes sense."""
+    """Whether --max-usd applies."""
     serve_judge: Callable[[str, str, str | None, Arguments, bool], ServedJudge] | None = None
-    """For engines that are servers: how a judge is asked. What was typed, the model, the URL behind its @, the
-    --judge-args, and whether it may be called at all. Without it a judge is loaded like any model."""
+    """For servers: opens a judge. Gets what was typed, the model, the URL behind its @, the --judge-args, and whether
+    the server may be called. Without this function, a judge is loaded like any model."""
 
     priority: int = 0
-    """The order in which engines are listed, and in which --engine auto looks at them: high first."""
+    """The order of engines in lists and for --engine auto: high first."""
     suits: Callable[[], bool] | None = None
-    """Whether --engine auto may choose it on this machine. Without it, it is only used when it is named."""
+    """Whether --engine auto may choose it on this machine. Without this function, it must be named."""
     instead: str | None = None
-    """For a name that --engine knows but that no run can start: what to type instead."""
+    """What to type instead, if --engine takes the name but a run cannot use the engine."""
     configure: Callable[[Arguments], EngineSpec] | None = None
     """For an engine that wraps others: the --model-args → the spec that this run uses, usually that of the wrapped
     engine with `start` and `name` replaced (dataclasses.replace)."""
@@ -170,12 +170,12 @@ class EngineSpec:
             object.__setattr__(self, "find_model", partial(find_weights, pace_arguments=self.pace_arguments))
 
     def missing(self) -> list[str]:
-        """The modules that it needs and that are not installed."""
+        """The modules that it needs and that are missing."""
         return [module for module in self.needs if not is_installed(module)]
 
     @property
     def is_served(self) -> bool:
-        """The model is behind a server: nothing of it is loaded here."""
+        """Whether the model is behind a server and not loaded here."""
         return self.serve_judge is not None
 
 
@@ -209,7 +209,7 @@ def find_spec(name: str) -> EngineSpec:
 
 
 def check_name(name: str) -> None:
-    """UsageError where --engine takes no such name. No engine is loaded for a name that it takes."""
+    """UsageError if there is no engine of that name. The engine itself is not loaded."""
     if name != AUTO and name not in ENGINES.declared():
         find_spec(name)
 
@@ -232,7 +232,7 @@ def startable() -> list[EngineSpec]:
 
 
 def pace_arguments(names: Iterable[str | None] = ()) -> frozenset[str]:
-    """The --model-args that leave answers as they are, for these engines; for all, where one of them is not known."""
+    """The --model-args of these engines that do not change answers; those of all engines if one is not known."""
     specs = all_specs()
     asked = [specs.get(name or "") for name in names]
     known = [spec for spec in asked if spec is not None]
@@ -249,7 +249,7 @@ def distributions() -> tuple[str, ...]:
 
 
 def choose(asked: str, model_args: Arguments | None = None) -> EngineSpec:
-    """The engine that was asked for, or the best one here for `auto`; UsageError where it is not installed."""
+    """The requested engine, or the best one on this machine for `auto`. UsageError if it is not installed."""
     spec = _best() if asked == AUTO else find_spec(asked)
     if spec.instead is not None:
         raise UsageError(f"--engine {spec.name} {spec.instead}")
@@ -271,13 +271,13 @@ def _best() -> EngineSpec:
 def start(
     spec: EngineSpec, model: ModelSpec, tokenizer: Any, adapters: Sequence[Adapter], settings: EngineSettings
 ) -> Engine:
-    """The running engine. UsageError where it has no use for --device."""
+    """Start the engine. UsageError if it does not take --device."""
     check_device(spec, settings.device)
     return spec.start(model, tokenizer, adapters, settings)
 
 
 def check_device(spec: EngineSpec, device: str | None) -> None:
-    """UsageError where the engine has no use for --device, or there is no such device here."""
+    """UsageError if the engine does not take --device, or there is no such device."""
     if device is None:
         return
     if spec.device == "refused":
@@ -288,7 +288,7 @@ def check_device(spec: EngineSpec, device: str | None) -> None:
 
 
 def is_installed(module: str) -> bool:
-    """Whether a module can be imported; it is not."""
+    """Whether a module can be imported, without importing it."""
     try:
         return importlib.util.find_spec(module) is not None
     except ModuleNotFoundError:

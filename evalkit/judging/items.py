@@ -1,4 +1,4 @@
-"""What is judged: an answer, what it answers, and where it belongs."""
+"""The items to judge: a run's answers with their instructions and other inputs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _USUAL: Mapping[str, tuple[str, ...]] = {
 class Item:
     item: str
     group: str
-    """The document: answers of several systems to it belong together."""
+    """The document. Answers of several systems to one document belong together."""
     system: str
     inputs: Mapping[str, str]
     task: str
@@ -33,12 +33,12 @@ class Item:
     doc_hash: str
     prompt_hash: str | None
     missing: str | None = None
-    """Why there is nothing to judge."""
+    """Why there is no answer to judge."""
     other: str | None = None
-    """The answer that this one is compared with."""
+    """The other answer of a comparison."""
     against: str | None = None
     failed_check: bool = False
-    """A verifiable check of this answer failed: that caps what a judge can give it."""
+    """Whether a verifiable check of this answer failed, which caps a judge's score."""
 
     @property
     def answer(self) -> str:
@@ -46,7 +46,7 @@ class Item:
 
 
 def parse_fields(texts: Sequence[str]) -> dict[str, str]:
-    """`--input reference=answer_key`: which field of the documents an input is taken from."""
+    """Parse `--input reference=answer_key`: the field of the documents that an input is taken from."""
     fields = {}
     for text in texts:
         name, equals, field = text.partition("=")
@@ -116,7 +116,7 @@ def _of_task(run: Run, task: str, rubric: Rubric, fields: Mapping[str, str]) -> 
 
 
 def _answer(row: JsonObject) -> str | None:
-    """The first sample of the first request, where it is text; of a conversation the last answer."""
+    """The first sample of the first request, if it is text; of a conversation, the last answer."""
     responses = row.get("resps")
     if isinstance(responses, list) and responses and isinstance(row.get("conversation"), list):
         responses = responses[-1]
@@ -126,7 +126,7 @@ def _answer(row: JsonObject) -> str | None:
 
 
 def _asks_for_text(row: JsonObject) -> bool:
-    """lm-eval's row of a request to generate holds its settings as the second argument."""
+    """Whether the row is of a request to generate: its second argument holds the settings."""
     arguments = row.get("arguments")
     if isinstance(arguments, Mapping):
         first = next(iter(arguments.values()), None)
@@ -166,13 +166,13 @@ def _prompt(row: JsonObject) -> str | None:
 
 
 def _last_turn(messages: Any) -> str | None:
-    """What the user said last, where the document is a conversation."""
+    """The last user message, if the document is a conversation."""
     last = messages[-1] if isinstance(messages, list) and messages else None
     return _text(last.get("content")) if isinstance(last, Mapping) and last.get("role") == "user" else None
 
 
 def _text(value: Any) -> str | None:
-    """Text as it is; a list of turns as a conversation."""
+    """The text; a list of turns is joined to a conversation."""
     if isinstance(value, str):
         return value if value.strip() else None
     if isinstance(value, list) and value:
@@ -184,7 +184,7 @@ def _text(value: Any) -> str | None:
 
 
 def pair_up(items: Sequence[Item], others: Sequence[Item] | None) -> list[Item]:
-    """Each answer beside the one it is compared with: of another run, or else the reference."""
+    """Pair each answer with that of another run, or with the reference."""
     if others is None:
         if not any("reference" in item.inputs for item in items):
             raise UsageError(

@@ -11,7 +11,7 @@ __all__ = ["OpenAIEngine", "Options", "base_url_of", "load"]
 
 
 def __getattr__(name: str) -> Any:
-    """The engine is imported when it is first used: its spec alone costs next to nothing."""
+    """Import the engine when it is first used, so that importing its spec is fast."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from evalkit.engines.openai import engine

@@ -38,7 +38,7 @@ from evalkit.types import Adapter, Answer, Failed, Generate, Generated, JsonObje
 __all__ = ["OpenAIEngine", "Options", "base_url_of", "load"]
 
 _UNREACHABLE_TRIES = 3
-"""Tries at a server that never answered and does not take connections: about four seconds in all."""
+"""Tries at a server that takes no connections and never answered: about four seconds in all."""
 _QUICKEST_TIMEOUT = 30.0
 _SLOWEST_KNOWN_AFTER = 20
 
@@ -49,7 +49,7 @@ class OpenAIEngine:
     def __init__(
         self, model: str, options: Options | None = None, *, silent: bool = False, frugal: bool = False
     ) -> None:
-        """`silent`: nobody is called, so that no key is needed either.
+        """`silent`: no server is called, so no key is needed.
 
         `frugal`: what has come back but is not yet taken counts as on its way, so that a caller who keeps each answer
         before the next can lose no more than `max_concurrency` of them. The server waits for the caller then.
@@ -59,12 +59,12 @@ class OpenAIEngine:
         self.options = options
         self.usage = Usage()
         self.requests = 0
-        """Sent, whatever became of them."""
+        """Requests that were sent, also those without an answer."""
         given = {"base_url": options.base_url}
         base_url, api = split_url(base_url_of(given))
         api = options.api if options.api != "auto" else api
         self.notify: Callable[[str], None] = lambda line: None
-        """Told, in one line, when the server keeps everybody waiting. Called from a thread of the engine's own."""
+        """Gets one line when the server gives no answers for long. Called from a thread of the engine."""
         self.abilities = Abilities(chat={"chat": True, "completions": False}.get(api))
         key = NO_KEY if silent else find_key(options.key_env, base_url, userinfo_of(given))
         self.server = Server(base_url, key, options.max_concurrency, options.max_reply_mb << 20)
@@ -74,7 +74,7 @@ class OpenAIEngine:
         self._scrubber = Scrubber()
         self._slowest = 0.0
         self._underestimated = 1.0
-        """How many times more prompt tokens a request has had than was thought; the budget reckons with it."""
+        """The largest ratio of reported to estimated prompt tokens so far. The budget uses it for later estimates."""
         self._timed = 0
         self._fingerprints: set[str] = set()
         self._served: set[str] = set()
@@ -146,13 +146,13 @@ class OpenAIEngine:
     # ── one item, on the loop's thread ───────────────────────────────────────
 
     async def serve(self, item: Work, pace: Pace) -> list[Answer]:
-        """All answers to an item. Never raises for what concerns this item alone."""
+        """All answers to an item. An error of this item alone becomes Failed answers."""
         if item.adapter is not None:
             return [Failed(id_, "a server has no adapters: serve it under a model name of its own") for id_ in item.ids]
         if isinstance(item, Score):
             return await self._score(item, pace)
         if item.sampling.temperature <= 0:
-            # Greedy answers are all the same, but each id was asked for: one request, and its answer for each.
+            # Greedy answers are equal: one request is sent, and its answer is used for each id.
             got = await self._generate(item, item.ids[:1], item.samples[:1], pace)
             return [_same(got[0], id_) for id_ in item.ids]
         answers: list[Answer] = []
@@ -162,14 +162,14 @@ class OpenAIEngine:
             answers += got
             ids, samples = ids[len(got) :], samples[len(got) :]
             if ids:
-                self.abilities.ignored.add("n")  # fewer choices than asked for
+                self.abilities.ignored.add("n")  # fewer choices than requested
         singly = [self._generate(item, (id_,), (sample,), pace) for id_, sample in zip(ids, samples, strict=True)]
         for got in await asyncio.gather(*singly):
             answers += got
         return answers
 
     async def _generate(self, item: Generate, ids: Sequence[int], samples: Sequence[int], pace: Pace) -> list[Answer]:
-        """As many answers as one request brings, for the first of `ids`."""
+        """The answers of one request, for the first of `ids`."""
 
         def body() -> tuple[str, JsonObject]:
             count = len(ids) if self.abilities.has("n") else 1
@@ -213,7 +213,7 @@ class OpenAIEngine:
         raise EngineError(_NO_ECHO.format(url=self.server.base_url, why=why))
 
     async def _ask(self, body: Any, prompt_tokens: int, most_tokens: int, pace: Pace) -> Ok | Broken | Refused:
-        """Until there is an answer, or no hope of one."""
+        """Repeat a request until there is an answer, or until another try would not help."""
         self._stalls.began()
         try:
             return await self._tries(body, prompt_tokens, most_tokens, pace)
@@ -241,7 +241,7 @@ class OpenAIEngine:
                 pace.refused(epoch, reply.retry_after)
                 continue
             if isinstance(reply, Refused):
-                # What it refuses would not be sent again: found out meanwhile by another request, or just now.
+                # The refused parameter will be left out now: another request, or this one, has found that out.
                 if (path, content) != body() or self._learned(reply, path, content):
                     continue
                 self._fatal(reply)
@@ -266,7 +266,7 @@ class OpenAIEngine:
             self.budget.release(held)
 
     async def _reserve(self, prompt_tokens: int, most_tokens: int) -> Reservation:
-        """Wait for dear requests to come back cheaper than they might have been, before the limit counts as reached."""
+        """Reserve the cost of a request. Near the limit, wait for other requests, which may cost less than reserved."""
         prompt_tokens = int(prompt_tokens * self._underestimated) + 1
         while not self.budget.fits(prompt_tokens, most_tokens) and self.budget.open:
             await asyncio.sleep(0.02)
@@ -283,13 +283,13 @@ class OpenAIEngine:
         return replace(reply, reason=self._scrubber.text(reply.reason))
 
     def _patience(self) -> float:
-        """Once it is known how slow the server is, ten times that; a hang then costs less than the whole timeout."""
+        """The timeout: ten times the server's usual time once that is known, so that a hang costs less time."""
         if self._timed < _SLOWEST_KNOWN_AFTER:
             return self.options.timeout
         return min(self.options.timeout, max(_QUICKEST_TIMEOUT, 10 * self._slowest))
 
     def _account(self, body: JsonObject, held: Reservation, expected: int) -> None:
-        """Tokens and dollars of an answered request, and who answered."""
+        """Count the tokens and dollars of an answered request, and note which model answered."""
         used = read_tokens_used(body)
         self.budget.charge(held, used)
         for names, key in ((self._fingerprints, "system_fingerprint"), (self._served, "model")):
@@ -359,7 +359,7 @@ def load(
     flag: str = "--model-args",
     **options: Any,
 ) -> OpenAIEngine:
-    """`flag`: what the arguments were typed behind, for messages."""
+    """`flag`: the flag of the arguments, for messages."""
     if adapters:
         raise UsageError("--adapter: an API has no adapters; serve it under a model name of its own")
     known = Options.names()
@@ -375,7 +375,7 @@ def load(
         "tokenized_requests",
         "add_bos_token",
     ):
-        asked.pop(name, None)  # what the tokens' room reads
+        asked.pop(name, None)  # read by the tokens room
     for name in asked:
         if Scrubber.is_secret_entry(name):
             raise UsageError(f"{flag} {name}=…: a key does not belong on a command line; set OPENAI_API_KEY")

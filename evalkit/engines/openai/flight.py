@@ -1,4 +1,4 @@
-"""Between the caller's thread, which pulls work and yields answers, and the event loop's, which talks to the server."""
+"""Connects the caller's thread, which pulls work and yields answers, with the event loop's, which sends requests."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ __all__ = ["Flight"]
 Serve = Callable[[Work, Pace], Awaitable[list[Answer]]]
 
 _GATHER = 0.003
-"""Seconds in which answers gather before they are handed on. Work for twice the concurrency waits meanwhile."""
+"""Seconds for which answers are collected before they are passed on. Meanwhile, twice the concurrency is queued."""
 
 
 class Flight:
-    """Items on their way, and the answers that have come back. Lives on the caller's thread, works on the loop's."""
+    """The items in flight and their answers. Used from the caller's thread; the requests run on the loop's thread."""
 
     def __init__(
         self, serve: Serve, most: int, loop: asyncio.AbstractEventLoop, watch: Callable[[], Awaitable[EvalkitError]]
     ) -> None:
-        """`watch` runs beside the requests; the error that it returns stops them all."""
+        """`watch` runs during the requests. If it returns an error, all requests stop."""
         self.failure: EvalkitError | None = None
         self.open = 0
         self._ask = serve
@@ -46,12 +46,12 @@ class Flight:
             self._loop.call_soon_threadsafe(self._take)
 
     def ready(self, wait: bool, timeout: float | None) -> Iterator[Answer]:
-        """What has come back, all of it; the first is waited for."""
+        """Wait for an answer, then return all that there are."""
         try:
             answers, failure = self._back.get(block=wait, timeout=timeout)
         except queue.Empty:
             return
-        # Two threads that wake each other for every answer cost a busy machine more than the answers do.
+        # Waking a thread for every single answer would cost more CPU than the answers.
         time.sleep(_GATHER)
         while True:
             self.open -= 1
@@ -63,7 +63,7 @@ class Flight:
                 return
 
     def abandon(self) -> None:
-        """The caller wants no more: what is on its way is dropped."""
+        """Drop the requests in flight, after the caller has stopped reading answers."""
         self._watch.cancel()
         if self.open:
             self._loop.call_soon_threadsafe(self._cancel_all)

@@ -1,4 +1,4 @@
-"""The key of a server: read from the environment, sent to that server alone, struck out of whatever comes back."""
+"""The key of a server: read from the environment, sent only to that server, and removed from its replies."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from evalkit.scrub import SHORTEST_SECRET, mark_secret
 __all__ = ["NO_KEY", "Key", "find_key"]
 
 _DEEPEST = 200
-"""Nesting below which a reply is dropped rather than searched for the key."""
+"""The deepest nesting of a reply that is searched for the key; deeper parts are dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
     value: str
     variable: str = "key"
-    """The environment variable that it was read from; written wherever the key is struck out."""
+    """The environment variable of the key. Its name replaces the key in replies."""
     authorization: str | None = None
-    """The header where it is not `Bearer <value>`: user and password that stood in the base URL."""
+    """The header, if it is not `Bearer <value>`: made of user and password in the base URL."""
 
     def strike(self, text: str) -> str:
         return text.replace(self.value, f"[{self.variable}]") if self._long_enough else text
@@ -32,7 +32,7 @@ class Key:
         """A parsed reply without the key. `content` is what it was parsed from."""
         if not self._long_enough:
             return value
-        # Searching each text costs as much as parsing: only where the key could be in there, plain or escaped.
+        # Searching each text costs as much as parsing, so it is done only if the key may be in there, plain or escaped.
         hidden = b"\\u" in content or b"\\/" in content or b"\x00" in content
         return self._walk(value, 0) if hidden or self.value.encode() in content else value
 
@@ -53,11 +53,11 @@ class Key:
 
 
 NO_KEY = Key("EMPTY")
-"""What servers without keys are told."""
+"""The key that is sent to servers without keys."""
 
 
 def find_key(variable: str, base_url: str, userinfo: str | None = None) -> Key:
-    """The key in the environment; else user and password of the URL; else none, where the server is not OpenAI."""
+    """The key in the environment, otherwise user and password of the URL, otherwise none (not allowed for OpenAI)."""
     value = os.environ.get(variable, "").strip()
     if value:
         mark_secret(variable)

@@ -1,4 +1,4 @@
-"""Log-probabilities as servers send them, refused where they cannot be any."""
+"""Reads the log-probabilities that servers send, and refuses impossible values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["BadLogprob", "TopLogprobs", "is_greedy", "logprob", "read_logprobs"]
 TopLogprobs = tuple[tuple[tuple[str, float], ...], ...]
 
 _ROUNDING = 1e-4
-"""How far above 0 a log-probability may lie by rounding alone (servers compute them in half precision)."""
+"""How far above 0 a log-probability may be because of rounding (servers compute in half precision)."""
 
 
 class BadLogprob(ValueError):
@@ -21,7 +21,7 @@ class BadLogprob(ValueError):
 
 
 def logprob(value: Any) -> float:
-    """The value as a float. BadLogprob where it is not a number, not finite, or above 0."""
+    """The value as a float. Raises BadLogprob if it is not a number, not finite, or above 0."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BadLogprob(f"the server sent a log-probability of {str(value)[:40]!r}, which is not a number")
     if not -math.inf < value <= _ROUNDING:
@@ -30,7 +30,7 @@ def logprob(value: Any) -> float:
 
 
 def read_logprobs(logprobs: Any) -> TopLogprobs | None:
-    """Per generated token: itself, then its likeliest alternatives. None where the server sent none."""
+    """For each generated token: itself, then its most likely alternatives. None if the server sent none."""
     if not isinstance(logprobs, Mapping):
         return None
     content = logprobs.get("content")
@@ -50,7 +50,7 @@ def read_logprobs(logprobs: Any) -> TopLogprobs | None:
 
 
 def is_greedy(own: Sequence[Any], tops: Sequence[Any], start: int, end: int) -> bool:
-    """Whether each token from `start` to `end` was the likeliest in its place."""
+    """Whether each token from `start` to `end` was the most likely one at its position."""
     if len(tops) < end:
         return False
     for at in range(start, end):
@@ -63,7 +63,7 @@ def is_greedy(own: Sequence[Any], tops: Sequence[Any], start: int, end: int) -> 
 
 def _alternatives(top: Any, chosen: str) -> list[tuple[str, float]]:
     pairs = top.items() if isinstance(top, Mapping) else ()
-    # A token that cannot come (−∞) is no alternative.
+    # A token with probability 0 (−∞) is no alternative.
     return [(str(token), logprob(value)) for token, value in pairs if token != chosen and value != -math.inf]
 
 
@@ -79,7 +79,7 @@ def _position(entry: JsonObject) -> tuple[tuple[str, float], ...]:
 
 
 def _token(entry: JsonObject) -> str:
-    """The token's text; its bytes say more where a token is half a character."""
+    """The token's text, from its bytes if the token is a part of a character."""
     given = entry.get("bytes")
     if isinstance(given, list) and given and "\\x" in str(entry.get("token", "")):
         try:

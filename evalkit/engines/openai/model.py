@@ -1,4 +1,4 @@
-"""A model behind a server: all that is known of it are its name and where it is served."""
+"""A model behind a server: only its name and its server's address are known."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class ApiModel:
 
     @property
     def fingerprint(self) -> str:
-        """Of name and place: a server tells nothing of its weights."""
+        """Of the name and the address, since the weights are not known."""
         return "api:" + hashlib.sha256(f"{self.base_url}\n{self.spec.typed}".encode()).hexdigest()
 
     def key(self, adapter: Adapter | None) -> str:
-        """What of the model determines its answers: part of every answer's key."""
+        """Everything in the model that determines its answers; part of every answer's key."""
         api = str(self.spec.args.get("api", "auto"))
         return model_fingerprint(self.fingerprint, url=self.base_url, api=api, tokenizer=self.spec.tokenizer)
 
@@ -50,7 +50,7 @@ class ApiModel:
 
 
 def find_api_model(typed: str, model_args: Arguments) -> ApiModel:
-    """The model of that name on the server; nothing is resolved, downloaded or read."""
+    """The model of that name on the server. Nothing is downloaded or read."""
     args = dict(model_args)
     tokenizer = args.pop("tokenizer", None)
     spec = ModelSpec(typed, typed, tokenizer=None if tokenizer is None else str(tokenizer), args=args)

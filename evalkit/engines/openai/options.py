@@ -1,4 +1,4 @@
-"""Where a server is and how it is asked: the engine's own --model-args."""
+"""The engine's own --model-args: the server's address and the way of asking."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class Options:
     timeout: float = 600.0
     """Seconds for one request."""
     retries: int = 6
-    """Tries after a fault of the server. Being told to wait is no fault and not counted."""
+    """Tries after an error of the server. A request to wait is no error and is not counted."""
     give_up: float = 600.0
-    """Seconds in which requests wait and none is answered, after which the run stops."""
+    """Seconds without any answer to waiting requests, after which the run stops."""
     max_reply_mb: int = 64
     """The longest reply that is read, in MiB, unpacked."""
     api: str = "auto"
-    """auto, chat or completions: where plain prompts go."""
+    """auto, chat or completions: the endpoint for plain prompts."""
     price: str | None = None
     max_usd: float | None = None
 
@@ -68,7 +68,7 @@ def _is_number(value: Any, kind: type) -> bool:
 
 
 def base_url_of(args: Arguments) -> str:
-    """Where requests go: what was asked for, else OPENAI_BASE_URL, else OpenAI. Without user and password."""
+    """The server's address: the argument, otherwise OPENAI_BASE_URL, otherwise OpenAI. Without user and password."""
     url = _typed_url(args)
     parts = _parts(url)
     host = parts.netloc.rpartition("@")[2]
@@ -76,12 +76,12 @@ def base_url_of(args: Arguments) -> str:
 
 
 def userinfo_of(args: Arguments) -> str | None:
-    """`user:password` where the URL holds them."""
+    """`user:password` of the URL; None if it has none."""
     return _parts(_typed_url(args)).netloc.rpartition("@")[0] or None
 
 
 def split_url(base_url: str) -> tuple[str, str]:
-    """lm-eval's users write the endpoint into the URL: it says which one plain prompts go to."""
+    """The endpoint in the URL, as lm-eval's users write it. Plain prompts go there."""
     for ending, api in (("/chat/completions", "chat"), ("/completions", "completions")):
         if base_url.endswith(ending):
             return base_url.removesuffix(ending), api

@@ -1,4 +1,4 @@
-"""How many requests may be in flight: as many as the server takes, found out by asking.
+"""Finds out how many requests at once the server takes.
 
 Up in steps as long as nothing is refused, later by one now and then; a refusal (429, 503) halves it and stops
 everybody for as long as Retry-After says. After a stop one request goes alone, and only its success opens the way for
@@ -22,15 +22,15 @@ _STEP = 0.01
 """Seconds between two steps up at the start. Refusals come at once, answers take their time: who waited for answers
 would need several of a slow server's to fill it."""
 _CALM = 3
-"""Rounds without a refusal before one more is tried, once there has been a refusal."""
+"""After a refusal: rounds without another one before the limit is raised by one."""
 _FIRST_PATIENCE = 0.05
-"""Seconds for which the very first request goes alone: what a model does not support is refused at once."""
+"""Seconds for which the first request goes alone: a server refuses at once what a model does not support."""
 _PROBE_PATIENCE = 10.0
-"""Seconds after which a lone request that hangs, sent after a refusal, no longer holds up the rest."""
+"""Seconds after which a single request that was sent after a refusal no longer keeps the others waiting."""
 
 
 class Pace:
-    """Lives on one event loop."""
+    """Limits the requests in flight. Used on one event loop."""
 
     def __init__(self, most: int, *, chance: Callable[[], float] = random.random) -> None:
         self.most = most
@@ -39,8 +39,7 @@ class Pace:
         self._chance = chance
         self._refused_once = False
         self._alone = 1
-        """How many may go while it is not known whether any may; 0 once it is. The very first request is such a one:
-        it finds out what the model supports."""
+        """How many may go until one has succeeded; then 0. The first request also shows what the model supports."""
         self._epoch = 0
         self._until = 0.0
         self._wait = _FIRST_WAIT
@@ -48,7 +47,7 @@ class Pace:
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def enter(self) -> int:
-        """Wait for room. What is returned goes back to `refused`."""
+        """Wait until a request may go. Pass the returned value to `refused`."""
         if self._waiting or not self._room():
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append(turn)
@@ -78,11 +77,11 @@ class Pace:
             self._open()
 
     def refused(self, epoch: int, retry_after: float | None) -> None:
-        """Requests sent before the last refusal tell nothing new, other than a longer wait."""
+        """Note a refusal. If the request was sent before the last refusal, only a longer wait counts."""
         now = time.monotonic()
         until = self._until
         if retry_after is not None:
-            # A little later than asked, so that many clients do not all come back at the same instant.
+            # A little later than requested, so that not all clients return at the same time.
             until = max(until, now + retry_after * (1 + 0.1 * self._chance()) + 0.01)
         if epoch == self._epoch:
             self._epoch += 1

@@ -1,4 +1,4 @@
-"""What tokens cost, and when to stop."""
+"""The prices of tokens, and the budget of a run."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _USD_PER_MILLION: dict[str, tuple[float, float]] = {
 
 
 def price_of(model: str, base_url: str, given: str | float | None = None) -> Price | None:
-    """None where it is not known: that is not the same as free."""
+    """The price of a model; None if it is not known, which does not mean free."""
     if given is not None:
         prompt, _, generated = str(given).partition("/")
         try:
@@ -52,7 +52,7 @@ def price_of(model: str, base_url: str, given: str | float | None = None) -> Pri
         return Price(0.0, 0.0, "a server of your own")
     if host != "api.openai.com":
         return None
-    # A dated name (gpt-4o-2024-08-06) costs what its line costs; the longest name wins.
+    # A dated name (gpt-4o-2024-08-06) has the price of its model; the longest matching name counts.
     for name in sorted(_USD_PER_MILLION, key=len, reverse=True):
         rest = model.removeprefix(name)
         if model.startswith(name) and (not rest or rest.lstrip("-").replace("-", "").isdigit()):
@@ -70,7 +70,7 @@ def _local(host: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """The most that one request can use, held until its reply says what it did use."""
+    """The most that a request can use, reserved until its reply states what it used."""
 
     prompt: int
     generated: int
@@ -78,7 +78,7 @@ class Reservation:
 
 
 class Budget:
-    """Counts what was spent and holds requests back before the last dollar is passed."""
+    """Counts the dollars spent, and holds requests back that might exceed the limit."""
 
     def __init__(self, price: Price | None, most: float | None, model: str) -> None:
         if most is not None and price is None:
@@ -92,10 +92,9 @@ class Budget:
         self.generated = 0
         self.reserved = 0.0
         self.unreported = 0
-        """Answers without a believable token count: they are charged as the most that they can have used."""
+        """Answers without a plausible token count. They are charged with the most that they can have used."""
         self.open = 0
-        """Requests for which something is reserved. Counted, since what is left of sums and differences of dollars is
-        seldom exactly nothing."""
+        """Requests with a reservation. They are counted, since sums of dollars rarely return to exactly 0."""
 
     @property
     def spent(self) -> float | None:
@@ -107,7 +106,7 @@ class Budget:
         return (self.spent or 0.0) + self.reserved + self.price.of(prompt, generated) <= self.most
 
     def reserve(self, prompt: int, generated: int) -> Reservation:
-        """The most that a request can cost. EngineError where it would pass the limit."""
+        """Reserve the most that a request can cost. EngineError if it would exceed the limit."""
         if self.price is None or self.most is None:
             return Reservation(prompt, generated)
         if not self.fits(prompt, generated):
@@ -121,13 +120,13 @@ class Budget:
         return Reservation(prompt, generated, cost)
 
     def release(self, held: Reservation) -> None:
-        """The request has ended."""
+        """Release the reservation of a request that has ended."""
         if self.price is not None and self.most is not None:
             self.open -= 1
             self.reserved = self.reserved - held.usd if self.open else 0.0
 
     def charge(self, held: Reservation, used: TokensUsed) -> None:
-        """What an answered request used. Where a count is missing or untrue, all that was reserved for it."""
+        """Charge a request with what it used, or with all that was reserved if a count is missing or implausible."""
         if used.prompt is None or used.generated is None:
             self.unreported += 1
             used = TokensUsed(held.prompt, held.generated)

@@ -1,4 +1,4 @@
-"""What goes into a request for a model with these abilities, and what is read out of its answer."""
+"""Makes requests for a model with given abilities, and reads its answers."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ __all__ = ["Abilities", "generate_body", "read_choices", "read_scores", "score_b
 _PROBED = {"logprobs": "logprobs", "n": "n", "temperature": "temperature", "response_format": "structured output"}
 _FORM = re.compile(r"json_schema|structured[ _]output|guided|grammar|xgrammar|outlines")
 _TELLING = 3
-"""Replies without log-probabilities after which none is expected any more. One may be a refusal, which has none."""
+"""Replies without log-probabilities after which none are expected. A single one may be a refusal, which has none."""
 
 
 @dataclass(slots=True)
 class Abilities:
-    """What the model was found to support. Nothing is assumed off: a refusal that names a parameter turns it off."""
+    """What the model supports. Everything counts as supported until a refusal names the parameter."""
 
     chat: bool | None = None
     """Whether plain prompts go to the chat endpoint; None until it is known."""
@@ -42,23 +42,23 @@ class Abilities:
     """Of: logprobs, n, temperature, top_p, seed, stop, system, response_format."""
     top_logprobs: int = 20
     stops: int = 0
-    """How many stop strings are taken; 0 as many as one likes. The rest is cut here."""
+    """The number of stop strings that the server takes; 0: any. The others are applied here."""
     echo: bool | None = None
     taken: set[str] = field(default_factory=set)
-    """What was sent and not refused."""
+    """Parameters that were sent and not refused."""
     ignored: set[str] = field(default_factory=set)
-    """What was taken and not acted on; no longer asked for either."""
+    """Parameters that the server took without effect. They are not sent any more."""
     without_logprobs: int = 0
-    """Replies that came without those asked for, as long as none has come with them."""
+    """Replies without the requested log-probabilities, until a reply has some."""
     logprobs_given: bool = False
     form_kept: bool | None = None
-    """Whether an answer had the form that `response_format` asked for; None until one was asked for it."""
+    """Whether an answer followed `response_format`; None until one was requested."""
 
     def has(self, name: str) -> bool:
         return name not in self.off and name not in self.ignored
 
     def learn(self, reason: str, param: str | None, body: JsonObject) -> bool:
-        """Whether a refusal names something that can be left out, so that the rest is worth asking again."""
+        """Learn from a refusal. Returns whether it names a parameter that can be left out in another try."""
         text = reason.lower()
         if "max_completion_tokens" in text and self.token_limit == "max_tokens":
             self.token_limit = "max_completion_tokens"
@@ -105,13 +105,13 @@ class Abilities:
             self.taken.add("system")
 
     def answered_in_form(self, answers: Sequence[Answer]) -> None:
-        """Some servers take `response_format` and do as they like."""
+        """Note whether an answer followed `response_format`: some servers take it and ignore it."""
         texts = [answer.text for answer in answers if isinstance(answer, Generated) and answer.finish == "stop"]
         if texts and not self.form_kept:
             self.form_kept = any(text.lstrip().startswith("{") for text in texts)
 
     def answered_with_logprobs(self, answers: Sequence[Answer]) -> None:
-        """Some servers take `logprobs` and send none. One reply without them says nothing where others had them."""
+        """Note whether a reply had log-probabilities: some servers take the parameter and send none."""
         replies = [answer for answer in answers if isinstance(answer, Generated)]
         if any(reply.top_logprobs for reply in replies):
             self.logprobs_given, self.without_logprobs = True, 0
@@ -139,7 +139,7 @@ class Abilities:
 
 
 def _names(text: str, param: str | None, name: str) -> bool:
-    if len(name) == 1:  # a bare letter is a word of its own in any sentence
+    if len(name) == 1:  # a single letter such as `n` is a word in any sentence
         pattern = rf"['\"`]{name}['\"`]|\b{name}\s*(?:>|=|must|greater)"
     else:
         pattern = rf"(?<![\w-]){re.escape(name)}(?![\w-])"
@@ -154,7 +154,7 @@ def text_of(prompt: Prompt) -> str:
 
 
 def _messages(prompt: Prompt, abilities: Abilities) -> list[dict[str, str]] | None:
-    """The conversation; None where the prompt is plain text. A MessagePrompt is text that brings its messages."""
+    """The messages; None if the prompt is plain text. A MessagePrompt is text with messages."""
     if isinstance(prompt, str):
         given: Sequence[Mapping[str, str]] | None = getattr(prompt, "messages", None)
         if given is None:
@@ -220,7 +220,7 @@ def _knobs(sampling: Sampling, samples: int, abilities: Abilities) -> JsonObject
 
 
 def read_choices(body: JsonObject, ids: Sequence[int], stop: Sequence[str]) -> list[Answer]:
-    """One answer per choice, for as many ids as there are choices."""
+    """One answer for each choice, as long as there are ids."""
     total = read_tokens_used(body).generated or 0
     choices = [choice for choice in body["choices"] if isinstance(choice, Mapping)][: len(ids)]
     share, rest = divmod(total, len(choices)) if choices else (0, 0)
@@ -267,7 +267,7 @@ def _joined(content: Any) -> Any:
 
 
 def _cut(text: str, stops: Sequence[str]) -> str:
-    """Where servers take fewer stop strings than the task has, or leave them in."""
+    """Cut the text at a stop string, for servers that take fewer of them or leave them in the text."""
     ends = [at for at in (text.find(stop) for stop in stops if stop) if at >= 0]
     return text[: min(ends)] if ends else text
 
@@ -276,7 +276,7 @@ def _cut(text: str, stops: Sequence[str]) -> str:
 
 
 def score_body(model: str, item: Score) -> tuple[str, JsonObject]:
-    """All continuations of a context in one request, echoed with the log-probability of every token."""
+    """The body that asks for all continuations of a context in one request, with the log-probability of every token."""
     prompts = [[*item.context, *continuation] for continuation in item.continuations]
     return "/completions", {
         "model": model,
@@ -290,7 +290,7 @@ def score_body(model: str, item: Score) -> tuple[str, JsonObject]:
 
 
 def read_scores(body: JsonObject, item: Score) -> list[Scored | Failed] | str:
-    """The answers, or what the server left out. A value that is no log-probability fails its own continuation alone."""
+    """The answers, or what the server left out. An impossible log-probability fails only its own continuation."""
     choices = sorted((choice for choice in body["choices"] if isinstance(choice, Mapping)), key=_index)
     if len(choices) != len(item.ids):
         return f"{len(choices)} choices came back for {len(item.ids)} prompts"

@@ -1,4 +1,4 @@
-"""One exchange with a server: what was asked goes out once, and what came back is named for what it is.
+"""One exchange with a server: sends a request once, and classifies the reply.
 
 The `openai` package says where to and with which headers. The bytes go through aiohttp: the package's own transport
 takes milliseconds of CPU a request, which is what would keep a fast server waiting.
@@ -32,7 +32,7 @@ class Ok:
 
 @dataclass(frozen=True, slots=True)
 class Overloaded:
-    """Come back later."""
+    """The server asks to wait."""
 
     retry_after: float | None
     reason: str
@@ -40,7 +40,7 @@ class Overloaded:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """No answer: a fault of the server or of the line. Worth another try."""
+    """No answer, because of the server or the network. Another try may help."""
 
     reason: str
     unreachable: bool = False
@@ -48,7 +48,7 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The server understood and says no. Asking the same again would not help."""
+    """The server refuses the request. The same request again would not help."""
 
     status: int
     reason: str
@@ -114,7 +114,7 @@ class Server:
                 url = str(target)
                 continue
             if 300 <= status < 400:
-                # The key is for this scheme, host and port alone. Other codes would turn the question into a GET.
+                # The key is for this scheme, host and port only. Other codes would change the request to a GET.
                 where = "nowhere" if target is None else str(target.with_user(None))
                 reason = f"HTTP {status}: sent on to {where}; give that address, if it is right"
                 return Refused(status, self._key.strike(reason))
@@ -122,7 +122,7 @@ class Server:
         return Refused(310, "HTTP 3xx: sent on and on")
 
     async def _read(self, response: Any) -> bytes | None:
-        """The unpacked body; None where it is longer than what is read at most."""
+        """The unpacked body; None if it is longer than the limit."""
         parts: list[bytes] = []
         size = 0
         async for part in response.content.iter_any():
@@ -140,7 +140,7 @@ class Server:
 
 
 def _proxy(url: str) -> str | None:
-    """HTTP_PROXY and its siblings, read once: the session would look them up in a thread for every request."""
+    """The proxy of HTTP_PROXY and similar variables, read once. The session would read them for every request."""
     parts = urlsplit(url)
     if proxy_bypass(parts.netloc):
         return None
@@ -149,7 +149,7 @@ def _proxy(url: str) -> str | None:
 
 
 def read_reply(status: int, headers: Mapping[str, str], content: bytes, key: Key = NO_KEY) -> Reply:
-    """What a reply means. The key is struck out of everything that is kept of it."""
+    """Classify a reply. The key is removed from everything that is kept of it."""
     parsed = _parsed(content, key)
     if status == 200:
         return _body(parsed, content, headers.get("Content-Type", ""), key)
@@ -169,7 +169,7 @@ class _NotJson:
 
 
 def _parsed(content: bytes, key: Key) -> Any:
-    """The JSON value, with the key struck out of its texts. Before parsing, escapes and UTF-16 can hide it."""
+    """The JSON value with the key removed from its texts. Before parsing, escapes or UTF-16 may hide the key."""
     try:
         return key.strike_all(json.loads(content), content)
     except (ValueError, RecursionError):
@@ -188,7 +188,7 @@ def _body(body: Any, content: bytes, kind: str, key: Key) -> Reply:
     if not isinstance(body, dict):
         return Broken(f"the server sent a JSON {type(body).__name__} where an object was wanted")
     if body.get("error") and not body.get("choices"):
-        # Some gateways answer 200 and put their trouble in the body.
+        # Some gateways answer 200 with an error in the body.
         message, _, _ = _error(body, content, key)
         return Broken(f"the server sent an error with status 200: {message}")
     if not isinstance(body.get("choices"), list) or not body["choices"]:
@@ -211,7 +211,7 @@ def _error(error: Any, content: bytes, key: Key) -> tuple[str, str | None, str |
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds or a date; `retry-after-ms` is what OpenAI and Azure send beside it."""
+    """The seconds to wait, from seconds or a date, or from `retry-after-ms` of OpenAI and Azure."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         value = headers.get(name)
         if value is None:

@@ -54,7 +54,7 @@ def _serve_judge(typed: str, model: str, url: str | None, arguments: Arguments, 
     args = {**arguments, "base_url": url} if url else dict(arguments)
     spec = ModelSpec(typed, model, args={"api": "chat", **args})
     engine = load(spec, silent=not may_call, frugal=True, flag="--judge-args")
-    # The endpoint is part of who answers: the same name elsewhere may be another model.
+    # The address is part of the fingerprint: the same name at another server may be another model.
     fingerprint = model_fingerprint(f"api:{model}", url=engine.server.base_url)
     return ServedJudge(engine, fingerprint, engine.options.max_concurrency)
 

@@ -1,4 +1,4 @@
-"""From requests to what a server takes: text and messages, or token ids where the user names the tokenizer.
+"""Turns requests into what a server takes: text and messages, or token ids if the user names the tokenizer.
 
 Without a tokenizer, prompts go out as they are and the server does the rest: tasks that generate. With one
 (`--model-args tokenizer=…`), prompts are rendered, tokenised and cut here as for a local model, and go out as ids: all
@@ -20,11 +20,11 @@ from evalkit.types import ModelSpec, Request
 __all__ = ["ApiTokenizer", "load_api_tokenizer"]
 
 _NO_WINDOW = 2**31
-"""The server cuts, or refuses, what is too long for it."""
+"""The server itself cuts or refuses a prompt that is too long."""
 
 
 def load_api_tokenizer(spec: ModelSpec) -> EngineTokenizer:
-    """The tokenizer that was named; else one that leaves prompts as text."""
+    """The tokenizer that the user named; otherwise one that leaves prompts as text."""
     if spec.tokenizer is None:
         return ApiTokenizer(spec)
     named = catalog.resolve(spec.tokenizer).source

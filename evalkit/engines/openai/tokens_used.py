@@ -1,4 +1,4 @@
-"""The token counts that a server reports for one request, as far as they can be true."""
+"""The token counts that a server reports for a request, if they are plausible."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from evalkit.types import JsonObject
 __all__ = ["TokensUsed", "read_tokens_used"]
 
 _MOST = 10**9
-"""No request has more tokens than this; a larger count is a mistake of the server's."""
+"""The largest plausible count. A larger one is an error of the server."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokensUsed:
-    """None: the server did not say, or said what cannot be true."""
+    """None: the server reported no count, or an impossible one."""
 
     prompt: int | None = None
     generated: int | None = None
@@ -25,7 +25,7 @@ class TokensUsed:
 
 
 def read_tokens_used(body: JsonObject) -> TokensUsed:
-    """The `usage` of a reply. A prompt of no tokens, or a text of none, counts as not reported."""
+    """The `usage` of a reply. 0 tokens for a prompt or for a text count as not reported."""
     usage = body.get("usage")
     if not isinstance(usage, Mapping):
         return TokensUsed()
