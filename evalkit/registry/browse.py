@@ -78,7 +78,7 @@ def list_tasks(include_paths: Sequence[str | Path] = (), *, everything: bool = F
 
     registry = Registry(include_paths)
     manager, files = registry.manager(["*"] if everything else list(registry.cards))
-    found: dict[str, Listed] = {}
+    listed: dict[str, Listed] = {}
     for name, entry in manager.index.items():
         card = registry.cards.get(name)
         path = entry.yaml_path
@@ -88,7 +88,7 @@ def list_tasks(include_paths: Sequence[str | Path] = (), *, everything: bool = F
             continue
         config = entry.cfg or {}
         wrapped = of_lm_eval and card is None
-        found[name] = Listed(
+        listed[name] = Listed(
             name=name,
             kind=entry.kind.name.lower().removeprefix("py_"),
             source="user" if users else "lm-eval" if wrapped else "shipped",
@@ -102,7 +102,7 @@ def list_tasks(include_paths: Sequence[str | Path] = (), *, everything: bool = F
         )
     order = list(registry.cards)
     return sorted(
-        found.values(), key=lambda item: (order.index(item.name) if item.name in order else len(order), item.name)
+        listed.values(), key=lambda item: (order.index(item.name) if item.name in order else len(order), item.name)
     )
 
 

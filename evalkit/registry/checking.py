@@ -66,11 +66,11 @@ class CheckGrader(Grader):
         if given.missing or given.error is not None:
             return []
         try:
-            found = []
+            submitted = []
             for ensemble in self.task._filters:
                 answer = self._answer(document, given, ensemble)
-                found += [p for spec in self.checks.of(document.doc) for p in programs(spec, answer, document.doc)]
-            return found
+                submitted += [p for spec in self.checks.of(document.doc) for p in programs(spec, answer, document.doc)]
+            return submitted
         except Exception:
             return []  # `score` will raise the same error and report it
 

@@ -57,15 +57,15 @@ class Conversation:
         if self.messages not in doc:
             text = str(doc["instruction"])
             return [{"role": "user", "content": f"{text}\n\n{doc['input']}" if doc.get("input") else text}]
-        found = list(doc[self.messages])
-        for number, message in enumerate(found, 1):
+        messages = list(doc[self.messages])
+        for number, message in enumerate(messages, 1):
             if message.get("role") not in ROLES:
                 raise ValueError(f"message {number}: role {message.get('role')!r} is none of {', '.join(ROLES)}")
             if message.get("content") is None and message["role"] != "assistant":
                 raise ValueError(f"message {number}: the {message['role']} says nothing")
-        if not found or found[-1]["role"] != "user":
+        if not messages or messages[-1]["role"] != "user":
             raise ValueError("the last message is not the user's: nothing is left to answer")
-        return found
+        return messages
 
     def prompts(
         self, doc: RawDocument, system: str | None, chat_template: Callable[..., str] | None

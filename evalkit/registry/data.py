@@ -104,7 +104,7 @@ class DataSource:
 
 
 @contextlib.contextmanager
-def _described_once(known: dict[str, Any]) -> Iterator[None]:
+def _described_once(modules: dict[str, Any]) -> Iterator[None]:
     """Make `datasets` describe a folder once, and key its cache by the files' content.
 
     Its own key for a local folder depends on the README alone: for another mirror with the same README, or for the
@@ -115,11 +115,11 @@ def _described_once(known: dict[str, Any]) -> Iterator[None]:
     describe = datasets.load.dataset_module_factory
 
     def remembered(path: str, *args: Any, **options: Any) -> Any:
-        if path not in known:
-            found = describe(path, *args, **options)
-            known[path] = replace(found, hash=_files_key(Path(path), str(found.hash)))
-        found = known[path]
-        return replace(found, builder_kwargs=dict(found.builder_kwargs))
+        if path not in modules:
+            module = describe(path, *args, **options)
+            modules[path] = replace(module, hash=_files_key(Path(path), str(module.hash)))
+        module = modules[path]
+        return replace(module, builder_kwargs=dict(module.builder_kwargs))
 
     datasets.load.dataset_module_factory = remembered
     try:

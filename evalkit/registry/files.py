@@ -126,14 +126,14 @@ class UserFiles:
         if own.keys() & {"checks", "conversation"}:
             _read_plainly(config)
 
-    def _read_questions(self, config: TaskConfig, said: Any, origin: Origin) -> None:
+    def _read_questions(self, config: TaskConfig, value: Any, origin: Origin) -> None:
         """Add the configuration of a table of questions. Keys of the task file take precedence."""
         from evalkit.registry.kinds.questions import from_task_file, table_of
 
         if origin.where is None:
             raise ConfigError(f"task {config.get('task')}: questions: stands in no file that a table could lie beside")
-        check_inside([table_of(said, origin.where)], self.folders_for_data(origin), f"{origin.where}: questions")
-        config.update(from_task_file(said, config, origin.where))
+        check_inside([table_of(value, origin.where)], self.folders_for_data(origin), f"{origin.where}: questions")
+        config.update(from_task_file(value, config, origin.where))
 
     def folders_for_data(self, origin: Origin) -> tuple[Path, ...] | None:
         """The folders in which this task may read local files; None: any."""
@@ -165,9 +165,9 @@ def _prepare_checks(config: TaskConfig) -> None:
     config["metric_list"] = metrics
 
 
-def _prepare_reading(config: TaskConfig, said: Any, where: str) -> None:
+def _prepare_reading(config: TaskConfig, value: Any, where: str) -> None:
     """Let the rules of the official script score the answers."""
-    rules = Reading.read(said, where)
+    rules = Reading.read(value, where)
     if rules.official is not None:
         config["process_results"] = "evalkit.registry.reading"
         config["metric_list"] = metric_list(rules.rules)
@@ -177,11 +177,11 @@ def _read_plainly(config: TaskConfig) -> None:
     """Read the data file row by row: checks and messages differ between rows, and a table has one schema."""
     options = config.get("dataset_kwargs") or {}
     files, split = options.get("data_files"), config.get("test_split") or "test"
-    found = files.get(split) if isinstance(files, dict) else files
+    path = files.get(split) if isinstance(files, dict) else files
     if "custom_dataset" in config or config.get("dataset_path") != "json":
         return
-    if isinstance(found, str) and found.endswith(".jsonl"):
-        config["custom_dataset"] = dataset_of(read_jsonl, Path(found), split)
+    if isinstance(path, str) and path.endswith(".jsonl"):
+        config["custom_dataset"] = dataset_of(read_jsonl, Path(path), split)
 
 
 def _check_metrics(config: TaskConfig, path: Path) -> None:

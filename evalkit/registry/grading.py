@@ -229,9 +229,9 @@ class Scorer:
 
 def _fallbacks(ensemble: Any) -> frozenset[str]:
     """The values that this filter's regular expressions give if they do not match."""
-    found = {"[invalid]"}
+    fallbacks = {"[invalid]"}
     for step in ensemble.filters:
         fallback = step.keywords.get("fallback")
         if isinstance(fallback, str):
-            found.add(fallback)
-    return frozenset(found)
+            fallbacks.add(fallback)
+    return frozenset(fallbacks)

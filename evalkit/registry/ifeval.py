@@ -12,13 +12,13 @@ __all__ = ["pooled", "process_results"]
 
 def process_results(doc: RawDocument, results: Sequence[str]) -> dict[str, bool | list[bool]]:
     """Figures under lm-eval's names: whether all instructions were followed, and a verdict on each instruction."""
-    told = [{name: value for name, value in kwargs.items() if value is not None} for kwargs in doc["kwargs"]]
-    found = follow(doc["instruction_id_list"], told, results[0])
+    arguments = [{name: value for name, value in kwargs.items() if value is not None} for kwargs in doc["kwargs"]]
+    following = follow(doc["instruction_id_list"], arguments, results[0])
     return {
-        "prompt_level_strict_acc": all(found.strict),
-        "inst_level_strict_acc": list(found.strict),
-        "prompt_level_loose_acc": all(found.loose),
-        "inst_level_loose_acc": list(found.loose),
+        "prompt_level_strict_acc": all(following.strict),
+        "inst_level_strict_acc": list(following.strict),
+        "prompt_level_loose_acc": all(following.loose),
+        "inst_level_loose_acc": list(following.loose),
     }
 
 

@@ -31,10 +31,10 @@ def read_instructions(path: Path) -> PlainRows:
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({error.strerror or error})") from None
     content = content.removeprefix(b"\xef\xbb\xbf")
-    found = json_rows(content)
+    items = json_rows(content)
     rows: list[RawDocument] = []
     broken: list[tuple[int, str]] = []
-    for number, item in found:
+    for number, item in items:
         try:
             rows.append(_row(item))
         except Broken as why:

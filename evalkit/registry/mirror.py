@@ -94,10 +94,10 @@ def _rows(folder: Path, need: _Need) -> int:
 
 
 def _files(folder: Path, pattern: str) -> list[Path]:
-    found = sorted(folder.glob(pattern))
-    if not found:
+    files = sorted(folder.glob(pattern))
+    if not files:
         raise DataNotFound(f"{folder / pattern} is missing")
-    return found
+    return files
 
 
 def _count(path: Path) -> int:
@@ -141,13 +141,13 @@ def _of(name: Any, index: Mapping[str, Any]) -> list[_Need]:
         need = _need(config)
         return [need] if need is not None else []
     members = config.get("task")
-    found: list[_Need] = []
+    needs: list[_Need] = []
     for member in [members] if isinstance(members, str) else members or []:
         inner = member
         if isinstance(member, Mapping):
             inner = next((member[key] for key in ("group", "task") if member.get(key) in index), member)
-        found += _of(inner, index)
-    return found
+        needs += _of(inner, index)
+    return needs
 
 
 def _need(config: Mapping[str, Any]) -> _Need | None:

@@ -97,8 +97,8 @@ def _columns(path: Path, table: Table, question: str | None, answer: str | None)
     told = _named(path, table.columns, names, answer, "--target") if answer else None
     asked = asked or next((names[name] for name in _QUESTIONS if name in names), None)
     told = told or next((names[name] for name in _ANSWERS if name in names and names[name] != asked), None)
-    for found, usual, flag in ((asked, "question", "--input"), (told, "answer", "--target")):
-        if found is None:
+    for column, usual, flag in ((asked, "question", "--input"), (told, "answer", "--target")):
+        if column is None:
             hint = "; for a file of instructions type alpaca:" + str(path)
             raise UsageError(
                 f"{path}: no column is called {usual}; it has {_listed(table.columns)}: type {flag} NAME"
@@ -124,13 +124,13 @@ def _choice_columns(names: Mapping[str, str], taken: set[str]) -> tuple[str, ...
     """One column that holds lists, or columns A, B, C … (choice1, 보기 1 …) without a gap."""
     if listed := next((names[name] for name in _CHOICES if name in names and names[name] not in taken), None):
         return (listed,)
-    found: dict[str, str] = {}
+    by_mark: dict[str, str] = {}
     for key, name in names.items():
         if name not in taken and (match := _ONE_CHOICE.fullmatch(key)):
-            found.setdefault(match.group(1), name)
+            by_mark.setdefault(match.group(1), name)
     for marks in (_LETTERS.lower(), [str(n) for n in range(1, 27)], [str(n) for n in range(26)]):
-        run = [found[mark] for mark in marks if mark in found]
-        if len(run) > 1 and list(marks)[: len(run)] == [mark for mark in marks if mark in found]:
+        run = [by_mark[mark] for mark in marks if mark in by_mark]
+        if len(run) > 1 and list(marks)[: len(run)] == [mark for mark in marks if mark in by_mark]:
             return tuple(run)
     return ()
 

@@ -46,9 +46,9 @@ def _text(doc: RawDocument, results: Sequence[str]) -> dict[str, float]:
 def _numeric(doc: RawDocument, results: Sequence[str]) -> dict[str, float]:
     """Whether the last number of the answer is the target."""
     answer, targets = past_thought(results[0])[:_LONGEST], _targets(doc)
-    said = numbers_in(answer)
+    numbers = numbers_in(answer)
     right = {value for target in targets for value in (_number(target),) if value is not None}
-    hit = bool(said) and bool({said[-1].value, *said[-1].others} & right)
+    hit = bool(numbers) and bool({numbers[-1].value, *numbers[-1].others} & right)
     return {"numeric_match": float(hit), "exact_match": float(_is_exactly(answer, targets))}
 
 
@@ -108,8 +108,8 @@ def _number(text: str) -> Decimal | None:
     try:
         return Decimal(text.replace(",", ""))
     except InvalidOperation:
-        found = numbers_in(text)
-        return found[0].value if len(found) == 1 else None
+        numbers = numbers_in(text)
+        return numbers[0].value if len(numbers) == 1 else None
 
 
 def _even(text: str) -> str:

@@ -67,8 +67,8 @@ def _f1(shared: int, mine: int, theirs: int) -> float:
 
 def _script(text: str) -> str | None:
     """The script of most letters; None if there are none. A Korean text with many Hanja is still Korean."""
-    found = letters(text)
-    return max(sorted(found), key=lambda name: found[name]) if found else None
+    counts = letters(text)
+    return max(sorted(counts), key=lambda name: counts[name]) if counts else None
 
 
 def _even(text: str) -> str:

@@ -70,23 +70,23 @@ class Suite:
         for name in group.tasks:
             if name not in tasks:
                 continue
-            known: dict[str, float | str] = {"sample_len": sizes[name]}
+            values: dict[str, float | str] = {"sample_len": sizes[name]}
             for key, figure in tasks[name].items():
                 if figure.value is None:
                     continue
                 metric, _, filter_name = key.partition(",")
-                known[key] = figure.value
-                known[f"{metric}_stderr,{filter_name}"] = "N/A" if figure.stderr is None else figure.stderr
-            metrics[name] = known
+                values[key] = figure.value
+                values[f"{metric}_stderr,{filter_name}"] = "N/A" if figure.stderr is None else figure.stderr
+            metrics[name] = values
         if not metrics:
             return {}
-        found = lmeval.group_figures(group._group, metrics)
+        aggregated = lmeval.group_figures(group._group, metrics)
         figures = {}
-        for key, value in found.items():
+        for key, value in aggregated.items():
             metric, comma, filter_name = key.partition(",")
             if not comma or metric.endswith("_stderr"):
                 continue
-            stderr = found.get(f"{metric}_stderr,{filter_name}")
+            stderr = aggregated.get(f"{metric}_stderr,{filter_name}")
             members = [tasks[name][key] for name in group.tasks if name in tasks and key in tasks[name]]
             bounds = [member.ci95 for member in members if member.ci95 is not None]
             n = sum(sizes[name] for name in group.tasks if name in tasks and key in tasks[name])

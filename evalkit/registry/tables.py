@@ -140,6 +140,6 @@ def _parquet(path: Path, content: bytes) -> Table:
                 raise ConfigError(f"{path}: its rows take more than {_MOST_BYTES >> 20} MiB")
             rows += [(len(rows) + number, row) for number, row in enumerate(batch.to_pylist(), 1)]
     except (pyarrow.ArrowException, OSError, ValueError) as error:
-        said = " ".join(str(error).split())[:120]
-        raise ConfigError(f"{path} is no Parquet file, or half of one ({said})") from None
+        problem = " ".join(str(error).split())[:120]
+        raise ConfigError(f"{path} is no Parquet file, or half of one ({problem})") from None
     return Table(columns, tuple(rows))

@@ -149,8 +149,8 @@ class Task:
     @property
     def answers_in(self) -> str | None:
         """The language that generated answers should be in; None if that is not measured."""
-        said = (self._config("metadata") or {}).get("answers_in") or (self.card.answers_in if self.card else None)
-        return said if said == "ko" and self.output_type == "generate_until" and self.checks is None else None
+        language = (self._config("metadata") or {}).get("answers_in") or (self.card.answers_in if self.card else None)
+        return language if language == "ko" and self.output_type == "generate_until" and self.checks is None else None
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -170,8 +170,8 @@ class Task:
         """None: the task does not state it, or neither direction is better."""
         if self.code is not None:
             return True
-        said = self._task.higher_is_better().get(metric, True)
-        return None if said is None else bool(said)
+        better = self._task.higher_is_better().get(metric, True)
+        return None if better is None else bool(better)
 
     def _config(self, key: str) -> Any:
         return self._task.get_config(key)

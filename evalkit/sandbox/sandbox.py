@@ -91,15 +91,15 @@ class Sandbox:
     @classmethod
     def probe(cls) -> list[Tried]:
         """Tries every safe tier and says which work."""
-        found = []
+        tiers = []
         for name in _SAFE:
             try:
                 _tried(name, 1, Limits()).close()
             except SandboxError as error:
-                found.append(Tried(name, False, str(error)))
+                tiers.append(Tried(name, False, str(error)))
             else:
-                found.append(Tried(name, True))
-        return found
+                tiers.append(Tried(name, True))
+        return tiers
 
     def submit(self, program: Program, key: Any) -> None:
         """Queues a program and returns at once; `completed` yields its verdict with the key."""

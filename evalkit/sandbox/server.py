@@ -82,11 +82,11 @@ class Server:
         """Waits for the server's first message; raises SandboxError where it could not confine itself."""
         ready, _, _ = select.select([self._lifeline], [], [], _START_SECONDS)
         message = self._lifeline.recv(1 << 16) if ready else b""
-        said = json.loads(message) if message else {"failed": "the sandbox server ended as it started"}
-        if "failed" in said:
+        greeting = json.loads(message) if message else {"failed": "the sandbox server ended as it started"}
+        if "failed" in greeting:
             self.close()
-            raise SandboxError(str(said["failed"]))
-        return Greeting(str(said["user"]), int(said["landlock"]))
+            raise SandboxError(str(greeting["failed"]))
+        return Greeting(str(greeting["user"]), int(greeting["landlock"]))
 
     @property
     def pid(self) -> int:

@@ -168,11 +168,11 @@ def _messages(prompt: Prompt, abilities: Abilities) -> list[dict[str, str]] | No
 
 
 def _without_system(turns: Sequence[Message]) -> list[Message]:
-    said = "\n\n".join(turn.content for turn in turns if turn.role == "system")
+    instruction = "\n\n".join(turn.content for turn in turns if turn.role == "system")
     rest = [turn for turn in turns if turn.role != "system"]
-    if said and rest and rest[0].role == "user":
-        return [Message("user", f"{said}\n\n{rest[0].content}"), *rest[1:]]
-    return [Message("user", said), *rest] if said else rest
+    if instruction and rest and rest[0].role == "user":
+        return [Message("user", f"{instruction}\n\n{rest[0].content}"), *rest[1:]]
+    return [Message("user", instruction), *rest] if instruction else rest
 
 
 def generate_body(model: str, item: Generate, samples: int, abilities: Abilities) -> tuple[str, JsonObject]:

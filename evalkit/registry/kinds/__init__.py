@@ -74,44 +74,44 @@ def _kind_of(name: str) -> _Named | None:
     return None
 
 
-def _settings(name: str, found: _Named) -> dict[str, str]:
+def _settings(name: str, named: _Named) -> dict[str, str]:
     """What is set behind the path, by its name."""
     settings: dict[str, str] = {}
-    for part in found.settings.removeprefix("?").split("&") if found.settings else ():
+    for part in named.settings.removeprefix("?").split("&") if named.settings else ():
         key, _, value = part.partition("=")
-        if key not in found.kind.settings:
-            raise UsageError(f"--tasks {name}: unknown setting {key!r}{nearest(key, found.kind.settings)}")
+        if key not in named.kind.settings:
+            raise UsageError(f"--tasks {name}: unknown setting {key!r}{nearest(key, named.kind.settings)}")
         settings[key] = value
     return settings
 
 
 def task_name(name: str) -> str:
     """What the task behind a name is called: of some kinds of files the file's stem, else the name itself."""
-    found = _kind_of(name)
-    if found is not None and found.kind.by_stem:
-        return found.path.stem
+    named = _kind_of(name)
+    if named is not None and named.kind.by_stem:
+        return named.path.stem
     return plain_name(name)
 
 
 def file_of(name: str) -> Path | None:
     """The file that a task's name means; None if it names no file of these kinds."""
-    found = _kind_of(name)
-    return found.path if found is not None else None
+    named = _kind_of(name)
+    return named.path if named is not None else None
 
 
 def takes_options(name: str) -> bool:
     """Whether --input, --target and --score apply to this task."""
-    found = _kind_of(name)
-    return found is not None and found.kind.takes_options
+    named = _kind_of(name)
+    return named is not None and named.kind.takes_options
 
 
 def config_of(name: str, options: FileOptions = NO_OPTIONS) -> TaskConfig:
     """The task's configuration, with the keys of a task file."""
-    found = _kind_of(name)
-    assert found is not None
-    if settings := _settings(name, found):
+    named = _kind_of(name)
+    assert named is not None
+    if settings := _settings(name, named):
         options = replace(options, settings=settings)
-    return found.kind.config(task_name(name), found.path, options)
+    return named.kind.config(task_name(name), named.path, options)
 
 
 def meant_by(name: str) -> str:
@@ -129,28 +129,28 @@ def spell_out(names: Iterable[str]) -> list[str]:
     """
     spelled: list[str] = []
     for name in names:
-        found = _kind_of(name)
-        if found is None:
+        named = _kind_of(name)
+        if named is None:
             spelled.append(name)
             continue
-        prefix, path = found.prefix, found.path
+        prefix, path = named.prefix, named.path
         if path.is_file():
             spelled.append(plain_name(name))
             continue
         matches = glob.glob(str(path), recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
         files = sorted(match for match in matches if Path(match).is_file())
         if not files:
-            raise UsageError(f"--tasks {name}: {_missing(path, prefix, found.kind)}")
-        spelled += [f"{prefix}{_plain_path(Path(file))}{found.settings}" for file in files]
+            raise UsageError(f"--tasks {name}: {_missing(path, prefix, named.kind)}")
+        spelled += [f"{prefix}{_plain_path(Path(file))}{named.settings}" for file in files]
     return list(dict.fromkeys(spelled))
 
 
 def plain_name(name: str) -> str:
     """The unique name of a file that is a task; any other name unchanged."""
-    found = _kind_of(name)
-    if found is None or not found.path.is_file():
+    named = _kind_of(name)
+    if named is None or not named.path.is_file():
         return name
-    return f"{found.prefix}{_plain_path(found.path)}{found.settings}"
+    return f"{named.prefix}{_plain_path(named.path)}{named.settings}"
 
 
 def _plain_path(path: Path) -> str:

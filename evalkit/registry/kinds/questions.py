@@ -25,29 +25,29 @@ def _config(name: str, path: Path, options: FileOptions) -> TaskConfig:
     return {"task": name, **_settings(path, options)}
 
 
-def table_of(said: Any, writer: Path) -> Path:
+def table_of(value: Any, writer: Path) -> Path:
     """The table that `questions:` of a task file names. It is beside that file."""
     where = f"{writer}: questions"
-    if isinstance(said, str):
-        said = {"file": said}
-    if not isinstance(said, Mapping):
-        raise ConfigError(f"{where}: a file's name or a mapping is wanted, this is {said!r:.80}")
-    for key in said:
+    if isinstance(value, str):
+        value = {"file": value}
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{where}: a file's name or a mapping is wanted, this is {value!r:.80}")
+    for key in value:
         if key not in KEYS:
             raise ConfigError(f"{where}: unknown key {key!r}{nearest(str(key), KEYS)}")
-    if not isinstance(said.get("file"), str):
+    if not isinstance(value.get("file"), str):
         raise ConfigError(f"{where}: file is missing: the table beside this file, as in file: qa.csv")
-    path: Path = writer.parent / said["file"]
+    path: Path = writer.parent / value["file"]
     if not path.is_file():
-        raise DataNotFound(f"{where}: {said['file']} is not beside the task file: {path} does not exist")
+        raise DataNotFound(f"{where}: {value['file']} is not beside the task file: {path} does not exist")
     return path
 
 
-def from_task_file(said: Any, given: TaskConfig, writer: Path) -> TaskConfig:
+def from_task_file(value: Any, given: TaskConfig, writer: Path) -> TaskConfig:
     """The configuration for `questions:` of a task file. The file's own keys take precedence."""
-    path = table_of(said, writer)
-    told = said if isinstance(said, Mapping) else {}
-    given_options = {key: None if told.get(key) is None else str(told[key]) for key in KEYS}
+    path = table_of(value, writer)
+    keys = value if isinstance(value, Mapping) else {}
+    given_options = {key: None if keys.get(key) is None else str(keys[key]) for key in KEYS}
     options = FileOptions(given_options["input"], given_options["target"], given_options["score"])
     made = _settings(path, options)
     return {**made, **given, "metadata": {**made["metadata"], **(given.get("metadata") or {})}}

@@ -53,16 +53,16 @@ class Manager(TaskManager):  # type: ignore[misc]
         """Join indexes. Later folders replace names of earlier ones, but a tag keeps its tasks (lm-eval drops them)."""
         index: Index = {name: listed(listing) for name, listing in builtin.items()}
         for folder in folders:
-            found = index_of(folder, left_out)
-            for name, entry in found.items():
-                known = index.get(name)
-                if known is not None and known.kind is Kind.TAG and entry.kind is Kind.TAG:
-                    if folder in user_folders and entry.tags - known.tags:
-                        added = ", ".join(sorted(entry.tags - known.tags)[:3])
-                        self.notes.append(f"{folder} adds {added} to lm-eval's tag {name} ({len(known.tags)} tasks)")
-                    known.tags |= entry.tags
+            entries = index_of(folder, left_out)
+            for name, entry in entries.items():
+                earlier = index.get(name)
+                if earlier is not None and earlier.kind is Kind.TAG and entry.kind is Kind.TAG:
+                    if folder in user_folders and entry.tags - earlier.tags:
+                        added = ", ".join(sorted(entry.tags - earlier.tags)[:3])
+                        self.notes.append(f"{folder} adds {added} to lm-eval's tag {name} ({len(earlier.tags)} tasks)")
+                    earlier.tags |= entry.tags
                     continue
-                if known is not None and folder in user_folders:
+                if earlier is not None and folder in user_folders:
                     self.notes.append(f"{entry.yaml_path or folder} replaces the task {name} of lm-eval")
                 index[name] = replace(entry, tags=set(entry.tags))
         return index

@@ -141,12 +141,12 @@ def _one_of(argument: int, values: tuple[int, ...], mask: int = 0xFFFFFFFF, othe
 
 def _intervals(blocks: dict[int, Block]) -> list[tuple[int, Block]]:
     """The numbers, in order, from which on another block applies, each with its block."""
-    found: list[tuple[int, Block]] = [(0, blocks.get(0, (_REFUSE,)))]
+    intervals: list[tuple[int, Block]] = [(0, blocks.get(0, (_REFUSE,)))]
     for call in range(1, max(blocks) + 2):
         block = blocks.get(call, (_REFUSE,))
-        if block != found[-1][1]:
-            found.append((call, block))
-    return found
+        if block != intervals[-1][1]:
+            intervals.append((call, block))
+    return intervals
 
 
 def _search(intervals: list[tuple[int, Block]]) -> list[Instruction]:
