@@ -250,14 +250,15 @@ def test_naming_the_engines_loads_none_of_their_libraries() -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("group", ["engines", "judges"])
+@pytest.mark.parametrize("group", ["engines", "judges", "exporters"])
 def test_the_shipped_plug_ins_are_found_without_an_installation_too(group: str) -> None:
     """From entry points where evalkit is installed, else from a list of their own: both name the same ones."""
     from evalkit import plugins
     from evalkit.engines.spec import ENGINES
+    from evalkit.exporting.spec import EXPORTERS
     from evalkit.judging.backends.spec import BACKENDS
 
-    shipped = {"engines": ENGINES, "judges": BACKENDS}[group].shipped
+    shipped = {"engines": ENGINES, "judges": BACKENDS, "exporters": EXPORTERS}[group].shipped
     declared = {name: plugin.target for name, plugin in plugins.installed(f"evalkit.{group}").items()}
     written = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]["entry-points"]
     assert dict(shipped) == written[f"evalkit.{group}"]

@@ -11,18 +11,17 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
-import pkgutil
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from evalkit import plugins, safe
-from evalkit.errors import EvalkitError, ExportError, PluginError, UsageError, nearest
+from evalkit import safe
+from evalkit.errors import EvalkitError, ExportError, UsageError, nearest
+from evalkit.plugins import PROJECT, PluginGroup
 
 if TYPE_CHECKING:
     from evalkit.exporting.parcel import Parcel
@@ -44,7 +43,6 @@ __all__ = [
 
 GROUP = "evalkit.exporters"
 _TARGETS = "evalkit.exporting.targets"
-_PROJECT = "lm-evalkit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +88,7 @@ class ExporterSpec:
     export: Callable[[Parcel, Options], Receipt]
     needs: tuple[str, ...] = ()
     """The modules that must be installed."""
-    install: str = _PROJECT
+    install: str = PROJECT
     """What pip installs for it: `lm-evalkit[wandb]`."""
     tracks: bool = False
     """It is an experiment tracker, so that `run --log-to` takes it too."""
@@ -106,27 +104,22 @@ class ExporterSpec:
 # ── finding ──────────────────────────────────────────────────────────────────
 
 
-@cache
-def _declared() -> Mapping[str, plugins.Plugin]:
-    found = dict(plugins.installed(GROUP))
-    if not any(plugin.target.startswith(f"{_TARGETS}.") for plugin in found.values()):
-        # A source tree that is on the path but not installed has no entry points.
-        return {**_in_the_source_tree(), **found}
-    return found
-
-
-def _in_the_source_tree() -> dict[str, plugins.Plugin]:
-    package = importlib.import_module(_TARGETS)
-    shipped: dict[str, plugins.Plugin] = {}
-    for file in pkgutil.iter_modules(package.__path__):
-        spec = getattr(importlib.import_module(f"{_TARGETS}.{file.name}"), "SPEC", None)
-        if isinstance(spec, ExporterSpec):
-            shipped[spec.name] = plugins.Plugin(GROUP, spec.name, f"{_TARGETS}.{file.name}:SPEC", _PROJECT)
-    return shipped
+EXPORTERS: PluginGroup[ExporterSpec] = PluginGroup(
+    GROUP,
+    ExporterSpec,
+    shipped={
+        "wandb": f"{_TARGETS}.wandb:SPEC",
+        "mlflow": f"{_TARGETS}.mlflow:SPEC",
+        "trackio": f"{_TARGETS}.trackio:SPEC",
+        "hf": f"{_TARGETS}.hub:SPEC",
+        "eee": f"{_TARGETS}.eee:SPEC",
+        "lm-eval": f"{_TARGETS}.lmeval:SPEC",
+    },
+)
 
 
 def exporter_names() -> tuple[str, ...]:
-    return tuple(sorted(_declared()))
+    return tuple(sorted(EXPORTERS.declared()))
 
 
 def live_exporters() -> tuple[str, ...]:
@@ -136,25 +129,15 @@ def live_exporters() -> tuple[str, ...]:
 
 def broken() -> Mapping[str, str]:
     """The plug-ins that cannot be loaded, and why."""
-    reasons = {}
-    for name in _declared():
-        try:
-            find_exporter(name)
-        except PluginError as error:
-            reasons[name] = str(error)
-    return reasons
+    return EXPORTERS.broken()
 
 
 def find_exporter(name: str, flag: str = "--to") -> ExporterSpec:
     """The exporter of that name. UsageError where there is none, PluginError where it cannot be loaded."""
-    plugin = _declared().get(name)
-    if plugin is None:
+    if name not in EXPORTERS.declared():
         known = exporter_names()
         raise UsageError(f"{flag} {name}: no such exporter{nearest(name, known)} (one of {', '.join(known)})")
-    spec = plugins.load(plugin, ExporterSpec)
-    if spec.name != name:
-        raise PluginError(f"plug-in {plugin.title}: its spec is called {spec.name!r}; the two names must be equal")
-    return spec
+    return EXPORTERS.find(name)
 
 
 def ready(names: Sequence[str], flag: str = "--to", *, tracking: bool = False) -> list[ExporterSpec]:
