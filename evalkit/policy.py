@@ -10,6 +10,12 @@ tasks:
   judged:                   a label of your own, where one task is held to several metrics
     task: instruct
     metric: overall,instruction-following
+rates:                      of evalkit rate --json: how far a rate may rise
+  over-refusal:
+    baseline: base.json     beside this file
+    candidate: new.json
+    max_rise: 0.02
+    which: corrected        corrected by labels (the default), or raw
 """
 
 from __future__ import annotations
@@ -26,7 +32,7 @@ from evalkit.errors import ConfigError, nearest
 from evalkit.validation import Strict, describe, parse, refuse
 from evalkit.yamlfile import read_yaml
 
-__all__ = ["DEFAULT_CONFIDENCE", "DEFAULT_DROP", "TIERS", "Drop", "Policy", "TaskPolicy", "Tier"]
+__all__ = ["DEFAULT_CONFIDENCE", "DEFAULT_DROP", "TIERS", "Drop", "Policy", "RatePolicy", "TaskPolicy", "Tier"]
 
 Tier = Literal["critical", "supporting", "advisory"]
 TIERS = ("critical", "supporting", "advisory")
@@ -63,12 +69,27 @@ class TaskPolicy:
     """The task or group, where the key is a label: one task may be held to several metrics."""
 
 
+Which = Literal["raw", "corrected"]
+
+
+@dataclass(frozen=True, slots=True)
+class RatePolicy:
+    """How far a rate of `evalkit rate` may rise."""
+
+    baseline: Path
+    candidate: Path
+    max_rise: float = 0.01
+    which: Which = "corrected"
+    tier: Tier = "critical"
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     confidence: float = DEFAULT_CONFIDENCE
     tasks: Mapping[str, TaskPolicy] = field(default_factory=dict)
     """Empty: every task that both runs were asked for, by its headline metric."""
     source: str | None = None
+    rates: Mapping[str, RatePolicy] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: Path | str) -> Policy:
@@ -88,7 +109,14 @@ class Policy:
             name: TaskPolicy(entry.metric, entry.max_drop, entry.max_rise, entry.tier, entry.task)
             for name, entry in file.tasks.items()
         }
-        return cls(file.confidence, tasks, source)
+        if taken := [name for name in file.rates if name in tasks]:
+            raise ConfigError(f"{source or 'policy'}: rates: {taken[0]} is the name of a task too; take another")
+        folder = Path(source).parent if source else Path()
+        rates = {
+            name: RatePolicy(folder / entry.baseline, folder / entry.candidate, entry.max_rise, entry.which, entry.tier)
+            for name, entry in file.rates.items()
+        }
+        return cls(file.confidence, tasks, source, rates)
 
 
 # ── the file ─────────────────────────────────────────────────────────────────
@@ -152,9 +180,36 @@ class _TaskEntry(Strict):
     task: Annotated[str | None, _name("the name of a task or group")] = None
 
 
+def _which(value: Any) -> Which:
+    if value not in ("raw", "corrected"):
+        refuse(f"is {value!r}; write raw, or corrected where labels corrected both rates")
+    return cast(Which, value)
+
+
+def _path(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        refuse(f"is {describe(value)}; write the path of a file of evalkit rate --json")
+    return str(value)
+
+
+def _rate_entries(value: Any) -> Any:
+    if value is not None and not isinstance(value, Mapping):
+        refuse(f"is {describe(value)}; write `rates: {{refusals: {{baseline: a.json, candidate: b.json}}}}`")
+    return value or {}
+
+
+class _RateEntry(Strict):
+    baseline: Annotated[str, BeforeValidator(_path)]
+    candidate: Annotated[str, BeforeValidator(_path)]
+    max_rise: Annotated[float, BeforeValidator(_share)] = 0.01
+    which: Annotated[Which, BeforeValidator(_which)] = "corrected"
+    tier: Annotated[Tier, BeforeValidator(_tier)] = "critical"
+
+
 class _File(Strict):
     confidence: Annotated[float, BeforeValidator(_confidence)] = DEFAULT_CONFIDENCE
     tasks: Annotated[Mapping[str, _TaskEntry], BeforeValidator(_entries)] = Field(default_factory=dict)
+    rates: Annotated[Mapping[str, _RateEntry], BeforeValidator(_rate_entries)] = Field(default_factory=dict)
 
 
 def _is_number(value: Any) -> bool:

@@ -27,6 +27,7 @@ from evalkit.comparison import (
 from evalkit.errors import ConfigError, NotComparable
 from evalkit.gating.decide import Decision, decide
 from evalkit.gating.evidence import Evidence, of_measured
+from evalkit.gating.rates import judge_rates
 from evalkit.gating.reasons import needed_documents, needed_repeats, reasons
 from evalkit.gating.verdict import GateResult, Noise, TaskVerdict, overall
 from evalkit.policy import DEFAULT_DROP, Drop, Policy, TaskPolicy
@@ -92,6 +93,7 @@ def gate(
         task_verdict(one, proof, decision, other, chosen.confidence)
         for one, proof, decision, other in zip(found, evidence, decisions, noises, strict=True)
     )
+    tasks += judge_rates(chosen.rates, chosen.confidence)
     verdict, not_run = overall(tasks), _not_run(baseline, candidate, chosen, meant)
     if not_run and verdict == "pass":
         verdict = "cannot_tell"
