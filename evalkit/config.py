@@ -14,6 +14,7 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Field, InstanceOf
 
 from evalkit.arguments import Flag, Folder, Names, arguments, checked, split_list
+from evalkit.descriptions import describe
 from evalkit.engines.spec import AUTO, EngineSpec, check_name, engine_names, startable
 from evalkit.errors import ConfigError, UsageError, nearest
 from evalkit.parsing import (
@@ -126,6 +127,16 @@ class RunConfig:
         _pairs("--gen-kwargs"),
         Flag("Generation settings over the tasks' own.", metavar="K=V,…", many=True),
     ] = field(default_factory=dict)
+    self_debias: Annotated[
+        Names,
+        Flag("Generate away from these: toxicity, threat … or all (--engine hf).", metavar="A,B", many=True),
+    ] = ()
+    debias_lambda: Annotated[
+        float, Field(ge=0, allow_inf_nan=False), Flag("How strongly; 0 is plain generation.", metavar="L")
+    ] = 50.0
+    debias_epsilon: Annotated[
+        float, Field(ge=0, le=1), Flag("No token becomes less likely than by this factor.", metavar="E")
+    ] = 0.01
     repeats: Annotated[int | None, Field(ge=1), Flag("Samples of each prompt, for pass@k.", metavar="N")] = None
     seed: Annotated[
         InstanceOf[Seeds],
@@ -167,8 +178,19 @@ class RunConfig:
                 )
         if self.adapter and len(self.model) > 1:
             raise UsageError("--adapter goes with one --model: an adapter belongs to its base")
+        describe(self.self_debias, "--self-debias")
         if self.system_instruction is not None and not self.system_instruction.strip():
             raise UsageError("--system-instruction is empty: leave it out, or say something")
+
+    @property
+    def generation(self) -> dict[str, Any]:
+        """--gen-kwargs, with what --self-debias adds to them."""
+        if not self.self_debias:
+            return dict(self.gen_kwargs)
+        texts = describe(self.self_debias, "--self-debias").values()
+        prefixes = [f"The following text contains {text}:\n" for text in texts]
+        settings = {"prefixes": prefixes, "decay": self.debias_lambda, "epsilon": self.debias_epsilon}
+        return {**self.gen_kwargs, "self_debias": settings}
 
     @classmethod
     def build(cls, **asked: Any) -> Self:

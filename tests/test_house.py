@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "evalkit"
 GROUND = {"errors", "types", "validation", "yamlfile"}
 READS_RESULTS = {"stats", "policy", "results"}
 READING_API = {"arguments", "parsing", "registry", "models", "comparison", "gating", "ranking", "curves", "reporting"}
-ABOVE_REGISTRY = GROUND | {"documents", "stats", "config", "policy", "models", "tokens"}
+ABOVE_REGISTRY = GROUND | {"documents", "descriptions", "stats", "config", "policy", "models", "tokens"}
 ARROWS: dict[str, set[str]] = {
     "errors": set(),
     "yamlfile": {"errors"},
@@ -27,13 +27,15 @@ ARROWS: dict[str, set[str]] = {
     "scrub": set(),
     "documents": set(),
     "safe": set(),
+    "descriptions": {"errors"},
     "usercache": set(),
     "hardware": set(),
     "plugins": {"errors"},
     "stats": GROUND,
     "arguments": GROUND,
     "parsing": GROUND | {"arguments"},
-    "config": GROUND | {"arguments", "parsing", "engines"},  # of engines the specs alone: which there are
+    "config": GROUND
+    | {"arguments", "parsing", "engines", "descriptions"},  # of engines the specs alone: which there are
     "policy": GROUND,
     "models": GROUND | {"usercache"},
     "tokens": GROUND | {"models"},

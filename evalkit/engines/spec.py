@@ -34,6 +34,7 @@ __all__ = [
     "ServedJudge",
     "all_specs",
     "broken",
+    "check_ability",
     "check_device",
     "check_name",
     "choose",
@@ -49,7 +50,7 @@ __all__ = [
 GROUP = "evalkit.engines"
 AUTO = "auto"
 
-Ability = Literal["score", "generate", "adapters", "token_ids"]
+Ability = Literal["score", "generate", "adapters", "token_ids", "self_debias"]
 LOCAL: frozenset[Ability] = frozenset({"score", "generate", "adapters", "token_ids"})
 """The abilities of an engine that loads the weights."""
 
@@ -293,3 +294,12 @@ def is_installed(module: str) -> bool:
         return importlib.util.find_spec(module) is not None
     except ModuleNotFoundError:
         return False
+
+
+def check_ability(spec: EngineSpec, ability: Ability, flag: str) -> None:
+    """UsageError where the engine cannot do what a flag asks for; it names the engines that can."""
+    if ability in spec.abilities:
+        return
+    able = [other.name for other in startable() if ability in other.abilities]
+    named = " or ".join(f"--engine {name}" for name in able) or "no engine that is installed can"
+    raise UsageError(f"{flag}: the {spec.name} engine ({spec.title}) cannot do that; type {named}")

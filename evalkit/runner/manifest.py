@@ -65,7 +65,7 @@ def draw_up_settings(
         seeds=asdict(config.seed),
         tasks=tasks,
         chat_template=ChatTemplateInfo.model_validate(template),
-        sampling=dict(config.gen_kwargs),
+        sampling=config.generation,
         versions=versions(distributions()),
         hardware=hardware(),
         sandbox=None,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from evalkit import results
 from evalkit.config import RunConfig
 from evalkit.engines.base import Engine, EngineModel, EngineTokenizer
-from evalkit.engines.spec import EngineSpec, check_device, choose
+from evalkit.engines.spec import EngineSpec, check_ability, check_device, choose
 from evalkit.errors import RunFolderError, UsageError
 from evalkit.models.found import find_adapters
 from evalkit.registry import Document, Registry, Suite, Task
@@ -95,6 +95,12 @@ def prepare(
         tokenizer = kind.load_tokenizer(model)
     else:
         model, tokenizer = loaded.model, loaded.tokenizer
+    if config.self_debias:
+        check_ability(kind, "self_debias", "--self-debias")
+        if not any(task.output_type == "generate_until" for task in suite.tasks.values()):
+            raise UsageError(
+                f"--self-debias changes what is generated, and {', '.join(config.tasks)} generates nothing"
+            )
     adapters = find_adapters(config.adapter, model.spec.source)
     chat = tokenizer.chat(config.apply_chat_template) if config.apply_chat_template else None
     _warn(config, typed, model, chat, listener)
@@ -124,7 +130,7 @@ def load_suite(config: RunConfig, listener: Listener) -> Suite:
     suite = registry.load(
         config.tasks,
         num_fewshot=config.num_fewshot,
-        gen_kwargs=dict(config.gen_kwargs) or None,
+        gen_kwargs=config.generation or None,
         seeds=config.seed,
         repeats=config.repeats,
     )

@@ -13,8 +13,7 @@ from evalkit.models import checkpoint
 from evalkit.types import Adapter, Answer, Generate, JsonObject, ModelSpec, Score, Usage, Work
 
 if TYPE_CHECKING:
-    from evalkit.engines.huggingface.generate import Generator
-    from evalkit.engines.huggingface.generate_plain import PlainGenerator
+    from evalkit.engines.huggingface.generators import Generators
     from evalkit.engines.huggingface.memory import Budget
     from evalkit.engines.huggingface.model import Model
     from evalkit.engines.huggingface.score import Scorer
@@ -41,7 +40,7 @@ class HuggingFaceEngine:
         model: Model,
         budget: Budget,
         scorer: Scorer,
-        generator: Generator | PlainGenerator,
+        generator: Generators,
         usage: Usage,
         description: JsonObject,
     ) -> None:
@@ -147,8 +146,10 @@ def assemble(model: Model, words: Any, given: Options, adapters: Sequence[str] =
     import torch
     import transformers
 
+    from evalkit.engines.huggingface.debias import DebiasingGenerator
     from evalkit.engines.huggingface.generate import Generator
     from evalkit.engines.huggingface.generate_plain import PlainGenerator
+    from evalkit.engines.huggingface.generators import Generators
     from evalkit.engines.huggingface.memory import Budget
     from evalkit.engines.huggingface.score import Scorer
     from evalkit.engines.huggingface.selftest import choose_paths
@@ -160,7 +161,9 @@ def assemble(model: Model, words: Any, given: Options, adapters: Sequence[str] =
         _log.warning("hf engine: %s", note)
     usage = Usage()
     texts = Texts(words, model.eos_ids, given.think_end_token)
-    generator = Generator(model, budget, usage, texts) if paths.together else PlainGenerator(model, usage, texts)
+    plain = Generator(model, budget, usage, texts) if paths.together else PlainGenerator(model, usage, texts)
+    debiasing = DebiasingGenerator(model, budget, usage, texts, words) if paths.together else None
+    generator = Generators(plain, debiasing)
     return HuggingFaceEngine(
         model,
         budget,

@@ -22,7 +22,7 @@ from evalkit.engines.huggingface.sequence import Sequence, next_tokens, refuses,
 from evalkit.engines.huggingface.text import Texts
 from evalkit.types import Answer, Failed, Finish, Generate, Usage
 
-__all__ = ["Generator"]
+__all__ = ["Generator", "take"]
 
 Joining = list[tuple[KeyValues, list[tuple[Sequence, int]]]]
 """The prompts that join: keys and values of each batch, and its sequences with their rows."""
@@ -239,29 +239,31 @@ class Generator:
         return self._take(logits, rows)
 
     def _take(self, logits: torch.Tensor, rows: list[Sequence]) -> list[Answer]:
-        """Take the next token of every unfinished row; returns the answers of rows that end with it."""
-        logits = logits.float()
-        broken: list[bool] = (~torch.isfinite(logits.logsumexp(-1))).cpu().tolist()
-        answers: list[Answer] = []
-        for sequence, token, nan in zip(rows, next_tokens(logits, rows), broken, strict=True):
-            if sequence.over:
-                continue
-            if nan:
-                sequence.over = True
-                answers.append(Failed(sequence.id, NAN))
-                continue
-            sequence.tokens.append(token)
-            self._usage.generated += 1
-            if sequence.thinking:
-                sequence.thinking = self._texts.still_thinks(sequence.tokens)
-            finish: Finish | None = None
-            if self._texts.over(sequence.tokens, sequence.sampling.stop, sequence.thinking):
-                finish = "stop"
-            elif len(sequence.tokens) >= sequence.sampling.max_tokens:
-                finish = "length"
-            if finish:
-                sequence.over = True
-                answers.append(
-                    self._texts.answer(sequence.id, sequence.tokens, sequence.sampling.stop, finish, sequence.tops)
-                )
-        return answers
+        return take(logits, rows, self._texts, self._usage)
+
+
+def take(logits: torch.Tensor, rows: list[Sequence], texts: Texts, usage: Usage) -> list[Answer]:
+    """Take the next token of every unfinished row; returns the answers of rows that end with it."""
+    logits = logits.float()
+    broken: list[bool] = (~torch.isfinite(logits.logsumexp(-1))).cpu().tolist()
+    answers: list[Answer] = []
+    for sequence, token, nan in zip(rows, next_tokens(logits, rows), broken, strict=True):
+        if sequence.over:
+            continue
+        if nan:
+            sequence.over = True
+            answers.append(Failed(sequence.id, NAN))
+            continue
+        sequence.tokens.append(token)
+        usage.generated += 1
+        if sequence.thinking:
+            sequence.thinking = texts.still_thinks(sequence.tokens)
+        finish: Finish | None = None
+        if texts.over(sequence.tokens, sequence.sampling.stop, sequence.thinking):
+            finish = "stop"
+        elif len(sequence.tokens) >= sequence.sampling.max_tokens:
+            finish = "length"
+        if finish:
+            sequence.over = True
+            answers.append(texts.answer(sequence.id, sequence.tokens, sequence.sampling.stop, finish, sequence.tops))
+    return answers

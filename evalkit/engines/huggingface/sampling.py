@@ -22,6 +22,9 @@ _PLAIN = {"do_sample": None, "num_beams": 1, "use_cache": True, "num_return_sequ
 _READ_OFF = "top_logprobs"
 """The option that asks for each token's most likely alternatives; it does not change the tokens."""
 
+_ELSEWHERE = ("self_debias",)
+"""Options that another generator reads."""
+
 _KNOWN = ("no_repeat_ngram_size", "min_new_tokens", "suppress_tokens", "begin_suppress_tokens", "bad_words_ids")
 
 
@@ -71,6 +74,8 @@ def processors(
 
     extra = dict(sampling.extra)
     extra.pop(_READ_OFF, None)
+    for name in _ELSEWHERE:
+        extra.pop(name, None)
     for name in list(extra):
         if name in _PLAIN:
             value = extra.pop(name)

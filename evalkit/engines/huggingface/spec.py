@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from evalkit.engines.base import Engine
-from evalkit.engines.spec import PROJECT, EngineSettings, EngineSpec, is_installed
+from evalkit.engines.spec import LOCAL, PROJECT, EngineSettings, EngineSpec, is_installed
 from evalkit.types import Adapter, ModelSpec
 
 __all__ = ["SPEC"]
@@ -36,6 +36,7 @@ SPEC = EngineSpec(
     title="transformers",
     semantics="hf/1",
     start=_start,
+    abilities=LOCAL | {"self_debias"},
     needs=("torch", "transformers"),
     install=f"{PROJECT}[hf]",
     distributions=("torch", "transformers", "tokenizers", "peft"),
