@@ -1,23 +1,20 @@
-"""Word lists of insults and profanity: quick, deterministic, and blind to hatred in polite words."""
+"""Word lists of insults and profanity as detectors."""
 
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+from evalkit.checks.profanity import Holds, english, korean
 from evalkit.detectors.detector import Detection, DetectorInfo, RatedAnswer
-from evalkit.errors import UsageError
 
-__all__ = ["WordList", "make_english", "make_korean"]
-
-_LONGEST = 20_000
-"""Characters of an answer that are looked at: a list's regular expressions are slow on very long ones."""
+__all__ = ["WordList", "make_english", "make_korean", "version_of"]
 
 
 class WordList:
-    """A detector over one package's list."""
+    """A detector over one or more packages' lists."""
 
-    def __init__(self, info: DetectorInfo, holds: Callable[[str], bool]) -> None:
+    def __init__(self, info: DetectorInfo, holds: Holds) -> None:
         self.info = info
         self._holds = holds
 
@@ -25,32 +22,20 @@ class WordList:
         return [self._one(answer.output) for answer in answers]
 
     def _one(self, output: str | None) -> Detection:
-        return Detection(None, reason="no answer") if output is None else Detection(self._holds(output[:_LONGEST]))
+        return Detection(None, reason="no answer") if output is None else Detection(self._holds(output))
 
 
 def make_english(setting: str) -> WordList:
-    try:
-        from badwords import ProfanityFilter
-    except ImportError:
-        raise _missing("profanity-en", "badwords-py") from None
-    words = ProfanityFilter()
-    words.init(languages=["en"])
-    info = DetectorInfo("profanity-en", _version("badwords-py"), "a word list: it finds no insult in clean words")
-    return WordList(info, words.is_profane)
+    holds = english("--detector profanity-en")
+    error = "a word list: it finds no insult in clean words"
+    return WordList(DetectorInfo("profanity-en", version_of("badwords-py"), error), holds)
 
 
 def make_korean(setting: str) -> WordList:
-    try:
-        from korcen import korcen
-    except ImportError:
-        raise _missing("profanity-ko", "korcen") from None
+    holds = korean("--detector profanity-ko")
     error = "a word list; on 3,000 comments of K-MHaS precision .92, recall .31"
-    return WordList(DetectorInfo("profanity-ko", _version("korcen"), error), lambda text: bool(korcen.check(text)))
+    return WordList(DetectorInfo("profanity-ko", version_of("korcen"), error), holds)
 
 
-def _missing(name: str, package: str) -> UsageError:
-    return UsageError(f'--detector {name} needs the package {package}: pip install "lm-evalkit[behaviour]"')
-
-
-def _version(package: str) -> str:
+def version_of(package: str) -> str:
     return f"{package} {importlib.metadata.version(package)}"

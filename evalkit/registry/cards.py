@@ -26,6 +26,8 @@ class Card:
     """The lm-eval task or group behind it; None if evalkit defines it completely."""
     folder: str | None = None
     """Its folder under lm_eval/tasks, so that only this folder need be read."""
+    folders: tuple[str, ...] = ()
+    """Of a suite: the folders of lm-eval's that its members stand in."""
     members: str | None = None
     """A glob: the names in `folder` to which this card applies too."""
     num_fewshot: int | None = None
@@ -109,7 +111,14 @@ def _card(raw: JsonObject, path: Path) -> Card | None:
     name = raw.get("group") or raw.get("task")
     if not isinstance(name, str):
         return None
-    return Card(name=name, path=path, wraps=metadata.get("wraps"), num_fewshot=raw.get("num_fewshot"), **facts)
+    return Card(
+        name=name,
+        path=path,
+        wraps=metadata.get("wraps"),
+        folders=tuple(metadata.get("folders") or ()),
+        num_fewshot=raw.get("num_fewshot"),
+        **facts,
+    )
 
 
 def _facts_loader() -> Any:

@@ -120,7 +120,9 @@ class UserFiles:
         if "checks" in own:
             _prepare_checks(config)
         if "scorer" in own:
-            config["process_results"] = scorer_named(own["scorer"], str(origin.where or config.get("task"))).process
+            scorer = scorer_named(own["scorer"], str(origin.where or config.get("task")))
+            scorer.ready()
+            config["process_results"] = scorer.process
         if "reading" in own:
             _prepare_reading(config, own["reading"], str(origin.where or config.get("task")))
         if own.keys() & {"checks", "conversation"}:

@@ -99,7 +99,11 @@ class Registry:
             )
         groups = {name: self._group(group, tasks) for name, group in loaded.get("groups", {}).items()}
         notes = [f"{error}; the file is left out" for error in files.broken.values()]
-        notes += [*manager.notes, *(note for task in tasks.values() for note in _left_out(task))]
+        notes += [
+            *manager.factory.left_out,
+            *manager.notes,
+            *(note for task in tasks.values() for note in _left_out(task)),
+        ]
         return Suite(tuple(names), tuple(requested), tasks, groups, tuple(notes))
 
     # ── which files ──────────────────────────────────────────────────────────
@@ -137,7 +141,8 @@ class Registry:
         if self.include_paths or not all(name in self.cards or file_of(name) is not None for name in names):
             return builtin_index()
         cards = [self.cards[name] for name in names if name in self.cards]
-        return builtin_index({card.folder for card in cards if card.folder is not None})
+        folders = {folder for card in cards for folder in (card.folder, *card.folders) if folder is not None}
+        return builtin_index(folders)
 
     def refuse_unknown(self, names: Sequence[str]) -> None:
         """Refuse a name that is in no task file, before lm_eval is imported."""

@@ -90,7 +90,9 @@ def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     import sys
 
     monkeypatch.setitem(sys.modules, "badwords", None)
-    with pytest.raises(UsageError, match=r'profanity-en needs the package badwords-py: pip install "lm-evalkit\[beh'):
+    with pytest.raises(
+        UsageError, match=r'--detector profanity-en needs the package badwords-py: pip install "lm-evalkit\[beh'
+    ):
         detector_named("profanity-en")
 
 

@@ -56,6 +56,10 @@ class Factory(TaskFactory):  # type: ignore[misc]
         """Files of the groups that are being built, the outermost first."""
         self._names: list[str] = []
         """Their names."""
+        self.left_out: list[str] = []
+        """What of a suite is left out because its data is not at hand, a line each."""
+        self._skips = False
+        """Whether the group that is being built leaves such members out."""
         self._written_in: dict[str, Path] = {}
         """The group file in which a task is written out, by the task's name."""
         self.sources: dict[str, Path | None] = {}
@@ -133,7 +137,11 @@ class Factory(TaskFactory):  # type: ignore[misc]
     def _build_group(self, name: str, config: TaskConfig, overrides: TaskConfig | None, registry: Index) -> Any:
         if isinstance(config.get("task"), str):  # lm-eval would read a single member as none
             config = {**config, "task": [config["task"]]}
-        return super()._build_group(name, config, overrides, registry)
+        before, self._skips = self._skips, bool((config.get("metadata") or {}).get("skip_missing_data"))
+        try:
+            return super()._build_group(name, config, overrides, registry)
+        finally:
+            self._skips = before
 
     def _build_group_members(
         self, members: list[Any], group: str, overrides: TaskConfig | None, registry: Index
@@ -158,7 +166,25 @@ class Factory(TaskFactory):  # type: ignore[misc]
                     self._written_in[inline["task"]] = self._groups[-1]
                 member = inline
             listed.append(member)
+        if self._skips:
+            return self._build_those_with_data(listed, group, overrides, registry)
         built: list[Any] = super()._build_group_members(listed, group, overrides, registry)
+        return built
+
+    def _build_those_with_data(
+        self, members: list[Any], group: str, overrides: TaskConfig | None, registry: Index
+    ) -> list[Any]:
+        """The members whose data is at hand; the others are named. Where none is, the first one's error."""
+        built: list[Any] = []
+        first: DataNotFound | None = None
+        for member in members:
+            try:
+                built += super()._build_group_members([member], group, overrides, registry)
+            except DataNotFound as error:
+                first = first or error
+                self.left_out.append(f"{group} goes without {member}: {error}")
+        if not built and first is not None:
+            raise first
         return built
 
 

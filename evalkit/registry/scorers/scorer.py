@@ -23,5 +23,7 @@ class TaskScorer:
     """The stratum of a document."""
     parts: Callable[[str], tuple[Part, ...]] = lambda stratum: ()
     """The groups that a stratum belongs to; each gets figures of its own in results.json."""
+    ready: Callable[[], object] = lambda: None
+    """Called before documents are built: raises where a package that it needs is missing."""
     parts_only: tuple[str, ...] = ()
     """Metrics that say something of a part and nothing of the whole task."""
