@@ -11,6 +11,7 @@ from importlib.resources import files
 from typing import Any
 
 from evalkit import __version__
+from evalkit.reporting.html.behaviour import behaviour_entries
 from evalkit.reporting.html.documents import OUTCOMES, index
 from evalkit.reporting.html.figures import board_entry, run_entry, troubles, view_entry
 from evalkit.reporting.html.plain import plain_tables
@@ -32,6 +33,7 @@ _SCRIPTS = (
     "list",
     "detail",
     "documents",
+    "behaviour",
     "troubles",
     "settings",
     "main",
@@ -53,6 +55,7 @@ def as_html(content: Overview, room: int = DEFAULT_ROOM) -> str:
         "runs": [run_entry(run) for run in runs],
         "board": board_entry(content.board, runs),
         "views": [view_entry(view, runs) for view in views],
+        "behaviour": behaviour_entries(runs),
         "troubles": troubles(views, runs),
         "documents": {
             "outcomes": OUTCOMES,

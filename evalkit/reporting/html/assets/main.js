@@ -30,6 +30,7 @@ function drawNav() {
     ["leaderboard", "Leaderboard"],
     ["parts", "Subjects"],
     ["documents", "Documents"],
+    ...(DATA.behaviour.length ? [["behaviour", "Behaviour"]] : []),
     ["troubles", "Troubles"],
     ["settings", "Settings"],
   ];
@@ -58,6 +59,7 @@ function show(place) {
   drawDifferences(view);
   drawParts(view);
   drawDocuments(view);
+  drawBehaviour(view);
   drawTroubles(view);
   drawSettings(view);
 }
