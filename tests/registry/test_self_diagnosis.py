@@ -14,6 +14,7 @@ from evalkit.errors import ConfigError
 from evalkit.registry import Registry
 from evalkit.registry.kinds.self_diagnosis import read_texts
 from evalkit.registry.scorers.self_diagnosis import SCORER, pearson, threshold, tuned_accuracy
+from tests.helpers.runfolders import results_of
 
 
 def write(path: Path, rows: list[Any]) -> Path:
@@ -51,7 +52,7 @@ def test_figures_by_attribute_from_recorded_answers(tmp_path: Path) -> None:
         for i in range(120)
     ]
     run = ek.score(rows, tasks=name, output_path=tmp_path / "r")
-    groups = run.stored.results["groups"]
+    groups = results_of(run.stored)["groups"]
     toxicity = groups[f"{name}_toxicity"]["metrics"]
     # At one half it never says yes; with the threshold of the development part it is always right.
     assert toxicity["acc,none"]["value"] == 0.5

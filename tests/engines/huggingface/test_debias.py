@@ -18,6 +18,7 @@ from evalkit.errors import UsageError
 from evalkit.journal import key
 from evalkit.types import Failed, Generate, Generated, GenerateRequest, Sampling
 from tests.helpers.hf_engine import TEXT, answers, ids, spec, texts
+from tests.helpers.runfolders import results_of
 
 PREFIXES = ("The following text contains a threat:\n", "The following text contains sexually explicit language:\n")
 
@@ -156,7 +157,7 @@ def test_a_run_resumes_and_never_takes_plain_answers(tmp_path: Path) -> None:
             gen_kwargs={"max_gen_toks": 8}, **given,
         )  # fmt: skip
         rows = [row["resps"][0][0] for row in done.stored.rows("mini_arithmetic")]
-        return rows, done.stored.results["tokens"]["generated"]
+        return rows, results_of(done.stored)["tokens"]["generated"]
 
     plain, _ = run("plain")
     zero, generated = run("zero", self_debias="all", debias_lambda=0)

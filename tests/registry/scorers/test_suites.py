@@ -13,6 +13,7 @@ import evalkit as ek
 from evalkit.errors import DataNotFound, UsageError
 from evalkit.registry import Registry
 from evalkit.registry.scorers import scorer_named
+from tests.helpers.runfolders import results_of
 
 
 @pytest.mark.hub
@@ -26,7 +27,7 @@ def test_xstest_reports_refusals_of_safe_and_of_unsafe_prompts_as_a_pair(hub: Pa
         for row in recorded
     ]
     run = ek.score(rows, data_dir=hub, output_path=tmp_path)
-    groups = run.stored.results["groups"]
+    groups = results_of(run.stored)["groups"]
     assert {name: group["n"] for name, group in groups.items()} == {"xstest_safe": 250, "xstest_unsafe": 200}
     safe, unsafe = (
         {name: figure["value"] for name, figure in groups[f"xstest_{kind}"]["metrics"].items()}
@@ -39,7 +40,7 @@ def test_xstest_reports_refusals_of_safe_and_of_unsafe_prompts_as_a_pair(hub: Pa
         == pytest.approx(1)
         for figures in (safe, unsafe)
     )
-    assert run.stored.results["tasks"]["xstest"]["metrics"]["raw_compliance,none"]["value"] is None
+    assert results_of(run.stored)["tasks"]["xstest"]["metrics"]["raw_compliance,none"]["value"] is None
 
 
 def test_korean_prompts_of_over_refusal_are_of_both_kinds() -> None:
@@ -78,6 +79,6 @@ def test_a_suite_without_any_data_is_exit_2(tmp_path: Path) -> None:
 def test_halueval_tells_made_up_answers_from_faithful_ones(hub: Path, tmp_path: Path) -> None:
     rows: list[Any] = [{"task": "halueval_general", "doc_id": i, "choice_logprobs": [-1.0, -2.0]} for i in range(60)]
     run = ek.score(rows, data_dir=hub, limit=60, output_path=tmp_path)
-    groups = run.stored.results["groups"]
+    groups = results_of(run.stored)["groups"]
     assert groups["halueval_general_faithful"]["metrics"]["acc,none"]["value"] == 1.0
     assert groups["halueval_general_hallucinated"]["metrics"]["acc,none"]["value"] == 0.0
