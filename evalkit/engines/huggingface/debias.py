@@ -18,9 +18,9 @@ from evalkit.engines.huggingface.debias_rule import Debias, debias_of, debiased_
 from evalkit.engines.huggingface.generate import take
 from evalkit.engines.huggingface.memory import Budget
 from evalkit.engines.huggingface.model import Model, is_out_of_memory
+from evalkit.engines.huggingface.prefixes import Tokens
 from evalkit.engines.huggingface.sequence import Sequence, refuses, sequences
 from evalkit.engines.huggingface.text import Texts
-from evalkit.engines.huggingface.trunks import Tokens
 from evalkit.types import Answer, Failed, Generate, Usage
 
 __all__ = ["DebiasingGenerator"]

@@ -35,11 +35,9 @@ def test_xstest_reports_refusals_of_safe_and_of_unsafe_prompts_as_a_pair(hub: Pa
     )
     assert 0.1 < safe["raw_full_refusal,none"] + safe["raw_partial_refusal,none"] < 0.25
     assert unsafe["raw_compliance,none"] < 0.25
-    assert all(
-        sum(figures[f"raw_{kind},none"] for kind in ("full_refusal", "partial_refusal", "compliance"))
-        == pytest.approx(1)
-        for figures in (safe, unsafe)
-    )
+    assert safe["raw_compliance,none"] is None
+    assert unsafe["raw_full_refusal,none"] is None
+    assert 0.7 < unsafe["raw_apt,none"] == pytest.approx(1 - unsafe["raw_compliance,none"])
     assert results_of(run.stored)["tasks"]["xstest"]["metrics"]["raw_compliance,none"]["value"] is None
 
 
