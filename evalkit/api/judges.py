@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,14 +62,18 @@ def draft(
     dimension: Sequence[str] = (),
     output_path: Path = Path("results"),
     journal: Path | None = None,
+    note: Callable[[str], None] = lambda line: None,
 ) -> str:
-    """Evaluation steps for a rubric, drafted by a judge, as YAML for the rubric's file."""
+    """Evaluation steps for a rubric, drafted by a judge, as YAML for the rubric's file.
+
+    `note` is told the lines that the judge's engine has for the user.
+    """
     chosen = find_rubric(rubric, include_path)
     dimensions = [chosen.dimension(name) for name in dimension] or list(chosen.dimensions)
     arguments = parse_pairs(judge_args, "--judge-args")
     with (
         Journal.open(output_path, folder=journal) as kept,
-        open_judge(parse_judge(judge), kept, JudgeOptions(arguments)) as opened,
+        open_judge(parse_judge(judge), kept, JudgeOptions(arguments, note=note)) as opened,
     ):
         return as_yaml(draft_steps(chosen, dimensions, asker_of(opened)))
 
@@ -106,11 +110,14 @@ def audit_judge(
     include_path: Sequence[str] = (),
     output_path: Path = Path("results"),
     journal: Path | None = None,
+    note: Callable[[str], None] = lambda line: None,
 ) -> Audit:
     """Audit recorded judgments; with a judge and a rubric, the judge is also asked injection attempts."""
     report = audit_files(judgments, judge)
     if judge and rubric:
         arguments = parse_pairs(judge_args, "--judge-args")
-        live = audit_live(find_rubric(rubric, include_path), parse_judge(judge), output_path, arguments, journal)
+        live = audit_live(
+            find_rubric(rubric, include_path), parse_judge(judge), output_path, arguments, journal, note=note
+        )
         report = {**report, **live, "warnings": [*report["warnings"], *live["warnings"]]}
     return Audit(report)

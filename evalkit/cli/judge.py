@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from evalkit import safe
 from evalkit.api.definitions import JudgeArguments
 from evalkit.arguments import Given
 from evalkit.cli.options import (
@@ -96,6 +97,11 @@ def _judge(run: str, given: Given, *, replay: bool) -> None:
     conclude(lambda: ek.judge(run, **given, progress=not quiet, replay=replay), stdout=to_stdout(given))
 
 
+def _tell(line: str) -> None:
+    """What the engine has to say while it works: that a server keeps everybody waiting, for one."""
+    click.echo(safe.terminal(line), err=True)
+
+
 @command.command("steps")
 @_rubric_options
 @_judge_options
@@ -123,6 +129,7 @@ def steps_command(
         dimension=dimension,
         output_path=output_path,
         journal=journal,
+        note=_tell,
     )
     click.echo(text, nl=False)
 
@@ -221,6 +228,7 @@ def audit_command(
         include_path=include_path,
         output_path=output_path,
         journal=journal,
+        note=_tell,
     )
     write_to(json, audit.json())
     if json != "-":

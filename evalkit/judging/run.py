@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from evalkit.errors import JudgeError
@@ -18,7 +17,7 @@ from evalkit.judging.items import Item
 from evalkit.judging.judgment import Judge, Judgment
 from evalkit.judging.reports import CalibrationNote
 from evalkit.judging.rubric import Rubric
-from evalkit.results import Results, Run, RunWriter, filter_of
+from evalkit.results import Reporter, Run, RunWriter, filter_of
 from evalkit.types import JsonObject
 
 __all__ = ["Judged", "cautions", "judge_all", "write_judged"]
@@ -26,7 +25,6 @@ __all__ = ["Judged", "cautions", "judge_all", "write_judged"]
 Progress = Callable[[int, int], None]
 Calibration = Callable[[Sequence[Judge]], CalibrationNote | None]
 """Finds the record of how far judges agree with people."""
-Reporter = Callable[[Results, Path], str]
 
 
 @dataclass(slots=True)
@@ -123,7 +121,7 @@ def write_judged(run: Run, judged: Judged, calibration: Calibration, report: Rep
             writer.judgments(name, _beside_others(run, name, [_row(j, judge, rubric) for j in judgments]))
         writer.scores(_scores(run, entries))
         results = entries.put_into(run)
-        return writer.commit(manifest, results, None if report is None else report(results, run.path))
+        return writer.commit(manifest, results, report)
 
 
 def _opinion(

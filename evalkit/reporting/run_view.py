@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit import safe
-from evalkit.errors import EvalkitError
 from evalkit.reporting import early
 from evalkit.reporting.beside import ARROWS, asked_for, beside_markdown, chief_figures, few_members, show_beside
 from evalkit.reporting.tables import Cell, Column, Table, draw, open_console, say
@@ -89,13 +88,13 @@ def _line(name: str, depth: int, entry: Entry, key: str) -> Line:
 def as_markdown(runs: Sequence[Run]) -> str:
     """The text of report.md for each run, and a table side by side if there are several."""
     results = [run.record.results for run in runs]
-    reports = [report(run.record.results, run.path) for run in runs]
+    reports = [report(run, run.path) for run in runs]
     return "\n".join([*reports, *([beside_markdown(results)] if len(results) > 1 else [])])
 
 
-def report(results: Results, path: Path) -> str:
-    """The text of report.md for one run."""
-    return _markdown(results, path) + "\n"
+def report(run: Run, path: Path) -> str:
+    """The text of report.md for one run, which will stand in folder `path`."""
+    return _markdown(run, path) + "\n"
 
 
 def as_json(runs: Sequence[Run]) -> str:
@@ -111,9 +110,9 @@ def show(runs: Sequence[Run]) -> None:
     results = [run.record.results for run in runs]
     for run in runs:
         if console.is_terminal:
-            _show(console, run.record.results, run.path)
+            _show(console, run)
         else:
-            print(_markdown(run.record.results, run.path, members=False))
+            print(_markdown(run, run.path, members=False))
     if len(results) > 1 and console.is_terminal:
         show_beside(console, results)
     elif len(results) > 1:
@@ -131,7 +130,8 @@ _COLUMNS = (
 )
 
 
-def _show(console: Console, results: Results, path: Path) -> None:
+def _show(console: Console, run: Run) -> None:
+    results, path = run.record.results, run.path
     rows: list[list[Cell | str]] = []
     last = None
     for line in lines(results, members=False):
@@ -140,7 +140,7 @@ def _show(console: Console, results: Results, path: Path) -> None:
         cells = [name, line.filter, f"{line.metric} {line.arrow}".rstrip(), line.shots, *_numbers(line.figure)]
         rows.append([Cell(cell, "" if line.depth else "bold") for cell in cells])
     draw(console, Table(_COLUMNS, rows, _title(results)))
-    for remark in _remarks(results, _chat(path)):
+    for remark in _remarks(results, _chat(run)):
         say(console, remark, "yellow")
     early.show(console, results)
     say(console, str(path), "dim")
@@ -150,7 +150,8 @@ _HEAD = ("Tasks", "Version", "Filter", "n-shot", "Metric", "", "Value", "", "Std
 _NUMBERS = (1, 3, 6, 8, 9)
 
 
-def _markdown(results: Results, path: Path, *, members: bool = True) -> str:
+def _markdown(run: Run, path: Path, *, members: bool = True) -> str:
+    results = run.record.results
     rows = [list(_HEAD)]
     for line in lines(results, members=members):
         value, stderr, interval = _numbers(line.figure)
@@ -160,7 +161,7 @@ def _markdown(results: Results, path: Path, *, members: bool = True) -> str:
     # Stamps stand two blanks apart, as in earlier reports.
     title = "  ".join([safe.markdown(str(results.model)), *_stamps(results)])
     text = [f"## {title}", "", *_aligned(rows)]
-    remarks = _remarks(results, _chat(path))
+    remarks = _remarks(results, _chat(run))
     if remarks:
         text += ["", *(f"- {safe.markdown(remark)}" for remark in remarks)]
     return "\n".join([*text, *early.markdown(results), "", f"`{safe.code(str(path))}`"])
@@ -244,11 +245,8 @@ _CHAT = {True: "chat template: applied", False: "chat template: none"}
 """A remark on the chat template, because a model's figures differ with and without it."""
 
 
-def _chat(path: Path) -> bool | None:
+def _chat(run: Run) -> bool | None:
     """Whether prompts were rendered with a chat template; None if no model was run or the run doesn't record it."""
-    try:
-        manifest = Run.open(path).record.manifest
-    except EvalkitError:
-        return None
+    manifest = run.record.manifest
     chat = manifest.chat_template
     return chat.applied if chat is not None and (chat.applied or manifest.model.fingerprint) else None

@@ -37,7 +37,7 @@ from evalkit.results.record import (
 from evalkit.results.run import STATUSES, Run
 from evalkit.results.settings import same_settings
 from evalkit.results.table import COLUMNS, scores_of
-from evalkit.results.writer import RunWriter, figure
+from evalkit.results.writer import Reporter, RunWriter, figure
 
 __all__ = [
     "COLUMNS",
@@ -55,6 +55,7 @@ __all__ = [
     "Manifest",
     "Metric",
     "ModelInfo",
+    "Reporter",
     "Results",
     "Run",
     "RunRecord",

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,10 @@ from evalkit.types import Figure, JsonObject, Row
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["RunWriter", "figure"]
+__all__ = ["Reporter", "RunWriter", "figure"]
+
+Reporter = Callable[[Run, Path], str]
+"""Returns the text of report.md, given the finished run and the folder that it will have."""
 
 _OURS = {MANIFEST, RESULTS, SCORES, REPORT, "samples"}
 
@@ -103,7 +106,7 @@ class RunWriter:
         with could_not_write(self.path), self._open(Path(SCORES)) as file:
             write_scores(file, table)
 
-    def commit(self, manifest: Manifest, results: Results, report: str | None = None) -> Run:
+    def commit(self, manifest: Manifest, results: Results, report: Reporter | None = None) -> Run:
         """Give the folder its name. It replaces an older state of the same run, never a run with other settings."""
         if not results.states("status") or results.status not in STATUSES:
             raise ValueError(f"status {results.status!r} is none of {STATUSES}")
@@ -126,7 +129,7 @@ class RunWriter:
             figures = plain({**head, **figures.as_json(), **head}, self._scrubber)
             self._write(RESULTS, encode(figures, self._scrubber, indent=1) + b"\n")
             if report is not None:
-                self._write(REPORT, self._scrubber.text(report).encode("utf-8", "replace"))
+                self._write(REPORT, self._report(report))
             sync_tree(self._staged)
             swap_folder(self._staged, self.path)
         return Run.open(self.path)
@@ -167,6 +170,11 @@ class RunWriter:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)  # it may be a link to the file of the run that is amended
         return path.open("wb")
+
+    def _report(self, report: Reporter) -> bytes:
+        """Of what is staged: figures that were kept of an older state stand in it too."""
+        text = report(Run.open(self._staged), self.path)
+        return self._scrubber.text(text).encode("utf-8", "replace")
 
     def _write(self, name: str, content: bytes) -> None:
         with self._open(Path(name)) as file:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,7 +36,13 @@ def audit_files(paths: Sequence[Path], judge: str | None) -> AuditReport:
 
 
 def audit_live(
-    rubric: Rubric, named: NamedJudge, output_path: Path, arguments: Arguments, journal: Path | None = None
+    rubric: Rubric,
+    named: NamedJudge,
+    output_path: Path,
+    arguments: Arguments,
+    journal: Path | None = None,
+    *,
+    note: Callable[[str], None] = lambda line: None,
 ) -> AuditReport:
     """Ask a judge about the canary items, and judge the plain answers repeatedly to measure repeatability."""
     sampled = replace(
@@ -47,7 +53,7 @@ def audit_live(
     )
     with (
         Journal.open(output_path, folder=journal) as kept,
-        open_judge(named, kept, JudgeOptions(arguments)) as judge,
+        open_judge(named, kept, JudgeOptions(arguments, note=note)) as judge,
     ):
         items = canary_items(rubric)
         canaries = canary_report(rubric, judge_all(rubric, items, judge))

@@ -16,11 +16,11 @@ from evalkit.judging.certificate import find_certificate
 from evalkit.judging.items import Item, items_of, pair_up
 from evalkit.judging.rubric import Rubric
 from evalkit.judging.run import Judged, cautions, judge_all, write_judged
-from evalkit.results import Run, check_writable
+from evalkit.results import Reporter, Run, check_writable
 from evalkit.runner.listener import Listener
 from evalkit.runner.reference import pair_with_file
 from evalkit.runner.stop import Stop
-from evalkit.runner.writing import Outcome, Reporter
+from evalkit.runner.writing import Outcome
 from evalkit.types import Arguments
 
 __all__ = ["JudgeRequest", "judge_outcomes", "judge_run", "prepare_items"]

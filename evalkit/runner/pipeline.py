@@ -11,6 +11,7 @@ from evalkit.config import RunConfig
 from evalkit.errors import AdaptersRefused, Interrupted, UsageError
 from evalkit.gating import Trial
 from evalkit.journal import Journal
+from evalkit.results import Reporter
 from evalkit.runner.answering import answer
 from evalkit.runner.clock import Clock
 from evalkit.runner.early_gate import EarlyGate, trials
@@ -18,7 +19,7 @@ from evalkit.runner.listener import Listener
 from evalkit.runner.merging import passes
 from evalkit.runner.preparing import LoadedModel, Prepared, Variant, prepare
 from evalkit.runner.rounds import EXIT_OF, Rounds
-from evalkit.runner.writing import Outcome, Reporter, write
+from evalkit.runner.writing import Outcome, write
 
 __all__ = ["run"]
 

@@ -14,6 +14,7 @@ from evalkit.config import RunConfig
 from evalkit.errors import UnknownTask, nearest
 from evalkit.registry import Document, Task
 from evalkit.registry.kinds import task_name
+from evalkit.results import Reporter
 from evalkit.results.recorded import Answered as Recorded
 from evalkit.results.recorded import Recording
 from evalkit.runner.answering import PassResult, start_sandbox
@@ -24,7 +25,7 @@ from evalkit.runner.listener import Listener
 from evalkit.runner.manifest import draw_up_settings
 from evalkit.runner.preparing import Variant, build_documents, load_suite
 from evalkit.runner.recorded_spans import located
-from evalkit.runner.writing import Outcome, Reporter, write
+from evalkit.runner.writing import Outcome, write
 from evalkit.types import Row
 
 __all__ = ["score"]

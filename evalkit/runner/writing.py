@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +13,12 @@ from evalkit.results import (
     Count,
     EarlyStopping,
     EngineInfo,
+    Reporter,
     Results,
     Run,
     RunWriter,
     TaskResult,
     Timing,
-    run_path,
 )
 from evalkit.runner.answering import PassResult
 from evalkit.runner.clock import Clock
@@ -27,10 +27,7 @@ from evalkit.runner.manifest import now
 from evalkit.runner.preparing import Variant
 from evalkit.types import Figure
 
-__all__ = ["Outcome", "Reporter", "write"]
-
-Reporter = Callable[[Results, Path], str]
-"""Returns the text of report.md, given the results and their folder."""
+__all__ = ["Outcome", "write"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +96,10 @@ def write(
             **early,
         }
     )
-    path = run_path(config.output_path, variant.slug, variant.run_id)
     with RunWriter(config.output_path, variant.slug, variant.run_id) as writer:
         for name, task in suite.tasks.items():
             writer.rows(name, rows[name], [metric.partition(",")[0] for metric in task.metrics])
-        run = writer.commit(manifest, content, report(content, path))
+        run = writer.commit(manifest, content, report)
     return Outcome(run, code or verdict_code, problem)
 
 

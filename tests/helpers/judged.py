@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from evalkit.reporting.run_view import report
 from evalkit.results import Run, RunWriter
 from evalkit.types import Row
 from tests.helpers.loopback import score_of
@@ -76,7 +77,7 @@ def make_run(root: Path, count: int, run_id: str = "r1", wording: str = "Answer 
     results = {"model": "nano", "requested": ["chat"], "status": "complete", "tasks": {"chat": task}, "groups": {}}
     with RunWriter(root, "nano", run_id) as writer:
         writer.rows("chat", (row(i) for i in range(count)))
-        return commit(writer, manifest, results)
+        return commit(writer, manifest, results, report)
 
 
 def judge(

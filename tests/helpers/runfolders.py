@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from evalkit.results import Manifest, Results, Run, RunWriter
+from evalkit.results import Manifest, Reporter, Results, Run, RunWriter
 from evalkit.runner import Outcome
 
 
@@ -167,6 +167,6 @@ def _opened(run: Run | Outcome) -> Run:
     return opened
 
 
-def commit(writer: RunWriter, manifest: Any, results: Any, report: str | None = None) -> Run:
+def commit(writer: RunWriter, manifest: Any, results: Any, report: Reporter | None = None) -> Run:
     """Commit a run whose files are to hold this content."""
     return writer.commit(Manifest.model_validate(manifest), Results.model_validate(results), report)

@@ -92,6 +92,11 @@ def test_a_run_that_is_written_again_keeps_them(run: Run) -> None:
     assert short(figures(again)) == KEYS
     assert again.record.manifest.judging == run.record.manifest.judging
     check_whole(again)
+    assert all(
+        f"{rubric}@openai:{name}" in (again.path / "report.md").read_text()
+        for rubric in ("one", "two")
+        for name in "ab"
+    )
 
 
 def test_judgments_of_other_answers_are_no_figures_of_these(run: Run) -> None:

@@ -13,7 +13,7 @@ from tests.helpers.hostile import HostileServer, answered
 from tests.helpers.judged import RUBRIC, environment, make_run
 
 
-@pytest.mark.parametrize("verb", ["run", "judge"])
+@pytest.mark.parametrize("verb", ["run", "judge run", "judge steps", "judge audit"])
 def test_a_silent_server_is_told_of_and_given_up(tmp_path: Path, verb: str) -> None:
     silent = answered()
     silent.hold = threading.Event()
@@ -24,7 +24,8 @@ def test_a_silent_server_is_told_of_and_given_up(tmp_path: Path, verb: str) -> N
         else:
             make_run(tmp_path, 2)
             (tmp_path / "one.yaml").write_text(RUBRIC)
-            asked = ["judge", "run", "r1", "--rubric", "one.yaml", "--judge", f"openai:fake@{server.url}"]
+            asked = [*verb.split(), *(["r1"] if verb == "judge run" else [])]
+            asked += ["--rubric", "one.yaml", "--judge", f"openai:fake@{server.url}"]
             asked += ["--judge-args", "give_up=12"]
         command = [sys.executable, "-m", "evalkit", *asked, "--output-path", str(tmp_path)]
         done = subprocess.run(command, capture_output=True, text=True, env=environment(), cwd=tmp_path, timeout=300)

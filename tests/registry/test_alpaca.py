@@ -44,7 +44,7 @@ def test_a_thousand_rows_run_and_the_broken_ones_are_counted(
     ways = {metric: figure["higher_is_better"] for metric, figure in entry["metrics"].items()}
     assert ways.pop("length_ratio,none") is None
     assert set(ways.values()) == {True}
-    [line] = [line for line in report(done.run.record.results, done.path).splitlines() if "|length_ratio" in line]
+    [line] = [line for line in report(done.run, done.path).splitlines() if "|length_ratio" in line]
     assert "↑" not in line
     assert "↓" not in line
     assert (done.exit_code, results_of(done)["status"]) == (0, "complete")

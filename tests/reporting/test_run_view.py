@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from evalkit.reporting.run_view import lines
-from evalkit.results import Results
+from evalkit.reporting.run_view import lines, report
+from evalkit.results import Results, RunWriter
+from tests.helpers.runfolders import commit
 
 FIGURE = {"acc,none": {"value": 0.5, "higher_is_better": True}}
 
@@ -42,3 +44,15 @@ def test_two_groups_asked_for_are_treated_alike() -> None:
 def test_few_members_are_listed() -> None:
     found = results({"small": ["a", "b"], "other": ["c"]}, "small", "other")
     assert shown(found, members=False) == ["small", "a", "b", "other", "c"]
+
+
+def test_report_md_says_whether_a_chat_template_was_applied(tmp_path: Path) -> None:
+    for applied, words in ((True, "chat template: applied"), (False, "chat template: none")):
+        manifest = {
+            "model": {"typed": "m", "fingerprint": "f"},
+            "chat_template": {"applied": applied},
+            "tasks": {},
+        }
+        with RunWriter(tmp_path, "m", f"r{applied}") as writer:
+            run = commit(writer, manifest, {"status": "complete", "requested": [], "tasks": {}}, report)
+        assert f"- {words}\n" in (run.path / "report.md").read_text()

@@ -29,7 +29,7 @@ def test_a_run_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     rows = [row(0, 1.0, doc={"q": "수도는?"}, resps=[["서울"]]), row(1, 0.0), row(2, None, flags=("missing",))]
     with RunWriter(tmp_path, "nano", "r1") as writer:
         assert writer.rows("quiz", iter(rows)) == 3
-        commit(writer, manifest(), figures(3), report="# 보고서\n")
+        commit(writer, manifest(), figures(3), report=lambda run, path: "# 보고서\n")
     run = Run.open(tmp_path / "nano" / "r1")
     assert run.run_id == manifest_of(run)["run_id"] == results_of(run)["run_id"] == "r1"
     assert [line["doc_id"] for line in run.rows("quiz")] == [0, 1, 2]
@@ -256,7 +256,8 @@ def test_no_key_reaches_any_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         writer.judgments("a@b", [{"reply": canary}])
         command = ["run", "--model-args", f"base_url=x,api_key={typed}"]
         engine = {"api_key": typed, "note": canary, "tokenizer": "kept"}
-        run = commit(writer, manifest(command=command, engine=engine), figures(), report=f"# {canary}")
+        written = manifest(command=command, engine=engine)
+        run = commit(writer, written, figures(), report=lambda run, path: f"# {canary}")
     for path in run.path.rglob("*"):
         content = path.read_bytes() if path.is_file() else b""
         assert json.dumps(canary)[1:-1].encode() not in content

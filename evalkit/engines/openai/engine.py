@@ -96,6 +96,7 @@ class OpenAIEngine:
             "requests": self.requests,
             "usd": self.budget.spent,
             **({"answers_without_usage": self.budget.unreported} if self.budget.unreported else {}),
+            **({"requests_without_reply": self.budget.unanswered} if self.budget.unanswered else {}),
             "price": self.budget.price.source if self.budget.price else None,
             "timeout": self.options.timeout,
         }
@@ -261,6 +262,8 @@ class OpenAIEngine:
             reply = await self._send(path, content)
             if isinstance(reply, Ok):
                 self._account(reply.body, held, prompt_tokens)
+            elif isinstance(reply, Broken) and reply.charged:
+                self.budget.charge_without_reply(held)
             return reply
         finally:
             self.budget.release(held)

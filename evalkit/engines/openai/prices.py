@@ -93,6 +93,8 @@ class Budget:
         self.reserved = 0.0
         self.unreported = 0
         """Answers without a plausible token count. They are charged with the most that they can have used."""
+        self.unanswered = 0
+        """Requests that brought no reply back. They are charged in full, since the server may charge for them."""
         self.open = 0
         """Requests with a reservation. They are counted, since sums of dollars rarely return to exactly 0."""
 
@@ -124,6 +126,12 @@ class Budget:
         if self.price is not None and self.most is not None:
             self.open -= 1
             self.reserved = self.reserved - held.usd if self.open else 0.0
+
+    def charge_without_reply(self, held: Reservation) -> None:
+        """A request that timed out or broke off: all that was reserved for it."""
+        self.unanswered += 1
+        self.prompt += held.prompt
+        self.generated += held.generated
 
     def charge(self, held: Reservation, used: TokensUsed) -> None:
         """Charge a request with what it used, or with all that was reserved if a count is missing or implausible."""

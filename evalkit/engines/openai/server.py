@@ -44,6 +44,8 @@ class Broken:
 
     reason: str
     unreachable: bool = False
+    charged: bool = False
+    """Whether the server may have done the work all the same, and may charge for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +95,11 @@ class Server:
             async with asyncio.timeout(timeout):
                 return await self._exchange(self.base_url + path, data)
         except TimeoutError:
-            return Broken(f"no answer in {timeout:.0f} s")
+            return Broken(f"no answer in {timeout:.0f} s", charged=True)
         except aiohttp.ClientConnectorError as error:
             return Broken(f"cannot connect to {self.base_url}: {error.os_error.strerror or error.os_error}", True)
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return Broken(f"the connection broke ({type(error).__name__}: {error})"[:300])
+            return Broken(f"the connection broke ({type(error).__name__}: {error})"[:300], charged=True)
 
     async def _exchange(self, url: str, data: bytes) -> Reply:
         from yarl import URL
@@ -109,7 +111,8 @@ class Server:
                 same_server = target is not None and target.origin() == response.url.origin()
                 content = await self._read(response) if not 300 <= status < 400 else b""
             if content is None:
-                return Broken(f"the server sent more than {self._most_bytes >> 20} MiB; for more: max_reply_mb=…")
+                why = f"the server sent more than {self._most_bytes >> 20} MiB; for more: max_reply_mb=…"
+                return Broken(why, charged=True)
             if status in (307, 308) and same_server:
                 url = str(target)
                 continue

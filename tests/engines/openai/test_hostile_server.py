@@ -83,6 +83,21 @@ def test_a_limit_holds_whatever_usage_says_and_each_answer_is_kept(usage: Any) -
     assert len(server.requests) <= 0.5 / (cents / 100) + 1
 
 
+def test_a_request_that_timed_out_is_charged_what_was_reserved() -> None:
+    """The provider may have generated all of it and may bill for it."""
+    silent = answered()
+    silent.hold = threading.Event()
+    with HostileServer(lambda *_: silent) as server:
+        answers, engine, error = collect(server.url, 20, price="1000/1000", max_usd=0.05, timeout=0.5, retries=1)
+        silent.hold.set()
+    assert error is not None
+    assert "is reached" in str(error)
+    assert not [answer for answer in answers.values() if isinstance(answer, Generated)]
+    assert engine.budget.spent is not None
+    assert 0.03 < engine.budget.spent <= 0.05
+    assert engine.description["requests_without_reply"] == len(server.requests)
+
+
 def test_answers_without_usage_are_counted_in_the_description() -> None:
     with HostileServer(lambda *_: answered()) as server:
         _, engine, error = collect(server.url, 5)
