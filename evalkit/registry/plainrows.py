@@ -16,11 +16,15 @@ __all__ = ["PlainRows", "dataset_of", "read_jsonl"]
 class PlainRows(list[RawDocument]):
     """The documents of a split, as lm-eval's tasks take them, and the rows that were left out."""
 
-    def __init__(self, rows: Iterable[RawDocument], broken: Sequence[tuple[int, str]] = ()) -> None:
+    def __init__(
+        self, rows: Iterable[RawDocument], broken: Sequence[tuple[int, str]] = (), repeated: Sequence[int] = ()
+    ) -> None:
         super().__init__(rows)
         self.features = dict.fromkeys(key for row in self for key in row)
         self.broken = tuple(broken)
         """Line number and problem of each row that could not be read."""
+        self.repeated = tuple(repeated)
+        """The lines of rows that ask what an earlier one asks."""
 
 
 def dataset_of(read: Callable[[Path], PlainRows], path: Path, split: str = "test") -> Callable[..., Any]:

@@ -22,8 +22,9 @@ from evalkit.types import RawDocument
 __all__ = ["SCORES", "Columns", "Questions", "read_questions"]
 
 SCORES = ("exact", "contains", "choice", "numeric", "regex", "judge")
-_QUESTIONS = ("question", "prompt", "query", "problem", "q", "질문", "문제", "물음", "문항")
-_ANSWERS = ("answer", "target", "expected", "reference", "gold", "solution", "label", "a", "정답", "답", "답변", "대답")
+_QUESTIONS = ("question", "prompt", "query", "problem", "질문", "문제", "물음", "문항", "q")
+_ANSWERS = ("answer", "target", "expected", "reference", "gold", "solution", "label", "정답", "답", "답변", "대답", "a")
+"""The letter last: beside a column B it is the first choice."""
 _CONTEXTS = ("context", "passage", "지문", "본문", "맥락")
 _CHOICES = ("choices", "options", "보기", "선택지", "선지")
 _ONE_CHOICE = re.compile(r"(?:(?:choice|option|opt|보기|선택지|선지)[ _-]?)?([a-z]|\d{1,2})")
@@ -85,23 +86,40 @@ def read_questions(path: Path, input: str | None, target: str | None, score: str
     if not rows:
         shown = "; ".join(f"line {number}: {why}" for number, why in broken[:_SHOWN])
         raise ConfigError(f"{path}: no row can be used" + (f" ({shown})" if shown else ": only column names are there"))
-    return Questions(columns, score, PlainRows(rows, broken), _is_korean(rows))
+    return Questions(columns, score, PlainRows(rows, broken, _repeated(rows, lines, broken)), _is_korean(rows))
+
+
+def _repeated(rows: Sequence[Mapping[str, Any]], lines: Sequence[int], broken: Sequence[tuple[int, str]]) -> list[int]:
+    """The lines whose question stands on an earlier line too."""
+    left_out = {line for line, _ in broken}
+    kept = [line for line in lines if line not in left_out]
+    seen: set[str] = set()
+    again = []
+    for line, row in zip(kept, rows, strict=True):
+        asked = json.dumps([row.get(key) for key in ("context", "question", "choices")], ensure_ascii=False)
+        if asked in seen:
+            again.append(line)
+        seen.add(asked)
+    return again
 
 
 # ── columns ──────────────────────────────────────────────────────────────────
 
 
 def _columns(path: Path, table: Table, question: str | None, answer: str | None) -> Columns:
-    names = {_key(name): name for name in table.columns}
+    names = {_key(name): name for name in reversed(table.columns)}
     asked = _named(path, table.columns, names, question, "--input") if question else None
     told = _named(path, table.columns, names, answer, "--target") if answer else None
     asked = asked or next((names[name] for name in _QUESTIONS if name in names), None)
-    told = told or next((names[name] for name in _ANSWERS if name in names and names[name] != asked), None)
+    answers = [name for name in _ANSWERS if name != "a" or "b" not in names]
+    told = told or next((names[name] for name in answers if name in names and names[name] != asked), None)
+    _refuse_alike(path, table.columns, {"--input": None if question else asked, "--target": None if answer else told})
     for column, usual, flag in ((asked, "question", "--input"), (told, "answer", "--target")):
         if column is None:
             hint = "; for a file of instructions type alpaca:" + str(path)
             raise UsageError(
                 f"{path}: no column is called {usual}; it has {_listed(table.columns)}: type {flag} NAME"
+                + ("; the first line is read as the columns' names" if path.suffix.lower() in (".csv", ".tsv") else "")
                 + (hint if {"instruction", "messages", "conversations"} & set(names) else "")
             )
     assert asked is not None
@@ -118,6 +136,14 @@ def _named(path: Path, columns: Sequence[str], names: Mapping[str, str], asked: 
     if _key(asked) in names:
         return names[_key(asked)]
     raise UsageError(f"{flag} {asked}: {path} has no such column; it has {_listed(columns)}{nearest(asked, columns)}")
+
+
+def _refuse_alike(path: Path, columns: Sequence[str], guessed: Mapping[str, str | None]) -> None:
+    """Raise where a column was recognised by its name, and another has the same name but for its letters' case."""
+    for flag, chosen in guessed.items():
+        alike = [name for name in columns if chosen is not None and _key(name) == _key(chosen)]
+        if len(alike) > 1:
+            raise UsageError(f"{path}: {' and '.join(alike)} are both there: type {flag} NAME")
 
 
 def _choice_columns(names: Mapping[str, str], taken: set[str]) -> tuple[str, ...]:

@@ -243,12 +243,15 @@ def _spell_out(names: Iterable[str], manager: Manager) -> tuple[list[str], list[
 
 
 def _left_out(task: Any) -> list[str]:
-    """Notes on rows that could not be read: one line for each of the first, and one with the number of the others."""
+    """Notes on rows: those that could not be read, one line for each of the first, and those that repeat a question."""
     broken, path = task.broken_rows, file_of(task.name) or task.data_name
     lines = [f"{path}:{number}: {why}; the row is left out" for number, why in broken[:_NAMED]]
     if more := broken[_NAMED:]:
         numbers = ", ".join(str(number) for number, _ in more[:20]) + (" …" if len(more) > 20 else "")
         lines.append(f"{path}: {len(more)} more rows are left out, on lines {numbers}")
+    if repeated := task.repeated_rows:
+        numbers = ", ".join(map(str, repeated[:20])) + (" …" if len(repeated) > 20 else "")
+        lines.append(f"{path}: {len(repeated)} rows ask what an earlier one asks, on lines {numbers}; each counts")
     return lines
 
 

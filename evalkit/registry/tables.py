@@ -88,10 +88,10 @@ def _csv(path: Path, content: bytes) -> Table:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise ConfigError(
-            f"{path}:{line}: not UTF-8; if it is CP949, as Excel in Korean saves it, type: "
-            f"iconv -f cp949 -t utf-8 {path} > FILE.csv"
-        ) from None
+        raise ConfigError(f"{path}:{line}: {_encoding(content)}") from None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise ConfigError(f"{path}:{line}: a NUL stands in it: the file is in UTF-16, or no text; save it as UTF-8")
     header = text.split("\n", 1)[0]
     delimiter = "\t" if path.suffix.lower() == ".tsv" else max(_DELIMITERS, key=header.count)
     csv.field_size_limit(_LONGEST_CELL)
@@ -103,6 +103,20 @@ def _csv(path: Path, content: bytes) -> Table:
     except csv.Error as error:
         hint = "; a quotation mark that was opened is not closed" if "end of data" in str(error) else ""
         raise ConfigError(f"{path}:{reader.line_num}: not CSV ({error}){hint}") from None
+
+
+def _encoding(content: bytes) -> str:
+    """What a text that is not UTF-8 is, as far as can be told, and how to save it."""
+    excel = "in Excel: Save as, “CSV UTF-8 (Comma delimited)”"
+    try:
+        text = content.decode("cp949")
+    except UnicodeDecodeError:
+        return f"not UTF-8; save it so ({excel})"
+    foreign = [letter for letter in text if ord(letter) > 127 and letter.isalpha()]
+    korean = sum("가" <= letter <= "힣" for letter in foreign)
+    if 10 * korean < 9 * len(foreign):
+        return f"not UTF-8; save it so ({excel})"
+    return f"in CP949 (EUC-KR), as Excel in Korean saves CSV; save it as UTF-8 ({excel}, or iconv -f cp949 -t utf-8)"
 
 
 def _check_columns(path: Path, columns: tuple[str, ...]) -> None:

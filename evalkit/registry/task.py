@@ -136,6 +136,11 @@ class Task:
         return tuple(getattr(self._eval_docs, "broken", ()))
 
     @property
+    def repeated_rows(self) -> tuple[int, ...]:
+        """Line numbers of the data file's rows that ask what an earlier one asks."""
+        return tuple(getattr(self._eval_docs, "repeated", ()))
+
+    @property
     def filters(self) -> tuple[str, ...]:
         return tuple(ensemble.name for ensemble in self._task._filters)
 

@@ -118,6 +118,7 @@ def test_any_of_several_answers_is_right(tmp_path: Path) -> None:
         ("mc.csv", "question,A,B,C,answer\nRed?,sky,blood,grass,B\n"),
         ("mc.csv", "question,choice1,choice2,choice3,answer\nRed?,sky,blood,grass,blood\n"),
         ("mc.csv", "question,보기 1,보기 2,보기 3,정답\nRed?,sky,blood,grass,2\nGreen?,sky,blood,grass,3\n"),
+        ("mc.csv", "질문,A,B,C,정답\nRed?,sky,blood,grass,B\n"),
         ("mc.csv", 'question,choices,label\nRed?,sky|blood|grass,1\nBlue?,sky|blood|grass,0\n'),
         ("mc.jsonl", '{"question": "Red?", "options": ["sky", "blood", "grass"], "answer": "(b)"}\n'),
     ],
@@ -137,7 +138,12 @@ BROKEN = [
     ("qa.csv", b"question,answer\n", r"qa\.csv: no row can be used: only column names are there"),
     ("qa.csv", b"frage,antwort\na,b\n", r"no column is called question; it has frage, antwort: type --input NAME"),
     ("qa.csv", b"question,result\na,b\n", r"no column is called answer; it has question, result: type --target NAME"),
-    ("qa.csv", "질문,정답\n수도는?,서울\n".encode("cp949"), r"qa\.csv:1: not UTF-8; if it is CP949.* iconv -f cp949"),
+    ("qa.csv", "질문,정답\n수도는?,서울\n".encode("cp949"), r"qa\.csv:1: in CP949 \(EUC-KR\), as Excel .*CSV UTF-8"),
+    ("qa.csv", "question,answer\n日本の首都は?,東京\n".encode("shift-jis"), r"qa\.csv:2: not UTF-8; save it so"),
+    ("qa.csv", "question,answer\nCafé?,Zürich\n".encode("latin-1"), r"qa\.csv:2: not UTF-8; save it so"),
+    ("qa.csv", "question,answer\nX?,Y\n".encode("utf-16-le"), r"qa\.csv:1: a NUL stands in it: the file is in UTF-16"),
+    ("qa.csv", b"Question,Answer,answer\na,b,c\n", r"Answer and answer are both there: type --target NAME"),
+    ("qa.csv", b"What is 1+1?,2\n", r"no column is called question; .*the first line is read as the columns' names"),
     ("qa.csv", b'question,answer\n"never closed,b\n', r"qa\.csv:2: not CSV .*quotation mark that was opened"),
     ("qa.csv", b"question,answer\na,b,c\n", r"line 2: 3 cells, the header has 2; a comma in a text needs quotes"),
     ("qa.csv", b"question,question,answer\na,b,c\n", r"qa\.csv:1: two columns are called 'question'"),
@@ -182,6 +188,13 @@ def test_bad_rows_are_left_out_and_named_by_line(tmp_path: Path) -> None:
         f"{path}:4: answer is empty; the row is left out",
         f"{path}:6: 1 cells, the header has 2; a comma in a text needs quotes; the row is left out",
     ]
+
+
+def test_repeated_questions_are_named_and_count(tmp_path: Path) -> None:
+    path = table(tmp_path, "question,answer\nA?,1\n,2\nA?,1\nB?,3\nA?,2\n")
+    suite = Registry().load([str(path)])
+    assert suite.tasks[str(path)].size == 4
+    assert suite.notes[-1] == f"{path}: 2 rows ask what an earlier one asks, on lines 4, 6; each counts"
 
 
 def test_the_written_task_file_is_the_same_task(tmp_path: Path) -> None:
