@@ -63,7 +63,7 @@ def reasons(
         f"{flag.kind} answers: {flag.baseline or 0:,} → {flag.candidate or 0:,} of {flag.n:,}"
         f" ({(flag.rise or 0.0) * 100:+.1f} points, at least {flag.lower.value * 100:+.1f} at {_level(flag.lower)};"
         f" {flag.max_rise * 100:.2f} points tolerated)"
-        for flag in decision.flags
+        for flag in sorted(decision.flags, key=lambda flag: flag.verdict != "regression")
         if flag.verdict != "pass" and flag.lower.value is not None
     ]
     if any(flag.verdict == "regression" for flag in decision.flags) and decision.metric != "regression":

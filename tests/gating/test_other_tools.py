@@ -162,6 +162,16 @@ def test_a_row_that_fails_for_its_answers_says_so_itself(tmp_path: Path) -> None
     assert "+0.00" in row
 
 
+def test_the_first_reason_is_the_one_that_the_verdict_rests_on(tmp_path: Path) -> None:
+    """One unfinished answer of twelve is no evidence; twelve unreadable ones are."""
+    flags = {**dict.fromkeys(range(12), "unparsed"), 0: "unfinished,unparsed"}
+    a = Run.open(write_run(tmp_path, "a", {"sums": TaskRows([1.0] * 12)}))
+    b = Run.open(write_run(tmp_path, "b", {"sums": TaskRows([1.0] * 12, flags=flags)}))
+    (task,) = gate(a, b).tasks
+    assert task.verdict == "regression"
+    assert task.reasons[0].startswith("unparsed answers: 0 → 12 of 12")
+
+
 def test_a_rise_of_one_means_that_flags_are_not_judged(tmp_path: Path) -> None:
     flagged = TaskRows(values(200), flags=dict.fromkeys(range(N), "unparsed,unfinished"))
     a = Run.open(write_run(tmp_path, "a", {"sums": TaskRows(values(200))}))

@@ -117,7 +117,7 @@ function forestRow(task, scale, turn) {
     el(
       "span",
       { role: "rowheader", class: "name" },
-      el("b", { text: task.name }),
+      el("b", {}, breakable(task.name)),
       el("small", { text: task.metric.replace(/,none$/, "") + (task.higher_is_better ? "" : " ↓ lower is better") }),
     ),
     el("span", { role: "cell", class: "num pair" }, `${number(task.baseline, points)} → ${number(task.candidate, points)}`, el("small", { text: `n ${count(task.n)}` })),
@@ -188,7 +188,7 @@ function figuresAlone(view) {
       el(
         "div",
         { class: "row", role: "row" },
-        el("span", { role: "rowheader", class: "name" }, el("b", { text: task.name }), el("small", { text: task.metric.replace(/,none$/, "") + (task.higher_is_better ? "" : " ↓ lower is better") })),
+        el("span", { role: "rowheader", class: "name" }, el("b", {}, breakable(task.name)), el("small", { text: task.metric.replace(/,none$/, "") + (task.higher_is_better ? "" : " ↓ lower is better") })),
         el("span", { role: "cell", class: "plot" }, points ? strip(scale, { label: `${task.name}: ${number(figure.value, true)}`, marks: [{ value: figure.value, low, high, kind: "candidate" }] }) : null),
         el(
           "span",
