@@ -78,6 +78,27 @@ def test_leaderboard(shown: Callable[..., str], results: Path, more: tuple[str, 
     shown(typed("leaderboard", "--output-path", results, *more), names=NAMES)
 
 
+def test_curve(shown: Callable[..., str], results: Path, tmp_path: Path) -> None:
+    places = tmp_path / "places.csv"
+    places.write_text("run,step\nrun-0,100\nrun-1,20000\n")
+    shown(typed("curve", "run-0", "run-1", "--points", places, "--output-path", results), names=TASKS)
+
+
+def test_arena(shown: Callable[..., str], tmp_path: Path) -> None:
+    games = [
+        {
+            "question_id": f"질문 {i}",
+            "model_a": MODELS[i % 2],
+            "model_b": "gsm8k-튜닝-모델-상당히-긴-이름",
+            "winner": ("model_a", "model_b")[i % 3 == 0],
+        }
+        for i in range(40)
+    ]
+    path = tmp_path / "games.jsonl"
+    path.write_text("".join(json.dumps(game, ensure_ascii=False) + "\n" for game in games), encoding="utf-8")
+    shown(typed("arena", "--games", path), names=MODELS)
+
+
 def test_report(shown: Callable[..., str], results: Path) -> None:
     shown(typed("report", "run-0", "run-1", "--output-path", results), names=NAMES)
 
