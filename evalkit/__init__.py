@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from evalkit.api.runs import Run, load
     from evalkit.api.synthesis import synth_replay
     from evalkit.api.verdicts import gate
+    from evalkit.api.watches import watch
     from evalkit.policy import Policy
 
 __version__ = "0.1.0"
@@ -50,6 +51,7 @@ __all__ = [
     "report",
     "score",
     "synth_replay",
+    "watch",
 ]
 
 _HOMES = {
@@ -69,6 +71,7 @@ _HOMES = {
     "report": "evalkit.api.reports",
     "synth_replay": "evalkit.api.synthesis",
     "score": "evalkit.api.recorded",
+    "watch": "evalkit.api.watches",
 }
 
 

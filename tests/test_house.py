@@ -71,6 +71,7 @@ ARROWS: dict[str, set[str]] = {
         "runner",
         "safe",
         "synth",
+        "training",
         "journal",
         "sandbox",
         "hardware",

@@ -25,6 +25,7 @@ VERBS = {
     "compare": "Say what differs between runs, pair by pair.",
     "gate": "Pass, regression or cannot tell: a verdict for CI.",
     "curve": "Figures along a training run: the best checkpoint, and whether the last is worse.",
+    "watch": "Evaluate each checkpoint that a trainer writes, once it is whole.",
     "leaderboard": "All runs as one table.",
     "report": "One page for some runs, to open in a browser.",
     "export": "Send a run to an experiment tracker or the hub, or write it in another format.",

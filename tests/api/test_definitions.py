@@ -15,7 +15,14 @@ from click.testing import CliRunner
 
 import evalkit as ek
 from evalkit import cli
-from evalkit.api import curve_definitions, data_definitions, definitions, export_definitions, rate_definitions
+from evalkit.api import (
+    curve_definitions,
+    data_definitions,
+    definitions,
+    export_definitions,
+    rate_definitions,
+    watch_definitions,
+)
 from evalkit.arguments import definition
 from evalkit.errors import EvalkitError
 
@@ -29,6 +36,7 @@ VERBS: dict[str, tuple[str, type[Any]]] = {
     "run": ("evaluate", definitions.EvaluateArguments),
     "score": ("score", definitions.ScoreArguments),
     "curve": ("curve", curve_definitions.CurveArguments),
+    "watch": ("watch", watch_definitions.WatchArguments),
     "arena": ("arena", data_definitions.ArenaArguments),
     "rate": ("rate", rate_definitions.RateArguments),
     "overlap": ("overlap", data_definitions.OverlapArguments),

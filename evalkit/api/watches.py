@@ -1,0 +1,179 @@
+"""Checkpoints are evaluated as a trainer writes them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evalkit import gating, results, training
+from evalkit.api.evaluation import evaluate
+from evalkit.api.learning_curves import curve
+from evalkit.api.policies import PolicyLike, as_policy
+from evalkit.api.runs import RunLike, opened
+from evalkit.api.watch_definitions import WatchArguments
+from evalkit.arguments import checked
+from evalkit.config import read_file
+from evalkit.errors import EvalkitError, RunFolderError, UsageError
+from evalkit.policy import Policy
+from evalkit.training.checkpoints import Checkpoint
+from evalkit.training.spending import confidence_of_look
+from evalkit.training.telling import Telling
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["WatchedCheckpoints", "watch"]
+
+_OWN = (
+    "model", "tasks", "adapter", "no_base", "name", "output_path", "limit", "config", "dry_run", "against", "policy",
+)  # fmt: skip
+"""Keys of a config that the watch itself decides."""
+
+
+@dataclass(frozen=True, eq=False)
+class WatchedCheckpoints:
+    """What one watch evaluated, in the order in which it did."""
+
+    evaluated: tuple[training.Evaluated, ...]
+
+    @property
+    def regression(self) -> bool:
+        """Whether a regression against the baseline is sure."""
+        return any(found.verdict == "regression" for found in self.evaluated)
+
+    @property
+    def exit_code(self) -> int:
+        return 1 if self.regression else 0
+
+    def frame(self) -> pd.DataFrame:
+        """One row for each checkpoint."""
+        import pandas as pd
+
+        rows = [
+            {
+                "checkpoint": one.checkpoint.name,
+                "step": one.checkpoint.step,
+                "run": one.run.run_id,
+                "verdict": one.verdict,
+            }
+            for one in self.evaluated
+        ]
+        return pd.DataFrame(rows)
+
+
+def watch(
+    directory: str | Path,
+    *,
+    tasks: str | list[str] | tuple[str, ...] = (),
+    model: str | None = None,
+    limit: float | str | None = None,
+    config: str | Path | None = None,
+    output_path: str | Path = "results",
+    baseline: RunLike | None = None,
+    policy: PolicyLike | None = None,
+    stop_file: str | Path | None = None,
+    exec_: str | None = None,
+    post: str | None = None,
+    every: float = 30.0,
+    once: bool = False,
+    progress: bool = False,
+) -> WatchedCheckpoints:
+    """Evaluate each checkpoint that a trainer writes into `directory`, once it is whole, the newest first.
+
+    Goes on until it is interrupted; with `once`, until what is there is evaluated; with `stop_file`, until a regression
+    against `baseline` is sure.
+    """
+    asked = checked(
+        WatchArguments,
+        {
+            "tasks": tasks,
+            "model": model,
+            "limit": limit,
+            "config": config,
+            "output_path": output_path,
+            "baseline": baseline,
+            "policy": policy,
+            "stop_file": stop_file,
+            "exec_": exec_,
+            "post": post,
+            "every": every,
+            "once": once,
+        },
+    )
+    return _watch(Path(directory), asked, progress=progress)
+
+
+def _watch(folder: Path, asked: WatchArguments, *, progress: bool) -> WatchedCheckpoints:
+    if not asked.tasks:
+        raise UsageError("--tasks is missing: which tasks is each checkpoint evaluated on?")
+    if asked.baseline is None and (asked.stop_file or asked.policy):
+        raise UsageError("--stop-file and --policy need --baseline RUN: against what is a checkpoint a regression?")
+    settings = _settings(asked.config)
+    baseline = None if asked.baseline is None else opened(asked.baseline, asked.output_path)
+    rules = as_policy(asked.policy) or Policy()
+    plan = training.Watch(folder, asked.output_path, asked.stop_file, asked.every, asked.once)
+
+    def evaluated(checkpoint: Checkpoint, name: str) -> results.Run:
+        run = evaluate(
+            **settings,
+            **_model_of(checkpoint, asked.model),
+            tasks=asked.tasks,
+            limit=asked.limit,
+            output_path=asked.output_path,
+            name=name,
+            progress=progress,
+        )
+        return opened(run, asked.output_path)
+
+    def judged(run: results.Run, look: int) -> str:
+        assert baseline is not None
+        level = confidence_of_look(look, rules.confidence)
+        return gating.gate(baseline, run, replace(rules, confidence=level)).verdict
+
+    def draw(runs: list[str]) -> None:
+        if len(runs) > 1:
+            try:
+                curve(runs, output_path=asked.output_path, baseline=asked.baseline, json=plan.file(".curve.json"))
+            except EvalkitError as error:
+                telling.note(f"no curve: {error}")
+
+    telling = Telling(_say, plan.file(".jsonl"), asked.exec_, asked.post)
+    watcher = training.Watcher(plan, evaluated, telling, judged if baseline is not None else None, draw)
+    return WatchedCheckpoints(tuple(watcher.run()))
+
+
+def _say(line: str) -> None:
+    from evalkit.reporting.tables import note
+
+    note(line)
+
+
+def _settings(path: Path | None) -> Mapping[str, Any]:
+    if path is None:
+        return {}
+    from evalkit.api.definitions import EvaluateArguments
+    from evalkit.arguments import definition
+
+    known = [argument.name for argument in definition(EvaluateArguments)]
+    given = read_file(path, known)
+    for name in given:
+        if name in _OWN:
+            raise UsageError(f"{path}: {name} is for the watch to say, not for its config")
+    return {name: value for name, value in given.items() if name not in ("quiet", "log_samples")}
+
+
+def _model_of(checkpoint: Checkpoint, base: str | None) -> dict[str, Any]:
+    if not checkpoint.is_adapter:
+        return {"model": str(checkpoint.path)}
+    if base is None:
+        path = checkpoint.path / "adapter_config.json"
+        try:
+            base = json.loads(path.read_bytes()).get("base_model_name_or_path")
+        except (OSError, ValueError, AttributeError) as error:
+            raise RunFolderError(f"{path} can't be read: {error}") from None
+    if not isinstance(base, str) or not base:
+        raise UsageError(f"{checkpoint.path} is an adapter and does not name its base: type --model BASE")
+    return {"model": base, "adapter": f"{checkpoint.name}={checkpoint.path}", "no_base": True}

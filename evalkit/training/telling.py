@@ -1,0 +1,89 @@
+"""Says what happened: a line on the screen, a line of a file, a command, a URL. None of them can stop the watch."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from evalkit.errors import UsageError
+
+__all__ = ["Telling"]
+
+_PATIENCE = 60.0
+"""Seconds that a command may take."""
+_POST_PATIENCE = 10.0
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    note: Callable[[str], None]
+    log: Path | None = None
+    command: str | None = None
+    url: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.url is not None and urlsplit(self.url).scheme not in ("http", "https"):
+            raise UsageError(f"--post {self.url}: a URL begins with http:// or https://")
+        try:
+            words = shlex.split(self.command or "")
+        except ValueError as error:
+            raise UsageError(f"--exec {self.command}: {error}") from None
+        if self.command is not None and not words:
+            raise UsageError("--exec: a command is wanted")
+
+    def tell(self, event: Mapping[str, Any], line: str) -> None:
+        """The event as JSON, and in words."""
+        self.note(line)
+        text = json.dumps(event, ensure_ascii=False)
+        if self.log is not None:
+            self._tried("the log", lambda: self._append(text))
+        if self.command is not None:
+            self._tried("--exec", lambda: self._run(text))
+        if self.url is not None:
+            self._tried("--post", lambda: self._post(text))
+
+    def _tried(self, what: str, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except (OSError, subprocess.SubprocessError, urllib.error.URLError, ValueError) as error:
+            self.note(f"{what} failed: {error}")
+
+    def _append(self, text: str) -> None:
+        assert self.log is not None
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("a", encoding="utf-8") as file:
+            file.write(text + "\n")
+
+    def _run(self, text: str) -> None:
+        """The command gets the event on its standard input. No shell reads it: a checkpoint's name is only a word."""
+        done = subprocess.run(
+            shlex.split(self.command or ""),
+            input=text.encode(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            timeout=_PATIENCE,
+            env=os.environ,
+        )
+        if done.returncode:
+            said = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
+            self.note(f"--exec ended with {done.returncode}{': ' + said[0] if said else ''}")
+
+    def _post(self, text: str) -> None:
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(str(self.url), text.encode(), headers, method="POST")
+        with urllib.request.build_opener(_NoRedirects).open(request, timeout=_POST_PATIENCE):
+            pass

@@ -1,0 +1,200 @@
+"""Evaluates each checkpoint that a trainer writes, once it is whole: the newest first where it falls behind."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from evalkit.errors import CouldNotDo, UsageError
+from evalkit.results import Run, slug, write_file
+from evalkit.training.checkpoints import Checkpoint, find_checkpoints, is_whole, merge_command, signature
+from evalkit.training.linking import keep, kept, release
+from evalkit.training.memory import Memory, Seen
+from evalkit.training.telling import Telling
+
+__all__ = ["Evaluated", "Watch", "Watcher"]
+
+_TRIES = 3
+"""How often a checkpoint is tried that could not be evaluated: a disk may be full for a while."""
+
+
+class Evaluate(Protocol):
+    """Evaluates what lies in a folder, under a run's name."""
+
+    def __call__(self, checkpoint: Checkpoint, name: str) -> Run: ...
+
+
+class Judge(Protocol):
+    """The verdict on a run at the given look: pass, regression or cannot_tell."""
+
+    def __call__(self, run: Run, look: int) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What is watched, and where what is found of it goes."""
+
+    folder: Path
+    output_path: Path
+    stop_file: Path | None = None
+    every: float = 30.0
+    """Seconds between two looks at the folder."""
+    once: bool = False
+    """Evaluate what is there, then end."""
+
+    @property
+    def label(self) -> str:
+        """What its runs and files are called after: the folder's name."""
+        return slug(self.folder.resolve().name)
+
+    @property
+    def kept(self) -> Path:
+        return self.output_path / ".watch" / self.label
+
+    def file(self, ending: str) -> Path:
+        return self.output_path / f"watch-{self.label}{ending}"
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    checkpoint: Checkpoint
+    run: Run
+    verdict: str | None
+    """None: there is no baseline."""
+
+
+@dataclass
+class Watcher:
+    watch: Watch
+    evaluate: Evaluate
+    telling: Telling
+    judge: Judge | None = None
+    draw: Callable[[list[str]], None] = lambda runs: None
+    """Draws the curve anew, of these runs' folders."""
+    sleep: Callable[[float], None] = time.sleep
+    found: list[Evaluated] = field(default_factory=list)
+    _looked: dict[Path, str | None] = field(default_factory=dict)
+    _tries: dict[str, int] = field(default_factory=dict)
+    _named: set[Path] = field(default_factory=set)
+
+    def run(self) -> list[Evaluated]:
+        """Until it is interrupted, a regression is sure and there is a stop file, or, with `once`, nothing is left."""
+        if not self.watch.folder.is_dir() and self.watch.once:
+            raise UsageError(f"{self.watch.folder}: no such folder")
+        memory = Memory.read(self.watch.file(".json"))
+        quiet_looks = 0
+        while True:
+            if (turn := self._next(memory)) is not None:
+                quiet_looks = 0
+                if self._turn(*turn, memory) == "regression" and self.watch.stop_file is not None:
+                    return self.found
+                continue
+            quiet_looks += 1
+            if self.watch.once and quiet_looks > 1:  # the second look tells whether what has no state still grows
+                return self.found
+            self.sleep(self.watch.every)
+
+    # ── whose turn it is ─────────────────────────────────────────────────────
+
+    def _next(self, memory: Memory) -> tuple[Checkpoint, str] | None:
+        """The newest checkpoint that is whole and was not evaluated, or one that an earlier watch had begun with."""
+        left = [
+            (Checkpoint(path, step, (path / "adapter_config.json").is_file()), key)
+            for key, path in kept(self.watch.kept)
+            for step in [next((c.step for c in find_checkpoints(path.parent) if c.path == path), None)]
+            if step is not None and not memory.knows(key) and not self._given_up(key)
+        ]
+        ready = []
+        for checkpoint in find_checkpoints(self.watch.folder):
+            key, before = signature(checkpoint.path), self._looked.get(checkpoint.path)
+            self._looked[checkpoint.path] = key
+            if key is None:
+                self._name_shards(checkpoint)
+            elif not memory.knows(key) and not self._given_up(key) and is_whole(checkpoint, before):
+                ready.append((checkpoint, key))
+        return max([*ready, *left], key=lambda turn: turn[0].step, default=None)
+
+    def _given_up(self, key: str) -> bool:
+        return self._tries.get(key, 0) >= _TRIES
+
+    def _name_shards(self, checkpoint: Checkpoint) -> None:
+        if checkpoint.path not in self._named and (command := merge_command(checkpoint.path)):
+            self._named.add(checkpoint.path)
+            self.telling.note(f"{checkpoint.path} holds shards, which no engine loads; this merges them: {command}")
+
+    # ── its turn ─────────────────────────────────────────────────────────────
+
+    def _turn(self, checkpoint: Checkpoint, key: str, memory: Memory) -> str | None:
+        folder = self.watch.kept / key
+        try:
+            held = Checkpoint(keep(checkpoint.path, folder), checkpoint.step, checkpoint.is_adapter)
+        except OSError as error:
+            release(folder)
+            self._tries[key] = self._tries.get(key, 0) + 1
+            self.telling.note(f"{checkpoint.path} is left for now: {error.strerror or error}")
+            return None
+        if signature(held.path) != key:
+            release(folder)  # deleted or written again between the two looks: what is whole of it comes up again
+            return None
+        name = f"{self.watch.label}-{checkpoint.name}"
+        if any(seen.name == checkpoint.name for seen in memory.seen):
+            name += f"-{key[:6]}"  # the folder was written again: the earlier run stays
+        try:
+            run = self.evaluate(held, name)
+        except CouldNotDo as error:
+            self._failed(checkpoint, key, str(error), memory)
+            return None
+        if signature(held.path) != key:
+            release(folder)
+            self._told({"event": "overwritten"}, checkpoint, f"{checkpoint.name} was written again while it was read")
+            return None
+        verdict = None
+        if self.judge is not None:
+            memory.looks += 1
+            verdict = self.judge(run, memory.looks)
+        memory.add(Seen(checkpoint.name, checkpoint.step, key, str(run.path), verdict))
+        release(folder)
+        self.found.append(Evaluated(checkpoint, run, verdict))
+        figures = scalars(run)
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in figures.items()) or "no figure"
+        words = f" — {verdict.replace('_', ' ').upper()}" if verdict else ""
+        event = {"event": "evaluated", "scalars": figures, "verdict": verdict, "run": str(run.path)}
+        self._told(event, checkpoint, f"step {checkpoint.step:g}: {shown}{words}")
+        self.draw(memory.runs())
+        if verdict == "regression" and self.watch.stop_file is not None:
+            content = {**event, "step": checkpoint.step, "look": memory.looks}
+            write_file(self.watch.stop_file, (json.dumps(content, ensure_ascii=False) + "\n").encode())
+        return verdict
+
+    def _failed(self, checkpoint: Checkpoint, key: str, problem: str, memory: Memory) -> None:
+        self._tries[key] = self._tries.get(key, 0) + 1
+        if not self._given_up(key):
+            self.telling.note(f"{checkpoint.name} could not be evaluated and is tried again: {problem}")
+            self.sleep(self.watch.every)
+            return
+        memory.add(Seen(checkpoint.name, checkpoint.step, key, problem=problem))
+        release(self.watch.kept / key)
+        self._told({"event": "failed", "problem": problem}, checkpoint, f"{checkpoint.name} is given up: {problem}")
+
+    def _told(self, event: Mapping[str, Any], checkpoint: Checkpoint, line: str) -> None:
+        about = {
+            "step": checkpoint.step,
+            "checkpoint_dir": str(self.watch.folder / checkpoint.name),
+            "output_dir": str(self.watch.folder),
+        }
+        self.telling.tell({**event, **about}, line)
+
+
+def scalars(run: Run) -> dict[str, float]:
+    """`task/metric` and its value, for each name that was asked for."""
+    found = {}
+    for name in run.requested:
+        entry = run.entry(name)
+        for metric, figure in entry.metrics.items() if entry else ():
+            if figure.value is not None and metric == (entry and (entry.headline or next(iter(entry.metrics)))):
+                found[f"{name}/{metric.partition(',')[0]}"] = figure.value
+    return found

@@ -1,0 +1,269 @@
+"""Checkpoints as a trainer leaves them: whole, half-written, rotated away, written again; each is evaluated once."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import evalkit as ek
+from evalkit.errors import CouldNotDo, UsageError
+from evalkit.results import Run
+from evalkit.training import Watch, Watcher
+from evalkit.training.checkpoints import Checkpoint, find_checkpoints, is_whole, merge_command, signature
+from evalkit.training.spending import confidence_of_look
+from evalkit.training.telling import Telling
+from tests.helpers.runfolders import TaskRows, write_run
+
+
+def weights(path: Path, size: int = 16) -> None:
+    header = json.dumps({"w": {"dtype": "F32", "shape": [size // 4], "data_offsets": [0, size]}}).encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header + os.urandom(size))
+
+
+def checkpoint(root: Path, step: int, *, state: bool = True, adapter: bool = False) -> Path:
+    folder = root / f"checkpoint-{step}"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / ("adapter_config.json" if adapter else "config.json")).write_text("{}")
+    weights(folder / ("adapter_model.safetensors" if adapter else "model.safetensors"))
+    (folder / "optimizer.pt").write_bytes(b"large")
+    if state:
+        (folder / "trainer_state.json").write_text(json.dumps({"global_step": step}))
+    return folder
+
+
+def whole(path: Path, seen: str | None = None) -> bool:
+    return is_whole(next(found for found in find_checkpoints(path.parent) if found.path == path), seen)
+
+
+def test_a_checkpoint_is_whole_once_its_last_file_is_there(tmp_path: Path) -> None:
+    path = checkpoint(tmp_path, 5)
+    assert whole(path)
+    assert whole(checkpoint(tmp_path, 6, adapter=True))
+    early = checkpoint(tmp_path, 7, state=False)
+    assert not whole(early)
+    assert whole(early, signature(early)), "it stood still since the last look"
+    state = path / "trainer_state.json"
+    state.write_text('{"global_st')
+    assert not whole(path)
+    state.write_text("{}")
+    os.utime(state, ns=(1, 1))
+    assert not whole(path), "the weights are newer: the folder is written again"
+    os.utime(state)
+    content = (path / "model.safetensors").read_bytes()
+    (path / "model.safetensors").write_bytes(content[:-1])
+    assert not whole(path, signature(path))
+
+
+def test_all_shards_of_an_index_are_wanted(tmp_path: Path) -> None:
+    path = checkpoint(tmp_path, 5)
+    (path / "model.safetensors").rename(path / "model-1.safetensors")
+    shards = {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
+    (path / "model.safetensors.index.json").write_text(json.dumps(shards))
+    assert not whole(path, signature(path))
+    weights(path / "model-2.safetensors")
+    (path / "trainer_state.json").write_text("{}")
+    assert whole(path)
+    shards["weight_map"]["c"] = "../../etc/passwd"
+    (path / "model.safetensors.index.json").write_text(json.dumps(shards))
+    assert not whole(path, signature(path))
+
+
+class Trial:
+    """A watch whose evaluations write run folders at once."""
+
+    def __init__(self, tmp_path: Path, **asked: Any) -> None:
+        self.root, self.results = tmp_path / "out", tmp_path / "results"
+        self.root.mkdir(exist_ok=True)
+        self.asked: list[str] = []
+        self.notes: list[str] = []
+        self.drawn: list[list[str]] = []
+        self.during: Callable[[Checkpoint], None] = lambda checkpoint: None
+        self.watch = Watch(self.root, self.results, once=True, **asked)
+
+    def evaluate(self, checkpoint: Checkpoint, name: str) -> Run:
+        assert (checkpoint.path / "model.safetensors").is_file()
+        assert not (checkpoint.path / "optimizer.pt").exists()
+        self.asked.append(name)
+        self.during(checkpoint)
+        return Run.open(write_run(self.results, name, {"sums": TaskRows(np.ones(20))}))
+
+    def go(self, **more: Any) -> list[str]:
+        """The names of the runs that this watch made."""
+        telling = more.pop("telling", None) or Telling(self.notes.append)
+        watcher = Watcher(self.watch, self.evaluate, telling, draw=self.drawn.append, sleep=lambda _: None, **more)
+        before = len(self.asked)
+        watcher.run()
+        return self.asked[before:]
+
+
+def test_the_newest_comes_first_and_each_once(tmp_path: Path) -> None:
+    trial = Trial(tmp_path)
+    for step in (9, 10, 100):
+        checkpoint(trial.root, step)
+    half = checkpoint(trial.root, 200)
+    (half / "model.safetensors").write_bytes(b"\0" * 20)
+    assert trial.go() == ["out-checkpoint-100", "out-checkpoint-10", "out-checkpoint-9"]
+    assert [Path(run).name for run in trial.drawn[-1]] == [
+        "out-checkpoint-9", "out-checkpoint-10", "out-checkpoint-100",
+    ]  # fmt: skip
+    assert trial.go() == []
+    shutil.rmtree(trial.root / "checkpoint-9")
+    checkpoint(trial.root, 200)
+    assert trial.go() == ["out-checkpoint-200"]
+    assert not list((trial.results / ".watch").rglob("*.safetensors"))
+
+
+def test_a_folder_that_is_written_again_is_another_checkpoint(tmp_path: Path) -> None:
+    trial = Trial(tmp_path)
+    path = checkpoint(trial.root, 5)
+    trial.go()
+    shutil.rmtree(path)
+    key = signature(checkpoint(trial.root, 5))
+    assert key is not None
+    assert trial.go() == [f"out-checkpoint-5-{key[:6]}"]
+
+
+def test_rotation_under_the_reader_takes_nothing_away(tmp_path: Path) -> None:
+    trial = Trial(tmp_path)
+    path = checkpoint(trial.root, 5)
+    trial.during = lambda held: shutil.rmtree(path)
+    assert trial.go() == ["out-checkpoint-5"]
+
+
+def test_weights_that_change_while_they_are_read_count_for_nothing(tmp_path: Path) -> None:
+    trial = Trial(tmp_path)
+    path = checkpoint(trial.root, 5)
+    names: list[str] = []
+
+    def evaluate(held: Checkpoint, name: str) -> Run:
+        names.append(name)
+        if len(names) == 1:
+            with (path / "model.safetensors").open("r+b") as file:  # in place, as safetensors writes it
+                file.seek(-4, 2)
+                file.write(b"abcd")
+            (path / "trainer_state.json").write_text("{}")
+        return Run.open(write_run(trial.results, f"{name}-{len(names)}", {"sums": TaskRows(np.ones(20))}))
+
+    watcher = Watcher(trial.watch, evaluate, Telling(trial.notes.append), sleep=lambda _: None)
+    assert [found.run.run_id for found in watcher.run()] == ["out-checkpoint-5-2"]
+    assert any("written again while it was read" in note for note in trial.notes)
+
+
+def test_a_killed_watch_goes_on_with_what_it_had_kept(tmp_path: Path) -> None:
+    trial = Trial(tmp_path)
+    path = checkpoint(trial.root, 5)
+    checkpoint(trial.root, 4)
+
+    def kill(held: Checkpoint) -> None:
+        raise KeyboardInterrupt
+
+    trial.during = kill
+    with pytest.raises(KeyboardInterrupt):
+        trial.go()
+    shutil.rmtree(path)
+    trial.during = lambda held: None
+    assert trial.go() == ["out-checkpoint-5", "out-checkpoint-4"]
+
+
+def test_what_cannot_be_evaluated_is_tried_thrice_and_named(tmp_path: Path) -> None:
+    trial = Trial(tmp_path)
+    checkpoint(trial.root, 5)
+
+    def full(held: Checkpoint) -> None:
+        raise CouldNotDo("no space left on device")
+
+    trial.during = full
+    assert len(trial.go()) == 3
+    assert trial.go() == []
+    assert trial.notes[-1] == "checkpoint-5 is given up: no space left on device"
+
+
+def test_shards_are_named_once_with_the_command_that_merges_them(tmp_path: Path) -> None:
+    trial = Trial(tmp_path)
+    (trial.root / "checkpoint-5" / "pytorch_model_fsdp_0").mkdir(parents=True)
+    zero = trial.root / "checkpoint-6" / "global_step6"
+    zero.mkdir(parents=True)
+    (zero / "zero_pp_rank_0_mp_rank_00_model_states.pt").write_bytes(b"x")
+    trial.go()
+    assert len(trial.notes) == 2
+    assert "accelerate merge-weights" in trial.notes[0]
+    assert "zero_to_fp32.py" in trial.notes[1]
+    assert merge_command(checkpoint(trial.root, 7)) is None
+
+
+def test_it_says_so_to_a_file_a_command_and_a_stop_file(tmp_path: Path) -> None:
+    trial = Trial(tmp_path, stop_file=tmp_path / "STOP")
+    checkpoint(trial.root, 5)
+    script = "import sys, pathlib; pathlib.Path(sys.argv[1]).write_text(sys.stdin.read())"
+    command = f"{sys.executable} -c '{script}' {tmp_path / 'said.json'}"
+    telling = Telling(trial.notes.append, trial.watch.file(".jsonl"), command)
+    assert trial.go(telling=telling, judge=lambda run, look: "regression") == ["out-checkpoint-5"]
+    said = json.loads((tmp_path / "said.json").read_text())
+    assert said == json.loads(trial.watch.file(".jsonl").read_text())
+    assert said["event"] == "evaluated"
+    assert (said["step"], said["output_dir"], said["verdict"]) == (5, str(trial.root), "regression")
+    assert said["checkpoint_dir"] == str(trial.root / "checkpoint-5")
+    assert said["scalars"] == {"sums/exact_match": 1.0}
+    assert json.loads((tmp_path / "STOP").read_text())["step"] == 5
+    assert trial.notes == ["step 5: sums/exact_match 1 — REGRESSION"]
+    broken = Telling(trial.notes.append, command="nothing-of-that-name", url="http://127.0.0.1:9/x")
+    broken.tell({}, "on it goes")
+    assert [note.split(" failed")[0] for note in trial.notes[-2:]] == ["--exec", "--post"]
+    with pytest.raises(UsageError, match="begins with http"):
+        Telling(trial.notes.append, url="file:///etc/passwd")
+
+
+def test_fifty_looks_raise_a_false_alarm_no_more_often_than_one() -> None:
+    assert confidence_of_look(1, 0.95) > 0.95
+    spent = sum(1 - confidence_of_look(look, 0.95) for look in range(1, 100_000))
+    assert 0.0499 < spent < 0.05
+    luck = np.random.default_rng(3)
+    levels = np.array([1 - confidence_of_look(look, 0.95) for look in range(1, 51)])
+    alarms = (luck.random((4000, 50)) < levels).any(axis=1).mean()
+    naive = (luck.random((4000, 50)) < 0.05).any(axis=1).mean()
+    assert alarms < 0.05
+    assert naive > 0.9
+
+
+@pytest.mark.parametrize("lora", [False, True], ids=["full", "LoRA"])
+def test_a_real_trainers_checkpoints_are_evaluated(tmp_path: Path, tiny_model: Path, lora: bool) -> None:
+    """Trainer writes and rotates them; each that is left equals `evaluate` on its folder, row by row."""
+    trainer = train(tiny_model, tmp_path / "out", lora=lora)
+    trainer.train()
+    assert sorted(path.name for path in (tmp_path / "out").glob("checkpoint-*")) == ["checkpoint-4", "checkpoint-6"]
+    asked: dict[str, Any] = {"tasks": ["mini_knowledge"], "limit": 6, "output_path": tmp_path / "results"}
+    found = ek.watch(tmp_path / "out", **asked, once=True)
+    assert [one.checkpoint.step for one in found.evaluated] == [6, 4]
+    assert ek.watch(tmp_path / "out", **asked, once=True).evaluated == ()
+    curve = json.loads((tmp_path / "results" / "watch-out.curve.json").read_text())
+    assert [point["x"] for point in curve["tasks"]["mini_knowledge"]["points"]] == [4, 6]
+    last = tmp_path / "out" / "checkpoint-6"
+    model = {"model": str(tiny_model), "adapter": f"x={last}", "no_base": True} if lora else {"model": str(last)}
+    again = ek.evaluate(**model, **asked, fresh=True)
+    rows = [[row["resps"] for row in run.rows("mini_knowledge")] for run in (found.evaluated[0].run, again.stored)]
+    assert rows[0] == rows[1]
+
+
+def train(model: Path, out: Path, *, lora: bool) -> Any:
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(model)
+    network = transformers.AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
+    if lora:
+        peft = pytest.importorskip("peft")
+        network = peft.get_peft_model(network, peft.LoraConfig(r=4, target_modules=["q_proj"], task_type="CAUSAL_LM"))
+    ids = tokenizer("the of and to in is that it was for on are as", return_tensors="pt")["input_ids"][0]
+    rows = [{"input_ids": ids, "labels": ids} for _ in range(12)]
+    arguments = transformers.TrainingArguments(
+        str(out), max_steps=6, save_steps=2, save_total_limit=2, per_device_train_batch_size=2, report_to=[],
+        use_cpu=True, disable_tqdm=True, learning_rate=1e-2,
+    )  # fmt: skip
+    return transformers.Trainer(network, arguments, train_dataset=rows, processing_class=tokenizer)
