@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 import click
 
-from evalkit import safe
 from evalkit.api.definitions import JudgeArguments
 from evalkit.arguments import Given
 from evalkit.cli.options import (
@@ -99,7 +98,9 @@ def _judge(run: str, given: Given, *, replay: bool) -> None:
 
 def _tell(line: str) -> None:
     """What the engine has to say while it works: that a server keeps everybody waiting, for one."""
-    click.echo(safe.terminal(line), err=True)
+    from evalkit.reporting.tables import note
+
+    note(line)
 
 
 @command.command("steps")
