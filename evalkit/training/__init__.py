@@ -6,8 +6,10 @@ memory       what a watch has done, in a file that survives restarts
 spending     how sure a look must be, so that all looks together keep the error rate
 telling      what happened, to a file, a command and a URL
 watching     the loop
+callback     the same inside of a trainer, on the model in memory
 """
 
+from evalkit.training.callback import EvalkitCallback
 from evalkit.training.watching import Evaluated, Watch, Watcher
 
-__all__ = ["Evaluated", "Watch", "Watcher"]
+__all__ = ["EvalkitCallback", "Evaluated", "Watch", "Watcher"]

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-import evalkit as ek
 from evalkit.errors import CouldNotDo, UsageError
 from evalkit.results import Run
 from evalkit.training import Watch, Watcher
@@ -231,39 +230,3 @@ def test_fifty_looks_raise_a_false_alarm_no_more_often_than_one() -> None:
     naive = (luck.random((4000, 50)) < 0.05).any(axis=1).mean()
     assert alarms < 0.05
     assert naive > 0.9
-
-
-@pytest.mark.parametrize("lora", [False, True], ids=["full", "LoRA"])
-def test_a_real_trainers_checkpoints_are_evaluated(tmp_path: Path, tiny_model: Path, lora: bool) -> None:
-    """Trainer writes and rotates them; each that is left equals `evaluate` on its folder, row by row."""
-    trainer = train(tiny_model, tmp_path / "out", lora=lora)
-    trainer.train()
-    assert sorted(path.name for path in (tmp_path / "out").glob("checkpoint-*")) == ["checkpoint-4", "checkpoint-6"]
-    asked: dict[str, Any] = {"tasks": ["mini_knowledge"], "limit": 6, "output_path": tmp_path / "results"}
-    found = ek.watch(tmp_path / "out", **asked, once=True)
-    assert [one.checkpoint.step for one in found.evaluated] == [6, 4]
-    assert ek.watch(tmp_path / "out", **asked, once=True).evaluated == ()
-    curve = json.loads((tmp_path / "results" / "watch-out.curve.json").read_text())
-    assert [point["x"] for point in curve["tasks"]["mini_knowledge"]["points"]] == [4, 6]
-    last = tmp_path / "out" / "checkpoint-6"
-    model = {"model": str(tiny_model), "adapter": f"x={last}", "no_base": True} if lora else {"model": str(last)}
-    again = ek.evaluate(**model, **asked, fresh=True)
-    rows = [[row["resps"] for row in run.rows("mini_knowledge")] for run in (found.evaluated[0].run, again.stored)]
-    assert rows[0] == rows[1]
-
-
-def train(model: Path, out: Path, *, lora: bool) -> Any:
-    torch = pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers")
-    tokenizer = transformers.AutoTokenizer.from_pretrained(model)
-    network = transformers.AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
-    if lora:
-        peft = pytest.importorskip("peft")
-        network = peft.get_peft_model(network, peft.LoraConfig(r=4, target_modules=["q_proj"], task_type="CAUSAL_LM"))
-    ids = tokenizer("the of and to in is that it was for on are as", return_tensors="pt")["input_ids"][0]
-    rows = [{"input_ids": ids, "labels": ids} for _ in range(12)]
-    arguments = transformers.TrainingArguments(
-        str(out), max_steps=6, save_steps=2, save_total_limit=2, per_device_train_batch_size=2, report_to=[],
-        use_cpu=True, disable_tqdm=True, learning_rate=1e-2,
-    )  # fmt: skip
-    return transformers.Trainer(network, arguments, train_dataset=rows, processing_class=tokenizer)
