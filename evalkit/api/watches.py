@@ -112,6 +112,7 @@ def _watch(folder: Path, asked: WatchArguments, *, progress: bool) -> WatchedChe
     if asked.baseline is None and (asked.stop_file or asked.policy):
         raise UsageError("--stop-file and --policy need --baseline RUN: against what is a checkpoint a regression?")
     settings = _settings(asked.config)
+    _refuse_wrong(settings, asked.tasks)
     baseline = None if asked.baseline is None else opened(asked.baseline, asked.output_path)
     rules = as_policy(asked.policy) or Policy()
     plan = training.Watch(folder, asked.output_path, asked.stop_file, asked.every, asked.once)
@@ -163,6 +164,15 @@ def _settings(path: Path | None) -> Mapping[str, Any]:
         if name in _OWN:
             raise UsageError(f"{path}: {name} is for the watch to say, not for its config")
     return {name: value for name, value in given.items() if name not in ("quiet", "log_samples")}
+
+
+def _refuse_wrong(settings: Mapping[str, Any], tasks: tuple[str, ...]) -> None:
+    """Say now what the first evaluation would say, for that may be hours away."""
+    from evalkit.api.definitions import EvaluateArguments
+    from evalkit.registry import Registry
+
+    wanted = EvaluateArguments.build(**settings, model="checkpoint", tasks=tasks)
+    Registry(wanted.include_path).refuse_unknown(wanted.tasks)
 
 
 def _model_of(checkpoint: Checkpoint, base: str | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import evalkit as ek
-from evalkit.errors import UsageError
+from evalkit.errors import EvalkitError, UsageError
 from evalkit.training import EvalkitCallback
 
 
@@ -68,6 +68,19 @@ def test_a_callback_gives_the_checkpoints_figures_and_changes_no_weight(tmp_path
         line["eval/mini_knowledge/acc"] for line in watched.state.log_history if "eval/mini_knowledge/acc" in line
     ]
     assert len(figures) == 3
+
+
+def test_what_is_asked_wrongly_is_said_before_the_first_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(EvalkitError, match="did you mean mmlu"):
+        ek.watch(tmp_path, tasks="mmul", once=True)
+    (tmp_path / "run.yaml").write_text("num_fewshot: many\n")
+    with pytest.raises(UsageError, match="num-fewshot many: a whole number"):
+        ek.watch(tmp_path, tasks="mini", config=tmp_path / "run.yaml", once=True)
+    (tmp_path / "run.yaml").write_text("name: mine\n")
+    with pytest.raises(UsageError, match="name is for the watch to say"):
+        ek.watch(tmp_path, tasks="mini", config=tmp_path / "run.yaml", once=True)
+    with pytest.raises(UsageError, match="need --baseline"):
+        ek.watch(tmp_path, tasks="mini", stop_file=tmp_path / "STOP", once=True)
 
 
 def test_what_a_callback_is_told_wrongly_is_named() -> None:
