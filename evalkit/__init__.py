@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from evalkit.api.leaderboards import leaderboard
     from evalkit.api.learning_curves import curve
     from evalkit.api.overlaps import overlap
+    from evalkit.api.plans import plan
     from evalkit.api.rates import rate
     from evalkit.api.recorded import score
     from evalkit.api.reports import report
@@ -47,6 +48,7 @@ __all__ = [
     "leaderboard",
     "load",
     "overlap",
+    "plan",
     "rate",
     "report",
     "score",
@@ -67,6 +69,7 @@ _HOMES = {
     "leaderboard": "evalkit.api.leaderboards",
     "load": "evalkit.api.runs",
     "overlap": "evalkit.api.overlaps",
+    "plan": "evalkit.api.plans",
     "rate": "evalkit.api.rates",
     "report": "evalkit.api.reports",
     "synth_replay": "evalkit.api.synthesis",

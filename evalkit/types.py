@@ -34,6 +34,8 @@ __all__ = [
     "RawValues",
     "Request",
     "Row",
+    "SampleSpread",
+    "Samples",
     "Sampling",
     "Score",
     "ScoreRequest",
@@ -305,6 +307,33 @@ class Figure:
     higher_is_better: bool | None = True
     """None: neither direction is better, or it is not known."""
     reason: str | None = None
+    spread: SampleSpread | None = None
+    """Of a mean over several answers per document."""
+
+
+@dataclass(frozen=True, slots=True)
+class SampleSpread:
+    """Where the standard error of a mean over several answers per document comes from."""
+
+    samples: int
+    stderr_documents: float | None
+    """The part that other documents would change: more answers do not lower it."""
+    stderr_samples: float | None
+    """The part that other answers to the same documents would change."""
+    std_over_samples: float | None
+    """Standard deviation of the figure over the runs of one answer per document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Several answers to one document under one filter."""
+
+    metric: str
+    """The metric that `scores` are values of, without the filter."""
+    scores: tuple[float | None, ...]
+    """None: the answer was not finished, and is not scored."""
+    votes: tuple[str | None, ...]
+    """What each answer says, normalised as the metric compares it. None: no answer was found in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,3 +353,5 @@ class Row:
     cluster: str | None = None
     flags: tuple[str, ...] = ()
     """Of: cut, unfinished, unparsed, error, missing."""
+    samples: Samples | None = None
+    """Where the document has several answers."""

@@ -24,6 +24,7 @@ VERBS = {
     "score": "Score recorded answers again, without a model.",
     "compare": "Say what differs between runs, pair by pair.",
     "gate": "Pass, regression or cannot tell: a verdict for CI.",
+    "plan": "How many documents and answers find a drop of a stated size.",
     "curve": "Figures along a training run: the best checkpoint, and whether the last is worse.",
     "watch": "Evaluate each checkpoint that a trainer writes, once it is whole.",
     "leaderboard": "All runs as one table.",

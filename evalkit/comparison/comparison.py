@@ -125,7 +125,7 @@ def measured(
     baseline: Run, candidate: Run, target: Target, allow: Collection[str]
 ) -> tuple[Measured, tuple[Lines, Lines]]:
     """Read, pair and measure one target of two runs."""
-    lines = read_lines(baseline, target), read_lines(candidate, target)
+    lines = read_lines(baseline, target), read_lines(candidate, target.of_candidate)
     limits = Limits.of(baseline, candidate) if limits_differ(baseline, candidate) else None
     pairs = pair(*lines, ignore_prompts=prompts_may_differ(allow), limits=limits)
     found = measure(target, pairs)

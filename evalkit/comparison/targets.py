@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from evalkit.errors import ConfigError, NotComparable, RunFolderError, UnknownTask, nearest
 from evalkit.results import Entry, GroupResult, Metric, Run
@@ -32,6 +33,7 @@ _LOWER_IS_BETTER = (
     "ter",
     "brier_score",
 )
+_MEAN = re.compile(r"avg@\d+")
 _FILTERS = ("none", "strict-match", "get-answer", "create_test")
 
 
@@ -51,10 +53,17 @@ class Target:
     """Where it is a part of a task: only the documents of these strata."""
     label: str = ""
     """What it is called where one name is looked at by several metrics."""
+    candidate_metric: str = ""
+    """The metric's name in the candidate, where that has another number of answers per document."""
 
     @property
     def key(self) -> str:
         return self.label or self.name
+
+    @property
+    def of_candidate(self) -> Target:
+        """The same target as the candidate names it."""
+        return replace(self, metric=self.candidate_metric, candidate_metric="") if self.candidate_metric else self
 
     @property
     def sign(self) -> int:
@@ -107,7 +116,7 @@ def judged(entry: Entry) -> list[str]:
 def resolve(baseline: Run, candidate: Run, name: str, metric: str | None = None) -> Target:
     """The target of this name in both runs, or an error that says which of them lacks what."""
     here, there = _known(baseline, name), _known(candidate, name)
-    chosen = _metric(baseline, candidate, name, metric)
+    chosen, theirs_named = _metric(baseline, candidate, name, metric)
     leaves = _leaves(baseline, name)
     if set(leaves) != set(others := _leaves(candidate, name)):
         odd = sorted(set(leaves) ^ set(others))
@@ -115,7 +124,7 @@ def resolve(baseline: Run, candidate: Run, name: str, metric: str | None = None)
     # A group may have a figure that some of its members have no part in: lm-eval leaves them out of it too.
     leaves = tuple(leaf for leaf in leaves if any(_has(run, leaf, chosen) for run in (baseline, candidate))) or leaves
     ours = _checked_figure(baseline, name, here, chosen, leaves)
-    theirs = _checked_figure(candidate, name, there, chosen, leaves)
+    theirs = _checked_figure(candidate, name, there, theirs_named or chosen, leaves)
     usual = chosen.partition(",")[0] not in _LOWER_IS_BETTER
     said = [_better(found, usual) for found in (ours, theirs)]
     if metric is not None and None in said:
@@ -134,7 +143,21 @@ def resolve(baseline: Run, candidate: Run, name: str, metric: str | None = None)
         scale=_scale(ours) or _scale(theirs),
         by_size=_weighs_by_size(baseline, name, here, leaves, chosen),
         strata=here.strata or () if isinstance(here, GroupResult) else (),
+        candidate_metric=theirs_named,
     )
+
+
+def _other_count(usual: str, found: Entry) -> str:
+    """The headline of a run with another number of answers per document: the same mean, or the score of one answer.
+
+    Empty where the run has the usual metric, or its headline is another figure.
+    """
+    theirs = headline(found) or ""
+    (here, _, its_filter), (there, _, their_filter) = usual.partition(","), theirs.partition(",")
+    means = [bool(_MEAN.fullmatch(metric)) for metric in (here, there)]
+    if usual in found.metrics or its_filter != their_filter or not any(means):
+        return ""
+    return theirs
 
 
 def _has(run: Run, leaf: str, metric: str) -> bool:
@@ -168,7 +191,8 @@ def _known(run: Run, name: str) -> Entry:
     return found
 
 
-def _metric(baseline: Run, candidate: Run, name: str, asked: str | None) -> str:
+def _metric(baseline: Run, candidate: Run, name: str, asked: str | None) -> tuple[str, str]:
+    """The metric's name in the baseline, and in the candidate where it is another there."""
     first = _known(baseline, name)
     here, there = list(first.metrics), list(_known(candidate, name).metrics)
     if not here and not there and (members := first.all_members):
@@ -181,6 +205,8 @@ def _metric(baseline: Run, candidate: Run, name: str, asked: str | None) -> str:
     usual = headline(first) or ""
     if asked is None:
         chosen = usual
+        if other := _other_count(usual, _known(candidate, name)):
+            return chosen, other
     else:
         known = [*dict.fromkeys([*here, *there])]
         matches = [m for m in known if m == asked] or _of_judges(name, asked, here, there)
@@ -193,7 +219,7 @@ def _metric(baseline: Run, candidate: Run, name: str, asked: str | None) -> str:
     for run, metrics in ((baseline, here), (candidate, there)):
         if chosen not in metrics:
             raise RunFolderError(f"{run.path}: results.json has no {chosen} of {name}; it has {_listed(metrics)}")
-    return chosen
+    return chosen, ""
 
 
 def _of_judges(name: str, asked: str, here: Sequence[str], there: Sequence[str]) -> list[str]:

@@ -27,6 +27,7 @@ from evalkit.comparison import (
 from evalkit.errors import ConfigError, NotComparable
 from evalkit.gating.decide import Decision, decide
 from evalkit.gating.evidence import Evidence, of_measured
+from evalkit.gating.noise import NO_NOISE, AnswerNoise, answer_noise
 from evalkit.gating.rates import judge_rates
 from evalkit.gating.reasons import needed_documents, needed_repeats, reasons
 from evalkit.gating.verdict import GateResult, Noise, TaskVerdict, overall
@@ -89,8 +90,16 @@ def gate(
         for one in found
     ]
     decisions = decide(evidence, chosen.confidence)
+    whole_task = not any(run.record.manifest.limit or run.status == "limited" for run in (baseline, candidate))
     tasks = tuple(
-        task_verdict(one, proof, decision, other, chosen.confidence)
+        task_verdict(
+            one,
+            proof,
+            decision,
+            other,
+            chosen.confidence,
+            replace(answer_noise(baseline, candidate, one.target), no_more_documents=whole_task),
+        )
         for one, proof, decision, other in zip(found, evidence, decisions, noises, strict=True)
     )
     tasks += judge_rates(chosen.rates, chosen.confidence)
@@ -210,7 +219,8 @@ def _contradiction(baseline: Run, candidate: Run, found: Measured, policy: TaskP
     if unpaired.outside_limit or unpaired.prompt_differs:
         return None
     name, metric = found.target.name, found.target.metric
-    said = [figure(run, name, metric) or 0.0 for run in (baseline, candidate)]
+    named = ((baseline, metric), (candidate, found.target.of_candidate.metric))
+    said = [figure(run, name, its_metric) or 0.0 for run, its_metric in named]
     change, counted = said[1] - said[0], found.whole_candidate - found.whole_baseline
     drop = policy.max_drop.value * (abs(found.baseline) if policy.max_drop.relative else 1.0)
     if change * found.target.sign >= -drop or abs(change - counted) <= _ROUNDING * found.scale:
@@ -222,8 +232,14 @@ def _contradiction(baseline: Run, candidate: Run, found: Measured, policy: TaskP
 
 
 def task_verdict(
-    found: Measured, proof: Evidence, decision: Decision, noise: Measured | None, confidence: float
+    found: Measured,
+    proof: Evidence,
+    decision: Decision,
+    noise: Measured | None,
+    confidence: float,
+    answers: AnswerNoise = NO_NOISE,
 ) -> TaskVerdict:
+    """The verdict on one target. `answers`: what is known of the noise of single answers."""
     target, policy = found.target, proof.policy
     needed = needed_documents(proof, decision, confidence)
     return TaskVerdict(
@@ -249,7 +265,7 @@ def task_verdict(
         lower=decision.lower,
         upper=decision.upper,
         needed_n=needed,
-        needed_repeats=needed_repeats(found, noise, needed),
+        needed_repeats=needed_repeats(found, noise, needed, answers),
         missing_baseline=found.missing_baseline,
         missing_candidate=found.missing_candidate,
         missing_both=found.missing_both,
@@ -257,7 +273,7 @@ def task_verdict(
         flags=decision.flags,
         noise=Noise(noise.n, noise.lost, noise.gained) if noise else None,
         members=found.members,
-        reasons=reasons(found, proof, decision, needed, noise),
+        reasons=reasons(found, proof, decision, needed, noise, answers),
         metric_verdict=decision.metric,
     )
 

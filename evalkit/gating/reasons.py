@@ -7,6 +7,7 @@ import math
 from evalkit.comparison import Measured
 from evalkit.gating.decide import Decision
 from evalkit.gating.evidence import Evidence
+from evalkit.gating.noise import NO_NOISE, AnswerNoise
 from evalkit.gating.verdict import Bound
 from evalkit.stats import documents_needed, repeats_needed
 
@@ -47,16 +48,30 @@ def _unchanged(proof: Evidence, confidence: float) -> int | None:
     return None if needed is None else math.ceil(needed * point.design_effect)
 
 
-def needed_repeats(found: Measured, noise: Measured | None, needed: int | None) -> int | None:
-    """How many answers per document would do instead: only the part of the changes that is noise averages out."""
-    if needed is None or needed <= found.n or noise is None or noise.point is None or found.point is None:
+def needed_repeats(
+    found: Measured, noise: Measured | None, needed: int | None, answers: AnswerNoise = NO_NOISE
+) -> int | None:
+    """How many answers per document would do instead: only the part of the changes that is noise averages out.
+
+    The noise is that of the runs' own answers where they have several per document, else that of a second run.
+    """
+    if needed is None or needed <= found.n or found.point is None:
         return None
-    variance, spread = (m.point.stderr**2 * m.n for m in (found, noise) if m.point is not None)
-    return repeats_needed(variance, spread, found.n, needed)
+    variance = found.point.stderr**2 * found.n
+    if answers.variance is not None:
+        return repeats_needed(variance, answers.variance, found.n, needed, answers.answers)
+    if noise is None or noise.point is None:
+        return None
+    return repeats_needed(variance, noise.point.stderr**2 * noise.n, found.n, needed)
 
 
 def reasons(
-    found: Measured, proof: Evidence, decision: Decision, needed: int | None, noise: Measured | None
+    found: Measured,
+    proof: Evidence,
+    decision: Decision,
+    needed: int | None,
+    noise: Measured | None,
+    answers: AnswerNoise = NO_NOISE,
 ) -> tuple[str, ...]:
     lines = [_metric_line(found, proof, decision)]
     lines += [
@@ -74,7 +89,7 @@ def reasons(
     lines += _missing(found)
     lines += found.pairs.unpaired.lines()
     if decision.verdict == "cannot_tell":
-        lines.append(_settle(found, proof, needed, noise, decision.margin_lower.level))
+        lines.append(_settle(found, proof, needed, noise, decision.margin_lower.level, answers))
     lines += _noise(found, noise)
     lines += _members(found)
     return tuple(lines)
@@ -130,7 +145,14 @@ def _missing(found: Measured) -> list[str]:
     return lines
 
 
-def _settle(found: Measured, proof: Evidence, needed: int | None, noise: Measured | None, confidence: float) -> str:
+def _settle(
+    found: Measured,
+    proof: Evidence,
+    needed: int | None,
+    noise: Measured | None,
+    confidence: float,
+    answers: AnswerNoise,
+) -> str:
     if needed is None:
         return "no number of documents settles this: see to what is missing or contradictory first"
     if needed <= found.n:
@@ -138,10 +160,13 @@ def _settle(found: Measured, proof: Evidence, needed: int | None, noise: Measure
     line = f"needs about {needed:,} documents, has {found.n:,}"
     if found.n and (unchanged := _unchanged(proof, confidence)) and needed > 2 * unchanged > 2 * found.n:
         line += f"; about {unchanged:,} if there is no true drop"
-    repeats = needed_repeats(found, noise, needed)
+    repeats = needed_repeats(found, noise, needed, answers)
     if repeats is not None:
-        return f"{line}; or {repeats} answers per document, averaged, in both runs"
-    if noise is not None:
+        line += f"; or {repeats} answers per document, averaged, in both runs (--repeats {repeats})"
+        if answers.no_more_documents:
+            return f"{line}: the runs hold all documents that there are"
+        return f"{line}, but documents are cheaper: each costs {answers.answers:.3g} answers, not {repeats}"
+    if noise is not None or answers.variance is not None:
         return f"{line}; repeats would not do, the documents themselves differ"
     return line
 

@@ -45,6 +45,8 @@ class Card:
     """The rules by which answers to its reading questions are compared."""
     answers_in: str | None = None
     """`ko`: answers should be in Korean. None: not checked, for example if answers are letters or numbers."""
+    elsewhere: bool = False
+    """Its tasks are lm-eval's, in folders that the card does not name."""
 
 
 def shipped_folder() -> Path:
@@ -106,17 +108,21 @@ def _card(raw: JsonObject, path: Path) -> Card | None:
             folder=raw.get("folder"),
             members=raw.get("members"),
             num_fewshot=raw.get("num_fewshot"),
+            elsewhere="folder" not in raw,
             **facts,
         )
     name = raw.get("group") or raw.get("task")
     if not isinstance(name, str):
         return None
+    wraps = metadata.get("wraps")
+    folders = tuple(metadata.get("folders") or ())
     return Card(
         name=name,
         path=path,
-        wraps=metadata.get("wraps"),
-        folders=tuple(metadata.get("folders") or ()),
+        wraps=wraps,
+        folders=folders,
         num_fewshot=raw.get("num_fewshot"),
+        elsewhere="group" in raw and wraps is not None and not folders,
         **facts,
     )
 

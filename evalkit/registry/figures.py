@@ -8,7 +8,7 @@ from typing import Any
 
 from evalkit.types import Figure
 
-__all__ = ["figure", "group_figure"]
+__all__ = ["figure", "group_figure", "pooled_figure"]
 
 _Z95 = 1.959963984540054
 
@@ -78,6 +78,21 @@ def group_figure(value: Any, stderr: Any, higher_is_better: bool | None, *, unit
         share = wilson(number * n, n)
         ci = share.low, share.high
     return Figure(number, error, ci, higher_is_better)
+
+
+def pooled_figure(members: Sequence[Figure], sizes: Sequence[int]) -> Figure:
+    """The mean over the documents of several tasks, each with its figure and its number of documents."""
+    total = sum(sizes)
+    known = [(m.value, m.stderr, n) for m, n in zip(members, sizes, strict=True) if m.value is not None]
+    if len(known) < len(members) or not total:
+        return Figure(None, higher_is_better=members[0].higher_is_better, reason="a member has no figure")
+    value = sum(each * n for each, _, n in known) / total
+    errors = [None if error is None else error * n / total for _, error, n in known]
+    if None in errors:
+        return Figure(value, higher_is_better=members[0].higher_is_better)
+    stderr = math.sqrt(sum(error**2 for error in errors if error is not None))
+    unit = all(m.ci95 is not None and m.ci95[0] >= 0.0 and m.ci95[1] <= 1.0 for m in members)
+    return group_figure(value, stderr, members[0].higher_is_better, unit=unit, n=total)
 
 
 def _clipped(interval: tuple[float, float], *, unit: bool) -> tuple[float, float]:

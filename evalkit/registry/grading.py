@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from evalkit.registry.code import CodeSpec
 from evalkit.registry.language import IN_KOREAN, in_korean
 from evalkit.registry.rows import Document, Given, arguments, code_columns, first_text, found_no_answer, give, make_row
+from evalkit.registry.sampling import scored_alone, several
 from evalkit.scoring import passk
-from evalkit.types import Answer, Program, RawValues, Row, Verdict
+from evalkit.types import Answer, Program, RawValues, Row, Samples, Verdict
 
 __all__ = ["Answers", "Grader", "Scorer"]
 
@@ -34,6 +35,8 @@ class Grader:
     """Whether a scorer of evalkit reads the answers. An answer without any metric is then unreadable."""
     answers_in: str | None = None
     """The language that answers should be in, if the share of such answers is a figure of the task."""
+    headline: str = ""
+    """The metric whose mean over several answers is a figure too."""
 
     @property
     def filters(self) -> tuple[str, ...]:
@@ -88,7 +91,10 @@ class Grader:
             except Exception as error:
                 rows.append(self._null_row(document, given, ensemble.name, lmeval.say(error), cut_tokens))
                 continue
-            rows.append(self._row(document, given, ensemble, filtered, cut_tokens))
+            row = self._row(document, given, ensemble, filtered, cut_tokens)
+            if several(document, given):
+                row = self._sampled([(document, given)], ensemble, [row])[0]
+            rows.append(row)
         return rows
 
     def score_together(self, waiting: Sequence[tuple[Document, Answers, int]]) -> list[Row]:
@@ -106,12 +112,17 @@ class Grader:
             except Exception as raised:
                 error = lmeval.say(raised)
             found = {id(document): parts for (document, _), parts in zip(sound, filtered, strict=False)}
-            for document, g, cut in given:
-                if id(document) in found:
-                    row = self._row(document, g, ensemble, found[id(document)], cut)
-                else:
-                    row = self._null_row(document, g, ensemble.name, g.error or (None if g.missing else error), cut)
-                rows[document.doc_id, ensemble.name] = row
+            made = [
+                self._row(document, g, ensemble, found[id(document)], cut)
+                if id(document) in found
+                else self._null_row(document, g, ensemble.name, g.error or (None if g.missing else error), cut)
+                for document, g, cut in given
+            ]
+            places = [i for i, (document, g, _) in enumerate(given) if id(document) in found and several(document, g)]
+            sampled = self._sampled([given[i][:2] for i in places], ensemble, [made[i] for i in places])
+            for place, row in zip(places, sampled, strict=True):
+                made[place] = row
+            rows |= {(document.doc_id, ensemble.name): row for (document, _, _), row in zip(given, made, strict=True)}
         return [rows[document.doc_id, name] for document, _, _ in given for name in self.filters]
 
     def _row(self, document: Document, given: Given, ensemble: Any, filtered: list[Any], cut_tokens: int) -> Row:
@@ -127,6 +138,10 @@ class Grader:
         unparsed = generates and (unread or found_no_answer(filtered, _fallbacks(ensemble)))
         metrics = {**metrics, **self._language(filtered)}
         return make_row(document, given, ensemble.name, filtered, metrics, unparsed=unparsed, cut_tokens=cut_tokens)
+
+    def _sampled(self, asked: Sequence[tuple[Document, Given]], ensemble: Any, rows: Sequence[Row]) -> Sequence[Row]:
+        """The rows with what each of their answers scores alone."""
+        return scored_alone(self.task, self.headline, asked, ensemble, rows, self._filtered, _fallbacks(ensemble))
 
     def _filtered(self, ensemble: Any, given: Sequence[tuple[Document, Given]]) -> list[list[Any]]:
         """A filter's results for each document's requests."""
@@ -167,19 +182,21 @@ class Grader:
             else:
                 metrics = dict.fromkeys(self.metric_names)
             sources = [program.source for program in programs]
-            rows.append(
-                make_row(
-                    document,
-                    given,
-                    filter_name,
-                    [sources],
-                    metrics,
-                    unparsed=found_no_answer([list(r) for r in given.responses], frozenset()),
-                    error=f"sandbox: {broken.reason}" if broken is not None else None,
-                    cut_tokens=cut_tokens,
-                    code=code_columns(sources, mine),
-                )
+            passed = tuple(float(v.verdict == "passed") for v in mine)
+            alike = tuple(source.strip() or None for source in sources)
+            samples = Samples("pass@1", passed, alike) if broken is None and len(mine) > 1 else None
+            row = make_row(
+                document,
+                given,
+                filter_name,
+                [sources],
+                metrics,
+                unparsed=found_no_answer([list(r) for r in given.responses], frozenset()),
+                error=f"sandbox: {broken.reason}" if broken is not None else None,
+                cut_tokens=cut_tokens,
+                code=code_columns(sources, mine),
             )
+            rows.append(replace(row, samples=samples))
         return rows
 
     def _language(self, filtered: Sequence[Any]) -> dict[str, Any]:

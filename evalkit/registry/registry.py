@@ -141,6 +141,8 @@ class Registry:
         if self.include_paths or not all(name in self.cards or file_of(name) is not None for name in names):
             return builtin_index()
         cards = [self.cards[name] for name in names if name in self.cards]
+        if any(card.elsewhere for card in cards):
+            return builtin_index()
         folders = {folder for card in cards for folder in (card.folder, *card.folders) if folder is not None}
         return builtin_index(folders)
 
@@ -284,6 +286,7 @@ def _configure(
         if gen_kwargs:
             made.set_config(key="generation_kwargs", value=dict(gen_kwargs), update=True)
         if repeats is not None:
+            made.declared_repeats = made.get_config("repeats")
             made.set_config(key="repeats", value=repeats)
     made.set_fewshot_seed(seed=fewshot_seed)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from evalkit.registry.figures import group_figure
+from evalkit.registry.figures import group_figure, pooled_figure
 from evalkit.registry.task import Part, Task
 from evalkit.types import Figure, Row
 
@@ -94,7 +94,18 @@ class Suite:
             whole = group_figure(value, stderr, members[0].higher_is_better, unit=unit, n=n)
             # If no member has an interval, a standard error of 0 does not mean that the value is certain.
             figures[key] = whole if bounds or whole.stderr else replace(whole, ci95=None)
-        return figures
+        return {**figures, **_of_samples(group, tasks, sizes)} if figures else {}
+
+
+def _of_samples(group: Group, tasks: Mapping[str, Mapping[str, Figure]], sizes: Mapping[str, int]) -> dict[str, Figure]:
+    """The figures over several answers per document that every member has; lm-eval's groups know none."""
+    members = [name for name in group.tasks if name in tasks]
+    keys = [key for key in tasks[members[0]] if key.startswith(("avg@", "maj@", "pass@"))]
+    return {
+        key: pooled_figure([tasks[name][key] for name in members], [sizes[name] for name in members])
+        for key in keys
+        if any(name.startswith("avg@") for name in keys) and all(key in tasks[name] for name in members)
+    }
 
 
 def _sample_len(rows: Sequence[Row]) -> int:

@@ -22,7 +22,9 @@ from evalkit.registry.language import IN_KOREAN
 from evalkit.registry.reading import SPAN, Reading, ReadingGrader
 from evalkit.registry.readingfigures import ratio
 from evalkit.registry.rows import Document, prompt_text
+from evalkit.registry.sampling import figure_of_samples
 from evalkit.registry.scorers import TaskScorer
+from evalkit.scoring import samples as several_answers
 from evalkit.types import Arguments, Figure, Program, RawDocument, Request, Row, Verdict
 
 __all__ = ["ChatTemplateFunction", "Part", "Task"]
@@ -55,6 +57,7 @@ class TaskIdentity(TypedDict):
     version: Any
     num_fewshot: int
     output_type: str
+    repeats: int
     config_hash: str
     data_hash: str
     prompts_hash: str
@@ -159,7 +162,14 @@ class Task:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        return tuple(f"{metric},{filter_name}" for filter_name in self.filters for metric in self.metric_names)
+        names = [*self.metric_names, *self._sample_figures]
+        return tuple(f"{metric},{filter_name}" for filter_name in self.filters for metric in names)
+
+    @property
+    def _sample_figures(self) -> tuple[str, ...]:
+        """The figures over several answers per document; a code task's own names hold what it asks for."""
+        generates = self.output_type == "generate_until" and self.code is None and self.checks is None
+        return several_answers.names_of(self.repeats) if generates else ()
 
     @property
     def headline(self) -> str:
@@ -328,12 +338,14 @@ class Task:
 
     @property
     def _grader(self) -> Grader:
-        known = (self._task, self.name, self.metric_names, self.repeats, self.code, self.own_scorer is not None)
+        scored = self.own_scorer is not None
+        headline = self.headline.partition(",")[0]
+        known = (self._task, self.name, self.metric_names, self.repeats, self.code, scored)
         if self.checks is not None:
-            return CheckGrader(*known, checks=self.checks, conversation=self.conversation)
+            return CheckGrader(*known, headline=headline, checks=self.checks, conversation=self.conversation)
         if self.reading is not None:
-            return ReadingGrader(*known, self.answers_in, self.reading)
-        return Grader(*known, self.answers_in)
+            return ReadingGrader(*known, self.answers_in, headline, self.reading)
+        return Grader(*known, self.answers_in, headline)
 
     # ── aggregate ────────────────────────────────────────────────────────────
 
@@ -349,6 +361,7 @@ class Task:
 
     def _figures(self, rows: Sequence[Row]) -> dict[str, Figure]:
         values: dict[tuple[str, str], list[Any]] = {}
+        count = next((len(row.samples.scores) for row in rows if row.samples is not None), 0)
         # In document order, since the last bit of a sum of floats depends on the order.
         rows = sorted(rows, key=lambda row: row.doc_id)
         for filter_name in self.filters:
@@ -358,7 +371,15 @@ class Task:
                         kept = values.setdefault((metric, filter_name), [])
                         if value is not None:
                             kept.append(value)
-        return {f"{metric},{name}": self._figure(metric, kept) for (metric, name), kept in values.items()}
+        out = {}
+        for (metric, name), kept in values.items():
+            if metric.startswith("var@") and several_answers.is_figure(metric, count):
+                continue
+            ours = several_answers.is_figure(metric, count) and metric not in self.metric_names
+            mine = [row for row in rows if row.filter == name]
+            found = figure_of_samples(metric, mine, self.higher_is_better) if ours else self._figure(metric, kept)
+            out[f"{metric},{name}"] = found
+        return out
 
     def parts(self, rows: Sequence[Row]) -> dict[str, Part]:
         """The groups of documents that the task's scorer makes, with their figures, in order of the documents.
@@ -404,10 +425,13 @@ class Task:
         config["metadata"] = metadata
         for key in ("dataset_kwargs", "generation_kwargs", "num_fewshot"):
             config.pop(key, None)
+        # How often a prompt is asked changes no prompt and no score of an answer: it is an entry of its own.
+        config["repeats"] = getattr(self._task, "declared_repeats", config.get("repeats"))
         identity: TaskIdentity = {
             "version": self.version,
             "num_fewshot": self.num_fewshot,
             "output_type": self.output_type,
+            "repeats": self.repeats,
             "config_hash": lmeval.hash_text(json.dumps(config, sort_keys=True, default=_source)),
             "data_hash": lmeval.hash_text("".join(document.doc_hash for document in documents)),
             "prompts_hash": lmeval.hash_text("".join(document.prompt_hash or "" for document in documents)),

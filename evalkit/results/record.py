@@ -102,7 +102,7 @@ class JudgeInfo(Record):
 
 
 class Metric(Record):
-    """One figure. `scale` and what follows it stand in a judge's figures alone."""
+    """One figure. `scale` and what follows it stand only in the figures of a judge."""
 
     value: Number = None
     """None: not known, and `reason` says why. It may be NaN where another program wrote one."""
@@ -112,6 +112,11 @@ class Metric(Record):
     """None: neither way is better, or nobody said which."""
     reason: Text = None
     stderr_reason: Text = None
+    samples: Whole = None
+    """Of a mean over several answers per document, as the next three: how many answers."""
+    stderr_documents: Number = None
+    stderr_samples: Number = None
+    std_over_samples: Number = None
     scale: Pair = None
     coverage: Number = None
     n: Whole = None
@@ -308,6 +313,8 @@ class TaskSettings(Record):
     data_hash: Text = None
     prompts_hash: Text = None
     generation: Settings = None
+    repeats: Whole = None
+    """Answers asked for per document."""
 
 
 class ChatTemplateInfo(Record):

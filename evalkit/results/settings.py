@@ -13,7 +13,7 @@ __all__ = ["same_settings"]
 
 _MODEL = ("revision", "fingerprint", "dtype", "quantization")
 _ENGINE = ("name", "dtype", "quantization", "max_length")
-_TASK = ("version", "num_fewshot", "output_type", "config_hash", "data_hash", "prompts_hash", "generation")
+_TASK = ("version", "num_fewshot", "output_type", "config_hash", "data_hash", "prompts_hash", "generation", "repeats")
 _CHAT = ("applied", "source", "hash", "fewshot_as_multiturn", "system_instruction")
 
 

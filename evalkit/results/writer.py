@@ -39,7 +39,9 @@ def figure(value: Figure) -> Metric:
     if value.value is None:
         return Metric(value=None, reason=value.reason or "not known", higher_is_better=value.higher_is_better)
     written = Metric(value=value.value, stderr=value.stderr, ci95=value.ci95, higher_is_better=value.higher_is_better)
-    return written.model_copy(update={"reason": value.reason}) if value.reason else written
+    spread = {} if value.spread is None else dataclasses.asdict(value.spread)
+    said = {"reason": value.reason} if value.reason else {}
+    return written.model_copy(update={**said, **spread}) if said or spread else written
 
 
 class RunWriter:

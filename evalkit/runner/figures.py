@@ -27,12 +27,19 @@ def task_entry(task: Task, rows: Sequence[Row], metrics: Mapping[str, Figure]) -
         unfinished=_counted(rows, "unfinished", "finish", "how they ended"),
         unparsed=Count(value=len(unread)),
         errors=Count(value=len(_flagged(rows, "error"))),
-        headline=task.headline,
+        headline=_headline(task.headline, metrics),
         chance=task.chance,
     )
     if not task.broken_rows:
         return entry
     return entry.model_copy(update={"broken_rows": Count(value=len(task.broken_rows))})
+
+
+def _headline(usual: str | None, metrics: Mapping[str, Figure]) -> str | None:
+    """The usual headline; with several answers per document its mean over them, which pass@1 of a code task is."""
+    name, _, filter_name = (usual or "").partition(",")
+    means = [key for key in metrics if key.startswith("avg@") and key.partition(",")[2] == filter_name]
+    return means[0] if means and not name.startswith("pass@") else usual
 
 
 def group_entries(suite: Suite, tasks: Mapping[str, TaskResult], figures: SuiteFigures) -> dict[str, GroupResult]:
@@ -48,7 +55,7 @@ def group_entries(suite: Suite, tasks: Mapping[str, TaskResult], figures: SuiteF
             missing=Count(value=sum(leaf.missing.value or 0 for leaf in leaves)),
             metrics={metric: figure(value) for metric, value in figures.groups.get(name, {}).items()},
             members=tuple(group.members),
-            headline=group.headline,
+            headline=_headline(group.headline, figures.groups.get(name, {})),
             chance=group.chance,
         )
     for name, parts in figures.parts.items():

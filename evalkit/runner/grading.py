@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from evalkit.registry import Document, Scorer, Task
 from evalkit.runner.ledger import Pending
+from evalkit.scoring.samples import level
 from evalkit.types import Answer, Program, Row, Verdict
 
 __all__ = ["Grading", "ProgramJudge"]
@@ -94,7 +95,7 @@ class Grading:
         for (number, task), scorer in self._scorers.items():
             if number == variant:
                 rows = self._rows[number, task] + list(scorer.finish())
-                by_task[task] = sorted(rows, key=_document_order(rows))
+                by_task[task] = level(sorted(rows, key=_document_order(rows)))
         return by_task
 
     def _programs(self, complete: _Complete) -> list[Program]:
@@ -111,7 +112,7 @@ class Grading:
     def _make_rows(self, complete: _Complete, verdicts: Sequence[Verdict] | None) -> Sequence[Row]:
         pending = complete.pending
         key = pending.variant, pending.task.name
-        rows = self._scorers[key].add(pending.document, complete.answers, verdicts, complete.cut_tokens)
+        rows = level(self._scorers[key].add(pending.document, complete.answers, verdicts, complete.cut_tokens))
         self._rows[key] += rows
         return rows
 

@@ -8,6 +8,7 @@ multiplicity   many tests at once
 sequential     confidence sequences: bounds that hold at whatever time one looks, and the drawing that they need
 power          what n documents can see, and how many it takes
 simultaneous   bounds that hold all at once, for a curve and for the best of several
+samples        the mean over several answers per document
 groups, ranks  figures made of figures
 """
 
@@ -33,6 +34,7 @@ from evalkit.stats.power import (
     smallest_detectable_drop,
 )
 from evalkit.stats.ranks import Rank, pairwise_better, rank_intervals
+from evalkit.stats.samples import SampleMean, own_discordance, sample_mean
 from evalkit.stats.sequential import ConfidenceSequence, log_capital, stakes
 from evalkit.stats.sequential_draw import Drawing, draw, looks
 from evalkit.stats.simultaneous import joint_error, sidak_level
@@ -46,6 +48,7 @@ __all__ = [
     "Mean",
     "PairedTest",
     "Rank",
+    "SampleMean",
     "bounded_difference",
     "chance_normalised_mean",
     "clopper_pearson_limits",
@@ -62,11 +65,13 @@ __all__ = [
     "may_be_share",
     "mean_t",
     "mover_limits",
+    "own_discordance",
     "paired_difference",
     "pairwise_better",
     "plain_mean",
     "rank_intervals",
     "repeats_needed",
+    "sample_mean",
     "sidak_level",
     "smallest_detectable_drop",
     "stakes",

@@ -109,13 +109,16 @@ def documents_needed(
     return high
 
 
-def repeats_needed(variance: float, noise_variance: float, documents: int, needed: int) -> int | None:
+def repeats_needed(
+    variance: float, noise_variance: float, documents: int, needed: int, answers: float = 1
+) -> int | None:
     """How many answers per document do the work of `needed` documents, answers being averaged.
 
     Var = (between + noise/k) / n: Miller (2024), on resampling. `variance` is that of one document's difference between
-    the runs, `noise_variance` the part that two runs of one model show. None where the documents are the limit.
+    the runs, with `answers` averaged; `noise_variance` is the part that two runs of one model show with one answer
+    each. None where the documents are the limit.
     """
-    between = max(variance - noise_variance, 0.0)
+    between = max(variance - noise_variance / answers, 0.0)
     target = variance * documents / needed
     if noise_variance <= 0 or target <= between:
         return None

@@ -26,6 +26,8 @@ ASKED: dict[str, dict[str, Any]] = {
     "gsm8k": {"tasks": ["gsm8k"], "num_fewshot": 5, "limit": 3, "gen_kwargs": SHORT},
     "gsm8k_cot": {"tasks": ["gsm8k_cot"], "num_fewshot": 8, "limit": 2, "gen_kwargs": SHORT},
     "bbh": {"tasks": ["bbh_cot_fewshot"], "limit": 1, "gen_kwargs": SHORT},
+    "bbh without examples": {"tasks": ["bbh_zeroshot_navigate"], "limit": 2, "gen_kwargs": SHORT},
+    "truthfulqa": {"tasks": ["truthfulqa_mc2"], "limit": 3},
     "zero shots": {"tasks": ["mmlu_anatomy", "hellaswag"], "num_fewshot": 0, "limit": 6},
 }
 

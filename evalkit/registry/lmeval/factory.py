@@ -110,7 +110,8 @@ class Factory(TaskFactory):  # type: ignore[misc]
             if origin.of_user:
                 place = f"{origin.where}{_line_of(origin.where, error)}"
                 raise ConfigError(f"{place}: task {entry.name} cannot be built: {say(error)}") from error
-            raise CouldNotDo(f"task {entry.name} cannot be loaded here: {say(error)}") from error
+            hint = "; type `pip install 'lm-evalkit[math]'`" if "math" in str(error) and "verify" in str(error) else ""
+            raise CouldNotDo(f"task {entry.name} cannot be loaded here: {say(error)}{hint}") from error
         self.sources[config["task"]] = origin.file
         return task
 

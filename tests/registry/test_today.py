@@ -1,0 +1,88 @@
+"""The cards of today's tasks: the names that they wrap are lm-eval's, and MBPP is judged in the sandbox."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import datasets
+import pytest
+import yaml
+
+import evalkit as ek
+from evalkit.registry.cards import load_cards, shipped_folder
+from evalkit.registry.mbpp import examples
+from evalkit.registry.taskindex import builtin_index
+
+TODAY = sorted((shipped_folder() / "today").glob("*.yaml"))
+SUITES = ("leaderboard-v1", "leaderboard-v2", "quick", "safety-net")
+
+
+@pytest.mark.parametrize("path", TODAY, ids=lambda path: path.stem)
+def test_what_a_card_wraps_is_there(path: Path) -> None:
+    raw = yaml.safe_load(path.read_text("utf-8"))
+    cards, known = load_cards(shipped_folder()), builtin_index()
+    card = cards[path.stem]
+    assert card.description
+    for name in [raw["wraps"]] if "benchmark" in raw else raw["task"]:
+        assert name in known or name in cards, name
+    if path.stem not in SUITES:
+        assert card.headline is not None
+        assert "," in card.headline
+        assert card.citation
+        assert "# Published with" in path.read_text("utf-8")
+
+
+def test_the_first_leaderboard_has_its_numbers_of_examples() -> None:
+    cards = load_cards(shipped_folder())
+    members = yaml.safe_load((shipped_folder() / "today" / "leaderboard-v1.yaml").read_text("utf-8"))["task"]
+    assert [cards[name].num_fewshot for name in members] == [25, 10, 5, 0, 5, 5]
+
+
+def test_mbpps_examples_are_lm_evals() -> None:
+    assert [example["task_id"] for example in examples()] == [2, 3, 4]
+
+
+ROWS = [
+    {
+        "task_id": 11,
+        "text": "Write a function that doubles a number.",
+        "code": "def double(x):\n    return 2 * x",
+        "test_list": ["assert double(2) == 4", "assert double(0) == 0", "assert double(-1) == -2"],
+        "test_setup_code": "",
+        "challenge_test_list": [],
+    },
+    {
+        "task_id": 12,
+        "text": "Write a function that joins two words.",
+        "code": "def join(a, b):\n    return a + b",
+        "test_list": ["assert join('a', 'b') == 'ab'", "assert join('', '') == ''", "assert join('x', '') == 'x'"],
+        "test_setup_code": "",
+        "challenge_test_list": [],
+    },
+]
+
+
+def test_mbpp_is_judged_in_the_sandbox(tmp_path: Path) -> None:
+    folder = tmp_path / "hub" / "google-research-datasets" / "mbpp"
+    folder.mkdir(parents=True)
+    datasets.Dataset.from_list(ROWS).to_parquet(folder / "test.parquet")
+    (folder / "README.md").write_text(
+        "---\nconfigs:\n- config_name: full\n  data_files:\n  - split: test\n    path: test.parquet\n---\n"
+    )
+    outputs = [
+        [ROWS[0]["code"], "def double(x):\n    return x", "import os\ndef double(x):\n    os._exit(0)"],
+        ["def join(a, b):\r\n    return a + b", "def join(a, b) return", "def other(a, b):\n    return a + b"],
+    ]
+    file = tmp_path / "recorded.jsonl"
+    lines = [{"task": "mbpp", "doc_id": i, "outputs": texts} for i, texts in enumerate(outputs)]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    run = ek.score(file, data_dir=tmp_path / "hub", output_path=tmp_path / "runs", name="a")
+    rows = [json.loads(line) for line in (run.path / "samples" / "mbpp.jsonl").open()]
+    assert [row["verdict"][0] for row in rows] == ["passed", "passed"]
+    assert "passed" not in rows[0]["verdict"][1:] + rows[1]["verdict"][1:]
+    figures = run.stored.record.results.tasks["mbpp"].metrics
+    assert figures["pass@1,none"].value == pytest.approx(1 / 3)
+    assert figures["pass@3,none"].value == 1.0
+    assert "[BEGIN]" in rows[0]["arguments"][0][0]
+    assert rows[0]["arguments"][0][0].count("[DONE]") == 3
