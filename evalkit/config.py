@@ -122,6 +122,30 @@ class RunConfig:
         Flag("Examples as turns; implied by --apply-chat-template.", metavar="[true|false]", alone="true"),
     ] = False
     system_instruction: Annotated[str | None, Flag("A system prompt.", metavar="TEXT")] = None
+    chat_template_kwargs: Annotated[
+        Arguments,
+        _pairs("--chat-template-kwargs"),
+        Flag("Arguments for the chat template, here or on the server.", metavar="K=V,…", many=True),
+    ] = field(default_factory=dict)
+    enable_thinking: Annotated[
+        bool | None,
+        Flag("Handed to the chat template: whether the model thinks.", metavar="[true|false]", alone="true"),
+    ] = None
+    reasoning_effort: Annotated[
+        str | None, Flag("Handed to the chat template or the server: low, medium, high …", metavar="LEVEL")
+    ] = None
+    think_start: Annotated[str | None, Flag("What begins a thought, where it is not recognised.", metavar="TEXT")] = (
+        None
+    )
+    think_end: Annotated[str | None, Flag("What ends a thought, where it is not recognised.", metavar="TEXT")] = None
+    no_think: Annotated[bool, Flag("Take the whole text for the answer, whatever the template says.", switch=True)] = (
+        False
+    )
+    think_budget: Annotated[
+        int | None,
+        Field(ge=1),
+        Flag("End each thought after N tokens and ask for the answer.", metavar="N"),
+    ] = None
     gen_kwargs: Annotated[
         Arguments,
         _pairs("--gen-kwargs"),
@@ -179,6 +203,10 @@ class RunConfig:
         if self.adapter and len(self.model) > 1:
             raise UsageError("--adapter goes with one --model: an adapter belongs to its base")
         describe(self.self_debias, "--self-debias")
+        if self.no_think and (self.think_end or self.think_start or self.think_budget):
+            raise UsageError("--no-think and --think-end, --think-start or --think-budget contradict each other")
+        if self.think_start is not None and self.think_end is None:
+            raise UsageError("--think-start needs --think-end: what ends the thought?")
         if self.system_instruction is not None and not self.system_instruction.strip():
             raise UsageError("--system-instruction is empty: leave it out, or say something")
 
@@ -207,10 +235,22 @@ class RunConfig:
                 "--fewshot-as-multiturn needs --apply-chat-template: without a template there are no turns"
             )
         made = {"model": models, "model_args": model_args, "engine": engine, "apply_chat_template": chat}
+        made["model_args"] = {**model_args, **_for_the_template(asked, model_args)}
         return checked(cls, {**asked, **made, "fewshot_as_multiturn": multiturn})
 
 
-_MAPPINGS = ("model_args", "gen_kwargs", "judge_args", "adapter")
+def _for_the_template(asked: Mapping[str, Any], model_args: Mapping[str, Any]) -> dict[str, Any]:
+    """The chat template's arguments as model arguments, which every engine's tokenizer reads."""
+    given = parse_pairs(asked.get("chat_template_kwargs"), "--chat-template-kwargs")
+    if (effort := asked.get("reasoning_effort")) is not None:
+        given["reasoning_effort"] = str(effort)
+    if (thinks := asked.get("enable_thinking")) is not None:
+        given["enable_thinking"] = parse_boolean(thinks, "--enable-thinking")
+    earlier = model_args.get("chat_template_args")
+    return {"chat_template_args": {**(earlier if isinstance(earlier, Mapping) else {}), **given}} if given else {}
+
+
+_MAPPINGS = ("model_args", "gen_kwargs", "judge_args", "adapter", "chat_template_kwargs")
 """Keys that a file may give as a mapping."""
 
 

@@ -85,12 +85,13 @@ def _check(run: Run, target: Target, lines: Lines) -> None:
         raise RunFolderError(f"{where} has no line of {', '.join(absent[:5])} with {target.metric}")
     if None in lines.doc_hash:
         raise RunFolderError(f"{where}: {target.name} has lines without a doc_hash, which nothing can be paired by")
-    if not np.isfinite(lines.value).any() and not (lines.flags & NO_ANSWER).any():
+    without = NO_ANSWER | FLAGS["unfinished"]  # a thought that never ended is no answer either
+    if not np.isfinite(lines.value).any() and not (lines.flags & without).any():
         raise NoDocumentFigures(
             f"{where} holds no number for any document of {target.name} with {target.metric}:"
             " the folder is broken, or that metric is a figure of the whole corpus; then name another metric or task"
         )
-    bad = ~np.isfinite(lines.value) & ((lines.flags & (NO_ANSWER | FLAGS["unparsed"])) == 0)
+    bad = ~np.isfinite(lines.value) & ((lines.flags & (without | FLAGS["unparsed"])) == 0)
     if bad.any():
         first = int(np.flatnonzero(bad)[0])
         raise RunFolderError(

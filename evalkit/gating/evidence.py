@@ -84,6 +84,9 @@ def _flag(kind: str, found: Measured, unknown: str | None) -> FlagEvidence:
     if kind != "missing":
         # An answer that is not there is neither cut nor unreadable; it has a kind of its own.
         chosen = np.isfinite(pairs.baseline) & np.isfinite(pairs.candidate)
+        if kind == "unfinished":
+            # A thought that never ended has no value, and is what is counted here.
+            chosen = (pairs.baseline_flags & NO_ANSWER == 0) & (pairs.candidate_flags & NO_ANSWER == 0)
         here, there = here[chosen], there[chosen]
     counted = FlagEvidence(kind, int(here.sum()), int(there.sum()), int(here.size), None)
     if unknown is not None:

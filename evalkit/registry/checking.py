@@ -63,7 +63,7 @@ class CheckGrader(Grader):
 
     def programs(self, document: Document, answers: Answers) -> list[Program] | None:
         given = give(document, answers)
-        if given.missing or given.error is not None:
+        if given.missing or given.error is not None or not given.ended(0):
             return []
         try:
             submitted = []
@@ -86,6 +86,8 @@ class CheckGrader(Grader):
         given = give(document, answers)
         if given.missing or given.error is not None:
             return [self._null_row(document, given, name, given.error, cut_tokens) for name in self.filters]
+        if not given.ended(0):
+            return [self._null_row(document, given, name, None, cut_tokens) for name in self.filters]
         rows, rest = [], list(verdicts or ())
         for ensemble in self.task._filters:
             try:

@@ -47,7 +47,7 @@ class Grader:
         if self.code is None:
             return None
         given = give(document, answers)
-        if given.missing or given.error is not None:
+        if given.missing or given.error is not None or not _any_ended(given):
             return []
         try:
             return [p for _, programs in self._programs(document, given) for p in programs]
@@ -84,6 +84,8 @@ class Grader:
         if self.code is not None:
             return self._code_rows(document, given, verdicts or (), cut_tokens)
         rows = []
+        if not given.ended(0) and not several(document, given):
+            return [self._null_row(document, given, name, None, cut_tokens) for name in self.filters]
         for ensemble in self.task._filters:
             try:
                 with lmeval.rendering():
@@ -128,6 +130,8 @@ class Grader:
     def _row(self, document: Document, given: Given, ensemble: Any, filtered: list[Any], cut_tokens: int) -> Row:
         from evalkit.registry import lmeval
 
+        if not given.ended(0):  # of several answers lm-eval's own figures are about the first
+            return self._null_row(document, given, ensemble.name, None, cut_tokens)
         try:
             with lmeval.rendering():
                 metrics = self.task.process_results(document.doc, filtered)
@@ -164,6 +168,8 @@ class Grader:
     def _code_rows(self, document: Document, given: Given, verdicts: Sequence[Verdict], cut_tokens: int) -> list[Row]:
         from evalkit.registry import lmeval
 
+        if not _any_ended(given):
+            return [self._null_row(document, given, name, None, cut_tokens) for name in self.filters]
         try:
             made = self._programs(document, given)
         except Exception as error:
@@ -176,13 +182,12 @@ class Grader:
             mine, rest = rest[: len(programs)], rest[len(programs) :]
             broken = next((v for v in mine if v.verdict == "sandbox_error"), None)
             if broken is None:
-                metrics: RawValues = passk.figures(
-                    [v.verdict == "passed" for v in mine], self.code.k if self.code else ()
-                )
+                judged = [v.verdict == "passed" for i, v in enumerate(mine) if given.ended(i)]
+                metrics: RawValues = passk.figures(judged, self.code.k if self.code else ())
             else:
                 metrics = dict.fromkeys(self.metric_names)
             sources = [program.source for program in programs]
-            passed = tuple(float(v.verdict == "passed") for v in mine)
+            passed = tuple(float(v.verdict == "passed") if given.ended(i) else None for i, v in enumerate(mine))
             alike = tuple(source.strip() or None for source in sources)
             samples = Samples("pass@1", passed, alike) if broken is None and len(mine) > 1 else None
             row = make_row(
@@ -242,6 +247,10 @@ class Scorer:
     def finish(self) -> list[Row]:
         waiting, self._waiting = sorted(self._waiting, key=lambda item: item[0].doc_id), []
         return self._grader.score_together(waiting) if waiting else []
+
+
+def _any_ended(given: Given) -> bool:
+    return any(given.ended(place) for place in range(len(given.responses[0]) if given.responses else 0))
 
 
 def _fallbacks(ensemble: Any) -> frozenset[str]:

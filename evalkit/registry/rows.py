@@ -62,6 +62,15 @@ class Given:
     error: str | None = None
     located: Located | None = None
     """The place of the first answer in its context, if it is known."""
+    reasoning: tuple[str | None, ...] = ()
+    """What the model thought before each answer."""
+    thinking_tokens: tuple[int | None, ...] = ()
+    """How long each thought was, by its share of the characters of the generated text."""
+
+    def ended(self, place: int) -> bool:
+        """Whether the answers number `place` to all requests came to their answer: a thought alone is none."""
+        width = len(self.responses[0]) if self.responses else 0
+        return all(finish != "unfinished" for finish in self.finish[place::width]) if width else True
 
 
 def give(document: Document, answers: Sequence[Sequence[Answer | None]]) -> Given:
@@ -82,7 +91,22 @@ def give(document: Document, answers: Sequence[Sequence[Answer | None]]) -> Give
     ]
     generated = [answer for answer in given if isinstance(answer, Generated)]
     located = next((answer.located for answer in generated), None)
-    return Given(responses, [answer.finish for answer in generated], located=located)
+    thinks = any(answer.reasoning is not None for answer in generated)
+    return Given(
+        responses,
+        [answer.finish for answer in generated],
+        located=located,
+        reasoning=tuple(answer.reasoning for answer in generated) if thinks else (),
+        thinking_tokens=tuple(map(_thought_tokens, generated)) if thinks else (),
+    )
+
+
+def _thought_tokens(answer: Generated) -> int | None:
+    """None: there is no thought, or it is not recorded how many tokens were generated."""
+    if answer.reasoning is None or not answer.tokens:
+        return None
+    whole = len(answer.reasoning) + len(answer.text)
+    return round(answer.tokens * len(answer.reasoning) / whole) if whole else 0
 
 
 def _response(request: Request, answer: Answer | None) -> Any:
@@ -162,6 +186,8 @@ def make_row(
         "error": error,
         **(code or {}),
     }
+    if given.reasoning:
+        sample |= {"reasoning": list(given.reasoning), "thinking_tokens": list(given.thinking_tokens)}
     return Row(
         task=document.task,
         doc_id=document.doc_id,

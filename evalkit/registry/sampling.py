@@ -48,15 +48,18 @@ def scored_alone(
     width = max((len(given.responses[0]) for _, given in asked), default=0)
     filtered: list[list[list[Any]]] = [[] for _ in asked]
     with lmeval.rendering():
-        for place in range(width):
+        if len(asked) == 1:  # its filters look at no other document
+            document, given = asked[0]
+            filtered[0] = apply(alone, [(document, _only(given, place)) for place in range(width)])
+        for place in range(width) if len(asked) > 1 else ():
             # One pass over all documents for each answer: a filter may look at all of them at once.
             there = [i for i, (_, given) in enumerate(asked) if place < len(given.responses[0])]
             parts = apply(alone, [(asked[i][0], _only(asked[i][1], place)) for i in there])
             for i, part in zip(there, parts, strict=True):
                 filtered[i].append(part)
         return [
-            row if _failed(row) else _scored(row, task, metric, document, parts, ballot, fallbacks)
-            for row, (document, _), parts in zip(rows, asked, filtered, strict=True)
+            row if _failed(row) else _scored(row, task, metric, document, given, parts, ballot, fallbacks)
+            for row, (document, given), parts in zip(rows, asked, filtered, strict=True)
         ]
 
 
@@ -69,6 +72,7 @@ def _scored(
     task: Any,
     metric: str,
     document: Document,
+    given: Given,
     answers: Sequence[list[Any]],
     ballot: Ballot,
     fallbacks: frozenset[str],
@@ -76,8 +80,13 @@ def _scored(
     from evalkit.registry import lmeval
 
     known: dict[str, float | None] = {}
-    scores, votes = [], []
-    for answer in answers:
+    scores: list[float | None] = []
+    votes: list[str | None] = []
+    for place, answer in enumerate(answers):
+        if not given.ended(place):
+            scores.append(None)
+            votes.append(None)
+            continue
         said = json.dumps(answer, default=repr)
         if said not in known:
             try:

@@ -31,6 +31,8 @@ from evalkit.results.record import (
     RunRecord,
     TaskResult,
     TaskSettings,
+    ThinkingInfo,
+    Thoughts,
     Timing,
     Tokens,
 )
@@ -63,6 +65,8 @@ __all__ = [
     "Runs",
     "TaskResult",
     "TaskSettings",
+    "ThinkingInfo",
+    "Thoughts",
     "Timing",
     "Tokens",
     "all_runs",

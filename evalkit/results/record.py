@@ -54,6 +54,8 @@ __all__ = [
     "Settings",
     "TaskResult",
     "TaskSettings",
+    "ThinkingInfo",
+    "Thoughts",
     "Timing",
     "Tokens",
 ]
@@ -172,6 +174,18 @@ class Entry(Record):
         return ()
 
 
+class Thoughts(Record):
+    """How long a model thought over a task's documents, and how often it came to no answer."""
+
+    answers: Whole = None
+    unfinished: Number = None
+    """The share of answers that are a thought without an end."""
+    median_tokens: Number = None
+    p95_tokens: Number = None
+    empty: Whole = None
+    """Answers after an empty thought, or after none."""
+
+
 class TaskResult(Entry):
     truncated_prompts: Count = NOT_STATED
     unfinished: Count = NOT_STATED
@@ -179,6 +193,7 @@ class TaskResult(Entry):
     errors: Count = NOT_STATED
     broken_rows: Count = NOT_STATED
     not_run: Count = NOT_STATED
+    thinking: Annotated[Thoughts | None, BeforeValidator(kind_of(Mapping, Thoughts))] = None
 
 
 class GroupResult(Entry):
@@ -333,6 +348,17 @@ class Imported(Record):
     file: Text = None
 
 
+class ThinkingInfo(Record):
+    """The markers of the model's thoughts."""
+
+    start: Text = None
+    end: Text = None
+    opened: Flag = None
+    """Prompts end inside a thought."""
+    budget: Whole = None
+    """Tokens after which a thought is closed."""
+
+
 class AgainstInfo(Record):
     """The baseline of `run --against`, and what decides which documents are run."""
 
@@ -373,6 +399,8 @@ class Manifest(Record):
     adapter: Annotated[AdapterInfo | None, BeforeValidator(object_or("name", None))] = None
     engine: Annotated[EngineInfo | None, BeforeValidator(kind_of(Mapping | str, EngineInfo, text="name"))] = None
     model_args: Settings = None
+    thinking: Annotated[ThinkingInfo | None, BeforeValidator(kind_of(Mapping, ThinkingInfo))] = None
+    """None: the model is not known to think."""
     against: Annotated[AgainstInfo | None, BeforeValidator(kind_of(Mapping, AgainstInfo))] = None
     early_stopping: Annotated[EarlyStopping | None, BeforeValidator(kind_of(Mapping, EarlyStopping))] = None
     judging: Settings = None

@@ -42,6 +42,7 @@ def same_settings(a: Manifest, b: Manifest) -> list[str]:
     lines += _whole("generation", a.sampling, b.sampling)
     if a.model_args != b.model_args:
         lines += _whole("model argument", a.model_args, b.model_args, without=_pace_arguments(a, b))
+    lines += _line("thinking", *(side.thinking and side.thinking.as_json() for side in (a, b)))
     for task, settings in a.tasks.items():
         lines += _shared(task, settings, b.tasks.get(task), _TASK)
     return lines

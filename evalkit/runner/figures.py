@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from evalkit.registry import Suite, SuiteFigures, Task
 from evalkit.results import Count, GroupResult, TaskResult, Tokens, figure
+from evalkit.runner.thoughts import thinking_entry
 from evalkit.types import Figure, Row, Usage
 
 __all__ = ["group_entries", "task_entry", "token_entry"]
@@ -15,7 +16,7 @@ def task_entry(task: Task, rows: Sequence[Row], metrics: Mapping[str, Figure]) -
     """The entry of a task: its metrics, and how many documents were scored, cut, unfinished or failed."""
     headline_filter = (task.headline or "").partition(",")[2]
     documents = {row.doc_id for row in rows}
-    unscored = _flagged(rows, "missing") | _flagged(rows, "error")
+    unscored = _flagged(rows, "missing") | _flagged(rows, "error") | _thoughts_alone(rows)
     unread = _flagged([row for row in rows if not headline_filter or row.filter == headline_filter], "unparsed")
     entry = TaskResult(
         version=task.version,
@@ -30,9 +31,9 @@ def task_entry(task: Task, rows: Sequence[Row], metrics: Mapping[str, Figure]) -
         headline=_headline(task.headline, metrics),
         chance=task.chance,
     )
-    if not task.broken_rows:
-        return entry
-    return entry.model_copy(update={"broken_rows": Count(value=len(task.broken_rows))})
+    broken = {"broken_rows": Count(value=len(task.broken_rows))} if task.broken_rows else {}
+    thinking = {"thinking": thoughts} if (thoughts := thinking_entry(rows, task.filters)) else {}
+    return entry.model_copy(update={**broken, **thinking}) if broken or thinking else entry
 
 
 def _headline(usual: str | None, metrics: Mapping[str, Figure]) -> str | None:
@@ -102,6 +103,15 @@ def _counted(rows: Sequence[Row], flag: str, entry: str, what: str) -> Count:
     if not without:
         return Count(value=len(_flagged(rows, flag)))
     return Count.unknown(f"{len(without)} recorded answers do not say {what}")
+
+
+def _thoughts_alone(rows: Sequence[Row]) -> set[int]:
+    """Documents none of whose answers is finished: they have no value."""
+    return {
+        row.doc_id
+        for row in rows
+        if "unfinished" in row.flags and row.metrics and all(value is None for value in row.metrics.values())
+    }
 
 
 def _flagged(rows: Sequence[Row], flag: str) -> set[int]:

@@ -99,6 +99,15 @@ class Ledger:
             self._places.append((pending, place, j))
             pending.waiting += 1
 
+    def place(self, id_: int) -> tuple[Pending, int, int]:
+        """The document that a request belongs to, the number of its request there and of the answer to that."""
+        return self._places[id_]
+
+    def add_rest(self, id_: int) -> int:
+        """The id of a request whose answer takes the place of another's, which is still awaited."""
+        self._places.append(self._places[id_])
+        return self.next_id - 1
+
     def accept(self, id_: int, answer: Answer) -> Pending | None:
         """Store an answer. Returns its document if no answer is outstanding: complete, or ready for its next turn."""
         pending, i, j = self._places[id_]

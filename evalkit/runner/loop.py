@@ -133,7 +133,10 @@ class AnswerLoop:
 
     def _receive(self, id_: int, answer: Answer) -> None:
         """Store an answer; if its document has all its answers, ask its next turn or grade it."""
-        pending = self.requests.ledger.accept(id_, answer)
+        if (rest := self.requests.rest_of(id_, answer)) is not None:
+            self._new_turns.append(rest)
+            return
+        pending = self.requests.ledger.accept(id_, self.requests.whole(id_, answer))
         if pending is None:
             return
         if pending.goes_on:

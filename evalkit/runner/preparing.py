@@ -13,9 +13,11 @@ from evalkit.errors import RunFolderError, UsageError
 from evalkit.models.found import find_adapters
 from evalkit.registry import Document, Registry, Suite, Task
 from evalkit.registry.kinds import FileOptions
+from evalkit.runner.budget import Budget
 from evalkit.runner.listener import Listener
 from evalkit.runner.manifest import draw_up
-from evalkit.tokens import ChatTemplate
+from evalkit.runner.thinking import find_thinking, told
+from evalkit.tokens import ChatTemplate, Tokenizer
 from evalkit.types import Adapter
 
 __all__ = ["LoadedModel", "Prepared", "Variant", "load_suite", "prepare"]
@@ -60,6 +62,8 @@ class Prepared:
     variants: Sequence[Variant]
     engine: Engine | None = None
     """The engine of a model that is in memory already; None if it is started when a request needs it."""
+    budget: Budget | None = None
+    """How long a thought may be; None without --think-budget."""
 
     @property
     def adapters(self) -> list[Adapter]:
@@ -104,6 +108,11 @@ def prepare(
     adapters = find_adapters(config.adapter, model.spec.source)
     chat = tokenizer.chat(config.apply_chat_template) if config.apply_chat_template else None
     _warn(config, typed, model, chat, listener)
+    _warn_of_greed(suite, listener)
+    thinking = find_thinking(config, model, tokenizer, chat)
+    if thinking is not None and loaded is None:
+        model = told(model, thinking)
+        listener.note(f"{typed} thinks before it answers: stop strings count after {thinking.end} only")
     listener.stage("building prompts")
     documents = build_documents(config, suite, chat)
     variants = []
@@ -112,11 +121,22 @@ def prepare(
         manifest = draw_up(config, suite, documents, model, adapter, chat, kind.name)
         if against is not None:
             manifest = manifest.model_copy(update={"against": against})
+        if thinking is not None:
+            told_so = results.ThinkingInfo(
+                start=thinking.start, end=thinking.end, opened=thinking.opened, budget=config.think_budget
+            )
+            manifest = manifest.model_copy(update={"thinking": told_so})
         variants.append(
             Variant(adapter, results.model_slug(typed, adapter.name if adapter else None), variant_run_id, manifest)
         )
     engine = None if loaded is None else loaded.engine
-    return Prepared(kind, suite, model, tokenizer, documents, _resume(config, variants), engine)
+    budget = None if thinking is None or config.think_budget is None else Budget(thinking, config.think_budget)
+    if budget is not None and not isinstance(tokenizer, Tokenizer):
+        raise UsageError(
+            "--think-budget: the thought is closed in the prompt, for which a server's model needs its tokenizer"
+            " (--model-args tokenizer=HUB_ID_OR_PATH)"
+        )
+    return Prepared(kind, suite, model, tokenizer, documents, _resume(config, variants), engine, budget)
 
 
 def load_suite(config: RunConfig, listener: Listener) -> Suite:
@@ -167,6 +187,23 @@ def _warn(config: RunConfig, typed: str, model: EngineModel, chat: ChatTemplate 
     if config.limit is not None:
         share = f"{config.limit:.4g} of the" if config.limit < 1 else f"the first {config.limit:.0f}"
         listener.note(f"LIMITED to {share} documents of each task: for a look, not for a leaderboard")
+
+
+def _warn_of_greed(suite: Suite, listener: Listener) -> None:
+    """Several answers to one prompt that are all the same say nothing more than one."""
+    greedy = [name for name, task in suite.tasks.items() if task.repeats > 1 and _is_greedy(task)]
+    if greedy:
+        listener.note(
+            f"{', '.join(greedy[:3])}: several answers per document are asked for and all will be alike; sample with"
+            " --gen-kwargs do_sample=true,temperature=0.7"
+        )
+
+
+def _is_greedy(task: Task) -> bool:
+    settings = task.generation or {}
+    return task.output_type == "generate_until" and (
+        settings.get("do_sample") is False or not settings.get("temperature")
+    )
 
 
 def _resume(config: RunConfig, variants: list[Variant]) -> list[Variant]:

@@ -9,7 +9,7 @@ from evalkit.registry import Document
 from evalkit.runner.ledger import Ledger, Pending
 from evalkit.runner.preparing import Prepared
 from evalkit.tokens import Encoded
-from evalkit.types import Generate, Generated, GenerateRequest, Request
+from evalkit.types import Answer, Generate, Generated, GenerateRequest, Request
 
 __all__ = ["PassRequests", "as_work"]
 
@@ -24,6 +24,8 @@ class PassRequests:
         """Request id → the key of its answer in the journal."""
         self._prepared = prepared
         self._seed = seed
+        self._firsts: dict[int, tuple[Generated, GenerateRequest]] = {}
+        """By the id of a request for the rest of an answer: its first part, and that request."""
         self._keyers = [Keyer(prepared.model.key(v.adapter), prepared.kind.semantics) for v in prepared.variants]
         self._add_all()
 
@@ -41,6 +43,40 @@ class PassRequests:
         self.ledger.extend(pending, replace(request, context=samples[0][0], follows=None), encoded)
         self._add_keys(encoded, pending.variant)
         return [turn for turn in encoded.requests if isinstance(turn, GenerateRequest)]
+
+    def rest_of(self, id_: int, answer: Answer) -> GenerateRequest | None:
+        """The request for the rest of an answer whose thought came to its budget; None if the answer is whole."""
+        budget = self._prepared.budget
+        if budget is None or not isinstance(answer, Generated) or id_ in self._firsts or not budget.goes_on(answer):
+            return None
+        pending, place, sample = self.ledger.place(id_)
+        asked, encoded = pending.document.requests[place], pending.encoded[place].requests[sample]
+        if not isinstance(encoded, GenerateRequest) or not isinstance(encoded.text, str):
+            return None
+        context = budget.prompt(encoded.text, answer)
+        (found,) = self._prepared.tokenizer.encode([replace(asked, context=context, follows=None, repeats=1)])
+        if found.error is not None:
+            return None
+        request = found.requests[0]
+        assert isinstance(request, GenerateRequest)
+        seed = encoded.sampling.seed
+        rest = replace(
+            request,
+            id=self.ledger.add_rest(id_),
+            adapter=encoded.adapter,
+            sample=encoded.sample,
+            sampling=replace(request.sampling, seed=seed) if request.sampling.seed is None else request.sampling,
+        )
+        self._firsts[rest.id] = answer, rest
+        self.keys[rest.id] = self._keyers[pending.variant].key(rest)
+        return rest
+
+    def whole(self, id_: int, answer: Answer) -> Answer:
+        """An answer with its first part, where it is the rest of one."""
+        budget, first = self._prepared.budget, self._firsts.get(id_)
+        if budget is None or first is None or not isinstance(answer, Generated):
+            return answer
+        return budget.whole(first[0], answer, first[1].sampling)
 
     # ── inside ───────────────────────────────────────────────────────────────
 
@@ -70,6 +106,9 @@ class PassRequests:
         for offset, request in enumerate(encoded.requests):
             if isinstance(request, GenerateRequest) and request.sampling.temperature and request.sampling.seed is None:
                 request = replace(request, sampling=replace(request.sampling, seed=self._seed))
+            if isinstance(request, GenerateRequest) and self._prepared.budget is not None:
+                sampling = replace(request.sampling, max_tokens=self._prepared.budget.tokens)
+                request = replace(request, sampling=sampling)
             requests.append(replace(request, id=first + offset, adapter=adapter))
         return replace(encoded, requests=tuple(requests))
 

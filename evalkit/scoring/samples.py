@@ -86,7 +86,11 @@ def level(rows: Sequence[Row]) -> list[Row]:
 
 
 def _with_figures(row: Row, samples: Samples, graded: bool) -> Row:
-    ours = {name: value for name, value in figures(samples).items() if not (graded and name.startswith("pass@"))}
+    ours: dict[str, float | None] = {
+        name: value for name, value in figures(samples).items() if not (graded and name.startswith("pass@"))
+    }
+    if not ours:  # no answer is finished: the document stands in the table without a value
+        ours = dict.fromkeys(names_of(len(samples.scores)))
     # A row that stood for more answers before lets go of their figures.
     stale = {name for name in row.metrics if row.samples and name not in ours and _whole(name, len(row.samples.scores))}
     # The votes of a code task are its programs, which the row has already; so has it some pass@k.

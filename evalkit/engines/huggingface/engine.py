@@ -160,7 +160,7 @@ def assemble(model: Model, words: Any, given: Options, adapters: Sequence[str] =
     for note in paths.notes:
         _log.warning("hf engine: %s", note)
     usage = Usage()
-    texts = Texts(words, model.eos_ids, given.think_end_token)
+    texts = Texts(words, model.eos_ids, given.think_end_token, given.think_start_token, opened=given.think_open)
     plain = Generator(model, budget, usage, texts) if paths.together else PlainGenerator(model, usage, texts)
     debiasing = DebiasingGenerator(model, budget, usage, texts, words) if paths.together else None
     generator = Generators(plain, debiasing)

@@ -56,6 +56,9 @@ class Options:
     softmax_dtype: str | None = None
     """Accepted because lm-eval has it, but without effect: log-probabilities are always computed in float32."""
     think_end_token: str | int | None = None
+    think_start_token: str | None = None
+    think_open: bool = True
+    """Whether prompts end inside a thought."""
     parallelize: bool = False
     """Spread the layers over all GPUs."""
     max_batch_tokens: int | None = None
@@ -88,6 +91,7 @@ class Options:
         marker = values.get("think_end_token")
         if isinstance(marker, str) and marker.lstrip("-").isdigit():
             values["think_end_token"] = int(marker)
+        values["think_open"] = _flag("think_open", values.get("think_open", True))
         values["parallelize"] = _flag("parallelize", values.get("parallelize", False))
         if values.get("scoring_path") not in {None, "packed", "prefix", "plain"}:
             raise UsageError(f"scoring_path is packed, prefix or plain, not {values['scoring_path']!r}")

@@ -11,6 +11,10 @@ from evalkit.types import Finish, Generated
 __all__ = ["Texts"]
 
 
+_FIRST_TOKENS = 32
+"""Within so many tokens it shows whether a text begins with a reasoning trace."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Stop:
     text: str
@@ -19,12 +23,26 @@ class _Stop:
 
 
 class Texts:
-    """Finds stop strings and splits reasoning from answers. `think_end`: the marker between them, as text or id."""
+    """Finds stop strings and splits reasoning from answers.
 
-    def __init__(self, tokenizer: Any, eos_ids: Sequence[int], think_end: str | int | None = None) -> None:
+    `think_end`: the marker between them, as text or id. `think_start`: what begins the reasoning, where it is known;
+    without `opened` the model begins it itself, or answers at once.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        eos_ids: Sequence[int],
+        think_end: str | int | None = None,
+        think_start: str | None = None,
+        *,
+        opened: bool = True,
+    ) -> None:
         self._tokenizer = tokenizer
         self._eos_ids = frozenset(eos_ids)
         self._think_end = _as_id(tokenizer, think_end)
+        self._think_start = think_start
+        self._opened = opened
         self._stops: dict[tuple[str, ...], list[_Stop]] = {}
         eos = getattr(tokenizer, "eos_token_id", None)
         self._eos_text = tokenizer.decode([eos]) if eos is not None else ""
@@ -67,9 +85,10 @@ class Texts:
             if self._think_end is not None and self._think_end in text:
                 reasoning, _, text = text.rpartition(self._think_end)
                 text = text.lstrip()
-        if self._think_end is not None and reasoning is None and finish == "length":
+        if self._think_end is not None and reasoning is None and self._unfinished(kept, finish):
             # The model was still reasoning: the text is no answer.
-            return Generated(id, "", "unfinished", len(tokens), text, shown)
+            return Generated(id, "", "unfinished", len(tokens), self._bare(text), shown)
+        reasoning = None if reasoning is None else self._bare(reasoning)
         for term in (*stop, self._eos_text):
             if term:
                 text = text.split(term)[0]
@@ -82,11 +101,28 @@ class Texts:
 
     def still_thinks(self, tokens: Sequence[int]) -> bool:
         """Whether the reasoning trace continues after the last token."""
+        if not self._opened and self._think_start is not None and len(tokens) <= _FIRST_TOKENS:
+            text = self._whole(tokens).lstrip()
+            if not text.startswith(self._think_start) and not self._think_start.startswith(text):
+                return False  # it answers at once
         if isinstance(self._think_end, int):
             return tokens[-1] != self._think_end
         assert self._think_end is not None
         # A marker of n characters has at most 4n bytes, so at most 4n tokens; usually it is one token.
         return self._think_end not in self._decode(list(tokens[-4 * len(self._think_end) :]))
+
+    def _unfinished(self, tokens: Sequence[int], finish: Finish) -> bool:
+        """Whether tokens without the end marker are a trace that never ended."""
+        if self._think_start is None:
+            return finish == "length"
+        return self._opened or self._whole(tokens).lstrip().startswith(self._think_start)
+
+    def _bare(self, reasoning: str) -> str:
+        start = self._think_start
+        return reasoning.lstrip().removeprefix(start) if start and reasoning.lstrip().startswith(start) else reasoning
+
+    def _whole(self, tokens: Sequence[int]) -> str:
+        return str(self._tokenizer.decode(list(tokens), skip_special_tokens=False))
 
     def _prepared(self, stop: tuple[str, ...]) -> list[_Stop]:
         if stop not in self._stops:

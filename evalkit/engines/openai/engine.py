@@ -33,6 +33,7 @@ from evalkit.engines.openai.stalls import StallWatch
 from evalkit.engines.openai.tokens_used import read_tokens_used
 from evalkit.errors import EngineError, UsageError, nearest
 from evalkit.scrub import Scrubber
+from evalkit.tokens.thinking import Thinking
 from evalkit.types import Adapter, Answer, Failed, Generate, Generated, JsonObject, ModelSpec, Score, Usage, Work
 
 __all__ = ["OpenAIEngine", "Options", "base_url_of", "load"]
@@ -65,7 +66,11 @@ class OpenAIEngine:
         api = options.api if options.api != "auto" else api
         self.notify: Callable[[str], None] = lambda line: None
         """Gets one line when the server gives no answers for long. Called from a thread of the engine."""
-        self.abilities = Abilities(chat={"chat": True, "completions": False}.get(api))
+        self.abilities = Abilities(
+            chat={"chat": True, "completions": False}.get(api),
+            extra_body=_extra_body(options),
+            thinking=_markers(options),
+        )
         key = NO_KEY if silent else find_key(options.key_env, base_url, userinfo_of(given))
         self.server = Server(base_url, key, options.max_concurrency, options.max_reply_mb << 20)
         self._stalls = StallWatch(self.server.base_url, options.give_up, lambda line: self.notify(line))
@@ -184,7 +189,13 @@ class OpenAIEngine:
         reply = await self._ask(body, prompt_tokens, item.sampling.max_tokens * len(ids), pace)
         if not isinstance(reply, Ok):
             return [Failed(id_, reply.reason) for id_ in ids]
-        answers = read_choices(reply.body, ids, item.sampling.stop)
+        answers = read_choices(reply.body, ids, item.sampling.stop, self.abilities.thinking)
+        thought = any(isinstance(answer, Generated) and answer.reasoning for answer in answers)
+        if thought and not self.abilities.thinks:
+            self.abilities.thinks = True
+            if item.sampling.stop and self.abilities.thinking is None:
+                # The stop strings that were sent may have ended a thought: the answers are asked for again without.
+                return await self._generate(item, ids, samples, pace)
         if not answers:
             return [Failed(id_, "the server sent no readable choice") for id_ in ids]
         if "response_format" in dict(item.sampling.extra) and self.abilities.has("response_format"):
@@ -344,6 +355,22 @@ _NO_ECHO = (
     "{url} does not give the log-probabilities of a prompt ({why}): multiple-choice tasks cannot be scored there."
     " Use tasks that generate, or run the model with --engine vllm or hf"
 )
+
+
+def _extra_body(options: Options) -> dict[str, Any]:
+    """What a server with a chat template takes beside OpenAI's own entries."""
+    given = dict(options.chat_template_args or {})
+    if options.enable_thinking is not None:
+        given["enable_thinking"] = options.enable_thinking
+    effort = given.pop("reasoning_effort", None)
+    body: dict[str, Any] = {"chat_template_kwargs": given} if given else {}
+    return body if effort is None else {**body, "reasoning_effort": effort}
+
+
+def _markers(options: Options) -> Thinking | None:
+    if options.think_end_token is None:
+        return None
+    return Thinking(str(options.think_end_token), options.think_start_token, options.think_open)
 
 
 def _same(answer: Answer, id_: int) -> Answer:

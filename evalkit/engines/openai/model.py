@@ -12,6 +12,9 @@ from evalkit.types import Adapter, Arguments, JsonObject, ModelSpec
 
 __all__ = ["ApiModel", "find_api_model"]
 
+_SHAPING = ("chat_template_args", "enable_thinking", "think_end_token", "think_start_token", "think_open")
+"""Model arguments that change what is asked or how the answer is read."""
+
 
 @dataclass(frozen=True, slots=True)
 class ApiModel:
@@ -28,7 +31,14 @@ class ApiModel:
     def key(self, adapter: Adapter | None) -> str:
         """Everything in the model that determines its answers; part of every answer's key."""
         api = str(self.spec.args.get("api", "auto"))
-        return model_fingerprint(self.fingerprint, url=self.base_url, api=api, tokenizer=self.spec.tokenizer)
+        shaping = {name: str(self.spec.args[name]) for name in _SHAPING if self.spec.args.get(name) is not None}
+        return model_fingerprint(
+            self.fingerprint,
+            url=self.base_url,
+            api=api,
+            tokenizer=self.spec.tokenizer,
+            **{f"args.{name}": value for name, value in shaping.items()},
+        )
 
     def manifest(self) -> JsonObject:
         return {

@@ -39,6 +39,13 @@ class Options:
     """The longest reply that is read, in MiB, unpacked."""
     api: str = "auto"
     """auto, chat or completions: the endpoint for plain prompts."""
+    chat_template_args: Arguments | None = None
+    """Sent as `chat_template_kwargs`; `reasoning_effort` among them is sent beside it."""
+    enable_thinking: bool | None = None
+    think_end_token: str | None = None
+    """What ends a thought in the server's text. A server with a reasoning parser sends the thought apart."""
+    think_start_token: str | None = None
+    think_open: bool = True
     price: str | None = None
     max_usd: float | None = None
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from evalkit.engines.openai.logprobs import BadLogprob, is_greedy, logprob, read_logprobs
 from evalkit.engines.openai.tokens_used import read_tokens_used
+from evalkit.tokens.thinking import Thinking, split
 from evalkit.types import (
     Answer,
     Failed,
@@ -46,6 +47,12 @@ class Abilities:
     echo: bool | None = None
     taken: set[str] = field(default_factory=set)
     """Parameters that were sent and not refused."""
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
+    """Goes into every generating request: arguments for the server's chat template."""
+    thinking: Thinking | None = None
+    """The markers of thoughts in the text; None if the server sends them apart, or there are none."""
+    thinks: bool = False
+    """Whether a reply had a thought: stop strings then are not sent, for they would count inside it, but cut here."""
     ignored: set[str] = field(default_factory=set)
     """Parameters that the server took without effect. They are not sent any more."""
     without_logprobs: int = 0
@@ -190,7 +197,7 @@ def generate_body(model: str, item: Generate, samples: int, abilities: Abilities
         path = "/completions"
         body["prompt"] = list(item.prompt) if item.prompt else str(item.text)
         body["max_tokens"] = sampling.max_tokens
-    body |= _knobs(sampling, samples, abilities)
+    body |= {**_knobs(sampling, samples, abilities), **abilities.extra_body}
     tops = dict(sampling.extra).get("top_logprobs")
     if tops and abilities.has("logprobs"):
         count = min(int(tops), abilities.top_logprobs)
@@ -214,23 +221,25 @@ def _knobs(sampling: Sampling, samples: int, abilities: Abilities) -> JsonObject
             knobs["min_p"] = sampling.min_p
     if sampling.repetition_penalty != 1.0:
         knobs["repetition_penalty"] = sampling.repetition_penalty
-    if sampling.stop:
+    if sampling.stop and not abilities.thinks and abilities.thinking is None:
         knobs["stop"] = list(sampling.stop[: abilities.stops or None])
     return {name: value for name, value in {**knobs, **extra}.items() if abilities.has(name)}
 
 
-def read_choices(body: JsonObject, ids: Sequence[int], stop: Sequence[str]) -> list[Answer]:
+def read_choices(
+    body: JsonObject, ids: Sequence[int], stop: Sequence[str], thinking: Thinking | None = None
+) -> list[Answer]:
     """One answer for each choice, as long as there are ids."""
     total = read_tokens_used(body).generated or 0
     choices = [choice for choice in body["choices"] if isinstance(choice, Mapping)][: len(ids)]
     share, rest = divmod(total, len(choices)) if choices else (0, 0)
     return [
-        _choice(choice, id_, stop, share + (rest if number == 0 else 0))
+        _choice(choice, id_, stop, share + (rest if number == 0 else 0), thinking)
         for number, (id_, choice) in enumerate(zip(ids, choices, strict=False))
     ]
 
 
-def _choice(choice: JsonObject, id_: int, stop: Sequence[str], tokens: int) -> Answer:
+def _choice(choice: JsonObject, id_: int, stop: Sequence[str], tokens: int, thinking: Thinking | None = None) -> Answer:
     message = choice.get("message")
     reasoning = None
     if isinstance(message, Mapping):
@@ -252,6 +261,8 @@ def _choice(choice: JsonObject, id_: int, stop: Sequence[str], tokens: int) -> A
         logprobs = read_logprobs(choice.get("logprobs"))
     except BadLogprob as error:
         return Failed(id_, str(error))
+    if thinking is not None and not reasoning:
+        text, reasoning, finish = split(str(text or ""), finish, (), thinking)
     cut = _cut(str(text or ""), stop)
     if cut != text and text:
         finish = "stop"

@@ -25,6 +25,8 @@ ELSEWHERE = frozenset(
         "prefix_token_id",
         "swap_space",
         "think_end_token",
+        "think_open",
+        "think_start_token",
         "truncation_side",
     }
 )

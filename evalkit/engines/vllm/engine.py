@@ -163,7 +163,13 @@ def load(spec: ModelSpec, tokenizer: Any = None, adapters: Sequence[Adapter] = (
     refused = {adapter.name: why for adapter in adapters if (why := refused_by_vllm(adapter.path))}
     taken = tuple(adapter for adapter in adapters if adapter.name not in refused)
     start = Start(
-        spec, taken, tuple(adapter_rank(a.path) for a in taken), _targets(taken), spec.args.get("think_end_token")
+        spec,
+        taken,
+        tuple(adapter_rank(a.path) for a in taken),
+        _targets(taken),
+        spec.args.get("think_end_token"),
+        spec.args.get("think_start_token"),
+        bool(spec.args.get("think_open", True)),
     )
     worker = Worker("evalkit.engines.vllm.worker")
     try:

@@ -25,6 +25,10 @@ class Thinking:
     end: str
     eos: str = ""
     """The end-of-sequence text: the only stop string that also works inside the reasoning."""
+    start: str | None = None
+    """What begins the reasoning, where it is known."""
+    opened: bool = True
+    """Prompts end inside the reasoning. Else the model begins it, or answers at once."""
 
     @property
     def begin(self) -> str | None:
@@ -78,7 +82,12 @@ def finished_text(
         before, marker, after = text.rpartition(thinking.end)
         if marker:
             reasoning, text = before, after.lstrip()
-        elif finish == "length" or (thinking.begin is not None and thinking.begin in text):
+            if thinking.start and reasoning.lstrip().startswith(thinking.start):
+                reasoning = reasoning.lstrip().removeprefix(thinking.start)
+        elif thinking.start is not None and not thinking.opened:
+            if text.lstrip().startswith(thinking.start):
+                return "", text.lstrip().removeprefix(thinking.start), "unfinished"
+        elif thinking.start or finish == "length" or (thinking.begin is not None and thinking.begin in text):
             return "", text, "unfinished"
     for term in stop:
         if term and term in text:

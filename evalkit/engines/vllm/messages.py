@@ -20,6 +20,8 @@ class Start:
     targets: tuple[str, ...] | None
     """The modules that the adapters adapt; None if unknown."""
     think_end: str | int | None
+    think_start: str | None = None
+    think_open: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ def start_engine(start: Start) -> Engine:
             raise UsageError(complaint) from error
         raise
 
-    thinking = _thinking(start.think_end, llm.get_tokenizer())
+    thinking = _thinking(start, llm.get_tokenizer())
     client = Client(llm, start.adapters, thinking)
     config = client.engine.vllm_config
     float32 = "float32" in str(config.model_config.dtype)
@@ -159,13 +159,15 @@ def _load_adapters(client: Client, adapters: Sequence[Adapter]) -> dict[str, str
     return refused
 
 
-def _thinking(marker: str | int | None, tokenizer: Any) -> Thinking | None:
+def _thinking(start: Start, tokenizer: Any) -> Thinking | None:
+    marker = start.think_end
     if marker is None:
         return None
     if isinstance(marker, int):
         marker = str(tokenizer.decode([marker]))
     eos = tokenizer.eos_token_id
-    return Thinking(marker, (str(tokenizer.decode(eos)) if eos is not None else "") or tokenizer.eos_token or "")
+    stop = (str(tokenizer.decode(eos)) if eos is not None else "") or tokenizer.eos_token or ""
+    return Thinking(marker, stop, start.think_start, start.think_open)
 
 
 _TEXT = (
