@@ -5,11 +5,12 @@ from __future__ import annotations
 import json as json_library
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from importlib import metadata
 from pathlib import Path
 
 from evalkit import __version__
 from evalkit.checks.kinds import PLUGINS as CHECKS
-from evalkit.engines.spec import EngineSpec, broken, distributions, startable
+from evalkit.engines.spec import PROJECT, EngineSpec, broken, distributions, startable
 from evalkit.errors import OutputError, SandboxError
 from evalkit.hardware import Hardware, hardware, versions
 from evalkit.judging.backends.spec import BACKENDS
@@ -33,6 +34,8 @@ class Findings:
     sandbox: JsonObject
     results: str
     data: str
+    install: str
+    """Whether this is the package that it should be."""
 
     def json(self) -> str:
         return json_library.dumps(asdict(self), indent=2, ensure_ascii=False)
@@ -49,7 +52,25 @@ def examine(output_path: Path, data_dir: Path | None = None) -> Findings:
         sandbox=_sandbox(),
         results=_results(output_path),
         data=_data(data_dir),
+        install=_install(),
     )
+
+
+def _install() -> str:
+    """Which distribution this is. A second one with the same package overwrites files of the first."""
+    try:
+        stranger = metadata.version("evalkit")
+    except metadata.PackageNotFoundError:
+        stranger = None
+    if stranger is not None:
+        return (
+            f"the distribution evalkit {stranger} is here too: another project, whose files stand in the same folder;"
+            f" pip uninstall evalkit {PROJECT}, then pip install {PROJECT}"
+        )
+    try:
+        return f"{PROJECT} {metadata.version(PROJECT)}"
+    except metadata.PackageNotFoundError:
+        return "a source tree that is not installed"
 
 
 def _state(spec: EngineSpec) -> str:

@@ -36,6 +36,7 @@ def _show(findings: Findings) -> None:
     tier = sandbox["tier"] or f"none holds: {sandbox['reason']}"
     rows = [
         ("evalkit", findings.evalkit),
+        ("install", findings.install),
         ("python", f"{hardware['python']} on {hardware['system']} {hardware['machine']}"),
         ("cpu", f"{hardware['cpu'] or 'unknown'}, {hardware['cores']} cores, {hardware['memory_gib']} GiB"),
         ("gpu", ", ".join(hardware["gpus"]) or "none"),

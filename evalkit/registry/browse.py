@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import ConfigError, EvalkitError, UsageError
 from evalkit.registry.kinds import file_of
+from evalkit.registry.needs import check_installed
 from evalkit.registry.registry import Registry
 from evalkit.types import Arguments, JsonObject, Request, ScoreRequest
 
@@ -74,6 +75,7 @@ class Validated:
 
 def list_tasks(include_paths: Sequence[str | Path] = (), *, everything: bool = False) -> list[Listed]:
     """List the shipped benchmarks and the user's tasks; with `everything`, all of lm-eval's names too."""
+    check_installed()
     from evalkit.registry.lmeval import BUILTIN_TASKS
 
     registry = Registry(include_paths)

@@ -20,6 +20,7 @@ from evalkit.registry.kinds import (
     takes_options,
     task_name,
 )
+from evalkit.registry.needs import check_installed
 from evalkit.types import Arguments
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Registry:
         file_options: FileOptions = NO_OPTIONS,
     ) -> None:
         """`file_options`: how files of questions and answers are read (`--input`, `--target`, `--score`)."""
+        check_installed()
         self.include_paths = tuple(Path(path).expanduser() for path in include_paths)
         self.allow_task_code = allow_task_code
         self.data = DataSource(Path(data_dir).expanduser() if data_dir else None)
