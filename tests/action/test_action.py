@@ -192,3 +192,33 @@ def test_no_input_is_pasted_into_a_command() -> None:
             path = ROOT / "tools" / "action" / f"{script}.sh"
             used = set(re.findall(r"\$\{?([A-Z_]+)", path.read_text())) - {"GITHUB_OUTPUT", "RUNNER_TEMP"}
             assert used - {"GITHUB_REPOSITORY"} <= set(one["env"]), path
+
+
+# ── GitLab ───────────────────────────────────────────────────────────────────
+
+
+def test_the_gitlab_example_does_what_the_page_says(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own command, with the runs of this test in place of the example's."""
+    import shlex
+    from xml.etree import ElementTree
+
+    from evalkit.cli import main
+
+    page = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"## GitLab\n\n```yaml\n(.*?)```", page, re.DOTALL)
+    job = yaml.safe_load(block)["gate"]
+    install, gate = job["script"]
+    assert install == "pip install lm-evalkit"
+    monkeypatch.chdir(root)
+    (root / "gate.yaml").write_text("confidence: 0.95\n")
+    ek.gate(bless="base", output_path=root / "runs")
+    replaced = {"results/my-finetune/candidate": "worse"}
+    argv = [replaced.get(word, word) for word in shlex.split(gate)[1:]]
+    with pytest.raises(SystemExit) as stop:
+        main([*argv, "--output-path", str(root / "runs")])
+    assert stop.value.code == 1
+    suite = ElementTree.parse(root / job["artifacts"]["reports"]["junit"]).getroot()
+    assert [case.get("name") for case in suite.iter("testcase")] == ["gsm8k"]
+    assert list(suite.iter("failure"))
+    [note] = job["artifacts"]["paths"]
+    assert "REGRESSION" in (root / note).read_text(encoding="utf-8")
