@@ -129,10 +129,10 @@ def compare(
     if not others:
         raise UsageError("two runs or more are compared: evalkit compare BASELINE CANDIDATE")
     first, *rest = load_all([baseline, *others], asked.output_path)
-    found = ComparedRuns(
+    compared = ComparedRuns(
         comparison.compare(
             first, rest, tasks=asked.tasks, metric=asked.metric, allow=asked.allow, flips=asked.show_flips
         )
     )
-    write_all((asked.json, found.json), (asked.markdown, found.markdown))
-    return found
+    write_all((asked.json, compared.json), (asked.markdown, compared.markdown))
+    return compared

@@ -103,8 +103,8 @@ def log_runs(runs: Sequence[Run], names: Sequence[str]) -> None:
 
 
 def _evidence(baseline: results.Run, run: results.Run, policy: Policy, allow: Sequence[str]) -> Evidence:
-    found = comparison.compare(baseline, [run], allow=allow, flips=_CHANGED)
-    changed = tuple(flip for task in found.against[0].tasks for flip in task.flips)
+    compared = comparison.compare(baseline, [run], allow=allow, flips=_CHANGED)
+    changed = tuple(flip for task in compared.against[0].tasks for flip in task.flips)
     return Evidence(baseline, gating.gate(baseline, run, policy, allow=allow), changed)
 
 

@@ -171,11 +171,11 @@ def _judge(record: Any, asked: JudgeArguments, *, progress: bool, ask: bool) -> 
         return cost
     with Progress.open(quiet=not progress) as shown:
         written, judged = judge_run(record, request, shown)
-    found = JudgedRun(Run(written), judged)
-    write_all((asked.json, found.json))
+    judged_run = JudgedRun(Run(written), judged)
+    write_all((asked.json, judged_run.json))
     try:
         judged.check()
     except EvalkitError as error:
-        error.runs = (found,)
+        error.runs = (judged_run,)
         raise
-    return found
+    return judged_run

@@ -145,9 +145,9 @@ def _chosen(
     if runs:
         chosen = load_all(runs, asked.output_path)
     elif asked.output_path.is_dir():
-        found = results.all_runs(asked.output_path)
-        chosen = list(found.runs)
-        warnings += found.warnings
+        stored = results.all_runs(asked.output_path)
+        chosen = list(stored.runs)
+        warnings += stored.warnings
     elif not asked.import_:
         raise UnknownRun(f"there is no folder {asked.output_path}; --output-path names the one that holds your runs")
     for path in asked.import_:

@@ -123,9 +123,9 @@ def curve(
         tolerance=asked.tolerance,
         notes=broken,
     )
-    found = LearningCurves(drawn)
-    write_all((asked.json, found.json), (asked.csv, found.csv), (asked.markdown, found.markdown))
-    return found
+    result = LearningCurves(drawn)
+    write_all((asked.json, result.json), (asked.csv, result.csv), (asked.markdown, result.markdown))
+    return result
 
 
 def _each_once(runs: Sequence[results.Run]) -> list[results.Run]:

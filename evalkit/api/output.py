@@ -45,5 +45,5 @@ def write_to(target: str | None, text: str) -> None:
 def as_html_table(heading: str, frame: pd.DataFrame, notes: Sequence[str] = ()) -> str:
     """A heading, a table and notes as HTML for a notebook. Names come from outside, so everything is escaped."""
     table = frame.to_html(index=False, escape=True, border=0, na_rep="", float_format=lambda value: f"{value:.4g}")
-    said = "".join(f"<li>{html.escape(note)}</li>" for note in notes)
-    return f"<p><b>{html.escape(heading)}</b></p>{table}" + (f"<ul>{said}</ul>" if said else "")
+    items = "".join(f"<li>{html.escape(note)}</li>" for note in notes)
+    return f"<p><b>{html.escape(heading)}</b></p>{table}" + (f"<ul>{items}</ul>" if items else "")

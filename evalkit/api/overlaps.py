@@ -58,6 +58,6 @@ def overlap(
     asked = checked(OverlapArguments, {"against": against, "gram": gram, "json": json})
     if asked.against is None:
         raise UsageError("--against FILE is missing: the JSONL file that the rows are held against")
-    found = OverlappingRows(find_overlap(read_texts(Path(file)), read_texts(asked.against), asked.gram))
-    write_all((asked.json, found.json))
-    return found
+    overlapping = OverlappingRows(find_overlap(read_texts(Path(file)), read_texts(asked.against), asked.gram))
+    write_all((asked.json, overlapping.json))
+    return overlapping

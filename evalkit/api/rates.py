@@ -97,12 +97,12 @@ def rate(
     )
     if asked.detector is None:
         raise UsageError("--detector NAME is missing, such as --detector refusal")
-    found = detector_of(asked, asked.detector)
+    chosen = detector_of(asked, asked.detector)
     answers = read_answers(Path(file), asked.by)
     if asked.to_label is not None:
         write_to(str(asked.to_label), _to_label(answers, asked.sample, asked.model))
     rated = RatedAnswers(
-        rate_answers(answers, found, asked.labels, asked.model, asked.min_coverage, groups=asked.by is not None)
+        rate_answers(answers, chosen, asked.labels, asked.model, asked.min_coverage, groups=asked.by is not None)
     )
     write_all((asked.json, rated.json), (asked.markdown, rated.markdown))
     return rated

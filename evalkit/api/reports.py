@@ -97,7 +97,7 @@ def report(
         chosen = [first, *(run for run in chosen if run.path.resolve() != first.path.resolve())]
     if not chosen:
         raise UsageError("a report is of one run or more: evalkit report RUN")
-    found = overviews.overview(chosen, tasks=asked.tasks, policy=rules, allow=asked.allow, chances=chance_levels())
-    made = RunReport(found, asked.texts)
+    view = overviews.overview(chosen, tasks=asked.tasks, policy=rules, allow=asked.allow, chances=chance_levels())
+    made = RunReport(view, asked.texts)
     write_all((asked.html, made.html), (asked.markdown, made.markdown))
     return made

@@ -162,9 +162,9 @@ _FIGURES = (
 
 def _figures(run: results.Run) -> Iterator[tuple[Any, ...]]:
     """Tasks and groups in the order asked for, then the members of groups."""
-    found = run.record.results
-    for name in dict.fromkeys([*run.requested, *found.groups, *found.tasks]):
-        entry = found.entry(name)
+    figures = run.record.results
+    for name in dict.fromkeys([*run.requested, *figures.groups, *figures.tasks]):
+        entry = figures.entry(name)
         if entry is None:
             continue
         for metric, figure in entry.metrics.items():
@@ -179,7 +179,7 @@ def _figures(run: results.Run) -> Iterator[tuple[Any, ...]]:
                 entry.n,
                 entry.num_fewshot,
                 figure.higher_is_better,
-                name in found.groups,
+                name in figures.groups,
                 name in run.requested,
                 figure.reason,
             )

@@ -20,6 +20,6 @@ def command(given: Given, runs: tuple[str, ...]) -> None:
     """
     import evalkit as ek
 
-    found = ek.compare(*runs, **given)
+    compared = ek.compare(*runs, **given)
     if not to_stdout(given):
-        found.show()
+        compared.show()

@@ -24,7 +24,7 @@ def command(given: Given, runs: tuple[str, ...]) -> None:
 
     drawn = ek.curve(runs, **given)
     if to_stdout(given):
-        for said in drawn.notes:
-            note(said)
+        for text in drawn.notes:
+            note(text)
     else:
         drawn.show()

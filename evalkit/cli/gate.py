@@ -22,10 +22,10 @@ def command(given: Given, runs: tuple[str, ...]) -> None:
 
     if len(runs) > 2:
         raise click.UsageError("two runs are judged: evalkit gate BASELINE CANDIDATE (or CANDIDATE, against @baseline)")
-    found = ek.gate(*runs, **given)
-    if isinstance(found, ek.Run):
-        click.echo(f"@baseline is now {found.model} {found.run_id} ({found.path})")
+    result = ek.gate(*runs, **given)
+    if isinstance(result, ek.Run):
+        click.echo(f"@baseline is now {result.model} {result.run_id} ({result.path})")
         return
     if not to_stdout(given):
-        found.show()
-    raise SystemExit(found.exit_code)
+        result.show()
+    raise SystemExit(result.exit_code)

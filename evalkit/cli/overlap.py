@@ -17,6 +17,6 @@ def command(given: Given, file: str) -> None:
     """Find the rows of a JSONL file that share a run of words with rows of another, or equal them."""
     import evalkit as ek
 
-    found = ek.overlap(file, **given)
+    rows = ek.overlap(file, **given)
     if not to_stdout(given):
-        click.echo(repr(found))
+        click.echo(repr(rows))

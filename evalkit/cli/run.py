@@ -42,12 +42,12 @@ def conclude(evaluate: Callable[[], Any], *, stdout: bool) -> NoReturn:
     """Show what came out, then leave with the right exit code. `stdout`: a file was sent there instead."""
     problem = None
     try:
-        found = evaluate()
+        result = evaluate()
     except EvalkitError as error:
         if not error.runs:
             raise
-        found, problem = list(error.runs), error
-    runs = found if isinstance(found, list) else [found]
+        result, problem = list(error.runs), error
+    runs = result if isinstance(result, list) else [result]
     if not stdout:
         _show(runs)
     if problem is not None:

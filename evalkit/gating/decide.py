@@ -50,7 +50,7 @@ def decide(evidence: Sequence[Evidence], confidence: float = 0.95, *, settled: C
     """
     decisions: dict[int, Decision] = {}
     for advisory in (False, True):
-        places = [i for i, one in enumerate(evidence) if (one.policy.tier == "advisory") == advisory]
+        places = [i for i, proof in enumerate(evidence) if (proof.policy.tier == "advisory") == advisory]
         closed = [i in settled for i in places]
         family = _family([evidence[i] for i in places], 1 - confidence, closed)
         for place, decision in zip(places, family, strict=True):
@@ -59,7 +59,7 @@ def decide(evidence: Sequence[Evidence], confidence: float = 0.95, *, settled: C
 
 
 def _family(evidence: Sequence[Evidence], alpha: float, closed: Sequence[bool]) -> list[Decision]:
-    tests = [test for one, shut in zip(evidence, closed, strict=True) for test in _tests(one, shut)]
+    tests = [test for proof, shut in zip(evidence, closed, strict=True) for test in _tests(proof, shut)]
     inside = [i for i, test in enumerate(tests) if test.testable]
     p_holm, levels = [1.0] * len(tests), [alpha / max(1, len(inside))] * len(tests)
     if inside:
@@ -67,46 +67,46 @@ def _family(evidence: Sequence[Evidence], alpha: float, closed: Sequence[bool]) 
         for i, p, level in zip(inside, holm(p_values), holm_levels(p_values, alpha), strict=True):
             p_holm[i], levels[i] = float(p), float(level)
     decisions, place = [], 0
-    for one in evidence:
-        width = 1 + len(one.flags)
+    for proof in evidence:
+        width = 1 + len(proof.flags)
         mine = slice(place, place + width)
-        decisions.append(_decision(one, tests[mine], p_holm[mine], levels[mine], alpha))
+        decisions.append(_decision(proof, tests[mine], p_holm[mine], levels[mine], alpha))
         place += width
     return decisions
 
 
-def _tests(one: Evidence, closed: bool) -> list[_Test]:
+def _tests(proof: Evidence, closed: bool) -> list[_Test]:
     if closed:
-        return [_Test(1.0, True), *(_Test(1.0, flag.change is not None) for flag in one.flags)]
-    return [_metric_test(one), *(_flag_test(flag, one) for flag in one.flags)]
+        return [_Test(1.0, True), *(_Test(1.0, flag.change is not None) for flag in proof.flags)]
+    return [_metric_test(proof), *(_flag_test(flag, proof) for flag in proof.flags)]
 
 
-def _metric_test(one: Evidence) -> _Test:
-    if one.best is None:
+def _metric_test(proof: Evidence) -> _Test:
+    if proof.best is None:
         return _Test(1.0, False)
-    testable = one.relative > 0 or one.best.discordance * one.best.scale > one.absolute
-    return _Test(one.best.p_below(-one.absolute, one.relative) if testable else 1.0, testable)
+    testable = proof.relative > 0 or proof.best.discordance * proof.best.scale > proof.absolute
+    return _Test(proof.best.p_below(-proof.absolute, proof.relative) if testable else 1.0, testable)
 
 
-def _flag_test(flag: FlagEvidence, one: Evidence) -> _Test:
-    if flag.change is None or flag.change.discordance <= one.policy.max_rise:
+def _flag_test(flag: FlagEvidence, proof: Evidence) -> _Test:
+    if flag.change is None or flag.change.discordance <= proof.policy.max_rise:
         return _Test(1.0, False)
-    return _Test(flag.change.p_below(-one.policy.max_rise), True)
+    return _Test(flag.change.p_below(-proof.policy.max_rise), True)
 
 
 def _decision(
-    one: Evidence, tests: Sequence[_Test], p_holm: Sequence[float], levels: Sequence[float], alpha: float
+    proof: Evidence, tests: Sequence[_Test], p_holm: Sequence[float], levels: Sequence[float], alpha: float
 ) -> Decision:
-    margin_lower = _bound(one.worst, -1, alpha, one.relative, one.absolute)
-    margin_upper = _bound(one.best, +1, levels[0], one.relative, one.absolute)
+    margin_lower = _bound(proof.worst, -1, alpha, proof.relative, proof.absolute)
+    margin_upper = _bound(proof.best, +1, levels[0], proof.relative, proof.absolute)
     metric: Verdict = "cannot_tell"
     if margin_upper.value is not None and margin_upper.value < 0 and p_holm[0] < alpha:
         metric = "regression"
-    elif margin_lower.value is not None and margin_lower.value > 0 and one.doubt is None:
+    elif margin_lower.value is not None and margin_lower.value > 0 and proof.doubt is None:
         metric = "pass"
     flags = tuple(
-        _flag_verdict(flag, one, test, p, level, alpha)
-        for flag, test, p, level in zip(one.flags, tests[1:], p_holm[1:], levels[1:], strict=True)
+        _flag_verdict(flag, proof, test, p, level, alpha)
+        for flag, test, p, level in zip(proof.flags, tests[1:], p_holm[1:], levels[1:], strict=True)
     )
     verdicts: set[Verdict | None] = {metric, *(flag.verdict for flag in flags)}
     return Decision(
@@ -116,26 +116,26 @@ def _decision(
         p_holm=p_holm[0],
         margin_lower=margin_lower,
         margin_upper=margin_upper,
-        lower=_bound(one.worst, -1, alpha),
-        upper=_bound(one.best, +1, levels[0]),
+        lower=_bound(proof.worst, -1, alpha),
+        upper=_bound(proof.best, +1, levels[0]),
         flags=flags,
     )
 
 
 def _bound(
-    found: BoundedDifference | None, side: int, alpha: float, relative: float = 0.0, shift: float = 0.0
+    difference: BoundedDifference | None, side: int, alpha: float, relative: float = 0.0, shift: float = 0.0
 ) -> Bound:
     level = 1 - alpha
-    if found is None:
+    if difference is None:
         return Bound(None, level)
-    value = found.upper(level, relative) if side > 0 else found.lower(level, relative)
+    value = difference.upper(level, relative) if side > 0 else difference.lower(level, relative)
     return Bound(value + shift if math.isfinite(value) else None, level)
 
 
 def _flag_verdict(
-    flag: FlagEvidence, one: Evidence, test: _Test, p_holm: float, level: float, alpha: float
+    flag: FlagEvidence, proof: Evidence, test: _Test, p_holm: float, level: float, alpha: float
 ) -> FlagVerdict:
-    most = one.policy.max_rise
+    most = proof.policy.max_rise
     if flag.unknown is not None:
         nothing = Bound(None, 1 - level)
         return FlagVerdict(flag.kind, None, None, None, flag.n, None, most, nothing, 1.0, 1.0, reason=flag.unknown)

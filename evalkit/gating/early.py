@@ -84,91 +84,94 @@ def _bound(bound: Bound) -> dict[str, float | None]:
 def judge(trials: Sequence[Trial], confidence: float) -> list[Trial]:
     """After a look: the targets whose verdict has become sure."""
     alpha = EARLY_SHARE * (1 - confidence)
-    found = []
+    decided = []
     for family in _families(trials):
-        for one, p in zip(family, holm([one.p_below for one in family]), strict=True):
-            if one.sure is not None or one.in_full:
+        for trial, p in zip(family, holm([trial.p_below for trial in family]), strict=True):
+            if trial.sure is not None or trial.in_full:
                 continue
             if p < alpha:
-                one.sure = "regression"
-            elif one.p_above < alpha and _no_trouble(one):
-                one.sure = "pass"
-            if one.sure is not None:
-                found.append(one)
-    return found
+                trial.sure = "regression"
+            elif trial.p_above < alpha and _no_trouble(trial):
+                trial.sure = "pass"
+            if trial.sure is not None:
+                decided.append(trial)
+    return decided
 
 
 def conclude(trials: Sequence[Trial], confidence: float) -> tuple[EarlyVerdict, ...]:
     """All that was to be drawn is in: the verdicts, the gate's own where nothing was sure before."""
     alpha = 1 - confidence
-    found = [measure(one.target, one.drawn()) for one in trials]
+    measurements = [measure(trial.target, trial.drawn()) for trial in trials]
     evidence = [
-        of_measured(measured, one.policy, unknown=one.unknown) for measured, one in zip(found, trials, strict=True)
+        of_measured(measured, trial.policy, unknown=trial.unknown)
+        for measured, trial in zip(measurements, trials, strict=True)
     ]
-    stopped = frozenset(i for i, one in enumerate(trials) if not one.complete)
+    stopped = frozenset(i for i, trial in enumerate(trials) if not trial.complete)
     at_the_end = 1 - (1 - EARLY_SHARE) * alpha
     decisions = decide(evidence, at_the_end, settled=stopped)
-    ahead = {id(one): early for family in _families(trials) for one, early in _early(family, EARLY_SHARE * alpha)}
+    ahead = {id(trial): early for family in _families(trials) for trial, early in _early(family, EARLY_SHARE * alpha)}
     return tuple(
-        _verdict(one, measured, proof, decision, ahead.get(id(one)), at_the_end)
-        for one, measured, proof, decision in zip(trials, found, evidence, decisions, strict=True)
+        _verdict(trial, measured, proof, decision, ahead.get(id(trial)), at_the_end)
+        for trial, measured, proof, decision in zip(trials, measurements, evidence, decisions, strict=True)
     )
 
 
 def _families(trials: Sequence[Trial]) -> list[list[Trial]]:
     """Advisory targets can't fail the gate and are a family of their own."""
-    looked_at = [one for one in trials if one.looked_at]
-    return [[one for one in looked_at if (one.policy.tier == "advisory") == advisory] for advisory in (False, True)]
+    looked_at = [trial for trial in trials if trial.looked_at]
+    return [
+        [trial for trial in looked_at if (trial.policy.tier == "advisory") == advisory] for advisory in (False, True)
+    ]
 
 
-def _no_trouble(one: Trial) -> bool:
-    flags = of_measured(measure(one.target, one.drawn()), one.policy, unknown=one.unknown).flags
-    return all(flag.rise <= one.policy.max_rise for flag in flags)
+def _no_trouble(trial: Trial) -> bool:
+    flags = of_measured(measure(trial.target, trial.drawn()), trial.policy, unknown=trial.unknown).flags
+    return all(flag.rise <= trial.policy.max_rise for flag in flags)
 
 
 def _early(family: Sequence[Trial], alpha: float) -> list[tuple[Trial, Decision]]:
     """What the confidence sequences say of those that are sure."""
     if not family:
         return []
-    p_values = [one.p_below for one in family]
+    p_values = [trial.p_below for trial in family]
     out = []
-    for one, p_holm, level in zip(family, holm(p_values), holm_levels(p_values, alpha), strict=True):
-        if one.sure is None:
+    for trial, p_holm, level in zip(family, holm(p_values), holm_levels(p_values, alpha), strict=True):
+        if trial.sure is None:
             continue
-        lower, upper = one.bounds(alpha, float(level), margin=False)
-        margin_lower, margin_upper = one.bounds(alpha, float(level), margin=True)
+        lower, upper = trial.bounds(alpha, float(level), margin=False)
+        margin_lower, margin_upper = trial.bounds(alpha, float(level), margin=True)
         bounds = {"margin_lower": margin_lower, "margin_upper": margin_upper, "lower": lower, "upper": upper}
-        out.append((one, Decision(one.sure, one.sure, one.p_below, float(p_holm), flags=(), **bounds)))
+        out.append((trial, Decision(trial.sure, trial.sure, trial.p_below, float(p_holm), flags=(), **bounds)))
     return out
 
 
 def _verdict(
-    one: Trial, found: Measured, proof: Evidence, at_end: Decision, early: Decision | None, confidence: float
+    trial: Trial, measured: Measured, proof: Evidence, at_end: Decision, early: Decision | None, confidence: float
 ) -> EarlyVerdict:
     decision = at_end
     if early is not None:
         decision = early
-        if one.complete:
+        if trial.complete:
             # All documents are in: what the gate has to say of trouble with answers counts beside the metric.
             verdicts: set[Verdict | None] = {early.metric, *(flag.verdict for flag in at_end.flags)}
             worst: Verdict = "regression" if "regression" in verdicts else early.metric
             worst = "cannot_tell" if worst == "pass" and "cannot_tell" in verdicts else worst
             decision = replace(early, verdict=worst, flags=at_end.flags)
-    task = task_verdict(found, proof, decision, None, confidence)
+    task = task_verdict(measured, proof, decision, None, confidence)
     if early is not None:
-        task = replace(task, ci95=None, reasons=(*_sure_line(one), *task.reasons))
-    elif one.in_full:
-        task = replace(task, reasons=(*task.reasons, f"run in full: {one.in_full}"))
+        task = replace(task, ci95=None, reasons=(*_sure_line(trial), *task.reasons))
+    elif trial.in_full:
+        task = replace(task, reasons=(*task.reasons, f"run in full: {trial.in_full}"))
     return EarlyVerdict(
         task=task,
-        used=one.used,
-        of=one.size,
-        rounds=one.drawing.rounds if one.in_full else one.done,
-        rounds_of=one.drawing.rounds,
+        used=trial.used,
+        of=trial.size,
+        rounds=trial.drawing.rounds if trial.in_full else trial.done,
+        rounds_of=trial.drawing.rounds,
         by="gate" if early is None else "sequence",
-        in_full=one.in_full,
+        in_full=trial.in_full,
     )
 
 
-def _sure_line(one: Trial) -> list[str]:
-    return [] if one.complete else [f"sure after {one.used:,} of {one.size:,} documents"]
+def _sure_line(trial: Trial) -> list[str]:
+    return [] if trial.complete else [f"sure after {trial.used:,} of {trial.size:,} documents"]

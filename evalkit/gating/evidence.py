@@ -62,22 +62,22 @@ class Evidence:
 
 
 def of_measured(
-    found: Measured, policy: TaskPolicy, doubt: str | None = None, unknown: Mapping[str, str] | None = None
+    measured: Measured, policy: TaskPolicy, doubt: str | None = None, unknown: Mapping[str, str] | None = None
 ) -> Evidence:
     """`unknown`: kinds of trouble with answers that are not known of both runs, each with the reason."""
     return Evidence(
-        name=found.target.key,
+        name=measured.target.key,
         policy=policy,
-        point=found.point,
-        worst=found.worst,
-        best=found.best,
-        flags=tuple(_flag(kind, found, (unknown or {}).get(kind)) for kind in KINDS),
+        point=measured.point,
+        worst=measured.worst,
+        best=measured.best,
+        flags=tuple(_flag(kind, measured, (unknown or {}).get(kind)) for kind in KINDS),
         doubt=doubt,
     )
 
 
-def _flag(kind: str, found: Measured, unknown: str | None) -> FlagEvidence:
-    pairs = found.pairs
+def _flag(kind: str, measured: Measured, unknown: str | None) -> FlagEvidence:
+    pairs = measured.pairs
     bits = NO_ANSWER if kind == "missing" else FLAGS[kind]
     here, there = (pairs.baseline_flags & bits) > 0, (pairs.candidate_flags & bits) > 0
     chosen = np.ones(here.size, dtype=bool)
@@ -93,5 +93,5 @@ def _flag(kind: str, found: Measured, unknown: str | None) -> FlagEvidence:
         return FlagEvidence(kind, 0, 0, int(here.size), None, unknown)
     if not (here.any() or there.any()):
         return counted
-    plan = design(found.target, pairs, chosen, weighted=False)
+    plan = design(measured.target, pairs, chosen, weighted=False)
     return replace(counted, change=bounded_difference(here.astype(float) - there.astype(float), design=plan))

@@ -74,8 +74,8 @@ def gate(
     notes += [note for target in targets for note in _model_judged(baseline, candidate, target.name, target.metric)]
     if baseline.path.resolve() == candidate.path.resolve():
         notes.append("baseline and candidate are the same run")
-    found = [measured(baseline, candidate, target, meant)[0] for target in targets]
-    for one in found:
+    measurements = [measured(baseline, candidate, target, meant)[0] for target in targets]
+    for one in measurements:
         check_drop(one, policies[one.target.key])
     noises = [_noise(baseline, noise, target) for target in targets]
     if noise and (without := [t.key for t, other in zip(targets, noises, strict=True) if other is None]):
@@ -87,7 +87,7 @@ def gate(
             _contradiction(baseline, candidate, one, policies[one.target.key]) or _less_evidence(candidate, one, meant),
             incomparable_flags(baseline, candidate, one.target.leaves),
         )
-        for one in found
+        for one in measurements
     ]
     decisions = decide(evidence, chosen.confidence)
     whole_task = not any(run.record.manifest.limit or run.status == "limited" for run in (baseline, candidate))
@@ -100,7 +100,7 @@ def gate(
             chosen.confidence,
             replace(answer_noise(baseline, candidate, one.target), no_more_documents=whole_task),
         )
-        for one, proof, decision, other in zip(found, evidence, decisions, noises, strict=True)
+        for one, proof, decision, other in zip(measurements, evidence, decisions, noises, strict=True)
     )
     tasks += judge_rates(chosen.rates, chosen.confidence)
     verdict, not_run = overall(tasks), _not_run(baseline, candidate, chosen, meant)
@@ -140,28 +140,28 @@ def _opinions(baseline: Run, candidate: Run, names: Sequence[str]) -> Iterator[t
 
 def _opinion(baseline: Run, name: str, metric: str) -> TaskPolicy:
     """A hundredth of the scale, as for the others."""
-    found = baseline.entry(name)
-    scale = (found and found.metrics[metric].scale) or (0.0, 1.0)
+    entry = baseline.entry(name)
+    scale = (entry and entry.metrics[metric].scale) or (0.0, 1.0)
     drop = Drop(round(DEFAULT_DROP.value * (scale[1] - scale[0]), 6))
     return TaskPolicy(task=name, metric=metric, max_drop=drop, tier="advisory")
 
 
-def check_drop(found: Measured, policy: TaskPolicy) -> None:
+def check_drop(measured: Measured, policy: TaskPolicy) -> None:
     """One point on a metric from 0 to 1 is 0.01. A tolerance that nothing can exceed would pass anything."""
     drop = policy.max_drop
-    if drop.relative or found.ends is None or drop.value < found.ends[1] - found.ends[0]:
+    if drop.relative or measured.ends is None or drop.value < measured.ends[1] - measured.ends[0]:
         return
-    low, high = found.ends
+    low, high = measured.ends
     raise ConfigError(
-        f"{found.target.name}: max_drop {drop} tolerates everything, since {found.target.metric} goes from {low:g} to"
-        f' {high:g}; write 0.01 for a hundredth of that, or "1%" for a share of the baseline'
+        f"{measured.target.name}: max_drop {drop} tolerates everything, since {measured.target.metric} goes from"
+        f' {low:g} to {high:g}; write 0.01 for a hundredth of that, or "1%" for a share of the baseline'
     )
 
 
 def _model_judged(baseline: Run, candidate: Run, name: str, metric: str) -> list[str]:
     """A figure that a model gave stands for people's only as far as it was held against theirs."""
     entries = [run.entry(name) for run in (baseline, candidate)]
-    figures = [found.metrics[metric] for found in entries if found and metric in found.metrics]
+    figures = [entry.metrics[metric] for entry in entries if entry and metric in entry.metrics]
     judged = [figure for figure in figures if figure.judged]
     if not judged:
         return []
@@ -193,9 +193,9 @@ def _noise(baseline: Run, noise: Run | None, target: Target) -> Measured | None:
     return measured(baseline, noise, again, ())[0]
 
 
-def _less_evidence(candidate: Run, found: Measured, allow: Collection[str]) -> str | None:
+def _less_evidence(candidate: Run, measured: Measured, allow: Collection[str]) -> str | None:
     """Why a PASS is withheld: the candidate was asked fewer documents than the baseline, and nobody said so."""
-    outside = found.pairs.unpaired.outside_candidate
+    outside = measured.pairs.unpaired.outside_candidate
     if not outside or "limit" in allow:
         return None
     limit = candidate.record.manifest.limit
@@ -213,17 +213,17 @@ def _not_run(baseline: Run, candidate: Run, policy: Policy, allow: Collection[st
     return tuple(name for name in requested_names(baseline) if candidate.entry(name) is None)
 
 
-def _contradiction(baseline: Run, candidate: Run, found: Measured, policy: TaskPolicy) -> str | None:
+def _contradiction(baseline: Run, candidate: Run, measured: Measured, policy: TaskPolicy) -> str | None:
     """Why a PASS is withheld: results.json reports a drop beyond the tolerance that the rows don't show."""
-    unpaired = found.pairs.unpaired
+    unpaired = measured.pairs.unpaired
     if unpaired.outside_limit or unpaired.prompt_differs:
         return None
-    name, metric = found.target.name, found.target.metric
-    named = ((baseline, metric), (candidate, found.target.of_candidate.metric))
-    said = [figure(run, name, its_metric) or 0.0 for run, its_metric in named]
-    change, counted = said[1] - said[0], found.whole_candidate - found.whole_baseline
-    drop = policy.max_drop.value * (abs(found.baseline) if policy.max_drop.relative else 1.0)
-    if change * found.target.sign >= -drop or abs(change - counted) <= _ROUNDING * found.scale:
+    name, metric = measured.target.name, measured.target.metric
+    named = ((baseline, metric), (candidate, measured.target.of_candidate.metric))
+    stated = [figure(run, name, its_metric) or 0.0 for run, its_metric in named]
+    change, counted = stated[1] - stated[0], measured.whole_candidate - measured.whole_baseline
+    drop = policy.max_drop.value * (abs(measured.baseline) if policy.max_drop.relative else 1.0)
+    if change * measured.target.sign >= -drop or abs(change - counted) <= _ROUNDING * measured.scale:
         return None
     return (
         f"results.json reports a change of {change:+.4f}, the rows it is made of one of {counted:+.4f}:"
@@ -232,7 +232,7 @@ def _contradiction(baseline: Run, candidate: Run, found: Measured, policy: TaskP
 
 
 def task_verdict(
-    found: Measured,
+    measured: Measured,
     proof: Evidence,
     decision: Decision,
     noise: Measured | None,
@@ -240,7 +240,7 @@ def task_verdict(
     answers: AnswerNoise = NO_NOISE,
 ) -> TaskVerdict:
     """The verdict on one target. `answers`: what is known of the noise of single answers."""
-    target, policy = found.target, proof.policy
+    target, policy = measured.target, proof.policy
     needed = needed_documents(proof, decision, confidence)
     return TaskVerdict(
         name=target.key,
@@ -248,16 +248,16 @@ def task_verdict(
         tier=policy.tier,
         metric=target.metric,
         higher_is_better=target.higher_is_better,
-        scale=found.scale,
-        baseline=_known(found.baseline),
-        candidate=_known(found.candidate),
-        delta=_known(found.delta),
-        ci95=_interval(found),
+        scale=measured.scale,
+        baseline=_known(measured.baseline),
+        candidate=_known(measured.candidate),
+        delta=_known(measured.delta),
+        ci95=_interval(measured),
         p=decision.p,
         p_holm=decision.p_holm,
-        n=found.n,
-        lost=found.lost,
-        gained=found.gained,
+        n=measured.n,
+        lost=measured.lost,
+        gained=measured.gained,
         max_drop=policy.max_drop,
         tolerance=proof.tolerance,
         margin_lower=decision.margin_lower,
@@ -265,26 +265,26 @@ def task_verdict(
         lower=decision.lower,
         upper=decision.upper,
         needed_n=needed,
-        needed_repeats=needed_repeats(found, noise, needed, answers),
-        missing_baseline=found.missing_baseline,
-        missing_candidate=found.missing_candidate,
-        missing_both=found.missing_both,
-        unpaired=found.pairs.unpaired,
+        needed_repeats=needed_repeats(measured, noise, needed, answers),
+        missing_baseline=measured.missing_baseline,
+        missing_candidate=measured.missing_candidate,
+        missing_both=measured.missing_both,
+        unpaired=measured.pairs.unpaired,
         flags=decision.flags,
         noise=Noise(noise.n, noise.lost, noise.gained) if noise else None,
-        members=found.members,
-        reasons=reasons(found, proof, decision, needed, noise, answers),
+        members=measured.members,
+        reasons=reasons(measured, proof, decision, needed, noise, answers),
         metric_verdict=decision.metric,
     )
 
 
-def _interval(found: Measured) -> tuple[float, float] | None:
-    if found.worst is None or found.best is None:
+def _interval(measured: Measured) -> tuple[float, float] | None:
+    if measured.worst is None or measured.best is None:
         return None
-    low, high = found.worst.lower(0.975), found.best.upper(0.975)
+    low, high = measured.worst.lower(0.975), measured.best.upper(0.975)
     if not (math.isfinite(low) and math.isfinite(high)):
         return None
-    return (low, high) if found.target.sign > 0 else (-high, -low)
+    return (low, high) if measured.target.sign > 0 else (-high, -low)
 
 
 def _known(value: float) -> float | None:

@@ -49,31 +49,31 @@ def _unchanged(proof: Evidence, confidence: float) -> int | None:
 
 
 def needed_repeats(
-    found: Measured, noise: Measured | None, needed: int | None, answers: AnswerNoise = NO_NOISE
+    measured: Measured, noise: Measured | None, needed: int | None, answers: AnswerNoise = NO_NOISE
 ) -> int | None:
     """How many answers per document would do instead: only the part of the changes that is noise averages out.
 
     The noise is that of the runs' own answers where they have several per document, else that of a second run.
     """
-    if needed is None or needed <= found.n or found.point is None:
+    if needed is None or needed <= measured.n or measured.point is None:
         return None
-    variance = found.point.stderr**2 * found.n
+    variance = measured.point.stderr**2 * measured.n
     if answers.variance is not None:
-        return repeats_needed(variance, answers.variance, found.n, needed, answers.answers)
+        return repeats_needed(variance, answers.variance, measured.n, needed, answers.answers)
     if noise is None or noise.point is None:
         return None
-    return repeats_needed(variance, noise.point.stderr**2 * noise.n, found.n, needed)
+    return repeats_needed(variance, noise.point.stderr**2 * noise.n, measured.n, needed)
 
 
 def reasons(
-    found: Measured,
+    measured: Measured,
     proof: Evidence,
     decision: Decision,
     needed: int | None,
     noise: Measured | None,
     answers: AnswerNoise = NO_NOISE,
 ) -> tuple[str, ...]:
-    lines = [_metric_line(found, proof, decision)]
+    lines = [_metric_line(measured, proof, decision)]
     lines += [
         f"{flag.kind} answers: {flag.baseline or 0:,} → {flag.candidate or 0:,} of {flag.n:,}"
         f" ({(flag.rise or 0.0) * 100:+.1f} points, at least {flag.lower.value * 100:+.1f} at {_level(flag.lower)};"
@@ -86,41 +86,41 @@ def reasons(
     if proof.doubt:
         lines.append(proof.doubt)
     lines += _not_compared(decision)
-    lines += _missing(found)
-    lines += found.pairs.unpaired.lines()
+    lines += _missing(measured)
+    lines += measured.pairs.unpaired.lines()
     if decision.verdict == "cannot_tell":
-        lines.append(_settle(found, proof, needed, noise, decision.margin_lower.level, answers))
-    lines += _noise(found, noise)
-    lines += _members(found)
+        lines.append(_settle(measured, proof, needed, noise, decision.margin_lower.level, answers))
+    lines += _noise(measured, noise)
+    lines += _members(measured)
     return tuple(lines)
 
 
-def _metric_line(found: Measured, proof: Evidence, decision: Decision) -> str:
-    tolerated = _tolerated(found, proof)
+def _metric_line(measured: Measured, proof: Evidence, decision: Decision) -> str:
+    tolerated = _tolerated(measured, proof)
     low, high = decision.lower, decision.upper
     if decision.metric == "pass":
-        return f"{_worse(found, low, 'at most')} ({_level(low)}); {tolerated}"
+        return f"{_worse(measured, low, 'at most')} ({_level(low)}); {tolerated}"
     if decision.metric == "regression":
-        return f"{_worse(found, high, 'at least')} ({_level(high)}); {tolerated}"
-    worst = "nothing bounds the drop" if low.value is None else _worse(found, low, "up to", level=True)
-    best = "nothing bounds the gain" if high.value is None else _worse(found, high, "as little as", level=True)
+        return f"{_worse(measured, high, 'at least')} ({_level(high)}); {tolerated}"
+    worst = "nothing bounds the drop" if low.value is None else _worse(measured, low, "up to", level=True)
+    best = "nothing bounds the gain" if high.value is None else _worse(measured, high, "as little as", level=True)
     return f"{worst}, {best}; {tolerated}"
 
 
-def _worse(found: Measured, bound: Bound, how: str, *, level: bool = False) -> str:
+def _worse(measured: Measured, bound: Bound, how: str, *, level: bool = False) -> str:
     at = f" ({_level(bound)})" if level else ""
     if bound.value is None:
         return f"the drop has no bound{at}"
     if bound.value >= 0:
-        return f"better by {'at least' if how in ('at most', 'up to') else 'up to'} {amount(found, bound.value)}{at}"
-    return f"worse by {how} {amount(found, -bound.value)}{at}"
+        return f"better by {'at least' if how in ('at most', 'up to') else 'up to'} {amount(measured, bound.value)}{at}"
+    return f"worse by {how} {amount(measured, -bound.value)}{at}"
 
 
-def _tolerated(found: Measured, proof: Evidence) -> str:
+def _tolerated(measured: Measured, proof: Evidence) -> str:
     drop = proof.policy.max_drop
     if not drop.relative:
-        return f"{amount(found, drop.value)} tolerated"
-    return f"{drop} of the baseline tolerated, here {amount(found, proof.tolerance or 0.0)}"
+        return f"{amount(measured, drop.value)} tolerated"
+    return f"{drop} of the baseline tolerated, here {amount(measured, proof.tolerance or 0.0)}"
 
 
 def _not_compared(decision: Decision) -> list[str]:
@@ -132,21 +132,21 @@ def _not_compared(decision: Decision) -> list[str]:
     return [f"not compared: {', '.join(alike)} answers ({reason})" for reason, alike in kinds.items()]
 
 
-def _missing(found: Measured) -> list[str]:
+def _missing(measured: Measured) -> list[str]:
     lines = []
-    here, there = found.missing_baseline, found.missing_candidate
+    here, there = measured.missing_baseline, measured.missing_candidate
     if here or there:
         how = "counted at their worst in the lower bound and at their best in the upper"
-        if found.worst is None and found.n:
-            how = f"what they are worth has no bound, since {found.target.metric} has none"
+        if measured.worst is None and measured.n:
+            how = f"what they are worth has no bound, since {measured.target.metric} has none"
         lines.append(f"answers missing: {there:,} in the candidate, {here:,} in the baseline; {how}")
-    if found.missing_both:
-        lines.append(f"{found.missing_both:,} documents that neither run answered are left out")
+    if measured.missing_both:
+        lines.append(f"{measured.missing_both:,} documents that neither run answered are left out")
     return lines
 
 
 def _settle(
-    found: Measured,
+    measured: Measured,
     proof: Evidence,
     needed: int | None,
     noise: Measured | None,
@@ -155,12 +155,12 @@ def _settle(
 ) -> str:
     if needed is None:
         return "no number of documents settles this: see to what is missing or contradictory first"
-    if needed <= found.n:
-        return f"{needed:,} documents would do, and there are {found.n:,}: answer the missing ones"
-    line = f"needs about {needed:,} documents, has {found.n:,}"
-    if found.n and (unchanged := _unchanged(proof, confidence)) and needed > 2 * unchanged > 2 * found.n:
+    if needed <= measured.n:
+        return f"{needed:,} documents would do, and there are {measured.n:,}: answer the missing ones"
+    line = f"needs about {needed:,} documents, has {measured.n:,}"
+    if measured.n and (unchanged := _unchanged(proof, confidence)) and needed > 2 * unchanged > 2 * measured.n:
         line += f"; about {unchanged:,} if there is no true drop"
-    repeats = needed_repeats(found, noise, needed, answers)
+    repeats = needed_repeats(measured, noise, needed, answers)
     if repeats is not None:
         line += f"; or {repeats} answers per document, averaged, in both runs (--repeats {repeats})"
         if answers.no_more_documents:
@@ -171,33 +171,33 @@ def _settle(
     return line
 
 
-def _noise(found: Measured, noise: Measured | None) -> list[str]:
-    if noise is None or not noise.n or not found.n:
+def _noise(measured: Measured, noise: Measured | None) -> list[str]:
+    if noise is None or not noise.n or not measured.n:
         return []
-    floor, here = ((m.lost + m.gained) / m.n * 100 for m in (noise, found))
+    floor, here = ((m.lost + m.gained) / m.n * 100 for m in (noise, measured))
     return [f"flips {here:.1f}% of documents; two runs of the baseline flip {floor:.1f}%"]
 
 
-def _members(found: Measured, most: int = 3) -> list[str]:
-    sign = found.target.sign
-    worse = sorted((m for m in found.members if m.delta * sign < 0), key=lambda m: m.delta * sign)[:most]
+def _members(measured: Measured, most: int = 3) -> list[str]:
+    sign = measured.target.sign
+    worse = sorted((m for m in measured.members if m.delta * sign < 0), key=lambda m: m.delta * sign)[:most]
     if not worse:
         return []
-    listed = ", ".join(f"{m.name} {signed(found, m.delta)} (n {m.n:,})" for m in worse)
-    return [f"largest drops among {len(found.members)} members, not tested: {listed}"]
+    listed = ", ".join(f"{m.name} {signed(measured, m.delta)} (n {m.n:,})" for m in worse)
+    return [f"largest drops among {len(measured.members)} members, not tested: {listed}"]
 
 
-def amount(found: Measured, value: float) -> str:
+def amount(measured: Measured, value: float) -> str:
     """In points where the metric goes from 0 to 1, else on its own scale."""
-    return f"{value * 100:.2f} points" if _in_points(found) else f"{value:.4g}"
+    return f"{value * 100:.2f} points" if _in_points(measured) else f"{value:.4g}"
 
 
-def signed(found: Measured, value: float) -> str:
-    return f"{value * 100:+.2f}" if _in_points(found) else f"{value:+.4g}"
+def signed(measured: Measured, value: float) -> str:
+    return f"{value * 100:+.2f}" if _in_points(measured) else f"{value:+.4g}"
 
 
-def _in_points(found: Measured) -> bool:
-    return found.scale == 1.0 and max(abs(found.baseline), abs(found.candidate)) <= 1.0
+def _in_points(measured: Measured) -> bool:
+    return measured.scale == 1.0 and max(abs(measured.baseline), abs(measured.candidate)) <= 1.0
 
 
 def _level(bound: Bound) -> str:

@@ -116,13 +116,13 @@ class Trial:
         share = self.relative if relative is None else relative
         bottom, top = self.ends
         here, there = self.target.sign * self.pairs.baseline, self.target.sign * self.pairs.candidate
-        found = []
+        differences = []
         for assumed_here, assumed_there in ((top, bottom), (bottom, top)):
             base = np.where(np.isfinite(here), here, assumed_here)
             tolerated = share * (base if base.mean() >= 0 else -base)
             value = np.where(np.isfinite(there), there, assumed_there) - base + tolerated
-            found.append((value, bottom - base + tolerated, top - base + tolerated))
-        return tuple(found)
+            differences.append((value, bottom - base + tolerated, top - base + tolerated))
+        return tuple(differences)
 
     def _sequence(self, margin: tuple[Floats, Floats, Floats]) -> ConfidenceSequence:
         return ConfidenceSequence(self.drawing, margin[1], margin[2])
@@ -168,10 +168,10 @@ def trial(baseline: Run, target: Target, policy: TaskPolicy, lines: tuple[Lines,
     sign, ends = target.sign, nothing.ends
     documents = tuple((there.task[j], there.doc_id[j]) for j in pairs.candidate_line)
     why = None
-    said = figure(baseline, target.name, target.metric)
+    reported = figure(baseline, target.name, target.metric)
     if ends is None:
         why = f"{target.metric} has no known ends, so that no part of the documents bounds the rest"
-    elif said is None or abs(said - nothing.baseline) > _ROUNDING * (ends[1] - ends[0]):
+    elif reported is None or abs(reported - nothing.baseline) > _ROUNDING * (ends[1] - ends[0]):
         why = f"{target.metric} is no mean over documents"
     low, high = ends or (0.0, 1.0)
     strata = [f"{task}\0{stratum or ''}" for task, stratum in zip(pairs.task, pairs.stratum, strict=True)]

@@ -38,10 +38,10 @@ class Runs:
 
 def run_folders(root: Path | str) -> list[Path]:
     """Every <model>/<run-id> below the root that holds any part of a run."""
-    found = []
+    folders = []
     for model in _folders(Path(root)):
-        found += [run for run in _folders(model) if any((run / part).exists() for part in _PARTS)]
-    return found
+        folders += [run for run in _folders(model) if any((run / part).exists() for part in _PARTS)]
+    return folders
 
 
 def all_runs(root: Path | str) -> Runs:
@@ -102,23 +102,23 @@ def _by_path_or_id(ref: str, root: Path) -> Run:
 
 
 def _latest(ref: str, model: str, root: Path, same_model: SameModel | None) -> Run:
-    found = all_runs(root)
+    stored = all_runs(root)
     others = same_model(model) if same_model else ()
     asked = {name for typed in (model, *others) for name in _spellings(typed)}
-    matches = [run for run in found.runs if asked & _names_of(run)]
+    matches = [run for run in stored.runs if asked & _names_of(run)]
     finished = [run for run in matches if run.finished]
     if not finished:
         if matches:
             listed = _some([str(run.path) for run in matches])
             raise UnknownRun(f"{ref}: no run of {model} has finished; the same command goes on with {listed}")
-        known = sorted({f"{run.label}@latest" for run in found.runs})
+        known = sorted({f"{run.label}@latest" for run in stored.runs})
         hint = nearest(ref, known) or (f"; there are {_some(known)}" if known else "; there is no run yet")
-        raise UnknownRun(f"{ref}: {root} holds no run of {model}{hint}" + _broken_note(found.warnings))
+        raise UnknownRun(f"{ref}: {root} holds no run of {model}{hint}" + _broken_note(stored.warnings))
     newest = max(finished, key=_age)
     same_age = [run for run in finished if _age(run)[:2] == _age(newest)[:2]]
     if len(same_age) > 1:
         raise _two(ref, [run.path for run in same_age])
-    for folder, problem in found.broken:
+    for folder, problem in stored.broken:
         # An older run must not stand in silently for one that was meant and is broken.
         if folder.parent == newest.path.parent and folder.stat().st_mtime > newest.path.stat().st_mtime:
             raise RunFolderError(f"{ref}: the newest run of {model} is broken: {problem}")

@@ -185,11 +185,11 @@ def _same_answers(old: Run, staged: Path, task: str) -> bool:
 
 def _answers(path: Path) -> dict[str, str | None]:
     """By document and filter, what was answered; None where there is no answer."""
-    found: dict[str, str | None] = {}
+    answers: dict[str, str | None] = {}
     with path.open("rb") as file:
         for line in file:
             row = json.loads(line)
             given = row.get("resps")
             place = f"{row.get('doc_id')} {row.get('doc_hash')} {row.get('filter')}"
-            found[place] = json.dumps(given) if given else None
-    return found
+            answers[place] = json.dumps(given) if given else None
+    return answers

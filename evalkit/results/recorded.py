@@ -99,16 +99,16 @@ class Recording:
         out: dict[int, Answered] = {}
         moved = 0
         for row in self._rows.get(task, ()):
-            found = _match(row, by_id, by_hash, size or len(documents), out)
-            if found is None:
+            asked = _match(row, by_id, by_hash, size or len(documents), out)
+            if asked is None:
                 continue
-            if found.doc_id in out:
-                raise ConfigError(f"{row.place}: document {found.doc_id} stands in {out[found.doc_id].place} as well")
-            moved += found.doc_id != row.doc_id
-            answers = _answers(row, found, needs_greedy)
+            if asked.doc_id in out:
+                raise ConfigError(f"{row.place}: document {asked.doc_id} stands in {out[asked.doc_id].place} as well")
+            moved += asked.doc_id != row.doc_id
+            answers = _answers(row, asked, needs_greedy)
             if answers is not None:
                 known = _finish_known(row, answers)
-                out[found.doc_id] = Answered(
+                out[asked.doc_id] = Answered(
                     answers, row.prompt_hash, row.cut_tokens, row.place, row.arguments, known, row.span
                 )
         if moved:

@@ -23,8 +23,8 @@ def codes(labels: ArrayLike | None, n: int) -> Ints | None:
         return None
     raw = np.asarray(labels)
     if raw.dtype.kind in "iu":
-        found, dense = np.unique(raw, return_inverse=True)
-        return None if found.size == n else dense.astype(np.intp)
+        distinct, dense = np.unique(raw, return_inverse=True)
+        return None if distinct.size == n else dense.astype(np.intp)
     known = np.array([not _is_null(label) for label in raw], dtype=bool)
     out = np.arange(n, dtype=np.intp)
     if not known.any():

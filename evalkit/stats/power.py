@@ -56,16 +56,16 @@ def smallest_detectable_drop(
     nothing is gained.
     """
 
-    def found(drop: float) -> bool:
+    def is_seen(drop: float) -> bool:
         lost, gained = max((discordance + drop) / 2, drop), max((discordance - drop) / 2, 0.0)
         return decision_probability(n, lost, gained, tolerance=tolerance, level=level) >= power
 
-    if n < 1 or not found(1.0):
+    if n < 1 or not is_seen(1.0):
         return None
     low, high = 0.0, 1.0
     for _ in range(20):
         middle = (low + high) / 2
-        low, high = (low, middle) if found(middle) else (middle, high)
+        low, high = (low, middle) if is_seen(middle) else (middle, high)
     return high
 
 

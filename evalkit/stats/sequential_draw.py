@@ -58,10 +58,10 @@ class Drawing:
         kept = np.where(np.isin(np.arange(self.unit.size), self.drawn(done)), values, 0.0)
         pairs = np.stack([self.unit_totals(kept), self.unit_weights], axis=1)
         rounds = [np.unique(self.unit[documents]) for documents in self.order[:done]]
-        found, place = np.unique(pairs[np.concatenate(rounds)], axis=0, return_inverse=True)
+        distinct, place = np.unique(pairs[np.concatenate(rounds)], axis=0, return_inverse=True)
         owner = np.repeat(np.arange(done), [units.size for units in rounds])
-        counts = np.bincount(owner * len(found) + place.reshape(-1), minlength=done * len(found))
-        return found[:, 0], found[:, 1], counts.reshape(done, len(found)).astype(float)
+        counts = np.bincount(owner * len(distinct) + place.reshape(-1), minlength=done * len(distinct))
+        return distinct[:, 0], distinct[:, 1], counts.reshape(done, len(distinct)).astype(float)
 
 
 def draw(

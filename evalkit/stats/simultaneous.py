@@ -59,10 +59,10 @@ def _highest(sigma: Floats, scaled: Floats, df: float, two_sided: bool, draws: i
     rng = np.random.default_rng(seed)
     values, vectors = np.linalg.eigh(sigma)
     mixed = scaled @ (vectors * np.sqrt(np.maximum(values, 0.0)))
-    found = np.empty(draws)
+    largest = np.empty(draws)
     step = max(1, _CHUNK // len(mixed))
     for start in range(0, draws, step):
         count = min(step, draws - start)
         t = rng.standard_normal((count, mixed.shape[1])) @ mixed.T
-        found[start : start + count] = (np.abs(t) if two_sided else t).max(axis=1)
-    return found if math.isinf(df) else found / np.sqrt(rng.chisquare(df, draws) / df)
+        largest[start : start + count] = (np.abs(t) if two_sided else t).max(axis=1)
+    return largest if math.isinf(df) else largest / np.sqrt(rng.chisquare(df, draws) / df)

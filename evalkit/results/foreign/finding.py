@@ -177,9 +177,9 @@ def _by_run(logs: Sequence[Log]) -> list[list[Log]]:
         together = log.spec.get("eval_set_id") or log.spec.get("run_id") or log.path
         runs.setdefault((log.model, str(together)), []).append(log)
     split: list[list[Log]] = []
-    for found in runs.values():
-        tasks = [log.task for log in found]
-        split += [found] if len(set(tasks)) == len(tasks) else [[log] for log in found]
+    for logs_of_run in runs.values():
+        tasks = [log.task for log in logs_of_run]
+        split += [logs_of_run] if len(set(tasks)) == len(tasks) else [[log] for log in logs_of_run]
     return split
 
 

@@ -64,8 +64,8 @@ class Log:
         with Archive(self.path) as archive:
             if _REDUCTIONS not in archive:
                 return self
-            found = parse(archive.read(_REDUCTIONS), f"{self.path}: {_REDUCTIONS}")
-        return replace(self, reductions=_reductions(found, self.path))
+            content = parse(archive.read(_REDUCTIONS), f"{self.path}: {_REDUCTIONS}")
+        return replace(self, reductions=_reductions(content, self.path))
 
 
 def looks_like_log(path: Path) -> bool:
@@ -114,6 +114,6 @@ def _log(content: Any, path: Path) -> Log:
     )
 
 
-def _reductions(found: Any, path: Path) -> tuple[JsonObject, ...]:
+def _reductions(content: Any, path: Path) -> tuple[JsonObject, ...]:
     place = f"{path}: reductions"
-    return tuple(mapping(entry, place) for entry in listed(found, place))
+    return tuple(mapping(entry, place) for entry in listed(content, place))

@@ -36,13 +36,13 @@ class Sample:
 def read_samples(log: Log, kept_metadata: set[str]) -> dict[str, Sample]:
     """By id, in the order of the data set. An id that was planned and not logged has no epochs."""
     planned = mapping(log.spec.get("dataset"), f"{log.path}: dataset").get("sample_ids")
-    found = {str(id): Sample(str(id), id_hash(id)) for id in planned or ()}
+    samples = {str(id): Sample(str(id), id_hash(id)) for id in planned or ()}
     for place, content in log.samples():
         where = f"{log.path}: {place[:80]}"
         id, epoch = content.get("id"), content.get("epoch", 1)
         if not isinstance(id, str | int) or not isinstance(epoch, int):
             raise RunFolderError(f"{where}: a sample's id is {id!r} and its epoch {epoch!r}")
-        sample = found.setdefault(str(id), Sample(str(id), id_hash(id)))
+        sample = samples.setdefault(str(id), Sample(str(id), id_hash(id)))
         if epoch in sample.epochs:
             raise RunFolderError(f"{where}: epoch {epoch} of sample {id} stands twice")
         asked = asked_hash(content)
@@ -58,7 +58,7 @@ def read_samples(log: Log, kept_metadata: set[str]) -> dict[str, Sample]:
             sample.metadata = {key: metadata[key] for key in kept_metadata if key in metadata}
         sample.failed |= bool(content.get("error"))
         sample.unfinished |= bool(content.get("limit")) or _stop_reason(content) in _CUT
-    return found
+    return samples
 
 
 # ── what pairs ───────────────────────────────────────────────────────────────
@@ -87,12 +87,12 @@ def stable_hash(value: Any) -> str:
 
 def given(content: JsonObject) -> str | list[Any]:
     """The input, with pieces that are kept apart put in: a text, or messages with role and content."""
-    found = content.get("input")
-    if not isinstance(found, list):
-        return _text(found, content)
+    asked = content.get("input")
+    if not isinstance(asked, list):
+        return _text(asked, content)
     return [
         {"role": m.get("role"), "content": _text(m.get("content"), content)} if isinstance(m, dict) else m
-        for m in found
+        for m in asked
     ]
 
 

@@ -45,5 +45,5 @@ def part_of(value: Any, name: str) -> Any:
 
 def averaged(values: Iterable[Any]) -> float | None:
     """The mean over epochs of those that were scored."""
-    known = [to_float(value) for value in values if not unscored(value)]
-    return math.fsum(known) / len(known) if known else None
+    scores = [to_float(value) for value in values if not unscored(value)]
+    return math.fsum(scores) / len(scores) if scores else None

@@ -49,7 +49,7 @@ def read(logs: Sequence[Log], path: Path) -> ForeignRun:
             _add(columns, log.task, view, samples, values[view.filter])
         if logged:
             rows[log.task] = partial(_rows, log, views, samples, values)
-    status = next(one for one in ("partial", "limited", "complete") if one in statuses)
+    status = next(status for status in ("partial", "limited", "complete") if status in statuses)
     first = logs[0]
     finished = max(str(log.stats.get("completed_at") or log.created) for log in logs)
     run_id = path.stem
@@ -173,8 +173,8 @@ def _values(log: Log, view: View, samples: Mapping[str, Sample]) -> dict[str, fl
     for reduced in log.reductions:
         if reduced.get("scorer") != view.scorer or reduced.get("reducer") != view.reducer:
             continue
-        for said in listed(reduced.get("samples"), f"{log.path}: reductions"):
-            entry = mapping(said, f"{log.path}: reductions")
+        for sample in listed(reduced.get("samples"), f"{log.path}: reductions"):
+            entry = mapping(sample, f"{log.path}: reductions")
             value = part_of(entry.get("value"), view.name)
             if str(entry.get("sample_id")) in out and not unscored(value):
                 out[str(entry["sample_id"])] = to_float(value)
@@ -182,15 +182,15 @@ def _values(log: Log, view: View, samples: Mapping[str, Sample]) -> dict[str, fl
 
 
 def _check_figures(log: Log, view: View, values: Mapping[str, float | None]) -> None:
-    known = [value for value in values.values() if value is not None]
+    scores = [value for value in values.values() if value is not None]
     for name, metric in view.means.items():
-        said = finite(metric, "value")
-        if said is None or not known:
+        stated = finite(metric, "value")
+        if stated is None or not scores:
             continue
-        mean = math.fsum(known) / len(known)
-        if not abs(mean - said) <= _CLOSE * max(1.0, abs(said)):
+        mean = math.fsum(scores) / len(scores)
+        if not abs(mean - stated) <= _CLOSE * max(1.0, abs(stated)):
             raise RunFolderError(
-                f"{log.path}: its samples come to {name},{view.filter} = {mean:.6g}, and its results say {said:.6g}:"
+                f"{log.path}: its samples come to {name},{view.filter} = {mean:.6g}, and its results say {stated:.6g}:"
                 " the log was edited, or scored again in part"
             )
 
@@ -224,8 +224,8 @@ def _flags(sample: Sample, view: View, value: float | None) -> Iterator[str]:
 
 def _cluster(sample: Sample, view: View) -> str | None:
     key = view.clustered_by
-    found = None if key is None else sample.metadata.get(key)
-    return None if found is None else str(found)
+    label = None if key is None else sample.metadata.get(key)
+    return None if label is None else str(label)
 
 
 def _rows(
@@ -265,7 +265,7 @@ def _rows(
             yield {
                 "doc_id": doc_id,
                 **{key: value for key, value in words[id].items() if key != "answers"},
-                "filtered_resps": [said for said in answers if said is not None],
+                "filtered_resps": [text for text in answers if text is not None],
                 "filter": view.filter,
                 "metrics": names,
                 "doc_hash": sample.doc_hash,

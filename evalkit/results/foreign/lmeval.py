@@ -102,19 +102,19 @@ def _sample_files(path: Path, tasks: list[str]) -> dict[str, Path]:
         )
     except OSError as error:
         raise RunFolderError(f"{path.parent} can't be read: {error.strerror or error}") from None
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for file in there:
         parts = _DATED.fullmatch(file.name.removeprefix("samples_").removesuffix(".jsonl"))
         if file.suffix != ".jsonl" or not file.is_file() or parts is None or parts["stem"] not in tasks:
             continue
-        if dated is None and parts["stem"] in found:
+        if dated is None and parts["stem"] in files:
             raise UsageError(
                 f"{path} has no date in its name, and there are several samples_{parts['stem']}_*.jsonl beside it:"
                 " leave those of its own date there"
             )
         if dated is None or dated["date"] == parts["date"]:
-            found[parts["stem"]] = file
-    return found
+            files[parts["stem"]] = file
+    return files
 
 
 # ── figures ──────────────────────────────────────────────────────────────────

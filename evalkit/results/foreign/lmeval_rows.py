@@ -98,18 +98,18 @@ def _number(value: Any) -> float | None:
 
 
 def _doc_hash(row: JsonObject, place: str) -> str:
-    found = row.get("doc_hash")
-    if isinstance(found, str):
-        return found
+    stated = row.get("doc_hash")
+    if isinstance(stated, str):
+        return stated
     if "doc" not in row:
         raise RunFolderError(f"{place} has neither doc_hash nor doc: nothing can be paired by it")
     return _hash(json.dumps(row["doc"], indent=2, ensure_ascii=False))
 
 
 def _prompt_hash(row: JsonObject) -> str | None:
-    found = row.get("prompt_hash")
-    if isinstance(found, str):
-        return found
+    stated = row.get("prompt_hash")
+    if isinstance(stated, str):
+        return stated
     arguments = row.get("arguments")
     first = mapping(arguments, "arguments").get("gen_args_0") if isinstance(arguments, dict) else None
     prompt = first.get("arg_0") if isinstance(first, dict) else None
