@@ -128,16 +128,16 @@ def measured(
     lines = read_lines(baseline, target), read_lines(candidate, target.of_candidate)
     limits = Limits.of(baseline, candidate) if limits_differ(baseline, candidate) else None
     pairs = pair(*lines, ignore_prompts=prompts_may_differ(allow), limits=limits)
-    found = measure(target, pairs)
-    if pairs.unpaired.prompt_differs and not found.n:
+    measurement = measure(target, pairs)
+    if pairs.unpaired.prompt_differs and not measurement.n:
         raise NotComparable(
             f"{target.name}: all {pairs.unpaired.prompt_differs} documents were asked with other prompts in"
             f" {candidate.run_id} than in {baseline.run_id}; if that is meant, type --allow prompts"
         )
-    if not found.n:
+    if not measurement.n:
         why = "; ".join(pairs.unpaired.lines()) or "no document was answered by both"
         raise NotComparable(f"{target.name}: {candidate.run_id} and {baseline.run_id} share no document ({why})")
-    return found, lines
+    return measurement, lines
 
 
 def limits_note(baseline: Run, candidate: Run) -> list[str]:
@@ -175,17 +175,17 @@ def _against(
     notes = [*pair.notes, *limits_note(baseline, run), *check(baseline, run, leaves, allow)]
     if not tasks:
         notes += _alone(baseline, run, names)
-    found = []
+    compared = []
     for target in targets:
         try:
-            found.append(_task(baseline, run, target, allow, flips))
+            compared.append(_task(baseline, run, target, allow, flips))
         except NoDocumentFigures as error:
-            if tasks or (target is targets[-1] and not found):
+            if tasks or (target is targets[-1] and not compared):
                 raise
             notes.append(_of_the_corpus(baseline, run, target, error))
-    corrected = holm([1.0 if task.p is None else task.p for task in found])
+    corrected = holm([1.0 if task.p is None else task.p for task in compared])
     done = tuple(
-        task if task.p is None else replace(task, p_holm=float(p)) for task, p in zip(found, corrected, strict=True)
+        task if task.p is None else replace(task, p_holm=float(p)) for task, p in zip(compared, corrected, strict=True)
     )
     return Against(run, done, tuple(notes))
 
@@ -202,8 +202,8 @@ def _alone(baseline: Run, run: Run, names: Sequence[str]) -> list[str]:
 
 
 def _task(baseline: Run, run: Run, target: Target, allow: Collection[str], flips: int) -> TaskComparison:
-    found, lines = measured(baseline, run, target, allow)
-    point, sign = found.point, target.sign
+    measurement, lines = measured(baseline, run, target, allow)
+    point, sign = measurement.point, target.sign
     interval = point.interval(0.95) if point else None
     if interval and sign < 0:
         interval = Interval(-interval.high, -interval.low, interval.level)
@@ -211,28 +211,28 @@ def _task(baseline: Run, run: Run, target: Target, allow: Collection[str], flips
         name=target.name,
         metric=target.metric,
         higher_is_better=target.higher_is_better,
-        scale=found.scale,
-        n=found.n,
-        baseline=found.baseline,
-        candidate=found.candidate,
-        delta=found.delta,
+        scale=measurement.scale,
+        n=measurement.n,
+        baseline=measurement.baseline,
+        candidate=measurement.candidate,
+        delta=measurement.delta,
         ci95=interval,
         p=point.p_two_sided() if point else None,
         p_holm=None,
-        lost=found.lost,
-        gained=found.gained,
-        detectable=_detectable(found),
-        missing_baseline=found.missing_baseline,
-        missing_candidate=found.missing_candidate,
-        unpaired=found.pairs.unpaired,
-        members=found.members,
-        flips=find_flips(baseline, run, target, found.pairs, lines, flips) if flips else (),
+        lost=measurement.lost,
+        gained=measurement.gained,
+        detectable=_detectable(measurement),
+        missing_baseline=measurement.missing_baseline,
+        missing_candidate=measurement.missing_candidate,
+        unpaired=measurement.pairs.unpaired,
+        members=measurement.members,
+        flips=find_flips(baseline, run, target, measurement.pairs, lines, flips) if flips else (),
     )
 
 
-def _detectable(found: Measured) -> float | None:
-    if found.point is None or found.point.effective_n < 1:
+def _detectable(measurement: Measured) -> float | None:
+    if measurement.point is None or measurement.point.effective_n < 1:
         return None
-    size = round(found.point.effective_n)
-    drop = smallest_detectable_drop(size, found.point.discordance)
-    return None if drop is None else drop * found.scale
+    size = round(measurement.point.effective_n)
+    drop = smallest_detectable_drop(size, measurement.point.discordance)
+    return None if drop is None else drop * measurement.scale

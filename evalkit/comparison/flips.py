@@ -66,18 +66,18 @@ def find_flips(
 
 
 def _rows(run: Run, wanted: Sequence[tuple[str, int]], filter_name: str) -> dict[tuple[str, int], JsonObject]:
-    found: dict[tuple[str, int], JsonObject] = {}
+    rows: dict[tuple[str, int], JsonObject] = {}
     for task in dict.fromkeys(task for task, _ in wanted):
         left = {doc_id for name, doc_id in wanted if name == task}
         if not run.has_rows(task):
             continue
         for row in run.rows(task):
             if row.get("doc_id") in left and row.get("filter", filter_name) == filter_name:
-                found[task, row["doc_id"]] = row
+                rows[task, row["doc_id"]] = row
                 left.discard(row["doc_id"])
                 if not left:
                     break
-    return found
+    return rows
 
 
 def _first(row: JsonObject, target: Target) -> str:

@@ -108,10 +108,10 @@ def _check(run: Run, target: Target, lines: Lines) -> None:
     for task, doc_id, doc_hash, value in zip(lines.task, lines.doc_id, lines.doc_hash, lines.value, strict=True):
         key = task, doc_id, doc_hash.partition("#")[0]
         documents[key] = documents.get(key, False) or bool(np.isfinite(value))
-    found = Counter(task for task, _, _ in documents)
+    asked = Counter(task for task, _, _ in documents)
     answered = Counter(task for (task, _, _), known in documents.items() if known)
     for leaf in target.leaves if not target.strata else ():
-        _check_count(run, leaf, found[leaf], answered[leaf])
+        _check_count(run, leaf, asked[leaf], answered[leaf])
 
 
 def _check_count(run: Run, leaf: str, lines: int, answered: int) -> None:

@@ -179,27 +179,27 @@ def _whole(target: Target, pairs: Pairs, values: Floats) -> float:
     return _mean(values[answered], _weights(target, pairs, answered))
 
 
-def parts(found: Measured) -> tuple[Member, ...]:
+def parts(measured: Measured) -> tuple[Member, ...]:
     """The tasks of a group; of a task that stands alone its strata, where its documents have some."""
-    if found.members:
-        return found.members
-    pairs = found.pairs
+    if measured.members:
+        return measured.members
+    pairs = measured.pairs
     both = np.isfinite(pairs.baseline) & np.isfinite(pairs.candidate)
     strata = [stratum or "" for stratum in pairs.stratum]
-    return _split(found.target, pairs, both, strata) if len(set(strata)) > 1 else ()
+    return _split(measured.target, pairs, both, strata) if len(set(strata)) > 1 else ()
 
 
 def _members(target: Target, pairs: Pairs, both: NDArray[np.bool_]) -> tuple[Member, ...]:
     if len(target.leaves) == 1:
         return ()
     order = {leaf: place for place, leaf in enumerate(target.leaves)}
-    found = _split(target, pairs, both, pairs.task)
-    return tuple(sorted(found, key=lambda member: order.get(member.name, len(order))))
+    members = _split(target, pairs, both, pairs.task)
+    return tuple(sorted(members, key=lambda member: order.get(member.name, len(order))))
 
 
 def _split(target: Target, pairs: Pairs, both: NDArray[np.bool_], labels: Sequence[str]) -> tuple[Member, ...]:
     names, inverse = np.unique(np.array(labels, dtype=str), return_inverse=True)
-    found = []
+    members = []
     for code, name in enumerate(names):
         mine = both & (inverse == code)
         n = int(mine.sum())
@@ -208,5 +208,5 @@ def _split(target: Target, pairs: Pairs, both: NDArray[np.bool_], labels: Sequen
         a, b = pairs.baseline[mine], pairs.candidate[mine]
         better, worse = int(np.sum(b > a)), int(np.sum(b < a))
         gained, lost = (better, worse) if target.sign > 0 else (worse, better)
-        found.append(Member(str(name), n, float(a.mean()), float(b.mean()), lost, gained))
-    return tuple(found)
+        members.append(Member(str(name), n, float(a.mean()), float(b.mean()), lost, gained))
+    return tuple(members)

@@ -45,10 +45,10 @@ class Unpaired:
             "asked with another prompt": self.prompt_differs,
             "outside the other run's limit": self.outside_limit,
         }
-        found = [f"{count} documents not paired: {why}" for why, count in said.items() if count]
+        lines = [f"{count} documents not paired: {why}" for why, count in said.items() if count]
         if self.without_prompt_hash:
-            found.append(f"{self.without_prompt_hash} documents paired without a prompt hash: prompts may differ")
-        return found
+            lines.append(f"{self.without_prompt_hash} documents paired without a prompt hash: prompts may differ")
+        return lines
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,8 +62,8 @@ def check(
 
     `advice`: what to do about it where there is no --allow.
     """
-    found = differences(baseline, candidate, leaves)
-    refused = [d for d in found if not _covered(d, allow)]
+    different = differences(baseline, candidate, leaves)
+    refused = [d for d in different if not _covered(d, allow)]
     if refused:
         kinds = list(dict.fromkeys(d.kind for d in refused))
         if prompts_may_differ([kind for kind in kinds if kind != "prompts"]):
@@ -73,7 +73,7 @@ def check(
             f"{candidate.run_id} and {baseline.run_id} measured different things:\n{lines}\n"
             + (advice or f"If that is what you changed on purpose, type --allow {','.join(kinds)}")
         )
-    return [f"differs on purpose: {line}" for line in _summed(found)]
+    return [f"differs on purpose: {line}" for line in _summed(different)]
 
 
 def _covered(difference: Difference, allow: Collection[str]) -> bool:
@@ -82,7 +82,7 @@ def _covered(difference: Difference, allow: Collection[str]) -> bool:
 
 def differences(baseline: Run, candidate: Run, leaves: Iterable[str]) -> list[Difference]:
     """All that is known of both runs and not the same. What only one of them knows is no difference."""
-    found = _chat(baseline, candidate)
+    different = _chat(baseline, candidate)
     # Hashes over all documents of a task differ where one run took fewer; the rows' own hashes then decide.
     same_documents = not limits_differ(baseline, candidate)
     for leaf in leaves:
@@ -96,21 +96,21 @@ def differences(baseline: Run, candidate: Run, leaves: Iterable[str]) -> list[Di
             here_only += _differ(leaf, here, there, "prompts", "prompts_hash")
         if not here_only:
             here_only = _differ(leaf, here, there, "version", "config_hash", "same version, other configuration")
-        found += here_only
-    return found
+        different += here_only
+    return different
 
 
 def _chat(baseline: Run, candidate: Run) -> list[Difference]:
     here, there = (run.record.manifest.chat_template or ChatTemplateInfo() for run in (baseline, candidate))
-    found = _differ(None, here, there, "chat_template", "applied", "applied")
-    if not found and here.applied:
-        found += _differ(None, here, there, "chat_template", "hash")
-        found += _differ(None, here, there, "chat_template", "fewshot_as_multiturn", "few-shot as turns")
+    different = _differ(None, here, there, "chat_template", "applied", "applied")
+    if not different and here.applied:
+        different += _differ(None, here, there, "chat_template", "hash")
+        different += _differ(None, here, there, "chat_template", "fewshot_as_multiturn", "few-shot as turns")
     if here.states("system_instruction") and there.states("system_instruction"):
         one, other = here.system_instruction or "", there.system_instruction or ""
         if one != other:
-            found.append(Difference("prompts", None, _text(one), _text(other), "system instruction"))
-    return found
+            different.append(Difference("prompts", None, _text(one), _text(other), "system instruction"))
+    return different
 
 
 def _differ(
@@ -146,10 +146,10 @@ def _task(run: Run, leaf: str) -> TaskSettings:
     )
 
 
-def _summed(found: Iterable[Difference]) -> list[str]:
+def _summed(different: Iterable[Difference]) -> list[str]:
     """One line for what fifty-seven subjects have in common."""
     kinds: dict[tuple[str, str], list[Difference]] = {}
-    for difference in found:
+    for difference in different:
         kinds.setdefault((difference.kind, difference.what), []).append(difference)
     return [
         f"{alike[0]}" + (f" (and {len(alike) - 1} more tasks)" if len(alike) > 1 else "") for alike in kinds.values()

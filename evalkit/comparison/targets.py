@@ -82,11 +82,11 @@ def requested_names(run: Run) -> list[str]:
 
 
 def _spelled_out(run: Run, name: str) -> Iterator[str]:
-    found = run.entry(name)
-    if found is None:
+    entry = run.entry(name)
+    if entry is None:
         return
-    if isinstance(found, GroupResult) and not found.metrics and found.members:
-        for member in found.members:
+    if isinstance(entry, GroupResult) and not entry.metrics and entry.members:
+        for member in entry.members:
             yield from _spelled_out(run, member)
     else:
         yield name
@@ -126,13 +126,13 @@ def resolve(baseline: Run, candidate: Run, name: str, metric: str | None = None)
     ours = _checked_figure(baseline, name, here, chosen, leaves)
     theirs = _checked_figure(candidate, name, there, theirs_named or chosen, leaves)
     usual = chosen.partition(",")[0] not in _LOWER_IS_BETTER
-    said = [_better(found, usual) for found in (ours, theirs)]
-    if metric is not None and None in said:
+    ways = [_better(figure, usual) for figure in (ours, theirs)]
+    if metric is not None and None in ways:
         raise ConfigError(
             f"{name}: {chosen} can't be held to anything: as its task has it, neither more nor less of it is better"
             " (higher_is_better in the task's metric_list says which)"
         )
-    better = [usual if way is None else way for way in said]
+    better = [usual if way is None else way for way in ways]
     if better[0] != better[1]:
         raise NotComparable(f"{name}: {chosen} is better when higher in one run and when lower in the other")
     return Target(
@@ -161,34 +161,34 @@ def _other_count(usual: str, found: Entry) -> str:
 
 
 def _has(run: Run, leaf: str, metric: str) -> bool:
-    found = run.entry(leaf)
-    return found is None or not found.metrics or metric in found.metrics
+    entry = run.entry(leaf)
+    return entry is None or not entry.metrics or metric in entry.metrics
 
 
-def better_when_higher(found: Metric, metric: str) -> bool | None:
+def better_when_higher(figure: Metric, metric: str) -> bool | None:
     """Whether more of a metric is better: as its run says, else as usual. None: the run says that neither way is."""
-    return _better(found, metric.partition(",")[0] not in _LOWER_IS_BETTER)
+    return _better(figure, metric.partition(",")[0] not in _LOWER_IS_BETTER)
 
 
-def _better(found: Metric, usual: bool) -> bool | None:
-    return found.higher_is_better if found.states("higher_is_better") else usual
+def _better(figure: Metric, usual: bool) -> bool | None:
+    return figure.higher_is_better if figure.states("higher_is_better") else usual
 
 
 def figure(run: Run, name: str, metric: str) -> float | None:
     """The value that results.json reports, where it is a finite number."""
-    found = run.entry(name)
-    value = found.metrics[metric].value if found and metric in found.metrics else None
+    entry = run.entry(name)
+    value = entry.metrics[metric].value if entry and metric in entry.metrics else None
     return float(value) if value is not None and math.isfinite(value) else None
 
 
 def _known(run: Run, name: str) -> Entry:
-    found = run.entry(name)
-    if found is None:
+    entry = run.entry(name)
+    if entry is None:
         results = run.record.results
         names = [*dict.fromkeys([*run.requested, *results.groups, *results.tasks])]
         hint = nearest(name, names) or f"; it has {', '.join(run.requested[:8]) or 'no task'}"
         raise UnknownTask(f"{name} is not in run {run.run_id}{hint}")
-    return found
+    return entry
 
 
 def _metric(baseline: Run, candidate: Run, name: str, asked: str | None) -> tuple[str, str]:
@@ -234,10 +234,10 @@ def _of_judges(name: str, asked: str, here: Sequence[str], there: Sequence[str])
     return both
 
 
-def _checked_figure(run: Run, name: str, found: Entry, metric: str, leaves: tuple[str, ...]) -> Metric:
+def _checked_figure(run: Run, name: str, entry: Entry, metric: str, leaves: tuple[str, ...]) -> Metric:
     for label in (name, *leaves):
         _refuse_nan(run, label)
-    figure = found.metrics[metric]
+    figure = entry.metrics[metric]
     if figure.value is None or not math.isfinite(figure.value):
         why = f": {figure.reason}" if figure.reason else ""
         raise RunFolderError(f"{run.path}: {metric} of {name} is {figure.value!r}, not a number{why}")
@@ -246,8 +246,8 @@ def _checked_figure(run: Run, name: str, found: Entry, metric: str, leaves: tupl
 
 def _refuse_nan(run: Run, name: str) -> None:
     """Unknown is null with a reason. A NaN was never written on purpose."""
-    found = run.entry(name)
-    for metric, figure in found.metrics.items() if found else ():
+    entry = run.entry(name)
+    for metric, figure in entry.metrics.items() if entry else ():
         for part, values in (("value", [figure.value]), ("stderr", [figure.stderr]), ("ci95", figure.ci95 or ())):
             for value in values:
                 if value is not None and not math.isfinite(value):
@@ -285,9 +285,9 @@ def _walk(run: Run, name: str, seen: set[str]) -> Iterator[str]:
             yield member
 
 
-def _weighs_by_size(run: Run, name: str, found: Entry, leaves: tuple[str, ...], metric: str) -> bool:
+def _weighs_by_size(run: Run, name: str, entry: Entry, leaves: tuple[str, ...], metric: str) -> bool:
     """Said by the run, else by whichever of the two means is the group's figure. lm-eval's default is by size."""
-    stated = found.weight_by_size if isinstance(found, GroupResult) else None
+    stated = entry.weight_by_size if isinstance(entry, GroupResult) else None
     if stated is not None or len(leaves) < 2:
         return True if stated is None else stated
     values = [figure(run, leaf, metric) for leaf in leaves]
@@ -301,10 +301,10 @@ def _weighs_by_size(run: Run, name: str, found: Entry, leaves: tuple[str, ...], 
     return abs(whole - sized) <= abs(whole - plain)
 
 
-def _scale(found: Metric) -> tuple[float, float] | None:
-    if found.scale is None or not all(math.isfinite(end) for end in found.scale):
+def _scale(figure: Metric) -> tuple[float, float] | None:
+    if figure.scale is None or not all(math.isfinite(end) for end in figure.scale):
         return None
-    low, high = (float(end) for end in found.scale)
+    low, high = (float(end) for end in figure.scale)
     return (low, high) if low < high else None
 
 

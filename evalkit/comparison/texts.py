@@ -40,24 +40,24 @@ def prompt(row: JsonObject) -> str:
 
 
 def target(row: JsonObject) -> str:
-    found = row.get("target")
+    stated = row.get("target")
     choices = continuations(row)
-    place = int(found) if isinstance(found, int | str) and str(found).isdigit() else None
+    place = int(stated) if isinstance(stated, int | str) and str(stated).isdigit() else None
     if choices and place is not None and place < len(choices):
         return choices[place]
-    return "" if found is None else words(found)
+    return "" if stated is None else words(stated)
 
 
 def answers(row: JsonObject, metric: str = "acc") -> list[str]:
     """What was written, one text a sample, or the choice that was taken: its text says more than its number."""
-    found = _responses(row)
-    if not found:
+    responses = _responses(row)
+    if not responses:
         return []
     best = chosen(row, metric)
     if best is not None:
         choices = continuations(row)
         return [choices[best] if best < len(choices) else f"choice {best}"]
-    return [words(one) for one in found]
+    return [words(one) for one in responses]
 
 
 def chosen(row: JsonObject, metric: str = "acc") -> int | None:
@@ -95,12 +95,12 @@ def _turns(value: Any) -> list[JsonObject]:
 
 
 def _responses(row: JsonObject) -> list[Any]:
-    found = row.get("resps") or row.get("filtered_resps")
-    if not isinstance(found, list):
+    responses = row.get("resps") or row.get("filtered_resps")
+    if not isinstance(responses, list):
         return []
-    while len(found) == 1 and isinstance(found[0], list):
-        found = found[0]
-    return found
+    while len(responses) == 1 and isinstance(responses[0], list):
+        responses = responses[0]
+    return responses
 
 
 def _logprob(answer: Any) -> float | None:

@@ -18,17 +18,17 @@ def incomparable_flags(baseline: Run, candidate: Run | None, leaves: Iterable[st
     tools = (baseline.imported_from, candidate.imported_from if candidate else None)
     if tools[0] is not None and tools[0] == tools[1]:
         return {}
-    found: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     for run in (baseline, candidate) if candidate else (baseline,):
         for leaf in leaves:
             task = run.record.results.tasks.get(leaf)
             for kind, count in _counts(task).items() if task else ():
                 if count.value is None and count.reason:
-                    found.setdefault(kind, f"{run.run_id}: {count.reason}")
+                    reasons.setdefault(kind, f"{run.run_id}: {count.reason}")
     if tools[0] != tools[1]:
         names = " and ".join(tool or "evalkit" for tool in tools)
-        found.setdefault("unfinished", f"{names} tell in their own ways how an answer ended")
-    return found
+        reasons.setdefault("unfinished", f"{names} tell in their own ways how an answer ended")
+    return reasons
 
 
 def _counts(task: TaskResult) -> dict[str, Count]:
