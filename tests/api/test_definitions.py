@@ -20,6 +20,7 @@ from evalkit.api import (
     data_definitions,
     definitions,
     export_definitions,
+    plan_definitions,
     rate_definitions,
     watch_definitions,
 )
@@ -37,6 +38,7 @@ VERBS: dict[str, tuple[str, type[Any]]] = {
     "score": ("score", definitions.ScoreArguments),
     "curve": ("curve", curve_definitions.CurveArguments),
     "watch": ("watch", watch_definitions.WatchArguments),
+    "plan": ("plan", plan_definitions.PlanArguments),
     "arena": ("arena", data_definitions.ArenaArguments),
     "rate": ("rate", rate_definitions.RateArguments),
     "overlap": ("overlap", data_definitions.OverlapArguments),
