@@ -9,6 +9,7 @@ peer        one process asking the other to do something with its objects
 wire, encoding, decoding   values as bytes and back
 remote      the candidate's objects as the tests see them
 names       what names stand for that the tests use without defining them
+usage       what the text of the tests says about how they use a name
 confine     what a process gives up before it runs anything from outside
 seccomp, landlock, namespaces, kernel   the system calls for it
 limits, descriptors   the limits of a program; open files

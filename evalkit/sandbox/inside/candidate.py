@@ -115,6 +115,7 @@ _ON_OBJECTS: dict[str, Any] = {
     "del": delattr,
     "iter": iter,
     "next": next,
+    "reversed": reversed,
     "len": len,
     "bool": bool,
     "str": str,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from array import array
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .wire import BY_NAME, COMPLEX, EXACT, FLOAT, INT, MAX_DEPTH, SIZE, Malformed
@@ -22,12 +22,13 @@ Import = Callable[[int, str], Any]
 """A reference that arrived: the sender's number and its word for the kind; "" where the object is our own."""
 
 
-def decode(data: bytes, resolve: Import, containers: list[Any]) -> Any:
+def decode(data: bytes, resolve: Import, containers: list[Any], types: Mapping[str, type] = BY_NAME) -> Any:
     """Returns the value. Raises Malformed, and nothing else, where the bytes are no message.
 
-    `containers` are those that both sides know; the containers in the message are added to them.
+    `containers` are those that both sides know; the containers in the message are added to them. `types` are the
+    builtin types by name.
     """
-    decoder = _Decoder(data, resolve, containers)
+    decoder = _Decoder(data, resolve, containers, types)
     try:
         value = decoder.take(0)
     except (struct.error, ValueError, TypeError, ArithmeticError, LookupError, RecursionError) as error:
@@ -40,8 +41,9 @@ def decode(data: bytes, resolve: Import, containers: list[Any]) -> Any:
 class _Decoder:
     """Reads one message."""
 
-    def __init__(self, data: bytes, resolve: Import, containers: list[Any]) -> None:
+    def __init__(self, data: bytes, resolve: Import, containers: list[Any], types: Mapping[str, type]) -> None:
         self.data = data
+        self.types = types
         self.at = 0
         self.resolve = resolve
         self.containers = containers
@@ -159,7 +161,7 @@ class _Decoder:
         return dict(items).items() if which == b"w" else dict(enumerate(items)).values()
 
     def type_(self, depth: int) -> type:
-        return BY_NAME[self.blob().decode()]
+        return self.types[self.blob().decode()]
 
     def exact(self, depth: int) -> Any:
         return EXACT[self.blob().decode()][1](self.take(depth + 1))

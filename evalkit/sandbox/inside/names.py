@@ -6,20 +6,32 @@ tests use `math.isclose` without importing `math`, they get Python's own, whatev
 
 from __future__ import annotations
 
-import ast
 import builtins
-import functools
 import sys
 import types
 from typing import Any
 
 from .peer import Peer
 from .remote import Remote, mark_class
+from .usage import attributes_used, called, checked_as, free_names, judged_names, makes_instances, measures
 
 __all__ = ["TestNames", "looks_like_a_class"]
 
 _MEASURES = frozenset(("fabs", "isclose"))
 """Functions of `math` that only ever measure an answer."""
+_MEASURING = frozenset(("cmath", "decimal", "fractions", "functools", "itertools", "math", "operator", "statistics"))
+"""Modules that tests measure with, by whatever way they reach the function: `m = math`."""
+_EXPORTS = {
+    **dict.fromkeys(("Counter", "OrderedDict", "defaultdict", "deque"), "collections"),
+    **dict.fromkeys(("accumulate", "chain", "combinations", "groupby", "permutations", "zip_longest"), "itertools"),
+    **dict.fromkeys(("mean", "median", "mode", "stdev"), "statistics"),
+    **dict.fromkeys(("dumps", "loads"), "json"),
+    "Decimal": "decimal",
+    "Fraction": "fractions",
+    "deepcopy": "copy",
+    "reduce": "functools",
+}
+"""Names that programs import from the library, and that tests then use without importing them."""
 
 
 class TestNames(dict[str, Any]):
@@ -43,19 +55,21 @@ class TestNames(dict[str, Any]):
         own, library_value = self._from_library(name, value)
         if own:
             return library_value
-        if looks_like_a_class(name):
+        if looks_like_a_class(name) and makes_instances(self._tests, name, False):
             mark_class(value)
         return value
 
     def _from_library(self, name: str, value: Any) -> tuple[bool, Any]:
         """Whether the tests get Python's own object by this name, and the object."""
-        if name in sys.stdlib_module_names:
-            attributes = _attributes_used(self._tests).get(name, frozenset())
-            module = _imported(name) if attributes else None
+        if name in sys.stdlib_module_names and name not in called(self._tests):
+            attributes = attributes_used(self._tests).get(name, frozenset())
+            module = _imported(name) if attributes or name in _MEASURING else None
             if module is not None and all(hasattr(module, attribute) for attribute in attributes):
                 return True, module
         if name in vars(sys.modules["math"]) and self._is_a_measure(name):
             return True, vars(sys.modules["math"])[name]
+        if name in _EXPORTS and self._is_the_librarys(name, value):
+            return True, getattr(_imported(_EXPORTS[name]), name)
         if isinstance(value, Remote) and object.__getattribute__(value, "_word") == "module":
             # A module that the candidate imported, perhaps under another name, is taken from here, unchanged.
             original = str(value.__name__)
@@ -67,10 +81,32 @@ class TestNames(dict[str, Any]):
 
     def _is_a_measure(self, name: str) -> bool:
         """Whether the tests use this function of `math` to judge another function, rather than to judge it."""
+        others = self._others(_math())
+        if name == self._entry_point or not others:
+            return False
+        return name in _MEASURES or name not in judged_names(self._tests) or measures(self._tests, name, others)
+
+    def _is_the_librarys(self, name: str, value: Any) -> bool:
+        """Whether the program's object by this name says that it is the library's, or must be for a fair test."""
         if name == self._entry_point:
             return False
-        others = self._entry_point is not None or any(other not in _math() for other in _free_names(self._tests))
-        return others and (name in _MEASURES or name not in _judged_names(self._tests))
+        if isinstance(value, Remote) and self._module_of(value) == _EXPORTS[name]:
+            return True
+        others = self._others(_EXPORTS)
+        return measures(self._tests, name, others) or (bool(others) and name == "deepcopy")
+
+    def _module_of(self, value: Remote) -> str | None:
+        """The module that an object of the program's says it comes from."""
+        try:
+            named = self._peer.ask("get", value, "__module__")
+        except Exception:
+            return None
+        return named.lstrip("_") if type(named) is str else None
+
+    def _others(self, known: dict[str, Any]) -> frozenset[str]:
+        """The program's functions that the tests name, beside these."""
+        free = free_names(self._tests).difference(known)
+        return free | {self._entry_point, *checked_as(self._tests)} if self._entry_point is not None else free
 
 
 def looks_like_a_class(name: str) -> bool:
@@ -88,46 +124,3 @@ def _imported(name: str) -> types.ModuleType | None:
 
 def _math() -> dict[str, Any]:
     return vars(sys.modules["math"])
-
-
-@functools.lru_cache(maxsize=64)
-def _attributes_used(tests: str) -> dict[str, frozenset[str]]:
-    """For each name that the tests only use as `name.attribute`, those attributes."""
-    used: dict[str, set[str]] = {}
-    on_attributes: set[int] = set()
-    tree = ast.parse(tests)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            used.setdefault(node.value.id, set()).add(node.attr)
-            on_attributes.add(id(node.value))
-    otherwise = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and id(n) not in on_attributes}
-    return {name: frozenset(attributes) for name, attributes in used.items() if name not in otherwise}
-
-
-@functools.lru_cache(maxsize=64)
-def _free_names(tests: str) -> frozenset[str]:
-    """The names that the tests read and nowhere set."""
-    tree = ast.parse(tests)
-    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
-    bound = {node.id for node in names if not isinstance(node.ctx, ast.Load)} | set(dir(builtins))
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            bound.add(node.name)
-        elif isinstance(node, ast.arg):
-            bound.add(node.arg)
-        elif isinstance(node, ast.alias):
-            bound.add((node.asname or node.name).partition(".")[0])
-    return frozenset(node.id for node in names) - bound - sys.stdlib_module_names
-
-
-@functools.lru_cache(maxsize=64)
-def _judged_names(tests: str) -> frozenset[str]:
-    """The functions whose results the tests assert about directly: `f` in `assert f(1)` and `assert not f(1) == 2`."""
-    names = set()
-    for node in ast.walk(ast.parse(tests)):
-        if isinstance(node, ast.Assert):
-            asserted = node.test.operand if isinstance(node.test, ast.UnaryOp) else node.test
-            asserted = asserted.left if isinstance(asserted, ast.Compare) else asserted
-            if isinstance(asserted, ast.Call) and isinstance(asserted.func, ast.Name):
-                names.add(asserted.func.id)
-    return frozenset(names)

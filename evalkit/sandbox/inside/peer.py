@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from .decoding import decode
 from .encoding import encode
-from .wire import Malformed, Untransferable, refill
+from .wire import BY_NAME, Malformed, Untransferable, refill
 
 __all__ = ["Broken", "Operation", "Peer", "Proxy"]
 
@@ -50,6 +50,9 @@ class Peer:
     `proxy` makes the stand-in for an object of the other side; `broken` is called, and does not return, where the other
     side is gone or breaks the protocol.
     """
+
+    types: Mapping[str, type] = BY_NAME
+    """What the names of builtin types that arrive stand for."""
 
     def __init__(
         self,
@@ -202,7 +205,7 @@ class Peer:
 
     def _read(self, body: bytes, containers: list[Any]) -> Any:
         try:
-            return decode(body, self._resolve, containers)
+            return decode(body, self._resolve, containers, self.types)
         except Malformed as error:
             self._broken(f"a malformed message ({error})")
 

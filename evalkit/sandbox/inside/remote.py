@@ -8,16 +8,29 @@ answer, or to differ from each by 0.0.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .peer import Peer, Proxy
+from .wire import BY_NAME
 
 __all__ = ["Arithmetic", "Remote", "TesterPeer", "mark_class"]
 
 _LOOKS = frozenset(("bool", "float", "hash", "index", "int", "item", "len", "repr", "str"))
 """Operations that only look at an object, so that what it is as a plain value stays the same between them."""
-_LOOKUPS = frozenset(("get", "name"))
+_OF_VALUES = frozenset(
+    (
+        *("endswith", "startswith", "removeprefix", "removesuffix", "replace", "strip", "lstrip", "rstrip", "join"),
+        *("issubset", "issuperset", "isdisjoint", "difference", "symmetric_difference", "intersection", "union"),
+        *(name for kind in (str, float) for name in dir(kind) if name.startswith("is")),
+    )
+)
+"""Methods of builtin values that compare or combine with a value of the tests'."""
+_VIEWS = frozenset(("items", "keys", "values"))
+_SUBCLASSES = {
+    kind.__name__: type(kind.__name__, (kind,), {"__module__": "candidate"})
+    for kind in (AssertionError, Exception, BaseException)
+}
 
 
 class TesterPeer(Peer):
@@ -26,6 +39,12 @@ class TesterPeer(Peer):
     stop_iteration_expected = False
     """Whether the tests name StopIteration. Where they do not, none comes out of a call: raised inside a `map` or a
     `zip` of the tests', it would end their loop before anything was compared."""
+    types: Mapping[str, type] = {
+        **BY_NAME,
+        **_SUBCLASSES,
+    }
+    """A test that says `except TheirError:` would catch its own failing assertion where TheirError is Exception: for
+    those that would, a subclass arrives."""
     changes = 0
     """Counts the operations so far that may have changed an object of the candidate's."""
 
@@ -33,24 +52,11 @@ class TesterPeer(Peer):
         if operation not in _LOOKS:
             self.changes += 1
         try:
-            value = super().ask(operation, *arguments, **named)
+            return super().ask(operation, *arguments, **named)
         except (StopIteration, StopAsyncIteration) as error:
             if operation == "next" or self.stop_iteration_expected:
                 raise
             raise RuntimeError(f"the program raised {type(error).__name__}") from None
-        return _without_catch_alls(value) if operation in _LOOKUPS else value
-
-
-def _without_catch_alls(value: Any) -> Any:
-    """The value with AssertionError and its base classes replaced by subclasses of them.
-
-    A test that says `except TheirError:` would otherwise catch its own failing assertion where TheirError is Exception.
-    """
-    if type(value) is tuple:
-        return tuple(map(_without_catch_alls, value))
-    if isinstance(value, type) and issubclass(AssertionError, value) and issubclass(value, BaseException):
-        return type(value.__name__, (value,), {"__module__": "candidate"})
-    return value
 
 
 def _peer(target: Proxy) -> TesterPeer:
@@ -81,8 +87,14 @@ class Remote(Proxy):
 
     def __getattr__(self, name: str) -> Any:
         value = _ask(self, "get", name)
-        if isinstance(value, Remote) and object.__getattribute__(self, "_is_class"):
+        if not isinstance(value, Remote):
+            return value
+        if object.__getattribute__(self, "_is_class"):
             mark_class(value)  # another way to make an instance, such as a class method
+        elif name in _OF_VALUES and not _from_class(self):
+            return lambda *arguments, **named: _without_value(value(*arguments, **named))
+        elif name in _VIEWS and not _from_class(self):
+            return lambda *arguments, **named: _view(self, value(*arguments, **named))
         return value
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -99,6 +111,10 @@ class Remote(Proxy):
             return _as_many_as(len(self), items)
         except (TypeError, ValueError):  # it has no length, as an iterator has none
             return items
+
+    def __reversed__(self) -> Any:
+        items = _ask(self, "reversed")
+        return items if _from_class(self) else _as_many_as(len(self), items)
 
     def __next__(self) -> Any:
         return _ask(self, "next")
@@ -156,6 +172,22 @@ class Remote(Proxy):
         return isinstance(value, Remote) and _ask(value, "issubclass", self) is True
 
 
+class NoValue:
+    """What an object of the program's said of a value of the tests': never true, false, or equal to anything."""
+
+    __slots__ = ()
+    __hash__ = None  # type: ignore[assignment]
+
+    def __bool__(self) -> bool:
+        raise TypeError(_NO_VALUE)
+
+    def __eq__(self, other: object) -> bool:
+        raise TypeError(_NO_VALUE)
+
+    def __repr__(self) -> str:
+        return "<what an object of the program says of a value>"
+
+
 class Arithmetic(Proxy):
     """What arithmetic gave in which a value of the tests', or the result of a function, took part.
 
@@ -185,7 +217,7 @@ class Arithmetic(Proxy):
         return "<the result of arithmetic in the program>"
 
 
-_NO_VALUE = "the result of arithmetic with an object of the program has no value for the tests"
+_NO_VALUE = "what an object of the program makes of another value has no value for the tests"
 
 
 def mark_class(value: Any) -> None:
@@ -203,6 +235,25 @@ def _as_many_as(length: int, items: Any) -> Iterator[Any]:
         yield item
     if count != length:
         raise RuntimeError(f"an object of the program has length {length} and {count} items")
+
+
+def _without_value(result: Any) -> Any:
+    return _as_arithmetic(result) if isinstance(result, Remote) else NoValue()
+
+
+def _view(target: Remote, result: Any) -> Any:
+    """The keys or items of an object that has a length: there must be as many."""
+    try:
+        length = len(target)
+    except TypeError:
+        return result
+    try:
+        count = len(result)
+    except TypeError:
+        return _as_many_as(length, result)
+    if count != length:
+        raise RuntimeError(f"an object of the program has length {length} and {count} items")
+    return result
 
 
 def _from_class(value: Any) -> bool:

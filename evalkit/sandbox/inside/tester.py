@@ -22,6 +22,7 @@ from .descriptors import receive
 from .limits import Limits
 from .names import TestNames, looks_like_a_class
 from .remote import Remote, TesterPeer, mark_class
+from .usage import expects_stop, makes_instances
 
 __all__ = ["CRASHED", "DONE", "GONE", "LEAVING", "PROGRAMS", "serve"]
 
@@ -91,7 +92,7 @@ class _Exam:
         self._prelude: str = job["prelude"]
         self._entry: str | None = job["entry_point"]
         self._peer = TesterPeer(inbox, outbox, self._offered(), Remote, self._broken, limits.answer_bytes)
-        self._peer.stop_iteration_expected = "StopIteration" in self._tests or "StopAsyncIteration" in self._tests
+        self._peer.stop_iteration_expected = expects_stop(self._tests)
         self._names = TestNames(self._peer, self._tests, self._entry, _TESTS)
 
     def run(self) -> None:
@@ -128,7 +129,7 @@ class _Exam:
                 return "failed", f"no such function: {self._entry}"
             if not isinstance(function, Remote) or self._peer.ask("callable", function) is not True:
                 return "failed", f"no such function: {self._entry} is not callable"
-            if looks_like_a_class(self._entry):
+            if looks_like_a_class(self._entry) and makes_instances(self._tests, self._entry, True):
                 mark_class(function)
             space[self._entry] = function
             exec(tests, space)
@@ -156,12 +157,17 @@ class _Exam:
                 raise AttributeError(name)
             return target
 
+        def put(target: Any, name: Any, value: Any) -> None:
+            if callable(getattr(type(field(target, name)), name, None)):
+                raise AttributeError(f"{name} is a method of the tests'")
+            setattr(target, name, value)
+
         return {
             "call": lambda target, /, *arguments, **named: own(target)(*arguments, **named),
             "iter": lambda target: iter(own(target)),
             "next": lambda target: next(own(target)),
             "get": lambda target, name: getattr(field(target, name), name),
-            "set": lambda target, name, value: setattr(field(target, name), name, value),
+            "set": put,
         }
 
     # ── the verdict ──────────────────────────────────────────────────────────
