@@ -89,6 +89,10 @@ class UserFiles:
         if not isinstance(values, dict):
             return
         keys = {str(key.value): (key, value) for key, value in root.value}
+        if not self.allow_task_code and values.get("unsafe_code", True) is not True:
+            raise ConfigError(
+                f"{path}: unsafe_code: code that lm-eval runs unprotected is named by `true`, and no task file lifts it"
+            )
         if "task" in values or "group" in values:
             _check_keys(path, keys)
             _check_values(path, keys)

@@ -17,6 +17,8 @@ __all__ = ["READERS", "check_builder", "check_inside", "find_data"]
 READERS = ("csv", "json", "parquet", "arrow", "text", "xml")
 """Formats that a task file may name without --allow-task-code: plain data without pickles."""
 _REMOTE = ("http", "https", "hf", "s3", "gs", "gcs", "az", "abfs")
+_PACKED = ("bz2", "gz", "gzip", "lz4", "lzma", "tar", "xz", "zip", "zstd")
+"""What may stand before `::` in an address. Others, as `reference` and `file`, read what they name themselves."""
 _REFUSED_OPTIONS = ("cache_dir", "download_config", "storage_options", "token")
 _MOST_FILES = 10_000
 
@@ -47,7 +49,11 @@ def _found(value: Any, writer: Path, folders: Sequence[Path] | None, where: str,
         return [_found(item, writer, folders, where, must) for item in value]
     if isinstance(value, Mapping):
         return {key: _found(item, writer, folders, where, must) for key, item in value.items()}
-    if not isinstance(value, str) or _is_remote(value):
+    if not isinstance(value, str):
+        return value
+    if folders is not None:
+        _check_packed(value, where)
+    if _is_remote(value):
         return value
     packed, _, name = value.rpartition("::")
     name = name.removeprefix("file://").removeprefix("local://")
@@ -76,6 +82,13 @@ def _is_remote(value: str) -> bool:
     return last.partition("://")[0].lower() in _REMOTE and "://" in last
 
 
+def _check_packed(value: str, where: str) -> None:
+    """`zip://a.csv::https://…` names an archive; what else can stand before `::` may read a file of this machine."""
+    for part in value.split("::")[:-1]:
+        if (kind := part.partition("://")[0].lower()) not in _PACKED:
+            raise ConfigError(f"{where}: {value!r:.120}: {kind!r:.40} before :: is not read; {', '.join(_PACKED)} are")
+
+
 def check_builder(builder: Any, folders: Sequence[Path], task: str) -> None:
     """Check the files that `datasets` would read, after it resolved patterns, README and defaults."""
     if type(builder).__module__.rpartition(".")[2] == "pandas":
@@ -85,6 +98,7 @@ def check_builder(builder: Any, folders: Sequence[Path], task: str) -> None:
         raise ConfigError(f"{task}: {len(names)} data files; at most {_MOST_FILES} are read")
     local = []
     for name in names:
+        _check_packed(name, task)
         if _is_remote(name):
             continue
         last = name.rpartition("::")[2]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NotRequired, TypedDict
 
-from evalkit.errors import CouldNotDo, EvalkitError, UsageError
+from evalkit.errors import ConfigError, CouldNotDo, EvalkitError, UsageError
 from evalkit.registry.cards import Card
 from evalkit.registry.checking import CheckGrader, CheckSpec
 from evalkit.registry.code import CodeSpec
@@ -24,6 +24,7 @@ from evalkit.registry.readingfigures import ratio
 from evalkit.registry.rows import Document, prompt_text
 from evalkit.registry.sampling import figure_of_samples
 from evalkit.registry.scorers import TaskScorer
+from evalkit.registry.templates import TemplateNeverEnds
 from evalkit.scoring import samples as several_answers
 from evalkit.types import Arguments, Figure, Program, RawDocument, Request, Row, Verdict
 
@@ -256,6 +257,8 @@ class Task:
                 requests = tuple(_request(instance) for instance in instances)
                 requests += self._follow_ups(doc, requests[0], system, chat_template)
                 target = task.doc_to_target(doc)
+            except TemplateNeverEnds as error:  # the other documents would take as long
+                raise ConfigError(f"task {self.name}: document {doc_id}: {error}") from error
             except Exception as error:
                 yield self._unbuilt(doc_id, doc, lmeval.say(error))
                 continue

@@ -12,9 +12,11 @@ from typing import Any
 from jinja2.exceptions import UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from evalkit.errors import nearest
+from evalkit.errors import ConfigError, nearest
+from evalkit.tokens.bounded import TooManySteps, is_linear, with_most_steps
+from evalkit.tokens.growth import Bounded, TooMuchText, before_call, with_most_text
 
-__all__ = ["Templates"]
+__all__ = ["TemplateNeverEnds", "Templates"]
 
 _PLAIN = (str, bytes, int, float, complex, list, tuple, dict, set, frozenset, range, type(None))
 _TEXT_METHODS = frozenset(name for name in dir(str) if not name.startswith(("_", "format")))
@@ -22,7 +24,17 @@ _TEXT_METHODS = frozenset(name for name in dir(str) if not name.startswith(("_",
 _ALSO_PLAIN = (datetime.date, datetime.time, datetime.timedelta, decimal.Decimal)
 
 
-class _Sandbox(ImmutableSandboxedEnvironment):
+_MOST_STEPS = 2_000_000
+"""Template lines for one text, which take a second or two."""
+_MOST_TEXT = 1 << 26
+"""Characters that a template may make on its way to one text."""
+
+
+class TemplateNeverEnds(ConfigError):
+    """A template makes too much text, or takes too many steps."""
+
+
+class _Sandbox(Bounded, ImmutableSandboxedEnvironment):  # type: ignore[misc]
     """Jinja's sandbox in which only methods of plain values and Jinja's own functions can be called.
 
     A document may hold other objects: an image has `save(path)`.
@@ -35,7 +47,8 @@ class _Sandbox(ImmutableSandboxedEnvironment):
 
     def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:
         if type(__obj) is types.BuiltinMethodType and type(__obj.__self__) is str and __obj.__name__ in _TEXT_METHODS:
-            return __obj(*args, **kwargs)
+            before_call(__obj, args, kwargs)
+            return __self.charged(__obj(*args, **kwargs))
         return super().call(__context, __obj, *args, **kwargs)
 
     def is_safe_callable(self, obj: Any) -> bool:
@@ -62,12 +75,17 @@ class Templates:
             loader=like.loader, undefined=like.undefined, keep_trailing_newline=like.keep_trailing_newline
         )
         environment.filters.update(like.filters)
+        environment.bound()
         self.compiled = functools.lru_cache(maxsize=4096)(environment.from_string)
+        self._may_run_long = functools.lru_cache(maxsize=4096)(lambda text: "{%" in text and not is_linear(text))
 
     def render(self, template: str, values: Any) -> str:
         """Makes a field that the document lacks an error, which lists the document's fields."""
         try:
-            return str(self.compiled(template).render(**values))
+            return with_most_text(_MOST_TEXT, lambda: self._rendered(template, values))
+        except (TooMuchText, TooManySteps, MemoryError, OverflowError, RecursionError) as error:
+            shown = " ".join(template.split())[:60]
+            raise TemplateNeverEnds(f"the template {shown!r} takes too many steps or makes too much text") from error
         except UndefinedError as error:
             asked = re.match(r"'(\w+)' is undefined", str(error.message))
             if asked is None:
@@ -75,3 +93,9 @@ class Templates:
             fields = ", ".join(str(name) for name in list(values)[:20])
             hint = nearest(asked.group(1), map(str, values), 1)
             raise UndefinedError(f"{error.message}: the document has {fields}{hint}") from error
+
+    def _rendered(self, template: str, values: Any) -> str:
+        compiled = self.compiled(template)
+        if self._may_run_long(template):
+            return with_most_steps(_MOST_STEPS, lambda: str(compiled.render(**values)))
+        return str(compiled.render(**values))

@@ -9,6 +9,8 @@ from typing import Any, NotRequired, TypedDict
 
 from evalkit.errors import CheckpointError, UsageError, nearest
 from evalkit.tokens.bounded import TooManySteps, is_linear, with_most_steps
+from evalkit.tokens.growth import TooMuchText
+from evalkit.tokens.rendering import render_counted
 from evalkit.types import Arguments
 
 __all__ = ["ALPACA", "ChatTemplate", "MessagePrompt", "message_prompts"]
@@ -35,6 +37,8 @@ ALPACA = (
 
 _MOST_STEPS = 2_000_000
 """Template lines per prompt, which take a second or two. A long conversation takes some thousands."""
+_MOST_TEXT, _MOST_COPIES = 1 << 24, 64
+"""Characters that a template may make on its way to a prompt: so many, and so many times what the messages hold."""
 
 _PROBE = [{"role": "system", "content": "system"}, {"role": "user", "content": "user"}]
 
@@ -88,12 +92,15 @@ class ChatTemplate:
                 )
             )
 
+        most = _MOST_TEXT + _MOST_COPIES * sum(len(str(message.get("content", ""))) for message in history)
         try:
-            return render() if self._is_linear else with_most_steps(_MOST_STEPS, render)
-        except (TooManySteps, RecursionError, MemoryError, OverflowError) as error:
+            if self._is_linear:
+                return render_counted(most, render)
+            return with_most_steps(_MOST_STEPS, lambda: render_counted(most, render))
+        except (TooManySteps, TooMuchText, RecursionError, MemoryError, OverflowError) as error:
             raise CheckpointError(
-                "the model's chat template does not come to an end: mend chat_template in its tokenizer_config.json, "
-                "or leave --apply-chat-template out"
+                "the model's chat template does not come to an end, or fills the memory: mend chat_template in its "
+                "tokenizer_config.json, or leave --apply-chat-template out"
             ) from error
 
     def _refuses_system(self) -> bool:

@@ -121,6 +121,7 @@ def test_a_group_cannot_give_a_task_of_lm_evals_a_metric_that_is_fetched(folder:
         ),
         ("task: own\nprocess_docs: !<!function> tools.run\n", r"own\.yaml:2: `!function tools.run` runs"),
         ("task: own\nclass: os.system\n", r"class: 'os.system' is text"),
+        ("task: own\nunsafe_code: false\n", r"own\.yaml: unsafe_code: .* no task file lifts it"),
         ("task: own\ndataset_path: json\nuse_prompt: 'prompts.yaml:x'\n", r"use_prompt: prompts of other packages"),
         ("task: own\ndataset_path: ./script.py\ntest_split: test\n", r"dataset_path './script.py' is not read"),
         (
@@ -207,6 +208,25 @@ def test_files_outside_the_folder_are_not_read_as_documents(folder: Path, secret
     assert Registry([folder, secret.parent]).load(["own"]).tasks["own"].size == 1
     assert Registry([folder], data_dir=secret.parent).load(["own"]).tasks["own"].size == 1
     assert Registry([folder], allow_task_code=True).load(["own"]).tasks["own"].size == 1
+
+
+@pytest.mark.parametrize("files", ["file://{secret}::https://127.0.0.1/x", "reference://::https://127.0.0.1/x"])
+def test_an_address_names_no_file_of_this_machine_on_its_way(folder: Path, secret: Path, files: str) -> None:
+    (folder / "own.yaml").write_text(TASK.format(path="text", files=files.format(secret=secret)))
+    with pytest.raises(ConfigError, match=r"own\.yaml: data_files: .* before :: is not read"):
+        Registry([folder]).load(["own"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{{ 'a' * 10000000000 }}", "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"],
+)
+def test_a_template_that_never_ends_stops_its_task_at_once(folder: Path, text: str) -> None:
+    later = "{% if q.startswith('1') %}" + text + "{% endif %}"
+    body = TASK.format(path="json", files="rows.jsonl").replace('"{{text}}"', f'"{later}"')
+    (folder / "own.yaml").write_text(body)
+    with pytest.raises(ConfigError, match=r"task own: document 1: the template .* takes too many steps"):
+        Registry([folder]).load(["own"]).tasks["own"].build()
 
 
 def test_a_group_cannot_point_a_task_elsewhere(folder: Path, secret: Path) -> None:

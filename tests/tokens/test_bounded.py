@@ -23,6 +23,9 @@ FOREVER = [
     "{% macro m(n) %}{{ m(n + 1) }}{% endmacro %}{{ m(0) }}",
     "{% macro m(n) %}{% for i in range(99) %}{{ m(n - 1) if n else '' }}{% endfor %}{% endmacro %}{{ m(9) }}",
     "{% for a in messages recursive %}{{ loop(messages) }}{% endfor %}",
+    "{{ messages[0].content * 10000000000 }}",
+    "{{ 'a'.center(10000000000) }}",
+    "{% set a = messages[0].content %}" + "{% set a = a ~ a %}" * 60 + "{{ a }}",
 ]
 
 
