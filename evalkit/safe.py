@@ -19,12 +19,19 @@ import re
 __all__ = ["code", "csv_cell", "fenced", "line", "markdown", "terminal", "xml"]
 
 _CONTROL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb\ud800-\udfff]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufff9-\ufffb\ud800-\udfff"
+    "\U000e0000-\U000e007f]"
 )
-"""C0 and C1 controls but tab and line feed, marks that turn the direction of text, line separators, half characters."""
+"""C0 and C1 controls but tab and line feed, marks that turn the direction of text, line separators, half characters,
+and the invisible letters of Unicode's tags."""
 
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r", "\n")
 """How a cell begins that a spreadsheet may run; full-width signs count in Korean, Japanese and Chinese settings."""
+
+_AFTER_A_MARK = re.compile("([;\t] *)(?=[=+@\uff1d\uff0b\uff20-])|(\n *)(?=[=@\uff1d\uff20])")
+"""Where a spreadsheet that takes semicolons or tabs for commas begins another cell, with a formula."""
+_ADDRESS = re.compile(r"(?<=:)(?=//)|(?<=\bwww)(?=\.)", re.IGNORECASE)
+"""Where an address is broken up, which a page would turn into a link."""
 
 _MARKDOWN = str.maketrans(
     {"\\": "\\\\", "&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "\\|", "`": "'", "*": "\\*", "\x0b": " "}
@@ -44,7 +51,7 @@ def line(text: str) -> str:
 def markdown(text: str) -> str:
     """The text on one line of markdown: it opens no column, tag, link or code, and mentions nobody."""
     named = re.sub(r"(?<!\w)@(?=\w)", "@\u200b", text)
-    return line(named).translate(_MARKDOWN).replace("](", "]\\(")
+    return _ADDRESS.sub("\u200b", line(named).translate(_MARKDOWN).replace("](", "]\\("))
 
 
 def code(text: str) -> str:
@@ -66,6 +73,7 @@ def csv_cell(cell: object) -> object:
     if not isinstance(cell, str):
         return "" if cell is None else cell
     text = _CONTROL.sub(lambda found: "\r" if found[0] == "\r" else _written_out(found), cell)
+    text = _AFTER_A_MARK.sub(lambda found: f"{found[0]}'", text)
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
@@ -77,4 +85,6 @@ def xml(text: str) -> str:
 
 def _written_out(found: re.Match[str]) -> str:
     number = ord(found[0])
+    if number > 0xFFFF:
+        return f"\\U{number:08x}"
     return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"

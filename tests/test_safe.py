@@ -18,6 +18,8 @@ ESCAPES = {
     "overwrite the line": "PASS\rFAIL",
     "erase what stands before": "FAIL\b\b\b\bPASS",
     "turn the direction": "\u202egnp.exe",
+    "a link": "\x1b]8;;http://evil.example\x1b\\click\x1b]8;;\x1b\\",
+    "device control": '\x90$q"p\x9c',
 }
 
 
@@ -92,3 +94,21 @@ def test_no_csv_cell_is_run_as_a_formula(text: str) -> None:
 def test_numbers_and_blanks_of_a_csv_stay_what_they_are() -> None:
     assert safe.csv_cell(-0.25) == -0.25
     assert safe.csv_cell(None) == ""
+
+
+def test_letters_that_nobody_sees_are_written_out() -> None:
+    assert safe.line("a\U000e0041\u206ab") == "a\\U000e0041\\u206ab"
+
+
+@pytest.mark.parametrize(
+    "text", ["see https://evil.example", "HTTP://evil.example", "www.evil.example", "ftp://evil.example"]
+)
+def test_an_address_in_markdown_is_no_link(text: str) -> None:
+    shown = safe.markdown(text)
+    assert not re.search(r"(?i)://|www\.", shown)
+    assert shown.replace("\u200b", "") == text
+
+
+@pytest.mark.parametrize("text", ["x;=1+1", "x; +1", "x\t-1", "x;@SUM(1)", "x\n=1+1"])
+def test_no_formula_begins_after_what_another_country_takes_for_a_comma(text: str) -> None:
+    assert not re.search("[;\t\n] *[=+@-]", str(safe.csv_cell(text)))
