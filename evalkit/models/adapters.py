@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from evalkit.errors import CheckpointError, UsageError
+from evalkit.models.checkpoint import first_few
 from evalkit.models.files import read_json
 from evalkit.models.header import read_header
 from evalkit.types import JsonObject
@@ -20,6 +22,10 @@ __all__ = [
 ]
 
 _CONFIG = "adapter_config.json"
+_HALF = re.compile(r"(?:base_model\.model\.)?(.*)\.lora_(?:embedding_)?([AB])(?:\.|$)")
+"""A LoRA tensor's module, and which of its two matrices it is."""
+_NARROWING = ("layers_to_transform", "layers_pattern", "exclude_modules", "target_parameters", "layer_replication")
+"""Settings with which an adapter has other modules than those in `target_modules`."""
 
 
 def adapter_config(path: str | Path) -> JsonObject:
@@ -76,6 +82,43 @@ def check_fits(base: str | Path, adapter: str | Path) -> None:
                 f"--adapter {adapter}: made for another model ({module.rpartition('.')[2]} is {width} wide, "
                 f"in {base} it is {base_shape[0]} × {base_shape[1]}); give its own base as --model"
             )
+    _check_whole(weights, adapter)
+
+
+def _check_whole(base: Mapping[str, tuple[int, ...]], adapter: str | Path) -> None:
+    """Raise an error where the adapter's files lack a tensor that its configuration promises, or hold one too many.
+
+    Libraries fill what is missing with random numbers and leave out what they do not expect.
+    """
+    sides: dict[str, set[str]] = {}
+    for name in tensor_shapes(adapter):
+        if found := _HALF.match(name):
+            sides.setdefault(found[1], set()).add(found[2])
+    config = adapter_config(adapter)
+    targets = config.get("target_modules")
+    if not sides:
+        return
+    missing = [f"{module}.lora_{({'A', 'B'} - had).pop()}" for module, had in sides.items() if len(had) == 1]
+    narrowed = any(config.get(key) for key in _NARROWING)
+    if isinstance(targets, list) and not narrowed:
+        named = {str(target) for target in targets}
+
+        def targeted(module: str) -> bool:
+            return any(module == target or module.endswith(f".{target}") for target in named)
+
+        if extra := [module for module in sides if not targeted(module)]:
+            raise CheckpointError(
+                f"--adapter {adapter}: its files hold tensors of {len(extra)} modules that its {_CONFIG} does not name "
+                f"({first_few(extra)}): they belong to different adapters; copy or save them together"
+            )
+        modules = {name.removesuffix(".weight") for name in base if name.endswith(".weight")}
+        if modules >= sides.keys():  # the base's files call its modules as peft does
+            missing += [module for module in modules if targeted(module) and module not in sides]
+    if missing:
+        raise CheckpointError(
+            f"--adapter {adapter}: {len(missing)} tensors or modules that its {_CONFIG} promises are not in its files "
+            f"({first_few(sorted(missing))}): it is half saved or half copied; save or copy it again"
+        )
 
 
 def _shapes(file: Path) -> dict[str, tuple[int, ...]]:

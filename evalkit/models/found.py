@@ -106,7 +106,7 @@ def find_model(
         tokenizer=args.get("tokenizer"),
         kind=resolved.kind or hint,
         dtype=str(args.get("dtype") or "auto"),
-        trust_remote_code=bool(args.get("trust_remote_code") or trust_remote_code),
+        trust_remote_code=_allows_code(args.get("trust_remote_code")) or trust_remote_code,
         args={key: value for key, value in args.items() if key not in _NOT_ENGINE_ARGS},
     )
     folder = checkpoint.resolve(spec)
@@ -118,6 +118,16 @@ def find_model(
         entry=resolved.entry,
         pace_arguments=pace_arguments,
     )
+
+
+def _allows_code(value: Any) -> bool:
+    """Whether the model argument trust_remote_code is true. Any text that is not plainly so would be true to Python."""
+    said = str(value).strip().lower()
+    if said in ("true", "1", "yes", "on"):
+        return True
+    if said in ("false", "0", "no", "off", "none", ""):
+        return False
+    raise UsageError(f"--model-args trust_remote_code={value}: true or false")
 
 
 def find_adapters(requested: Iterable[tuple[str, str]], base: str) -> list[Adapter]:

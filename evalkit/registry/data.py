@@ -15,6 +15,7 @@ from typing import Any
 from evalkit.errors import ConfigError, DataNotFound, OutputError
 from evalkit.registry.localdata import READERS, check_builder
 from evalkit.types import Arguments
+from evalkit.yamlfile import compose_yaml, construct_yaml
 
 __all__ = ["DataSource", "is_hub_id", "mirror_configs", "offline_if_unreachable", "quiet"]
 
@@ -140,8 +141,6 @@ def _files_key(folder: Path, described: str) -> str:
 @functools.lru_cache(maxsize=64)
 def mirror_configs(folder: Path) -> dict[str, list[tuple[str, str]]]:
     """Config name → (split, file pattern), as the front matter of the folder's README declares them."""
-    import yaml
-
     readme = folder / "README.md"
     if not readme.is_file():
         return {}
@@ -149,18 +148,23 @@ def mirror_configs(folder: Path) -> dict[str, list[tuple[str, str]]]:
     if len(parts) < 3:
         return {}
     try:
-        front = yaml.load(parts[1], Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
-    except yaml.YAMLError:
+        node = compose_yaml(parts[1], str(readme))
+        front = None if node is None else construct_yaml(node, str(readme))
+    except ConfigError:
         return {}
+    entries = front.get("configs") if isinstance(front, dict) else None
     configs: dict[str, list[tuple[str, str]]] = {}
-    for entry in front.get("configs") or []:
+    for entry in entries if isinstance(entries, list) else ():
+        if not isinstance(entry, dict):
+            continue
         files = entry.get("data_files") or []
         if isinstance(files, str):
             files = [{"split": "train", "path": files}]
         pairs: list[tuple[str, str]] = []
-        for item in files:
-            paths = item["path"] if isinstance(item["path"], list) else [item["path"]]
-            pairs += [(str(item["split"]), str(path)) for path in paths]
+        for item in files if isinstance(files, list) else ():
+            if isinstance(item, dict) and "path" in item and "split" in item:
+                paths = item["path"] if isinstance(item["path"], list) else [item["path"]]
+                pairs += [(str(item["split"]), str(path)) for path in paths]
         configs[str(entry.get("config_name", "default"))] = pairs
     return configs
 

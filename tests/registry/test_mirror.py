@@ -13,6 +13,7 @@ from evalkit.registry import (
     check_data,
     pull_data,
 )
+from evalkit.registry.data import mirror_configs
 
 
 @pytest.mark.hub
@@ -53,3 +54,18 @@ def test_data_in_neither_place_is_one_line_and_the_command(tmp_path: Path) -> No
         Registry(data_dir=tmp_path).load(["gsm8k"])
     with pytest.raises(DataNotFound, match="no such folder"):
         Registry(data_dir=tmp_path / "none").load(["gsm8k"])
+
+
+@pytest.mark.parametrize(
+    "front",
+    ["configs: 5", "configs: [1, {data_files: 7}, {data_files: [[1]]}]", "[1]", "configs: {a: b}", "a: &a [*a]"],
+)
+def test_an_odd_readme_of_a_mirror_declares_nothing(tmp_path: Path, front: str) -> None:
+    (tmp_path / "README.md").write_text(f"---\n{front}\n---\n")
+    assert not any(mirror_configs(tmp_path).values())
+
+
+def test_a_readme_that_stands_for_billions_of_values_is_not_read(tmp_path: Path) -> None:
+    bomb = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12))
+    (tmp_path / "README.md").write_text(f"---\na0: &a0 [x, x]\n{bomb}configs: *a11\n---\n")
+    assert mirror_configs(tmp_path) == {}
