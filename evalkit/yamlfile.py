@@ -26,6 +26,10 @@ MOST_LEVELS = 100
 _LONG_NUMBER = 400
 """Characters of a plain number. YAML takes minutes to convert one with a million, as 1:59:59:59 …"""
 
+_OF_TAGS = (LookupError, TypeError, AttributeError)
+"""What PyYAML raises where a value is not what its tag says, as in `!!bool maybe`."""
+_UNLIKE_TAG = "a value is not what its tag says"
+
 
 def read_yaml(path: Path | str, what: str = "", *, most_bytes: int = MOST_BYTES, loader: Any = None) -> Any:
     """The content of a YAML file. `what` begins every error message; by default it is the path.
@@ -71,6 +75,8 @@ def parse_yaml(content: str | bytes, what: str, *, most_nodes: int = MOST_NODES,
         raise ConfigError(f"{what} is not text in UTF-8 (byte {error.start} can't be read)") from None
     except RecursionError:
         raise ConfigError(f"{what} is nested too deeply to be read") from None
+    except _OF_TAGS as error:
+        raise ConfigError(f"{what} is not YAML: {_UNLIKE_TAG} ({error})") from None
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         raise ConfigError(f"{what} is not YAML: {' '.join(str(error).split())[:500]}") from None
 
@@ -98,6 +104,8 @@ def construct_yaml(node: yaml.Node, what: str, *, tags_as_text: bool = False) ->
         Loader.add_multi_constructor("!", lambda loader, suffix, tagged: getattr(tagged, "value", None))
     try:
         return Loader("").construct_document(node)
+    except _OF_TAGS as error:
+        raise ConfigError(f"{what}: not valid YAML: {_UNLIKE_TAG} ({error})") from None
     except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:
         raise _not_valid(error, what) from None
 

@@ -80,3 +80,14 @@ def test_any_text_is_values_or_one_error(text: str) -> None:
 def values(text: str) -> Any:
     node = compose_yaml(text, "f.yaml")
     return None if node is None else construct_yaml(node, "f.yaml")
+
+
+@pytest.mark.parametrize(
+    "text", ["!!bool maybe", "!!int ''", "!!float ''", "!!timestamp x", "!!map [x]", "{? !!set {a} : 1}", "!!omap 5"]
+)
+def test_a_value_that_is_not_what_its_tag_says_is_one_line(text: str) -> None:
+    for read in (parse_yaml, lambda text, what: construct_yaml(compose_yaml(text, what), what)):
+        try:
+            read(f"a: {text}", "f.yaml")
+        except ConfigError as error:
+            assert "\n" not in str(error)
