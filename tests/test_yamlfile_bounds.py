@@ -83,11 +83,10 @@ def values(text: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    "text", ["!!bool maybe", "!!int ''", "!!float ''", "!!timestamp x", "!!map [x]", "{? !!set {a} : 1}", "!!omap 5"]
+    "text", ["!!bool maybe", "!!int ''", "!!float ''", "!!timestamp x", "{? !!set {a} : 1}", "!!omap 5"]
 )
 def test_a_value_that_is_not_what_its_tag_says_is_one_line(text: str) -> None:
     for read in (parse_yaml, lambda text, what: construct_yaml(compose_yaml(text, what), what)):
-        try:
+        with pytest.raises(ConfigError) as caught:
             read(f"a: {text}", "f.yaml")
-        except ConfigError as error:
-            assert "\n" not in str(error)
+        assert "\n" not in str(caught.value)
