@@ -118,9 +118,13 @@ class _Encoder:
 
     def series(self, tag: bytes, items: Any, depth: int) -> None:
         self.room(len(items))
-        self.out += tag + SIZE.pack(len(items))
+        out, deeper = self.out, depth + 1
+        out += tag + SIZE.pack(len(items))
         for item in tuple(items):
-            self.put(item, depth + 1)
+            if type(item) is int and _MIN <= item <= _MAX:  # as `put` does, without the call
+                out += b"i" + INT.pack(item)
+            else:
+                self.put(item, deeper)
 
     def packed(self, value: list[Any]) -> bool:
         """Adds a long list of only integers or only floats as an array, which is tens of times faster."""
