@@ -18,6 +18,7 @@ __all__ = [
     "Adapter",
     "Answer",
     "Arguments",
+    "Contribution",
     "Failed",
     "Figure",
     "Finish",
@@ -337,6 +338,15 @@ class Samples:
 
 
 @dataclass(frozen=True, slots=True)
+class Contribution:
+    """What one document adds to a figure of all documents together: `kind` says how the figure comes from the sums."""
+
+    kind: str
+    """A name of `evalkit.stats.CORPUS_KINDS`."""
+    parts: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """A document under one filter. `sample` is lm-eval's logged sample; the other fields are evalkit's."""
 
@@ -352,6 +362,8 @@ class Row:
     stratum: str | None = None
     cluster: str | None = None
     flags: tuple[str, ...] = ()
-    """Of: cut, unfinished, unparsed, error, missing."""
+    """Of: cut, unfinished, unparsed, error, missing, unanswered."""
     samples: Samples | None = None
     """Where the document has several answers."""
+    corpus: Mapping[str, Contribution] = field(default_factory=dict)
+    """By metric, what the document adds to a figure of all documents together."""

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from evalkit.comparison.aligning import align
+from evalkit.comparison.corpus import measure_corpus
 from evalkit.comparison.flips import Flip, find_flips
 from evalkit.comparison.lines import Lines, read_lines
 from evalkit.comparison.measure import Measured, Member, measure
@@ -128,7 +129,8 @@ def measured(
     lines = read_lines(baseline, target), read_lines(candidate, target.of_candidate)
     limits = Limits.of(baseline, candidate) if limits_differ(baseline, candidate) else None
     pairs = pair(*lines, ignore_prompts=prompts_may_differ(allow), limits=limits)
-    measurement = measure(target, pairs)
+    together = any(side.corpus is not None for side in lines)
+    measurement = measure_corpus(target, pairs, lines) if together else measure(target, pairs)
     if pairs.unpaired.prompt_differs and not measurement.n:
         raise NotComparable(
             f"{target.name}: all {pairs.unpaired.prompt_differs} documents were asked with other prompts in"

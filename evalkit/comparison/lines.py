@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evalkit.comparison.corpus_lines import CorpusLines, with_corpus
 from evalkit.comparison.targets import Target
 from evalkit.errors import NoDocumentFigures, RunFolderError
 from evalkit.results import Run
@@ -33,6 +34,8 @@ class Lines:
     value: NDArray[np.float64]
     """NaN for a document without an answer or with one that could not be read, and for no other."""
     flags: NDArray[np.int64]
+    corpus: CorpusLines | None = None
+    """Of a figure of all documents together; `value` then only says what changed, and its mean is no figure."""
 
 
 def read_lines(run: Run, target: Target) -> Lines:
@@ -63,6 +66,7 @@ def read_lines(run: Run, target: Target) -> Lines:
         value=np.array(table.column("value").to_numpy(), dtype=float),
         flags=_flags(table.column("flags")),
     )
+    lines = with_corpus(run, target, lines, column["corpus"], column["parts"])
     _check(run, target, lines)
     lines.value[(lines.flags & FLAGS["missing"]) > 0] = np.nan
     return lines

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from evalkit.comparison.pairing import Pairs
 from evalkit.comparison.targets import Target
-from evalkit.stats import BoundedDifference, Design, bounded_difference
+from evalkit.stats import BoundedDifference, Bounds, Design, bounded_difference
 
 __all__ = ["Measured", "Member", "design", "measure", "parts"]
 
@@ -53,11 +53,11 @@ class Measured:
     whole_candidate: float
     lost: int
     gained: int
-    point: BoundedDifference | None
+    point: Bounds | None
     """Of the documents that both answered; None where there is none."""
-    worst: BoundedDifference | None
+    worst: Bounds | None
     """Every answer that one of the two lacks counted against the candidate; None where that has no limit."""
-    best: BoundedDifference | None
+    best: Bounds | None
     missing_baseline: int
     missing_candidate: int
     missing_both: int

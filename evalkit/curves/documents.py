@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.comparison import Pairs, Target, design, figure, pair, prompts_may_differ, read_lines, resolve
+from evalkit.comparison import Lines, Pairs, Target, design, figure, pair, prompts_may_differ, read_lines, resolve
 from evalkit.errors import NotComparable
 from evalkit.results import Run
 from evalkit.stats import Design
@@ -45,7 +45,7 @@ def read_documents(runs: Sequence[Run], name: str, metric: str, allow: Collectio
     columns, merged = [], None
     for run in runs:
         lines = ours if run is last else read_lines(run, resolve(last, run, name, metric))
-        _check_mean(run, target, lines.value)
+        _check_mean(run, target, lines)
         pairs = pair(ours, lines, ignore_prompts=prompts_may_differ(allow))
         here = np.flatnonzero(pairs.baseline_line >= 0)
         columns.append(target.sign * pairs.candidate[here])
@@ -56,8 +56,11 @@ def read_documents(runs: Sequence[Run], name: str, metric: str, allow: Collectio
     return Documents(np.array(columns), target, merged)
 
 
-def _check_mean(run: Run, target: Target, values: Floats) -> None:
+def _check_mean(run: Run, target: Target, lines: Lines) -> None:
     """Only a figure that is the mean of its documents can be judged by them."""
+    if lines.corpus is not None:
+        raise NotComparable(f"{target.metric} of {run.run_id} is a figure of all documents together")
+    values = lines.value
     known, said = values[np.isfinite(values)], figure(run, target.name, target.metric)
     weighted = not target.by_size and len(target.leaves) > 1
     if weighted or said is None or not known.size:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from evalkit.gating.evidence import Evidence, FlagEvidence
 from evalkit.gating.verdict import Bound, FlagVerdict, Verdict
-from evalkit.stats import BoundedDifference, documents_needed, holm, holm_levels
+from evalkit.stats import Bounds, documents_needed, holm, holm_levels
 
 __all__ = ["Decision", "decide"]
 
@@ -122,9 +122,7 @@ def _decision(
     )
 
 
-def _bound(
-    difference: BoundedDifference | None, side: int, alpha: float, relative: float = 0.0, shift: float = 0.0
-) -> Bound:
+def _bound(difference: Bounds | None, side: int, alpha: float, relative: float = 0.0, shift: float = 0.0) -> Bound:
     level = 1 - alpha
     if difference is None:
         return Bound(None, level)
@@ -163,5 +161,5 @@ def _flag_verdict(
     )
 
 
-def _documents(effective: int, change: BoundedDifference) -> int:
+def _documents(effective: int, change: Bounds) -> int:
     return math.ceil(effective * change.design_effect)

@@ -9,7 +9,7 @@ import numpy as np
 
 from evalkit.comparison import FLAGS, NO_ANSWER, Measured, design
 from evalkit.policy import TaskPolicy
-from evalkit.stats import BoundedDifference, bounded_difference
+from evalkit.stats import BoundedDifference, Bounds, bounded_difference
 
 __all__ = ["KINDS", "Evidence", "FlagEvidence", "of_measured"]
 
@@ -38,9 +38,9 @@ class Evidence:
 
     name: str
     policy: TaskPolicy
-    point: BoundedDifference | None
-    worst: BoundedDifference | None
-    best: BoundedDifference | None
+    point: Bounds | None
+    worst: Bounds | None
+    best: Bounds | None
     flags: tuple[FlagEvidence, ...] = ()
     doubt: str | None = None
     """Why this evidence can't carry a PASS, though it can carry a regression."""

@@ -102,7 +102,8 @@ class ReadingGrader(Grader):
                 else:
                     answer = first_text(filtered)
                     metrics = _figures(self.reading.official, document.doc, answer, located)
-                metrics[SPAN] = _span_exact(document.doc, located)
+                if self.reading.official is not None or located is not None:
+                    metrics[SPAN] = _span_exact(document.doc, located)
         except Exception as error:
             return self._null_row(document, given, ensemble.name, lmeval.say(error), cut_tokens)
         metrics |= self._language(filtered)

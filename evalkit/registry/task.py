@@ -13,6 +13,7 @@ from evalkit.errors import ConfigError, CouldNotDo, EvalkitError, UsageError
 from evalkit.registry.cards import Card
 from evalkit.registry.checking import CheckGrader, CheckSpec
 from evalkit.registry.code import CodeSpec
+from evalkit.registry.contributions import Contributor, corpus_interval
 from evalkit.registry.conversation import Conversation, as_prompt
 from evalkit.registry.data import quiet
 from evalkit.registry.dice import Dice
@@ -152,8 +153,7 @@ class Task:
     def metric_names(self) -> tuple[str, ...]:
         if self.code is not None:
             return tuple(f"pass@{k}" for k in self.code.k if k <= self.repeats)
-        spans = [SPAN] if self.reading is not None and self.reading.official is None else []
-        return (*self._task.aggregation(), *spans, *([IN_KOREAN] if self.answers_in else []))
+        return (*self._task.aggregation(), *([IN_KOREAN] if self.answers_in else []))
 
     @property
     def answers_in(self) -> str | None:
@@ -362,6 +362,10 @@ class Task:
                 )
         return figures
 
+    def with_contributions(self, rows: Sequence[Row]) -> list[Row]:
+        """The rows with what each document adds to the task's figures of all documents together."""
+        return Contributor(self._task.aggregation()).applied(rows)
+
     def _figures(self, rows: Sequence[Row]) -> dict[str, Figure]:
         values: dict[tuple[str, str], list[Any]] = {}
         count = next((len(row.samples.scores) for row in rows if row.samples is not None), 0)
@@ -374,6 +378,7 @@ class Task:
                         kept = values.setdefault((metric, filter_name), [])
                         if value is not None:
                             kept.append(value)
+        added = [row for row in rows if row.corpus] or self.with_contributions(rows)
         out = {}
         for (metric, name), kept in values.items():
             if metric.startswith("var@") and several_answers.is_figure(metric, count):
@@ -381,7 +386,7 @@ class Task:
             ours = several_answers.is_figure(metric, count) and metric not in self.metric_names
             mine = [row for row in rows if row.filter == name]
             found = figure_of_samples(metric, mine, self.higher_is_better) if ours else self._figure(metric, kept)
-            out[f"{metric},{name}"] = found
+            out[f"{metric},{name}"] = corpus_interval(found, metric, [row for row in added if row.filter == name])
         return out
 
     def parts(self, rows: Sequence[Row]) -> dict[str, Part]:

@@ -15,7 +15,7 @@ from evalkit.types import Row
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["COLUMNS", "ScoreWriter", "is_verdicts", "read_scores", "scores_of", "write_scores"]
+__all__ = ["COLUMNS", "ScoreWriter", "is_verdicts", "read_scores", "schema", "scores_of", "write_scores"]
 
 COLUMNS: dict[str, str] = {
     "task": "string",
@@ -28,6 +28,8 @@ COLUMNS: dict[str, str] = {
     "metric": "string",
     "value": "float64",
     "flags": "string",
+    "corpus": "string",
+    "parts": "list<float64>",
 }
 """Column names and types, in the order of the file."""
 
@@ -37,10 +39,17 @@ _REQUIRED = ("task", "doc_id", "doc_hash", "metric", "value")
 _DEFAULTS = {"filter": "none", "flags": ""}
 
 
-def _schema() -> pa.Schema:
+def schema() -> pa.Schema:
+    """The table's columns and their types."""
     import pyarrow as pa
 
-    return pa.schema([(name, pa.type_for_alias(kind)) for name, kind in COLUMNS.items()])
+    return pa.schema([(name, _type_of(kind)) for name, kind in COLUMNS.items()])
+
+
+def _type_of(kind: str) -> pa.DataType:
+    import pyarrow as pa
+
+    return pa.list_(pa.float64()) if kind == "list<float64>" else pa.type_for_alias(kind)
 
 
 # ── writing ──────────────────────────────────────────────────────────────────
@@ -52,7 +61,7 @@ class ScoreWriter:
     def __init__(self, file: BinaryIO) -> None:
         import pyarrow.parquet as pq
 
-        self._schema = _schema()
+        self._schema = schema()
         # Through a Python file: a short write or a full disk then raises OSError.
         self._writer = pq.ParquetWriter(file, self._schema, compression="zstd")
 
@@ -80,7 +89,7 @@ class ScoreWriter:
 def write_scores(file: BinaryIO, table: pa.Table) -> None:
     import pyarrow.parquet as pq
 
-    pq.write_table(table.select(list(COLUMNS)).cast(_schema()), file, compression="zstd")
+    pq.write_table(table.select(list(COLUMNS)).cast(schema()), file, compression="zstd")
 
 
 def scores_of(row: Row, metric: str) -> list[tuple[float | None, list[str]]]:
@@ -124,6 +133,7 @@ def is_verdicts(value: Any) -> bool:
 
 
 def _line(row: Row, metric: str, value: float | None, flags: Sequence[str]) -> tuple[Any, ...]:
+    added = row.corpus.get(metric)
     return (
         row.task,
         row.doc_id,
@@ -135,6 +145,8 @@ def _line(row: Row, metric: str, value: float | None, flags: Sequence[str]) -> t
         metric,
         value,
         ",".join(flags),
+        added.kind if added is not None else None,
+        list(added.parts) if added is not None else None,
     )
 
 
@@ -179,7 +191,7 @@ def read_scores(path: Path) -> pa.Table:
         raise RunFolderError(
             f"{path} has no column {', '.join(absent)}; found {', '.join(file.schema_arrow.names[:20])}"
         )
-    return pa.table([_column(table, name, path) for name in COLUMNS], schema=_schema())
+    return pa.table([_column(table, name, path) for name in COLUMNS], schema=schema())
 
 
 def _refuse_bombs(path: Path, file: Any) -> None:
@@ -196,12 +208,12 @@ def _column(table: pa.Table, name: str, path: Path) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    wanted = pa.type_for_alias(COLUMNS[name])
+    wanted = _type_of(COLUMNS[name])
     if name not in table.column_names:
         return pa.array([_DEFAULTS.get(name)] * table.num_rows, wanted)
     column = table.column(name)
     try:
-        if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+        if name != "parts" and (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
             column = pc.binary_join(column.cast(pa.list_(pa.string())), ",")
         if pa.types.is_null(column.type):
             column = pa.nulls(table.num_rows, wanted)

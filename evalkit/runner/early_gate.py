@@ -86,6 +86,11 @@ def trials(
     planned = []
     for target in targets:
         of_baseline = read_lines(baseline, target)
+        if of_baseline.corpus is not None:
+            raise UsageError(
+                f"--against: {target.metric} of {target.name} is a figure of all documents together, which none of them"
+                " bounds before the end: run without --against, then evalkit gate"
+            )
         lines = of_baseline, _lines(target, documents, of_baseline)
         planned.append(trial(baseline, target, policies[target.name], lines, _seed(config, target)))
     for target_trial in planned:

@@ -60,7 +60,7 @@ def write(
     if result.error is not None and not result.grading.graded:
         return Outcome(None, result.error.exit_code, str(result.error))
     with clock("scoring"):
-        rows = result.grading.rows(number)
+        rows = {name: suite.tasks[name].with_contributions(mine) for name, mine in result.grading.rows(number).items()}
         figures = suite.aggregate(rows)
     tasks = {
         name: task_entry(task, rows[name], figures.tasks.get(name) or _none_drawn(task))

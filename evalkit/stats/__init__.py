@@ -13,7 +13,18 @@ groups, ranks  figures made of figures
 """
 
 from evalkit.stats.bounded import BoundedDifference, bounded_difference, mover_limits
+from evalkit.stats.bounds import Bounds
 from evalkit.stats.cluster import Design, Mean, clustered_mean
+from evalkit.stats.corpus import (
+    Contributions,
+    CorpusDifference,
+    CorpusFigure,
+    corpus_difference,
+    corpus_figure,
+    corpus_value,
+)
+from evalkit.stats.corpus_kinds import KINDS as CORPUS_KINDS
+from evalkit.stats.corpus_kinds import CorpusKind
 from evalkit.stats.groups import chance_normalised_mean, group_mean, plain_mean
 from evalkit.stats.intervals import (
     Interval,
@@ -40,8 +51,14 @@ from evalkit.stats.sequential_draw import Drawing, draw, looks
 from evalkit.stats.simultaneous import joint_error, sidak_level
 
 __all__ = [
+    "CORPUS_KINDS",
     "BoundedDifference",
+    "Bounds",
     "ConfidenceSequence",
+    "Contributions",
+    "CorpusDifference",
+    "CorpusFigure",
+    "CorpusKind",
     "Design",
     "Drawing",
     "Interval",
@@ -53,6 +70,9 @@ __all__ = [
     "chance_normalised_mean",
     "clopper_pearson_limits",
     "clustered_mean",
+    "corpus_difference",
+    "corpus_figure",
+    "corpus_value",
     "decision_probability",
     "documents_needed",
     "draw",

@@ -30,6 +30,8 @@ class TaskRows:
     """Prefix of the prompt hashes; None: there are none."""
     hashes: Sequence[str] | None = None
     figure: Any = "mean"
+    corpus: tuple[str, np.ndarray] | None = None
+    """Of a figure of all documents together: its kind and what each document adds."""
     entry: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -55,6 +57,8 @@ def write_run(
     for name, rows in tasks.items():
         _add(columns, name, rows)
         entries[name] = _entry(rows)
+    if not any(columns["corpus"]):  # as in folders of other tools and of older versions
+        columns = {key: column for key, column in columns.items() if key not in ("corpus", "parts")}
     table = {key: pa.array(column, _TYPES[key]) for key, column in columns.items()}
     pq.write_table(pa.table(table), folder / "scores.parquet")
     (folder / "results.json").write_text(
@@ -112,6 +116,9 @@ def _add(columns: dict[str, list[Any]], name: str, rows: TaskRows) -> None:
     columns["metric"] += [metric] * n
     columns["value"] += values
     columns["flags"] += flags
+    kind, parts = rows.corpus or (None, [None] * n)
+    columns["corpus"] += [kind] * n
+    columns["parts"] += [None if part is None or np.isnan(part).any() else list(part) for part in parts]
 
 
 def _entry(rows: TaskRows) -> dict[str, Any]:
@@ -148,6 +155,8 @@ _TYPES = {
     "metric": pa.string(),
     "value": pa.float64(),
     "flags": pa.string(),
+    "corpus": pa.string(),
+    "parts": pa.list_(pa.float64()),
 }
 
 

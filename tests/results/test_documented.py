@@ -101,7 +101,7 @@ def test_the_rows_of_a_real_run_are_as_documented(real_run: Run) -> None:
 
 def test_the_score_table_is_as_documented(real_run: Run) -> None:
     written = pq.read_schema(real_run.path / "scores.parquet")
-    aliases = {"double": "float64"}
+    aliases = {"double": "float64", "list<element: double>": "list<float64>", "list<item: double>": "list<float64>"}
     found = {field.name: aliases.get(str(field.type), str(field.type)) for field in written}
     assert found == {name: kind for name, (kind, _) in documented("scores.parquet").items()} == results.COLUMNS
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import RunFolderError
 from evalkit.results.run import Run
-from evalkit.results.table import COLUMNS
+from evalkit.results.table import COLUMNS, schema
 from evalkit.types import JsonObject
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Columns:
         flags: str = "",
         cluster: str | None = None,
     ) -> None:
-        line = (task, doc_id, doc_hash, prompt_hash, filter_name, None, cluster, metric, value, flags)
+        line = (task, doc_id, doc_hash, prompt_hash, filter_name, None, cluster, metric, value, flags, None, None)
         for column, item in zip(self._columns.values(), line, strict=True):
             column.append(item)
 
@@ -87,4 +87,4 @@ class Columns:
 def table_of(columns: Mapping[str, list[Any]]) -> pa.Table:
     import pyarrow as pa
 
-    return pa.table({name: pa.array(columns[name], pa.type_for_alias(kind)) for name, kind in COLUMNS.items()})
+    return pa.table(dict(columns), schema=schema())
