@@ -96,14 +96,14 @@ def test_answers_that_are_missing_are_bounded_or_said_to_have_no_bound(tmp_path:
     there = here.copy()
     there[:200] = math.nan
     [found] = gate(*runs(tmp_path, here, there), policy(0.05)).tasks
-    assert (found.verdict, found.missing_candidate, found.n) == ("cannot_tell", 200, 700)
+    assert (found.metric_verdict, found.missing_candidate, found.n) == ("cannot_tell", 200, 700)
     assert found.lower.value is not None
     assert found.lower.value < -0.1
     ratio = np.stack([(here[:, 0] == here[:, 1]).astype(float), np.ones(900)], axis=1)
     gone = ratio.copy()
     gone[:5] = math.nan
     [open_ended] = gate(*runs(tmp_path / "ratio", ratio, gone, "ratio"), policy(0.05)).tasks
-    assert (open_ended.verdict, open_ended.lower.value) == ("cannot_tell", None)
+    assert (open_ended.metric_verdict, open_ended.lower.value) == ("cannot_tell", None)
 
 
 def test_a_group_is_the_mean_of_its_tasks_and_they_are_its_strata(tmp_path: Path) -> None:
