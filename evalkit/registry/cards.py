@@ -14,7 +14,7 @@ __all__ = ["Card", "card_of", "load_cards", "shipped_folder"]
 _CARD_KEYS = ("benchmark", "wraps", "folder", "members", "num_fewshot", "metadata")
 _FACT_KEYS = (
     *("headline", "chance", "cluster", "stratum", "description", "citation", "license", "version", "wraps"),
-    *("reading", "answers_in"),
+    *("reading", "answers_in", "macro"),
 )
 
 
@@ -41,6 +41,8 @@ class Card:
     description: str = ""
     citation: str = ""
     license: str = ""
+    macro: str | None = None
+    """A metric of a group's tasks whose plain mean over the tasks is shown beside the group's own figure."""
     reading: str | None = None
     """The rules by which answers to its reading questions are compared."""
     answers_in: str | None = None

@@ -197,6 +197,7 @@ class Registry:
             version=group.version,
             headline=headline,
             chance=card.chance if card is not None else None,
+            macro=card.macro if card is not None else None,
             _group=group,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -24,6 +25,8 @@ class Group:
     version: str
     headline: str | None
     chance: float | None = None
+    macro: str | None = None
+    """The metric whose plain mean over the leaves is a figure too, `acc_macro,none` of `acc,none`."""
     _group: Any = field(default=None, repr=False, compare=False)
 
 
@@ -94,7 +97,7 @@ class Suite:
             whole = group_figure(value, stderr, members[0].higher_is_better, unit=unit, n=n)
             # If no member has an interval, a standard error of 0 does not mean that the value is certain.
             figures[key] = whole if bounds or whole.stderr else replace(whole, ci95=None)
-        return {**figures, **_of_samples(group, tasks, sizes)} if figures else {}
+        return {**figures, **_of_samples(group, tasks, sizes), **_macro(group, tasks)} if figures else {}
 
 
 def _of_samples(group: Group, tasks: Mapping[str, Mapping[str, Figure]], sizes: Mapping[str, int]) -> dict[str, Figure]:
@@ -106,6 +109,24 @@ def _of_samples(group: Group, tasks: Mapping[str, Mapping[str, Figure]], sizes: 
         for key in keys
         if any(name.startswith("avg@") for name in keys) and all(key in tasks[name] for name in members)
     }
+
+
+def _macro(group: Group, tasks: Mapping[str, Mapping[str, Figure]]) -> dict[str, Figure]:
+    """The plain mean over the group's tasks, where every one of them has the figure."""
+    from evalkit.stats import plain_mean
+
+    if group.macro is None:
+        return {}
+    found = [tasks[name][group.macro] for name in group.tasks if name in tasks and group.macro in tasks[name]]
+    values = [figure.value for figure in found if figure.value is not None]
+    if len(values) < len(group.tasks):
+        return {}
+    stderrs = [math.nan if figure.stderr is None else figure.stderr for figure in found]
+    value, stderr = plain_mean(values, stderrs)
+    metric, _, filter_name = group.macro.partition(",")
+    unit = all(0 <= value <= 1 for value in values)
+    figure = group_figure(value, stderr, found[0].higher_is_better, unit=unit, n=len(values))
+    return {f"{metric}_macro,{filter_name}": figure}
 
 
 def _sample_len(rows: Sequence[Row]) -> int:

@@ -18,7 +18,7 @@ from evalkit.registry import (
 )
 from evalkit.types import Answer, Generated, Request, Row, Scored
 
-FOLDERS = ("mmlu/default", "hellaswag", "gsm8k", "bbh/cot_fewshot", "kobest", "bbq", "crows_pairs", "xquad")
+FOLDERS = ("mmlu/default", "hellaswag", "gsm8k", "bbh/cot_fewshot", "kobest", "bbq", "crows_pairs", "click")
 OUTPUTS = (
     " so #### {n}",
     " The answer is {n}.",
