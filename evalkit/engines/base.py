@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from evalkit.types import Adapter, Answer, JsonObject, ModelSpec, Request, Usage, Work
+from evalkit.types import Adapter, Answer, JsonObject, Located, ModelSpec, Request, Usage, Work
 
 if TYPE_CHECKING:
     from evalkit.tokens.encoding import Encoded
 
-__all__ = ["Engine", "EngineModel", "EngineTokenizer", "Notifies", "notify_through"]
+__all__ = [
+    "Engine",
+    "EngineModel",
+    "EngineTokenizer",
+    "Notifies",
+    "Passage",
+    "ReadAnswer",
+    "Reader",
+    "notify_through",
+]
 
 
 class EngineModel(Protocol):
@@ -82,6 +92,39 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Free the model. Safe to call twice."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A question on a context, for a model that marks spans."""
+
+    question: str
+    context: str
+    may_have_none: bool
+    """Whether the context may hold no answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadAnswer:
+    text: str
+    """Empty where the model finds no answer."""
+    located: Located
+
+
+class Reader(Protocol):
+    """A loaded model that marks the spans of contexts that answer questions."""
+
+    tokens: int
+    """Tokens that went through the model."""
+
+    @property
+    def description(self) -> JsonObject:
+        """For the manifest."""
+        ...
+
+    def read(self, passages: Sequence[Passage]) -> Iterator[ReadAnswer]:
+        """The answers, in the order of the passages."""
         ...
 
 

@@ -16,7 +16,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
-from evalkit.engines.base import Engine, EngineModel, EngineTokenizer
+from evalkit.engines.base import Engine, EngineModel, EngineTokenizer, Reader
 from evalkit.engines.price import FREE, Price
 from evalkit.errors import UsageError, nearest
 from evalkit.plugins import PROJECT, PluginGroup
@@ -145,6 +145,9 @@ class EngineSpec:
     """Values of lm-eval's --model that mean this engine."""
     lm_eval_model_arguments: tuple[str, ...] = ("pretrained",)
     """The --model-args that name the model then; the first that is given counts."""
+
+    start_reader: Callable[[ModelSpec, EngineSettings], Reader] | None = None
+    """Loads an encoder with a question-answering head, for engines that can."""
 
     price: Callable[[str, Arguments], Price | None] = _free
     """A model's name and the --model-args → what its tokens cost; None where that is not known."""

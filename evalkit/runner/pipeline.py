@@ -18,6 +18,7 @@ from evalkit.runner.early_gate import EarlyGate, trials
 from evalkit.runner.listener import Listener
 from evalkit.runner.merging import passes
 from evalkit.runner.preparing import LoadedModel, Prepared, Variant, prepare
+from evalkit.runner.reading import marks_spans, prepare_reader, read
 from evalkit.runner.rounds import EXIT_OF, Rounds
 from evalkit.runner.writing import Outcome, write
 
@@ -63,6 +64,12 @@ def _run_model(
 ) -> list[Outcome]:
     """Run the base and its adapters: usually in one pass, in several if the engine cannot serve an adapter."""
     clock = Clock()
+    if loaded is None and marks_spans(typed):
+        if early is not None:
+            raise UsageError(f"--against: {typed} is a reading model, whose run does not stop early: drop --against")
+        prepared_reader = prepare_reader(config, typed, run_id, listener)
+        done = _finished(config, prepared_reader.variant, listener)
+        return [done or read(prepared_reader, config, listener, report, clock)]
     against = None if early is None else early.settings(config.seed.random)
     with clock("build"):
         prepared = prepare(config, typed, run_id, listener, against, loaded)

@@ -13,6 +13,7 @@ generate_plain  generation of one sample at a time, for models whose KV cache ca
 sequence        a sample that is being generated, and its next token
 sampling        chooses the next token from logits
 text            stop strings, reasoning traces, the answer's text
+reading         marks spans, with an encoder that has a question-answering head
 selftest        compares the fast paths with the plain path before the first request
 """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from evalkit.engines.base import Engine
+from evalkit.engines.base import Engine, Reader
 from evalkit.engines.spec import LOCAL, PROJECT, EngineSettings, EngineSpec, is_installed
 from evalkit.types import Adapter, ModelSpec
 
@@ -25,6 +25,12 @@ def _start(model: ModelSpec, tokenizer: Any, adapters: Sequence[Adapter], settin
     return load(model, tokenizer, adapters, batch_size=settings.batch_size, device=settings.device)
 
 
+def _start_reader(model: ModelSpec, settings: EngineSettings) -> Reader:
+    from evalkit.engines.huggingface.reading import Reader as LoadedReader
+
+    return LoadedReader(model, batch_size=settings.batch_size, device=settings.device)
+
+
 def _check_device(device: str) -> None:
     from evalkit.engines.huggingface.device import find_device
 
@@ -36,6 +42,7 @@ SPEC = EngineSpec(
     title="transformers",
     semantics="hf/1",
     start=_start,
+    start_reader=_start_reader,
     abilities=LOCAL | {"self_debias"},
     needs=("torch", "transformers"),
     install=f"{PROJECT}[hf]",
