@@ -124,7 +124,7 @@ def test_a_group_is_the_mean_of_its_tasks_and_they_are_its_strata(tmp_path: Path
     [against] = compare(made[0], [made[1]]).against
     [found] = against.tasks
     assert [member.name for member in found.members] == ["t_a", "t_b"]
-    assert found.baseline == pytest.approx(made[0].results["groups"]["t"]["metrics"]["f1,none"]["value"])
+    assert found.baseline == pytest.approx(made[0].record.results.groups["t"].metrics["f1,none"].value)
     assert found.n == 800
 
 
