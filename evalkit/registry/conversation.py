@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from evalkit.errors import ConfigError, nearest
 from evalkit.types import Message, Prompt, RawDocument
 
-__all__ = ["ROLES", "Conversation", "Conversational", "as_alpaca", "as_dialogue", "as_prompt", "transcript"]
+__all__ = [
+    "ROLES",
+    "Conversation",
+    "Conversational",
+    "as_alpaca",
+    "as_dialogue",
+    "as_koalpaca",
+    "as_prompt",
+    "transcript",
+]
 
 ROLES = ("system", "user", "assistant")
-Layout = Literal["dialogue", "alpaca"]
+Layout = Literal["dialogue", "alpaca", "koalpaca"]
 Turn: TypeAlias = "dict[str, str]"
 """A message: its `role` and `content`."""
 
@@ -48,8 +57,8 @@ class Conversation:
         for key in value:
             if key not in _KEYS:
                 raise ConfigError(f"{where}: conversation: unknown key {key!r}{nearest(str(key), _KEYS)}")
-        if value.get("layout", "dialogue") not in ("dialogue", "alpaca"):
-            raise ConfigError(f"{where}: conversation: layout is dialogue or alpaca, not {value['layout']!r}")
+        if value.get("layout", "dialogue") not in get_args(Layout):
+            raise ConfigError(f"{where}: conversation: layout is dialogue, alpaca or koalpaca, not {value['layout']!r}")
         return cls(**value)
 
     def turns(self, doc: RawDocument) -> list[GivenTurn]:
@@ -78,7 +87,11 @@ class Conversation:
             def make(answers: Sequence[str]) -> str:
                 shown = _with_system(_filled(turns[:end], answers), system)
                 if chat_template is not None:
+                    if getattr(chat_template, "takes_input", False) and self.messages not in doc and doc.get("input"):
+                        shown[-1] = {**shown[-1], "content": str(doc["instruction"]), "input": str(doc["input"])}
                     return chat_template(shown, add_generation_prompt=True)
+                if self.layout == "koalpaca":
+                    return as_koalpaca(shown, doc if self.messages not in doc else None)
                 if self.layout == "alpaca":
                     return as_alpaca(shown, doc if self.messages not in doc else None)
                 return as_dialogue(shown)
@@ -110,6 +123,17 @@ def as_alpaca(turns: Sequence[Mapping[str, str]], doc: RawDocument | None = None
         headings = {"user": "### Instruction:", "assistant": "### Response:"}
         parts = [f"{headings[t['role']]}\n{t['content']}" for t in turns if t["role"] in headings]
     return "\n\n".join([*opening, *parts, "### Response:\n"])
+
+
+def as_koalpaca(turns: Sequence[Mapping[str, str]], doc: Mapping[str, Any] | None = None) -> str:
+    """KoAlpaca's layout. A document of one instruction keeps its input as context."""
+    parts = [turn["content"] for turn in turns if turn["role"] == "system"]
+    if doc is not None and doc.get("input"):
+        parts += [f"### 질문: {doc['instruction']}", f"### 맥락: {doc['input']}"]
+    else:
+        headings = {"user": "### 질문:", "assistant": "### 답변:"}
+        parts += [f"{headings[turn['role']]} {turn['content']}" for turn in turns if turn["role"] in headings]
+    return "\n\n".join([*parts, "### 답변:"])
 
 
 def as_prompt(context: Any) -> Prompt:

@@ -1,4 +1,4 @@
-"""Chat templates: the model's default, a named one, or the Alpaca format for a model without a template."""
+"""Chat templates: the model's default, a named one, or Alpaca's or KoAlpaca's format for a model without a template."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from evalkit.tokens.growth import TooMuchText
 from evalkit.tokens.rendering import render_counted
 from evalkit.types import Arguments
 
-__all__ = ["ALPACA", "ChatTemplate", "MessagePrompt", "message_prompts"]
+__all__ = ["ALPACA", "KOALPACA", "ChatTemplate", "MessagePrompt", "message_prompts"]
 
 ALPACA = (
     "{%- if messages and messages[0]['role'] == 'system' -%}"
@@ -34,6 +34,24 @@ ALPACA = (
     "{%- endif -%}"
 )
 """The format that the Alpaca models were tuned on; a system message replaces its first sentence."""
+
+KOALPACA = (
+    "{%- for message in messages -%}"
+    "{%- if not loop.first -%}{{- '\\n\\n' -}}{%- endif -%}"
+    "{%- if message['role'] == 'system' -%}"
+    "{{- message['content'] -}}"
+    "{%- elif message['role'] == 'user' -%}"
+    "{{- '### 질문: ' + message['content'] -}}"
+    "{%- if message['input'] -%}{{- '\\n\\n### 맥락: ' + message['input'] -}}{%- endif -%}"
+    "{%- else -%}"
+    "{{- '### 답변: ' + message['content'] -}}"
+    "{%- endif -%}"
+    "{%- endfor -%}"
+    "{%- if add_generation_prompt -%}{{- '\\n\\n### 답변:' -}}{%- endif -%}"
+)
+"""The format that the KoAlpaca models were tuned on: question, context, answer, with blank lines between."""
+
+_LAYOUTS = {"alpaca": ALPACA, "koalpaca": KOALPACA}
 
 _MOST_STEPS = 2_000_000
 """Template lines per prompt, which take a second or two. A long conversation takes some thousands."""
@@ -61,6 +79,8 @@ class ChatTemplate:
         self._tokenizer = tokenizer
         self._arguments = dict(arguments or {})
         self.source, self.name, self.template = _choose(tokenizer, named)
+        self.takes_input = self.source == "koalpaca"
+        """Whether a user message may have an `input` beside its content, which stands under a heading of its own."""
         self._is_linear = is_linear(self.template)
         self._merges_system = self._refuses_system()
 
@@ -152,12 +172,14 @@ def _choose(tokenizer: Any, named: bool | str) -> tuple[str, str | None, str]:
                 f"this model has {', '.join(sorted(templates))}"
             )
         return ("named" if isinstance(named, str) else "model"), name, str(templates[name])
-    if isinstance(named, str) and named == "alpaca":
-        return "alpaca", None, ALPACA
+    if isinstance(named, str) and named in _LAYOUTS:
+        return named, None, _LAYOUTS[named]
+    layout = "koalpaca" if "koalpaca" in str(getattr(tokenizer, "name_or_path", "")).lower() else "alpaca"
     if isinstance(named, str):
-        has = "one template without a name" if templates else "no template; without a name it gets the Alpaca format"
+        format_of = {"alpaca": "the Alpaca format", "koalpaca": "KoAlpaca's format"}[layout]
+        has = "one template without a name" if templates else f"no template; without a name it gets {format_of}"
         raise UsageError(f"--apply-chat-template {named}: this model has {has}")
-    return ("model", None, str(templates)) if templates else ("alpaca", None, ALPACA)
+    return ("model", None, str(templates)) if templates else (layout, None, _LAYOUTS[layout])
 
 
 def _merge_system(history: list[dict[str, str]]) -> list[dict[str, str]]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from evalkit.errors import EngineError
-from evalkit.registry.conversation import Conversation, as_alpaca, as_dialogue
+from evalkit.registry.conversation import Conversation, as_alpaca, as_dialogue, as_koalpaca
 from evalkit.results import Run
 from evalkit.runner import Outcome
 from tests.helpers.runfolders import results_of
@@ -34,6 +34,17 @@ def test_alpacas_layout_keeps_the_input_under_its_own_heading() -> None:
     assert as_alpaca(TURNS) == (
         "Be brief.\n\n### Instruction:\nHi\n\n### Response:\nHello.\n\n"
         "### Instruction:\nName a colour.\n\n### Response:\n"
+    )
+
+
+def test_koalpacas_layout_has_its_own_headings() -> None:
+    doc = {"instruction": "번역하세요.", "input": "hello", "output": "안녕"}
+    (make,) = Conversation(layout="koalpaca").prompts(doc, None, None)
+    assert make(()) == "### 질문: 번역하세요.\n\n### 맥락: hello\n\n### 답변:"
+    (bare,) = Conversation(layout="koalpaca").prompts({**doc, "input": ""}, "짧게.", None)
+    assert bare(()) == "짧게.\n\n### 질문: 번역하세요.\n\n### 답변:"
+    assert as_koalpaca(TURNS) == (
+        "Be brief.\n\n### 질문: Hi\n\n### 답변: Hello.\n\n### 질문: Name a colour.\n\n### 답변:"
     )
 
 

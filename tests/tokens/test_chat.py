@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from evalkit.errors import UsageError
+from evalkit.registry.conversation import Conversation
 from evalkit.tokens import Tokenizer, encode_text, message_prompts
 from evalkit.types import (
     GenerateRequest,
@@ -33,6 +34,22 @@ def test_a_models_own_template_renders_as_in_lm_eval(tokenizers: dict[str, Token
     assert template(begun, add_generation_prompt=False) == oracles["bos"].apply_chat_template(begun, False)
     assert template.description["source"] == "model"
     assert template.description["system_role"] == "native"
+
+
+def test_koalpaca_models_get_koalpacas_format(tokenizers: dict[str, Tokenizer], tmp_path: Path) -> None:
+    asked = tokenizers["plain"].chat("koalpaca")
+    assert asked(TURNS) == ("Be brief.\n\n### 질문: One and one?\n\n### 답변: Two\n\n### 질문: And two?\n\n### 답변:")
+    assert (
+        asked([{"role": "user", "content": "요약", "input": "본문"}]) == "### 질문: 요약\n\n### 맥락: 본문\n\n### 답변:"
+    )
+    assert asked.description["source"] == "koalpaca"
+    named = Tokenizer.load(spec(make_checkpoint(tmp_path / "KoAlpaca-Polyglot-tiny")))
+    assert named.chat().template == asked.template
+    doc = {"instruction": "요약", "input": "본문"}
+    (make,) = Conversation().prompts(doc, None, named.chat())
+    assert make(()) == "### 질문: 요약\n\n### 맥락: 본문\n\n### 답변:"
+    (other,) = Conversation().prompts(doc, None, tokenizers["plain"].chat())
+    assert "요약\n\n본문" in other(())
 
 
 def test_a_model_without_a_template_gets_the_alpaca_format(tokenizers: dict[str, Tokenizer]) -> None:

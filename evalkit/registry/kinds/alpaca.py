@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from evalkit.errors import UsageError, nearest
 from evalkit.registry.instructions import read_instructions
 from evalkit.registry.kinds.kind import FileKind, FileOptions
 from evalkit.registry.plainrows import dataset_of
@@ -12,10 +13,17 @@ from evalkit.types import TaskConfig
 
 __all__ = ["KIND"]
 
-_STOPS = ("\n### Instruction:", "\n### Input:", "\n### Response:")
+_STOPS = {
+    "alpaca": ("\n### Instruction:", "\n### Input:", "\n### Response:"),
+    "koalpaca": ("\n### 질문:", "\n### 맥락:", "\n### 답변:"),
+}
+"""By the layout: where the answer ends and the model begins to ask itself."""
 
 
 def _config(name: str, path: Path, options: FileOptions) -> TaskConfig:
+    layout = options.settings.get("layout", "alpaca")
+    if layout not in _STOPS:
+        raise UsageError(f"{name}: layout {layout!r} is none of {', '.join(_STOPS)}{nearest(layout, _STOPS)}")
     return {
         "task": name,
         # The path is part of the name that was typed; what the rows say is hashed.
@@ -31,8 +39,8 @@ def _config(name: str, path: Path, options: FileOptions) -> TaskConfig:
             {"metric": metric, "aggregation": "mean", "higher_is_better": None if metric == "length_ratio" else True}
             for metric in METRICS
         ],
-        "generation_kwargs": {"until": list(_STOPS), "do_sample": False, "max_gen_toks": 512},
-        "conversation": {"layout": "alpaca"},
+        "generation_kwargs": {"until": list(_STOPS[layout]), "do_sample": False, "max_gen_toks": 512},
+        "conversation": {"layout": layout},
         "metadata": {
             "version": 1.0,
             "headline": "chrf,none",
@@ -47,4 +55,5 @@ KIND = FileKind(
     # Both prefixes mean the same: a row's keys show which format it has.
     prefixes=("alpaca:", "messages:"),
     example="koalpaca.jsonl",
+    settings=("layout",),
 )
