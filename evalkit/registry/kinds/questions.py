@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from evalkit.checks.scripts import letters
 from evalkit.errors import ConfigError, DataNotFound, nearest
 from evalkit.registry.kinds.kind import FileKind, FileOptions
 from evalkit.registry.plainrows import PlainRows
@@ -18,6 +19,8 @@ __all__ = ["KEYS", "KIND", "from_task_file", "prompts_of", "table_of"]
 
 KEYS = ("file", "input", "target", "score")
 """Of `questions:` in a task file."""
+_WRITTEN = ("exact", "contains", "judge")
+"""Ways of scoring whose answers are texts."""
 _WORDS = {False: ("Question", "Answer"), True: ("질문", "정답")}
 
 
@@ -78,6 +81,8 @@ def _settings(path: Path, options: FileOptions) -> TaskConfig:
             "score": read.score,
         },
     }
+    if read.korean and read.score in _WRITTEN and _in_words(read.rows):
+        settings["metadata"]["answers_in"] = "ko"
     scorer = scorer_of(read.score)
     if scorer is None:
         return settings
@@ -87,6 +92,12 @@ def _settings(path: Path, options: FileOptions) -> TaskConfig:
         "process_results": scorer,
         "generation_kwargs": {"until": [f"\n{question}:"], "do_sample": False, "max_gen_toks": 256},
     }
+
+
+def _in_words(rows: PlainRows) -> bool:
+    """Whether most targets have Hangul in them: answers that are letters or numbers are in no language."""
+    targets = ["".join(row["answer"]) if isinstance(row["answer"], list) else row["answer"] for row in rows]
+    return 2 * sum(letters(text)["Hangul"] > 0 for text in targets) > len(targets)
 
 
 def prompts_of(read: Questions) -> TaskConfig:
