@@ -14,6 +14,7 @@ from evalkit.engines.spec import AUTO, EngineSpec, all_specs, check_device, find
 from evalkit.errors import UsageError
 from evalkit.models import catalog
 from evalkit.registry import Document, Suite, Task
+from evalkit.results import Reporter
 from evalkit.runner.answering import PassResult
 from evalkit.runner.clock import Clock
 from evalkit.runner.engines import settings_of
@@ -22,7 +23,7 @@ from evalkit.runner.ledger import Pending
 from evalkit.runner.listener import Listener
 from evalkit.runner.manifest import draw_up
 from evalkit.runner.preparing import Variant, build_documents, load_suite
-from evalkit.runner.writing import Outcome, Reporter, write
+from evalkit.runner.writing import Outcome, write
 from evalkit.types import Answer, Generated, Usage
 
 __all__ = ["PreparedReader", "marks_spans", "prepare_reader", "read"]
