@@ -16,6 +16,15 @@ REPOSITORY = os.environ.get("EVALKIT_REPOSITORY", "https://github.com/OWNER/eval
 _LINK = re.compile(r"\]\((?!https?://|#|mailto:)([^)\s]+)\)")
 
 
+def on_config(config: Any) -> Any:
+    """Put pages that no part of the menu names into a last part, so that a new page is never left out."""
+    named = set(re.findall(r"[\w.-]+\.md", str(config.nav)))
+    rest = sorted(path.name for path in (ROOT / "docs").glob("*.md") if path.name not in named)
+    if rest:
+        config.nav = [*config.nav, {"More": rest}]
+    return config
+
+
 def on_files(files: Any, config: Any) -> Any:
     """Add the pages that have no file in docs/."""
     from mkdocs.structure.files import File
