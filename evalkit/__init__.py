@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from evalkit.api.judgments import judge
     from evalkit.api.leaderboards import leaderboard
     from evalkit.api.learning_curves import curve
+    from evalkit.api.merging import merge
     from evalkit.api.overlaps import overlap
     from evalkit.api.plans import plan
     from evalkit.api.rates import rate
@@ -47,6 +48,7 @@ __all__ = [
     "judge",
     "leaderboard",
     "load",
+    "merge",
     "overlap",
     "plan",
     "rate",
@@ -68,6 +70,7 @@ _HOMES = {
     "judge": "evalkit.api.judgments",
     "leaderboard": "evalkit.api.leaderboards",
     "load": "evalkit.api.runs",
+    "merge": "evalkit.api.merging",
     "overlap": "evalkit.api.overlaps",
     "plan": "evalkit.api.plans",
     "rate": "evalkit.api.rates",

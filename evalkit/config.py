@@ -19,12 +19,15 @@ from evalkit.engines.spec import AUTO, EngineSpec, check_name, engine_names, sta
 from evalkit.errors import ConfigError, UsageError, nearest
 from evalkit.parsing import (
     Seeds,
+    Shard,
     parse_adapters,
     parse_batch_size,
     parse_boolean,
     parse_limit,
     parse_pairs,
+    parse_replicas,
     parse_seeds,
+    parse_shard,
     parse_template,
     split_tasks,
 )
@@ -83,6 +86,19 @@ class RunConfig:
         BeforeValidator(parse_batch_size),
         Flag("auto, or at most N at once.", metavar="N", short=("-b",)),
     ] = "auto"
+    replicas: Annotated[
+        int | str | None,
+        BeforeValidator(parse_replicas),
+        Flag("Copies of the model that answer together; auto: one for each GPU, or each group of them.", metavar="N"),
+    ] = None
+    cluster: Annotated[
+        str | None, Flag("A running Ray cluster for the copies: auto, or HOST:PORT of its head.", metavar="ADDRESS")
+    ] = None
+    shard: Annotated[
+        InstanceOf[Shard] | None,
+        BeforeValidator(parse_shard),
+        Flag("Run the I-th of N shares, which evalkit merge joins. slurm: from the job array.", metavar="I/N"),
+    ] = None
     trust_remote_code: Annotated[
         bool, Flag("Let this model's repository run its own Python. Recorded.", switch=True)
     ] = False
@@ -219,6 +235,11 @@ class RunConfig:
         prefixes = [f"The following text contains {text}:\n" for text in texts]
         settings = {"prefixes": prefixes, "decay": self.debias_lambda, "epsilon": self.debias_epsilon}
         return {**self.gen_kwargs, "self_debias": settings}
+
+    @property
+    def fleet(self) -> bool:
+        """Whether copies of the model answer together."""
+        return self.replicas is not None or self.cluster is not None
 
     @classmethod
     def build(cls, **asked: Any) -> Self:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +13,16 @@ from evalkit.errors import UsageError
 
 __all__ = [
     "Seeds",
+    "Shard",
     "parse_adapter",
     "parse_adapters",
     "parse_batch_size",
     "parse_boolean",
     "parse_limit",
     "parse_pairs",
+    "parse_replicas",
     "parse_seeds",
+    "parse_shard",
     "parse_template",
     "split_tasks",
 ]
@@ -97,6 +101,60 @@ def parse_batch_size(value: str | int) -> str:
     if text.partition(":")[0] != "auto" and not (text.isascii() and text.isdigit() and int(text) > 0):
         raise UsageError(f"--batch-size {value}: auto, or the most rows at once, 1 or more")
     return text
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One of several runs that share the documents: number `index`, from 1, of `count`."""
+
+    index: int
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
+
+
+_SLURM = ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_COUNT", "SLURM_ARRAY_TASK_MAX")
+
+
+def parse_shard(value: str | Shard | None) -> Shard | None:
+    """`2/8`, or `slurm`: the place of this task in its job array."""
+    if value is None or isinstance(value, Shard):
+        return value
+    text = str(value).strip().lower()
+    if text == "slurm":
+        return _slurm_shard()
+    index, slash, count = text.partition("/")
+    if not slash or not all(part.isascii() and part.isdigit() and len(part) < 7 for part in (index, count)):
+        raise UsageError(f"--shard {value}: I/N, as in --shard 1/8, or slurm")
+    if not 1 <= int(index) <= int(count):
+        raise UsageError(f"--shard {value}: shards are numbered from 1 to {count}")
+    return Shard(int(index), int(count))
+
+
+def _slurm_shard() -> Shard:
+    values = [os.environ.get(name, "") for name in _SLURM]
+    if not all(value.isascii() and value.isdigit() for value in values):
+        missing = next(name for name, value in zip(_SLURM, values, strict=True) if not (value and value.isdigit()))
+        raise UsageError(f"--shard slurm: {missing} is not set; it is in a job that sbatch --array=1-8 starts")
+    task, first, count, last = map(int, values)
+    if last - first + 1 != count:
+        raise UsageError(
+            f"--shard slurm: the job array runs from {first} to {last} and has {count} tasks, so it has gaps;"
+            " start it as --array=1-N without gaps"
+        )
+    return Shard(task - first + 1, count)
+
+
+def parse_replicas(value: str | int | None) -> int | str | None:
+    if value is None:
+        return None
+    text = str(value).strip().lower()
+    if text == "auto":
+        return text
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 10_000):
+        raise UsageError(f"--replicas {value}: auto, or how many copies of the model, 1 or more")
+    return int(text)
 
 
 def parse_seeds(value: str | int | Sequence[Any] | Seeds | None) -> Seeds:

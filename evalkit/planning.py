@@ -29,7 +29,7 @@ from evalkit.types import (
     Work,
 )
 
-__all__ = ["Plan", "plan", "trie_size"]
+__all__ = ["Plan", "common_prefix", "plan", "trie_size"]
 
 _BURST = 32
 """Generations between two stretches of scoring: enough to fill a batch, few enough to mix with scoring."""
@@ -113,6 +113,11 @@ def trie_size(prompts: Iterable[bytes]) -> int:
         nodes += len(prompt) // _ITEM - _common(previous, prompt)
         previous = prompt
     return nodes
+
+
+def common_prefix(a: TokenIds, b: TokenIds) -> int:
+    """The length in tokens of the longest common prefix of two prompts."""
+    return _common(a.tobytes(), b.tobytes())
 
 
 # ── grouping ─────────────────────────────────────────────────────────────────

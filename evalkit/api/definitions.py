@@ -22,6 +22,7 @@ __all__ = [
     "GateArguments",
     "JudgeArguments",
     "LeaderboardArguments",
+    "MergeArguments",
     "ReportArguments",
     "ScoreArguments",
     "paid_engines",
@@ -261,3 +262,15 @@ class JudgeArguments:
     ] = None
     json: Annotated[OutFile, _file("the judged figures")] = None
     quiet: Annotated[bool, _QUIET] = False
+
+
+@arguments
+class MergeArguments:
+    """`evalkit merge`: the runs of all shards, joined into one."""
+
+    name: Annotated[str | None, Flag("The joined run's id.", metavar="NAME")] = None
+    output_path: Annotated[Folder, _RUNS_FOLDER] = Path("results")
+    include_path: Annotated[Names, Flag("The folder of your own tasks, as of the runs.", metavar="DIR", many=True)] = ()
+    allow_task_code: Annotated[bool, Flag("As of the runs.", switch=True)] = False
+    data_dir: Annotated[Folder | None, Flag("An offline mirror of the data sets.", metavar="DIR")] = None
+    json: Annotated[OutFile, _file("the results")] = None

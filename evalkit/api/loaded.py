@@ -45,5 +45,7 @@ def loaded_model(model: Any, tokenizer: Any, asked: EvaluateArguments) -> Iterat
         raise UsageError(f"--engine {asked.engine}: a model in memory is run by {SPEC.title}; leave the flag out")
     if asked.device is not None:
         raise UsageError("--device: a model in memory is evaluated where it is; leave the flag out")
+    if asked.fleet:
+        raise UsageError("--replicas: a model in memory is one copy; give the model's folder to run several")
     with inmemory.opened(model, tokenizer, asked.model_args, asked.batch_size) as (loaded, words, engine):
         yield LoadedModel(SPEC, loaded, words, engine)

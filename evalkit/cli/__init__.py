@@ -27,6 +27,7 @@ VERBS = {
     "plan": "How many documents and answers find a drop of a stated size.",
     "curve": "Figures along a training run: the best checkpoint, and whether the last is worse.",
     "watch": "Evaluate each checkpoint that a trainer writes, once it is whole.",
+    "merge": "Join the runs of all shards into one.",
     "leaderboard": "All runs as one table.",
     "report": "One page for some runs, to open in a browser.",
     "export": "Send a run to an experiment tracker or the hub, or write it in another format.",

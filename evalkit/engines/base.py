@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from evalkit.tokens.encoding import Encoded
 
 __all__ = [
+    "Buffers",
     "Engine",
     "EngineModel",
     "EngineTokenizer",
@@ -20,6 +21,7 @@ __all__ = [
     "ReadAnswer",
     "Reader",
     "notify_through",
+    "stop_through",
 ]
 
 
@@ -134,6 +136,25 @@ class Notifies(Protocol):
 
     notify: Callable[[str], None]
     """Called with one line, possibly from a thread of the engine. The caller of the engine sets it."""
+
+
+@runtime_checkable
+class Buffers(Protocol):
+    """An engine that takes work long before it begins it. Optional."""
+
+    stopping: Callable[[], bool]
+    """True once work that has not begun is no longer wanted. Whoever runs the engine sets it."""
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that have begun and are not answered."""
+        ...
+
+
+def stop_through(engine: Engine, stopping: Callable[[], bool]) -> None:
+    """Let the engine leave out what it has not begun once `stopping` says so."""
+    if isinstance(engine, Buffers):
+        engine.stopping = stopping
 
 
 def notify_through(engine: Engine, note: Callable[[str], None]) -> None:

@@ -63,6 +63,10 @@ class EngineSettings:
     """`auto`, or a whole number."""
     device: str | None = None
     seed: int = 1234
+    replicas: int | str | None = None
+    """How many copies of the model; `auto`: as many as the GPUs hold. None, without a cluster: this process alone."""
+    cluster: str | None = None
+    """The Ray cluster that they run on: `auto`, or HOST:PORT of its head."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +172,8 @@ class EngineSpec:
     engine with `start` and `name` replaced (dataclasses.replace)."""
     inner: EngineSpec | None = None
     """The wrapped engine's spec."""
+    wrap: Callable[[EngineSpec], EngineSpec] | None = None
+    """For an engine that runs copies of others: the engine that was chosen → the spec of a run with --replicas."""
 
     def __post_init__(self) -> None:
         if self.find_model is find_weights:
@@ -194,6 +200,7 @@ ENGINES: PluginGroup[EngineSpec] = PluginGroup(
         "vllm": "evalkit.engines.vllm.spec:SPEC",
         "openai": "evalkit.engines.openai.spec:SPEC",
         "replay": "evalkit.engines.replay.spec:SPEC",
+        "ray": "evalkit.engines.ray.spec:SPEC",
     },
 )
 
@@ -252,14 +259,28 @@ def distributions() -> tuple[str, ...]:
 # ── choosing and starting ────────────────────────────────────────────────────
 
 
-def choose(asked: str, model_args: Arguments | None = None) -> EngineSpec:
-    """The requested engine, or the best one on this machine for `auto`. UsageError if it is not installed."""
+def choose(asked: str, model_args: Arguments | None = None, *, fleet: bool = False) -> EngineSpec:
+    """The requested engine, or the best one on this machine for `auto`. UsageError if it is not installed.
+
+    `fleet`: as several copies of it.
+    """
     spec = _best() if asked == AUTO else find_spec(asked)
     if spec.instead is not None:
         raise UsageError(f"--engine {spec.name} {spec.instead}")
     if missing := spec.missing():
         raise UsageError(f'--engine {spec.name} needs {", ".join(missing)}: pip install "{spec.install}"')
-    return spec if spec.configure is None else spec.configure(model_args or {})
+    spec = spec if spec.configure is None else spec.configure(model_args or {})
+    return _as_fleet(spec) if fleet else spec
+
+
+def _as_fleet(spec: EngineSpec) -> EngineSpec:
+    wrap = next((other.wrap for other in all_specs().values() if other.wrap is not None), None)
+    if wrap is None:
+        raise UsageError(f"--replicas: no engine is installed that runs several copies of {spec.name}")
+    wrapped = wrap(spec)
+    if missing := wrapped.missing():
+        raise UsageError(f'--replicas needs {", ".join(missing)}: pip install "{wrapped.install}"')
+    return wrapped
 
 
 def _best() -> EngineSpec:

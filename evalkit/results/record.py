@@ -398,6 +398,10 @@ class Manifest(Record):
     model: Annotated[ModelInfo, BeforeValidator(object_or("typed"))] = Field(default_factory=ModelInfo)
     adapter: Annotated[AdapterInfo | None, BeforeValidator(object_or("name", None))] = None
     engine: Annotated[EngineInfo | None, BeforeValidator(kind_of(Mapping | str, EngineInfo, text="name"))] = None
+    replicas: Settings = None
+    """Of --replicas: how many, on which hosts, how many were lost."""
+    shard: Settings = None
+    """Of --shard: `index` and `count`."""
     model_args: Settings = None
     thinking: Annotated[ThinkingInfo | None, BeforeValidator(kind_of(Mapping, ThinkingInfo))] = None
     """None: the model is not known to think."""

@@ -28,6 +28,7 @@ def same_settings(a: Manifest, b: Manifest) -> list[str]:
         # The order in which tasks were typed changes nothing.
         lines += _line("tasks asked for", sorted(set(a.requested)), sorted(set(b.requested)))
     lines += _line("limit", a.limit, b.limit)
+    lines += _line("shard", a.shard, b.shard)
     # All of these settings decide which documents are run.
     lines += _line("--against", *(side.against and side.against.as_json() for side in (a, b)))
     lines += _shared("model", a.model, b.model, _MODEL)

@@ -9,21 +9,23 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from evalkit.config import RunConfig
-from evalkit.engines.base import Engine, notify_through
+from evalkit.engines.base import Buffers, Engine, notify_through, stop_through
 from evalkit.engines.spec import start
 from evalkit.errors import EngineError, EvalkitError, Interrupted, OutputError
 from evalkit.journal import Journal, expected_bytes
+from evalkit.parsing import Shard
 from evalkit.registry import Document, Task
 from evalkit.results import check_space
 from evalkit.runner.clock import Clock
 from evalkit.runner.engines import settings_of
 from evalkit.runner.grading import Grading
-from evalkit.runner.ledger import Pending
+from evalkit.runner.ledger import Ledger, Pending
 from evalkit.runner.listener import Listener
 from evalkit.runner.loop import AnswerLoop
 from evalkit.runner.preparing import Prepared
 from evalkit.runner.requests import PassRequests
 from evalkit.runner.rounds import Batches, Everything, Rounds
+from evalkit.runner.sharding import Share
 from evalkit.runner.stop import Stop
 from evalkit.sandbox import Sandbox
 from evalkit.types import GenerateRequest, Request, Row, TokenRequest, Usage
@@ -81,16 +83,17 @@ def answer(
                 rounds.scored(pending, rows)
 
         grading = Grading(prepared.documents, len(prepared.variants), sandbox, scored)
-        batches: Batches = rounds or Everything(requests.ledger)
+        batches: Batches = rounds or _whole_or_share(requests.ledger, config.shard)
+        engine: Engine | None = None
         loop = AnswerLoop(requests, batches, grading, journal, stop, clock, reuse=not config.fresh)
-        stop.announce = lambda: listener.stopping(loop.in_flight)
+        stop.announce = lambda: listener.stopping(_in_flight(engine, loop))
         has_work = loop.next_batch()
         check_space(config.output_path, _space(prepared, loop.unknown))
-        engine: Engine | None = None
         before = Usage()
         error: EvalkitError | None = None
         if has_work:
             engine = prepared.engine or _start(prepared, config, stack, listener, clock)
+            stop_through(engine, lambda: stop.requested)
             before = Usage() if prepared.engine is None else replace(engine.usage)
             listener.known()
             error = _ask(engine, before, loop, stop, listener, clock)
@@ -124,6 +127,15 @@ def _start(prepared: Prepared, config: RunConfig, stack: ExitStack, listener: Li
         stack.callback(engine.close)
         notify_through(engine, listener.note)
     return engine
+
+
+def _whole_or_share(ledger: Ledger, shard: Shard | None) -> Batches:
+    return Everything(ledger) if shard is None else Share(ledger, shard)
+
+
+def _in_flight(engine: Engine | None, loop: AnswerLoop) -> int:
+    """The requests that a first Ctrl-C still waits for."""
+    return engine.in_flight if isinstance(engine, Buffers) else loop.in_flight
 
 
 def _since(before: Usage, now: Usage) -> Usage:

@@ -10,4 +10,10 @@ __all__ = ["settings_of"]
 
 def settings_of(config: RunConfig) -> EngineSettings:
     """The engine's settings from the run's flags."""
-    return EngineSettings(batch_size=config.batch_size, device=config.device, seed=config.seed.torch)
+    return EngineSettings(
+        batch_size=config.batch_size,
+        device=config.device,
+        seed=config.seed.torch,
+        replicas=config.replicas,
+        cluster=config.cluster,
+    )

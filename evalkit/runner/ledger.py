@@ -45,6 +45,11 @@ class Pending:
         )
 
     @property
+    def converses(self) -> bool:
+        """Whether it has further turns that follow from answers it waits for."""
+        return bool(self.waiting) and len(self.encoded) < len(self.document.requests)
+
+    @property
     def cut_tokens(self) -> int:
         return max((encoded.cut_tokens for encoded in self.encoded), default=0)
 
@@ -65,7 +70,7 @@ class Ledger:
     @property
     def conversing(self) -> bool:
         """Whether an open document has further turns that follow from answers it waits for."""
-        return any(p.waiting and len(p.encoded) < len(p.document.requests) for p in self._open.values())
+        return any(pending.converses for pending in self._open.values())
 
     @property
     def open(self) -> list[Pending]:

@@ -54,7 +54,7 @@ def draw_up_settings(
         "system_instruction": config.system_instruction,
     }
     tasks = {name: TaskSettings.model_validate(task.identity(docs)) for name, (task, docs) in documents.items()}
-    return Manifest(
+    manifest = Manifest(
         schema=1,
         name=config.name,
         created=now(),
@@ -70,6 +70,7 @@ def draw_up_settings(
         hardware=hardware(),
         sandbox=None,
     )
+    return manifest if config.shard is None else manifest.model_copy(update={"shard": asdict(config.shard)})
 
 
 def now() -> str:

@@ -149,7 +149,8 @@ def _finished(config: RunConfig, variant: Variant, listener: Listener) -> Outcom
         )
     early = existing.record.results.early_stopping
     verdict = early.verdict if early else None
-    if existing.status not in ("complete", "limited") and not (existing.not_run and verdict):
+    whole_share = config.shard is not None and existing.status == "partial"
+    if existing.status not in ("complete", "limited") and not whole_share and not (existing.not_run and verdict):
         return None
     listener.note(f"{variant.run_id} is complete: nothing to do")
     return Outcome(existing, EXIT_OF.get(verdict or "pass", 0))

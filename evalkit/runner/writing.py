@@ -8,6 +8,7 @@ from pathlib import Path
 
 from evalkit.config import RunConfig
 from evalkit.errors import CouldNotDo
+from evalkit.parsing import Shard
 from evalkit.registry import Suite, Task
 from evalkit.results import (
     Count,
@@ -63,7 +64,7 @@ def write(
         rows = {name: suite.tasks[name].with_contributions(mine) for name, mine in result.grading.rows(number).items()}
         figures = suite.aggregate(rows)
     tasks = {
-        name: task_entry(task, rows[name], figures.tasks.get(name) or _none_drawn(task))
+        name: task_entry(task, rows[name], figures.tasks.get(name) or _none_drawn(task, config.shard))
         for name, task in suite.tasks.items()
     }
     problem, code = _problem(result, tasks)
@@ -77,7 +78,7 @@ def write(
     content = Results(
         model=str(variant.manifest.model.typed) + (f"+{variant.adapter.name}" if variant.adapter else ""),
         requested=suite.requested,
-        status=_status(code, tasks, limited),
+        status=_status(code, tasks, limited, config.shard is not None),
         limited=limited,
         tasks=tasks,
         groups=group_entries(suite, tasks, figures),
@@ -87,11 +88,14 @@ def write(
         ),
         notes=(),
     ).model_copy(update=early)
+    engine = dict(result.engine or {})
+    replicas = engine.pop("replicas", None)
     manifest = variant.manifest.model_copy(
         update={
             # MODEL@latest skips a run that was cut short (no `finished`), but not a run with documents that failed.
             "finished": None if result.error is not None else now(),
-            "engine": EngineInfo.model_validate(result.engine) if result.engine else variant.manifest.engine,
+            "engine": EngineInfo.model_validate(engine) if engine else variant.manifest.engine,
+            **({"replicas": replicas} if replicas is not None else {}),
             "sandbox": result.sandbox,
             **early,
         }
@@ -103,18 +107,20 @@ def write(
     return Outcome(run, code or verdict_code, problem)
 
 
-def _none_drawn(task: Task) -> dict[str, Figure]:
+def _none_drawn(task: Task, shard: Shard | None) -> dict[str, Figure]:
     reason = "no document was drawn before the verdict was sure"
+    if shard is not None:
+        reason = f"shard {shard} has none of its documents"
     return {
         name: Figure(None, higher_is_better=task.higher_is_better(name.partition(",")[0]), reason=reason)
         for name in task.metrics
     }
 
 
-def _status(code: int, tasks: Mapping[str, TaskResult], limited: bool) -> str:
+def _status(code: int, tasks: Mapping[str, TaskResult], limited: bool, is_share: bool) -> str:
     if code:
         return "incomplete"
-    if any(task.missing.value or task.not_run.value for task in tasks.values()):
+    if is_share or any(task.missing.value or task.not_run.value for task in tasks.values()):
         return "partial"
     return "limited" if limited else "complete"
 

@@ -41,6 +41,7 @@ VERBS: dict[str, tuple[str, type[Any]]] = {
     "plan": ("plan", plan_definitions.PlanArguments),
     "arena": ("arena", data_definitions.ArenaArguments),
     "rate": ("rate", rate_definitions.RateArguments),
+    "merge": ("merge", definitions.MergeArguments),
     "overlap": ("overlap", data_definitions.OverlapArguments),
     "synth replay": ("synth_replay", data_definitions.SynthReplayArguments),
 }

@@ -1,0 +1,278 @@
+"""The one file that imports ray: a cluster of this machine's own, or one that runs already, and the actors on it.
+
+Every call that needs the cluster's head has a deadline, since Ray waits for ever where the head is gone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import logging
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from evalkit.engines.ray.replica import Replica, Setup
+from evalkit.errors import EngineError, UsageError
+
+__all__ = ["Call", "Cluster", "Gone", "Handle", "Unreachable", "visible_gpus"]
+
+_T = TypeVar("_T")
+
+_HEAD = 45.0
+"""Seconds that a call to the cluster's head may take; starting a cluster takes up to 30 on a busy machine."""
+_LEAVE = 6.0
+_LONGEST_FOLDER = 20
+"""Ray's sockets lie in its folder, and the path of a socket has 107 bytes at most."""
+_PASSED_ON = ("HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TOKENIZERS_PARALLELISM")
+"""Variables that replicas on a running cluster get from this process. Never a key."""
+_OURS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # binds a local cluster to the loopback
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "100000",  # else Ray ends this process when the head is gone
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+Handle = Any
+"""A Ray actor."""
+Call = Any
+"""A call that was sent to an actor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The actor has ended."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """The actor could not be reached; whether it got the call is not known."""
+
+    reason: str
+
+
+class _Variables:
+    """Variables that are set as long as Ray is used: its daemons inherit them, and it reads them again later."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._before = {name: os.environ.get(name) for name in variables}
+        os.environ.update(variables)
+
+    def restore(self) -> None:
+        for name, value in self._before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+class Cluster:
+    """Starts replicas, calls them, and ends them."""
+
+    def __init__(self, ray: Any, variables: _Variables, folder: str | None, gpus_each: int, cpus_each: int) -> None:
+        self._ray = ray
+        self._variables = variables
+        self._folder = folder
+        self.gpus_each = gpus_each
+        self._cpus = cpus_each
+        self._pids = _daemons() if folder is not None else []
+        self.replica: type[Replica] = Replica
+        """What an actor is made of."""
+        self._env = {} if folder is not None else {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+
+    @classmethod
+    def local(cls, replicas: int, gpus_each: int) -> Cluster:
+        """A cluster for this run alone, which listens on the loopback only."""
+        cores = os.cpu_count() or 1
+        cpus_each = max(1, cores // replicas)
+        short = len(tempfile.gettempdir()) <= _LONGEST_FOLDER
+        folder = tempfile.mkdtemp(prefix="evalkit-ray-", dir=None if short else "/tmp")
+        token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+        variables = _Variables({**_OURS, **token})
+        try:
+            ray = _connect(
+                {
+                    "num_cpus": max(cores, replicas * cpus_each),
+                    "include_dashboard": False,
+                    "object_store_memory": 80 << 20,
+                    "_node_ip_address": "127.0.0.1",
+                    "_temp_dir": folder,
+                },
+            )
+        except BaseException:
+            variables.restore()
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return cls(ray, variables, folder, gpus_each, cpus_each)
+
+    @classmethod
+    def running(cls, address: str, gpus_each: int) -> Cluster:
+        """A cluster that runs already. `auto` finds the one that this machine belongs to."""
+        if "://" in address:
+            raise UsageError(
+                f"--cluster {address}: Ray Client is not supported; run evalkit on a machine of the cluster and give "
+                "--cluster auto, or HOST:PORT of its head"
+            )
+        variables = _Variables(_OURS)
+        try:
+            ray = _connect({"address": address})
+        except BaseException:
+            variables.restore()
+            raise
+        return cls(ray, variables, None, gpus_each, 1)
+
+    def gpus(self) -> int:
+        """All GPUs of the cluster."""
+        total = _within(_HEAD, "asking the cluster for its GPUs", self._ray.cluster_resources)
+        return int(total.get("GPU", 0))
+
+    def spawn(self, setup: Setup) -> Handle:
+        """Ask for a replica. It is there once a call to it returns."""
+        options: dict[str, Any] = {"max_concurrency": 4, "max_restarts": 0, "max_task_retries": 0}
+        options |= {"num_cpus": self._cpus, "num_gpus": self.gpus_each, "scheduling_strategy": "SPREAD"}
+        if self._env:
+            options["runtime_env"] = {"env_vars": self._env}
+        return _within(
+            _HEAD, "starting a replica", lambda: self._ray.remote(self.replica).options(**options).remote(setup)
+        )
+
+    def call(self, handle: Handle, method: str, *args: object) -> Call:
+        return getattr(handle, method).remote(*args)
+
+    def ready(self, calls: Sequence[Call], patience: float) -> Sequence[Call]:
+        """The calls that have returned; waits for the first one, at most `patience` seconds."""
+        done, rest = self._ray.wait(list(calls), num_returns=1, timeout=patience, fetch_local=True)
+        if done and rest:
+            more, _ = self._ray.wait(rest, num_returns=len(rest), timeout=0, fetch_local=True)
+            done += more
+        return list(done)
+
+    def result(self, call: Call) -> Any:
+        """What a call that has returned gave: its value, Gone or Unreachable."""
+        errors = self._ray.exceptions
+        try:
+            return self._ray.get(call, timeout=5)
+        except errors.ActorUnavailableError as error:
+            return Unreachable(_short(error))
+        except (errors.RayActorError, errors.WorkerCrashedError, errors.ObjectLostError) as error:
+            return Gone(_short(error))
+        except errors.GetTimeoutError:
+            return Unreachable("its answer did not arrive")
+        except errors.RayTaskError as error:
+            return Gone(_short(error))
+
+    def kill(self, handle: Handle) -> None:
+        """End a replica, and not wait for it."""
+        threading.Thread(target=self._kill, args=(handle,), daemon=True).start()
+
+    def close(self) -> None:
+        """Leave the cluster. One that was started here is ended, by force if it must be."""
+        with contextlib.suppress(EngineError):
+            _within(_LEAVE, "leaving the cluster", self._ray.shutdown)
+        for pid in self._pids:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        self._pids = []
+        self._variables.restore()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _kill(self, handle: Handle) -> None:
+        with contextlib.suppress(Exception):
+            self._ray.kill(handle, no_restart=True)
+
+
+def visible_gpus() -> int:
+    """The GPUs of this machine that this process may use."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return len([name for name in named.split(",") if name.strip() not in ("", "-1")])
+    try:
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return 0
+    return sum(line.startswith("GPU ") for line in listed.splitlines())
+
+
+def _connect(options: dict[str, Any]) -> Any:
+    with _own_signal_handlers():
+        import ray
+
+        if ray.is_initialized():
+            raise EngineError("this process uses Ray already: --replicas needs a process of its own")
+        _read_variables_again()
+        try:
+            # In this thread, and without a deadline of ours: a thread that ends takes Ray's connection with it.
+            ray.init(logging_level=logging.ERROR, log_to_driver=False, namespace="evalkit", **options)
+        except ConnectionError as error:
+            where = options.get("address", "a cluster of its own")
+            raise UsageError(f"--cluster {where}: no Ray cluster answers there ({_short(error)})") from None
+        except Exception as error:
+            raise EngineError(f"Ray could not be started: {_short(error)}") from error
+    return ray
+
+
+def _read_variables_again() -> None:
+    """Ray reads its variables when it is imported, and keeps the token: another cluster may have had another one."""
+    with contextlib.suppress(ImportError, AttributeError):
+        raylet: Any = importlib.import_module("ray._raylet")
+        raylet.Config.initialize("")
+        raylet.AuthenticationTokenLoader.instance().reset_cache()
+
+
+@contextlib.contextmanager
+def _own_signal_handlers() -> Iterator[None]:
+    """Keep this process's handlers: Ray replaces that of SIGTERM by one that aborts."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _within(seconds: float, doing: str, function: Callable[[], _T]) -> _T:
+    """Call a function that may never return. EngineError after so many seconds."""
+    result: list[_T] = []
+    problem: list[BaseException] = []
+
+    def call() -> None:
+        try:
+            result.append(function())
+        except BaseException as error:
+            problem.append(error)
+
+    thread = threading.Thread(target=call, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if problem:
+        raise problem[0]
+    if not result:
+        raise EngineError(f"{doing}: no answer within {seconds:.0f} s")
+    return result[0]
+
+
+def _daemons() -> list[int]:
+    """The processes of the cluster that this process has just started."""
+    import ray
+
+    node = ray._private.worker._global_node
+    if node is None:
+        return []
+    return [info.process.pid for infos in node.all_processes.values() for info in infos]
+
+
+def _short(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:300]

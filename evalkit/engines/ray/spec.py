@@ -1,0 +1,104 @@
+"""The spec of the fleet: with --replicas or --cluster it runs another engine several times."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NoReturn
+
+from evalkit.engines.base import Engine
+from evalkit.engines.spec import PROJECT, EngineSettings, EngineSpec
+from evalkit.errors import UsageError
+from evalkit.types import Adapter, ModelSpec
+
+__all__ = ["SPEC"]
+
+_log = logging.getLogger("evalkit")
+
+_INSTEAD = "runs another engine several times: evalkit run --engine hf --replicas 2 does that"
+_PARALLEL = ("tensor_parallel_size", "pipeline_parallel_size")
+
+
+def _wrap(inner: EngineSpec) -> EngineSpec:
+    """The engine, started as several replicas. Its name and its answers' meaning stay: replicas are pace."""
+    if inner.is_served:
+        raise UsageError(
+            f"--replicas goes with engines that load the model; {inner.title} has a server (--model-args "
+            "max_concurrency=… asks it more at once)"
+        )
+
+    def start(model: ModelSpec, tokenizer: Any, adapters: Sequence[Adapter], settings: EngineSettings) -> Engine:
+        return _start(inner, model, adapters, settings)
+
+    return replace(inner, start=start, needs=(*inner.needs, "ray"), install=f"{PROJECT}[ray]", inner=inner)
+
+
+def _start(inner: EngineSpec, model: ModelSpec, adapters: Sequence[Adapter], settings: EngineSettings) -> Engine:
+    from evalkit.engines.ray.cluster import Cluster, visible_gpus
+    from evalkit.engines.ray.engine import FleetEngine
+    from evalkit.engines.ray.replica import Setup
+
+    asked = settings.replicas or "auto"
+    each = gpus_each(model.args)
+    on_cpu = (settings.device or "").startswith("cpu")
+    if settings.cluster is None:
+        gpus = 0 if on_cpu else visible_gpus()
+        count = _count(asked, gpus, each, "this machine")
+        cluster = Cluster.local(count, each if gpus else 0)
+    else:
+        cluster = Cluster.running(settings.cluster, each)
+        gpus = 0 if on_cpu else cluster.gpus()
+        try:
+            count = _count(asked, gpus, each, "the cluster")
+        except UsageError:
+            cluster.close()
+            raise
+        cluster.gpus_each = each if gpus else 0
+    setup = Setup(inner.name, model, tuple(adapters), replace(settings, replicas=None, cluster=None))
+    return FleetEngine.start(cluster, setup, count, _log.warning)
+
+
+def gpus_each(args: Mapping[str, object]) -> int:
+    """The GPUs of one replica: tensor times pipeline parallel size."""
+    count = 1
+    for name in _PARALLEL:
+        count *= int(str(args.get(name, 1)))
+    return count
+
+
+def _count(asked: int | str, gpus: int, each: int, where: str) -> int:
+    """The number of replicas. UsageError where it cannot be had."""
+    if asked == "auto":
+        if gpus < each:
+            what = f"{gpus} GPUs and a replica needs {each}" if gpus else "no GPU"
+            raise UsageError(f"--replicas auto: {where} has {what}; say how many: --replicas 2")
+        return gpus // each
+    count = int(asked)
+    if gpus and count * each > gpus:
+        raise UsageError(
+            f"--replicas {count}: {count} of {each} GPUs each need {count * each}, and {where} has {gpus};"
+            f" --replicas {gpus // each} fits"
+        )
+    return count
+
+
+def _refuse(*_: Any) -> NoReturn:
+    raise UsageError(f"--engine ray {_INSTEAD}")
+
+
+SPEC = EngineSpec(
+    name="ray",
+    title="replicas on Ray",
+    semantics="ray/1",
+    find_model=_refuse,
+    load_tokenizer=_refuse,
+    start=_refuse,
+    needs=("ray",),
+    install=f"{PROJECT}[ray]",
+    distributions=("ray",),
+    abilities=frozenset(),
+    instead=_INSTEAD,
+    wrap=_wrap,
+    priority=-10,
+)
