@@ -20,6 +20,8 @@ pytestmark = pytest.mark.hub
 SHORT = {"max_gen_toks": 24}
 """Long answers of an untrained model say nothing more than short ones."""
 
+OF_PROBABILITIES = {"truthfulqa_mc2"}
+
 ASKED: dict[str, dict[str, Any]] = {
     "mmlu": {"tasks": ["mmlu_stem"], "num_fewshot": 5, "limit": 2},
     "hellaswag": {"tasks": ["hellaswag"], "num_fewshot": 10, "limit": 5},
@@ -73,7 +75,8 @@ def test_rows_and_figures_equal_lm_evals(
         for sample in samples:
             same_row(task, rows[sample["doc_id"], sample["filter"]], sample)
     for task, entry in results_of(mine)["tasks"].items():
-        same_figures(entry, reference["results"][task])
+        # Means of probabilities carry the last bits of a batch; shares of right answers do not.
+        same_figures(entry, reference["results"][task], within=1e-6 if task in OF_PROBABILITIES else 1e-9)
         assert entry["version"] == reference["versions"][task]
         assert entry["num_fewshot"] == reference["n-shot"][task]
     groups = {group: figures for group, figures in reference.get("groups", {}).items() if figures}
@@ -99,15 +102,15 @@ def same_row(task: str, row: dict[str, Any], sample: dict[str, Any]) -> None:
         assert row[metric] == pytest.approx(sample[metric], abs=1e-4), (task, metric)
 
 
-def same_figures(entry: dict[str, Any], figures: dict[str, Any]) -> None:
+def same_figures(entry: dict[str, Any], figures: dict[str, Any], within: float = 1e-9) -> None:
     for name, value in figures.items():
         metric, comma, filter_name = name.partition(",")
         if not comma or metric.endswith("_stderr"):
             continue
         found = entry["metrics"][name]
-        assert found["value"] == pytest.approx(value, abs=1e-9), name
+        assert found["value"] == pytest.approx(value, abs=within), name
         stderr = figures.get(f"{metric}_stderr,{filter_name}")
         if isinstance(stderr, float) and stderr == stderr:
-            assert found["stderr"] == pytest.approx(stderr, abs=1e-9), name
+            assert found["stderr"] == pytest.approx(stderr, abs=within), name
         else:
             assert found.get("stderr") is None, name
