@@ -11,7 +11,7 @@ from evalkit import results
 from evalkit.config import RunConfig
 from evalkit.engines.base import EngineModel, Passage, ReadAnswer
 from evalkit.engines.spec import AUTO, EngineSpec, all_specs, check_device, find_spec
-from evalkit.errors import UsageError
+from evalkit.errors import UnknownModel, UsageError
 from evalkit.models import catalog
 from evalkit.registry import Document, Suite, Task
 from evalkit.results import Reporter
@@ -44,11 +44,11 @@ class PreparedReader:
 
 def marks_spans(typed: str) -> bool:
     """Whether a model is a folder with an encoder that has a question-answering head."""
-    config = Path(catalog.resolve(typed).source) / "config.json"
     try:
+        config = Path(catalog.resolve(typed).source) / "config.json"
         content = json.loads(config.read_bytes()) if config.is_file() else {}
-    except (OSError, ValueError, RecursionError):
-        return False  # what is wrong with it is said when the model is found
+    except (UnknownModel, OSError, ValueError, RecursionError):
+        return False  # a server's own name for a model; or an error that is reported when the model is found
     listed = content.get("architectures") if isinstance(content, dict) else None
     return isinstance(listed, list) and bool(listed) and str(listed[0]).endswith(_HEAD)
 
