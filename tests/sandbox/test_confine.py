@@ -30,7 +30,7 @@ if uid:
 sys.path.insert(0, root)
 from evalkit.sandbox import Limits, Sandbox
 from evalkit.types import Program
-with Sandbox.start(tier, workers=6, limits=Limits(seconds=1.0)) as box:
+with Sandbox.start(tier, workers=4, limits=Limits(seconds=1.5)) as box:
     verdicts = box.judge([Program(**p) for p in programs])
     about, server = box.describe(), box.server_pid
 verdicts = [[v.verdict, v.reason] for v in verdicts]
