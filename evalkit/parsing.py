@@ -38,7 +38,6 @@ class Seeds:
     fewshot: int = 1234
 
 
-_OF_FILES = ("alpaca:", "messages:")
 _TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
 
 
@@ -55,11 +54,12 @@ def split_tasks(value: str | Path | Sequence[str]) -> tuple[str, ...]:
 
 
 def _is_one_file(text: str) -> bool:
-    prefix, colon, path = text.strip().partition(":")
-    if f"{prefix}{colon}" not in _OF_FILES:
-        path = text.strip()
-        if not path.lower().endswith(_TABLES):
-            return False
+    path = text.strip()
+    kind, colon, behind = path.partition(":")
+    if colon and kind.isidentifier():  # a file of some kind: alpaca:FILE, squad:FILE?rules=korquad
+        path = behind.partition("?")[0]
+    elif not path.lower().endswith(_TABLES):
+        return False
     try:
         return Path(path).expanduser().is_file()
     except (OSError, ValueError, RuntimeError):

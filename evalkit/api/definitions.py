@@ -273,4 +273,7 @@ class MergeArguments:
     include_path: Annotated[Names, Flag("The folder of your own tasks, as of the runs.", metavar="DIR", many=True)] = ()
     allow_task_code: Annotated[bool, Flag("As of the runs.", switch=True)] = False
     data_dir: Annotated[Folder | None, Flag("An offline mirror of the data sets.", metavar="DIR")] = None
+    input: Annotated[str | None, Flag("As of the runs, for --tasks qa.csv.", metavar="NAME")] = None
+    target: Annotated[str | None, Flag("As of the runs, for --tasks qa.csv.", metavar="NAME")] = None
+    score: Annotated[str | None, Flag("As of the runs, for --tasks qa.csv.", metavar="HOW")] = None
     json: Annotated[OutFile, _file("the results")] = None

@@ -12,6 +12,7 @@ from evalkit import __version__
 from evalkit.checks.kinds import PLUGINS as CHECKS
 from evalkit.engines.spec import PROJECT, EngineSpec, broken, distributions, startable
 from evalkit.errors import OutputError, SandboxError
+from evalkit.exporting.spec import EXPORTERS
 from evalkit.hardware import Hardware, hardware, versions
 from evalkit.judging.backends.spec import BACKENDS
 from evalkit.registry.kinds import PLUGINS as TASK_KINDS
@@ -30,7 +31,7 @@ class Findings:
     engines: Mapping[str, str]
     """Each engine that a run can use, and whether it is installed."""
     plugins: Mapping[str, str]
-    """The checks, judges and kinds of tasks of other packages that cannot be loaded, and why."""
+    """The checks, judges, exporters and kinds of tasks of other packages that cannot be loaded, and why."""
     sandbox: JsonObject
     results: str
     data: str
@@ -48,7 +49,7 @@ def examine(output_path: Path, data_dir: Path | None = None) -> Findings:
         hardware=hardware(),
         versions=versions(distributions()),
         engines={spec.name: _state(spec) for spec in startable()} | dict(broken()),
-        plugins={**CHECKS.broken(), **BACKENDS.broken(), **TASK_KINDS.broken()},
+        plugins={**CHECKS.broken(), **BACKENDS.broken(), **TASK_KINDS.broken(), **EXPORTERS.broken()},
         sandbox=_sandbox(),
         results=_results(output_path),
         data=_data(data_dir),

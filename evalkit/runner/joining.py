@@ -23,7 +23,8 @@ from evalkit.results import (
 from evalkit.runner.figures import group_entries, task_entry
 from evalkit.runner.manifest import now
 from evalkit.runner.writing import Outcome
-from evalkit.types import JsonObject, Row
+from evalkit.scoring.samples import level
+from evalkit.types import JsonObject, Row, Samples
 
 __all__ = ["check_shards", "join"]
 
@@ -109,13 +110,13 @@ def _rows(runs: Sequence[Run], task: Task) -> list[Row]:
     for run in runs:
         labels = _labels(run, task.name)
         for line in run.rows(task.name) if run.has_rows(task.name) else ():
-            rows.append(_row(run, task.name, line, labels))
+            rows.append(_row(task, line, labels))
     filters = {name: place for place, name in enumerate(dict.fromkeys(row.filter for row in rows))}
     rows.sort(key=lambda row: (row.doc_id, filters[row.filter]))
     for before, after in itertools.pairwise(rows):
         if (before.doc_id, before.filter) == (after.doc_id, after.filter):
             raise RunFolderError(f"{task.name}: document {after.doc_id} stands in two shards")
-    return rows
+    return level(rows)
 
 
 _Labels = Mapping[tuple[int, str], tuple[str | None, str | None, tuple[str, ...]]]
@@ -137,11 +138,11 @@ def _labels(run: Run, task: str) -> _Labels:
     return labels
 
 
-def _row(run: Run, task: str, line: JsonObject, labels: _Labels) -> Row:
+def _row(task: Task, line: JsonObject, labels: _Labels) -> Row:
     doc_id, filter_name = int(line["doc_id"]), str(line["filter"])
     stratum, cluster, flags = labels.get((doc_id, filter_name), (None, None, ()))
     return Row(
-        task=task,
+        task=task.name,
         doc_id=doc_id,
         doc_hash=line["doc_hash"],
         prompt_hash=line["prompt_hash"],
@@ -151,7 +152,17 @@ def _row(run: Run, task: str, line: JsonObject, labels: _Labels) -> Row:
         stratum=stratum,
         cluster=cluster,
         flags=flags,
+        samples=_samples(line, task.headline.partition(",")[0]),
     )
+
+
+def _samples(line: JsonObject, metric: str) -> Samples | None:
+    """The scores and votes of several answers; the votes of a code task are its programs."""
+    scores = line.get("scores")
+    if not isinstance(scores, list):
+        return None
+    votes = line.get("votes", line.get("program"))
+    return Samples(metric, tuple(scores), tuple(votes) if isinstance(votes, list) else (None,) * len(scores))
 
 
 def _sum(values: Sequence[float | None]) -> float | None:

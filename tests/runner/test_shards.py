@@ -147,6 +147,22 @@ def test_wrong_sets_of_shards_are_refused_with_their_names(
         ek.merge([], **options)
 
 
+def test_several_answers_per_document_keep_their_figures(folder: Path, tiny_model: Path) -> None:
+    sampled: dict[str, Any] = {
+        "tasks": ["says"],
+        "limit": 12,
+        "repeats": 3,
+        "gen_kwargs": {"temperature": 1.0, "do_sample": True},
+    }
+    parts = [run(folder, tiny_model, f"r{index}", f"{index}/2", **sampled) for index in (1, 2)]
+    joined = ek.merge(parts, name="repeated", include_path=folder, output_path=folder / "out")
+    metrics = json.loads((joined.path / "results.json").read_text())["tasks"]["says"]["metrics"]
+    assert {"avg@3,none", "maj@3,none", "pass@2,none"} <= set(metrics)
+    assert metrics["avg@3,none"]["value"] is not None
+    scores = [score for made in parts for row in files(made)[2]["says.jsonl"] for score in row["scores"]]
+    assert metrics["avg@3,none"]["value"] == pytest.approx(sum(scores) / 36)
+
+
 def test_more_shards_than_documents_join_too(folder: Path, tiny_model: Path) -> None:
     few = [run(folder, tiny_model, f"f{index}", f"{index}/3", tasks=["sums"], limit=2) for index in (1, 2, 3)]
     joined = ek.merge(few, name="few", include_path=folder, output_path=folder / "out")
