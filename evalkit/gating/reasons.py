@@ -57,12 +57,14 @@ def needed_repeats(
     """
     if needed is None or needed <= measured.n or measured.point is None:
         return None
-    variance = measured.point.stderr**2 * measured.n
+    variance = measured.point.stderr * measured.point.stderr * measured.n
+    if not math.isfinite(variance):  # a value of 1e308: its square is no number
+        return None
     if answers.variance is not None:
         return repeats_needed(variance, answers.variance, measured.n, needed, answers.answers)
     if noise is None or noise.point is None:
         return None
-    return repeats_needed(variance, noise.point.stderr**2 * noise.n, measured.n, needed)
+    return repeats_needed(variance, noise.point.stderr * noise.point.stderr * noise.n, measured.n, needed)
 
 
 def reasons(

@@ -65,5 +65,5 @@ def test_worst_answers_are_folded_until_somebody_opens_them(page: str, open_page
     assert section.locator("pre").nth(1).inner_text() == SECRET
     assert section.locator("b").count() == 0, "an answer is text, never markup"
     section.locator("summary").first.click()
-    opened.tab.wait_for_function("document.querySelectorAll('#behaviour pre').length === 0")
+    section.locator("pre").first.wait_for(state="detached")
     assert opened.troubles == []
