@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json as json_library
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from evalkit.cli.options import VerbGroup, debug_option, file_option, question_options, write_to
 from evalkit.errors import ConfigError
-from evalkit.reporting.tables import Cell, Column, Table, draw, note, open_console, quote, say
+from evalkit.reporting.tables import Cell, Column, Table, draw, note, open_console, quote, room, say
 
 __all__ = ["command"]
 
@@ -40,6 +41,13 @@ _COLUMNS = (
 )
 
 
+_ROOM_FOR_PROSE = 150
+_MANY = 5
+"""So many tasks that differ in the language alone share a row."""
+
+T = TypeVar("T")
+
+
 @click.group("tasks", cls=VerbGroup)
 def command() -> None:
     """List, show, validate and begin tasks."""
@@ -60,20 +68,40 @@ def list_command(include_path: tuple[str, ...], everything: bool, json: str | No
         return
     rows = [
         (
-            Cell(item.name, "bold"),
+            Cell(name, "bold"),
             item.kind,
             item.source,
             "" if item.num_fewshot is None else str(item.num_fewshot),
             item.headline or "",
             "" if item.chance is None else f"{item.chance:g}",
-            item.description,
+            item.description.split(". ")[0].rstrip("."),
         )
-        for item in tasks
+        for name, item in _families([(item.name, item) for item in tasks])
     ]
     console = open_console()
-    draw(console, Table(_COLUMNS, rows))
+    # With little room a description takes several lines: the names are then easier to find without.
+    shown = len(_COLUMNS) if room(console) >= _ROOM_FOR_PROSE else len(_COLUMNS) - 1
+    draw(console, Table(_COLUMNS[:shown], [row[:shown] for row in rows]))
+    if shown < len(_COLUMNS):
+        say(console, "evalkit tasks show TASK says what it is; so does this list in a wider terminal.", "dim")
     if not everything:
-        say(console, "Any other lm-eval task works too; --all lists them.", "dim")
+        say(console, "Most other lm-eval tasks work too; --all lists them.", "dim")
+
+
+def _families(tasks: list[tuple[str, T]]) -> list[tuple[str, T]]:
+    """One row for a task in many languages, under the glob that names them all: xquad_*."""
+    stems = Counter(_stem(name) for name, _ in tasks)
+    rows: dict[str, tuple[str, T]] = {}
+    for name, item in tasks:
+        shown = f"{_stem(name)}*" if stems[_stem(name)] >= _MANY else name
+        rows.setdefault(shown, (shown, item))
+    return list(rows.values())
+
+
+def _stem(name: str) -> str:
+    """The name without the language that it ends in; the name itself where it ends in none."""
+    stem, underline, language = name.rpartition("_")
+    return f"{stem}_" if underline and len(language) == 2 and language.isalpha() else name
 
 
 @command.command("show")
