@@ -11,7 +11,7 @@ from evalkit.types import JsonObject
 
 __all__ = ["Card", "card_of", "load_cards", "shipped_folder"]
 
-_CARD_KEYS = ("benchmark", "wraps", "folder", "members", "num_fewshot", "metadata")
+_CARD_KEYS = ("benchmark", "wraps", "folder", "folders", "members", "num_fewshot", "metadata")
 _FACT_KEYS = (
     *("headline", "chance", "cluster", "stratum", "description", "citation", "license", "version", "wraps"),
     *("reading", "answers_in", "macro"),
@@ -110,7 +110,8 @@ def _card(raw: JsonObject, path: Path) -> Card | None:
             folder=raw.get("folder"),
             members=raw.get("members"),
             num_fewshot=raw.get("num_fewshot"),
-            elsewhere="folder" not in raw,
+            folders=tuple(raw.get("folders") or ()),
+            elsewhere="folder" not in raw and "folders" not in raw,
             **facts,
         )
     name = raw.get("group") or raw.get("task")
