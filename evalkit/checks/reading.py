@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-__all__ = ["RULES", "Rules", "rules_of"]
+__all__ = ["RULES", "Rules"]
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -86,7 +86,3 @@ RULES: dict[str, Rules] = {
         Rules("korquad", _korquad, _characters),
     )
 }
-
-
-def rules_of(name: str) -> Rules:
-    return RULES[name]
