@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from evalkit.checks import Outcome, check, needs_sandbox, programs, validate
@@ -12,7 +12,8 @@ from evalkit.errors import ConfigError
 from evalkit.registry.conversation import Conversation, transcript
 from evalkit.registry.grading import Answers, Grader
 from evalkit.registry.rows import Document, Given, found_no_answer, give, make_row
-from evalkit.types import JsonObject, Program, RawDocument, Row, Verdict
+from evalkit.registry.sampling import only, several
+from evalkit.types import JsonObject, Program, RawDocument, Row, Samples, Verdict
 
 __all__ = ["METRICS", "CheckGrader", "CheckSpec"]
 
@@ -55,21 +56,40 @@ class CheckSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class _Checked:
+    """One answer after the filters, and the outcome of each of its document's checks."""
+
+    answer: str
+    outcomes: tuple[Outcome, ...]
+
+    def metrics(self) -> dict[str, float]:
+        strict = [bool(outcome.passed_strict) for outcome in self.outcomes]
+        return {
+            "checks_strict": float(all(strict)),
+            "checks_loose": float(all(outcome.passed_loose for outcome in self.outcomes)),
+            "checks_share": sum(strict) / len(strict),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class CheckGrader(Grader):
-    """Judges the last answer of each document by the document's checks."""
+    """Judges the last answer of each document by the document's checks; of several answers, each by itself."""
 
     checks: CheckSpec = CheckSpec()
     conversation: Conversation | None = None
 
     def programs(self, document: Document, answers: Answers) -> list[Program] | None:
         given = give(document, answers)
-        if given.missing or given.error is not None or not given.ended(0):
+        if given.missing or given.error is not None:
             return []
         try:
             submitted = []
             for ensemble in self.task._filters:
-                answer = self._answer(document, given, ensemble)
-                submitted += [p for spec in self.checks.of(document.doc) for p in programs(spec, answer, document.doc)]
+                for place in _ended(given):
+                    answer = self._answer(document, only(given, place), ensemble)
+                    submitted += [
+                        p for spec in self.checks.of(document.doc) for p in programs(spec, answer, document.doc)
+                    ]
             return submitted
         except Exception:
             return []  # `score` will raise the same error and report it
@@ -86,21 +106,22 @@ class CheckGrader(Grader):
         given = give(document, answers)
         if given.missing or given.error is not None:
             return [self._null_row(document, given, name, given.error, cut_tokens) for name in self.filters]
-        if not given.ended(0):
-            return [self._null_row(document, given, name, None, cut_tokens) for name in self.filters]
         rows, rest = [], list(verdicts or ())
         for ensemble in self.task._filters:
             try:
-                answer = self._answer(document, given, ensemble)
-                outcomes = []
-                for spec in self.checks.of(document.doc):
-                    wanted = len(programs(spec, answer, document.doc))
-                    mine, rest = rest[:wanted], rest[wanted:]
-                    outcomes.append(check(spec, answer, document.doc, mine))
+                checked: dict[int, _Checked] = {}
+                for place in _ended(given):
+                    answer = self._answer(document, only(given, place), ensemble)
+                    outcomes = []
+                    for spec in self.checks.of(document.doc):
+                        wanted = len(programs(spec, answer, document.doc))
+                        mine, rest = rest[:wanted], rest[wanted:]
+                        outcomes.append(check(spec, answer, document.doc, mine))
+                    checked[place] = _Checked(answer, tuple(outcomes))
             except Exception as error:
                 rows.append(self._null_row(document, given, ensemble.name, lmeval.say(error), cut_tokens))
                 continue
-            rows.append(self._checked_row(document, given, ensemble.name, answer, outcomes, cut_tokens))
+            rows.append(self._checked_row(document, given, ensemble.name, checked, cut_tokens))
         return rows
 
     @property
@@ -118,28 +139,31 @@ class CheckGrader(Grader):
         return str(answer)
 
     def _checked_row(
-        self, document: Document, given: Given, name: str, answer: str, outcomes: Sequence[Outcome], cut_tokens: int
+        self, document: Document, given: Given, name: str, checked: Mapping[int, _Checked], cut_tokens: int
     ) -> Row:
-        broken = next((outcome for outcome in outcomes if outcome.error is not None), None)
-        metrics: dict[str, float | None] = dict.fromkeys(METRICS)
-        if broken is None:
-            strict = [bool(outcome.passed_strict) for outcome in outcomes]
-            metrics = {
-                "checks_strict": float(all(strict)),
-                "checks_loose": float(all(outcome.passed_loose for outcome in outcomes)),
-                "checks_share": sum(strict) / len(strict),
-            }
-        return make_row(
-            document,
-            given,
-            name,
-            [answer],
-            metrics,
-            unparsed=found_no_answer([answer], frozenset()),
-            error=f"check {broken.kind}: {broken.error}" if broken is not None else None,
-            cut_tokens=cut_tokens,
-            code={"checks": [_told(outcome) for outcome in outcomes], **self._conversation(document, given)},
-        )
+        """The row's own metrics are of the first answer, as those of lm-eval's tasks are."""
+        broken = next((outcome for one in checked.values() for outcome in one.outcomes if outcome.error), None)
+        first = checked.get(0)
+        if first is None:
+            row = self._null_row(document, given, name, None, cut_tokens)
+        else:
+            row = make_row(
+                document,
+                given,
+                name,
+                [first.answer],
+                first.metrics() if broken is None else dict.fromkeys(METRICS),
+                unparsed=found_no_answer([first.answer], frozenset()),
+                error=f"check {broken.kind}: {broken.error}" if broken is not None else None,
+                cut_tokens=cut_tokens,
+                code={"checks": [_told(outcome) for outcome in first.outcomes], **self._conversation(document, given)},
+            )
+        if broken is not None or not several(document, given):
+            return row
+        places = range(len(given.responses[0]))
+        scores = (checked[place].metrics()[self.headline] if place in checked else None for place in places)
+        votes = (checked[place].answer.strip() or None if place in checked else None for place in places)
+        return replace(row, samples=Samples(self.headline, tuple(scores), tuple(votes)))
 
     def _conversation(self, document: Document, given: Given) -> JsonObject:
         """The conversation with the model's answers, if it has more than one turn."""
@@ -148,6 +172,12 @@ class CheckGrader(Grader):
         before = [str(samples[0]) for samples in given.responses[:-1]]
         turns = transcript(self.conversation, document.doc, before)
         return {"conversation": turns} if len(turns) > 1 else {}
+
+
+def _ended(given: Given) -> list[int]:
+    """The numbers of the answers that came to their end."""
+    width = min((len(answers) for answers in given.responses), default=0)
+    return [place for place in range(width) if given.ended(place)]
 
 
 def _told(outcome: Outcome) -> dict[str, str | bool | None]:

@@ -15,7 +15,7 @@ from evalkit.registry.rows import Document, Given, found_no_answer
 from evalkit.registry.votes import Ballot
 from evalkit.types import Figure, Row, Samples, SampleSpread
 
-__all__ = ["figure_of_samples", "scored_alone", "several"]
+__all__ = ["figure_of_samples", "only", "scored_alone", "several"]
 
 Filter = Callable[[Any, Sequence[tuple[Document, Given]]], list[list[Any]]]
 
@@ -50,11 +50,11 @@ def scored_alone(
     with lmeval.rendering():
         if len(asked) == 1:  # its filters look at no other document
             document, given = asked[0]
-            filtered[0] = apply(alone, [(document, _only(given, place)) for place in range(width)])
+            filtered[0] = apply(alone, [(document, only(given, place)) for place in range(width)])
         for place in range(width) if len(asked) > 1 else ():
             # One pass over all documents for each answer: a filter may look at all of them at once.
             there = [i for i, (_, given) in enumerate(asked) if place < len(given.responses[0])]
-            parts = apply(alone, [(asked[i][0], _only(asked[i][1], place)) for i in there])
+            parts = apply(alone, [(asked[i][0], only(asked[i][1], place)) for i in there])
             for i, part in zip(there, parts, strict=True):
                 filtered[i].append(part)
         return [
@@ -105,7 +105,7 @@ def _text(answer: Any) -> str:
     return str(answer)
 
 
-def _only(given: Given, place: int) -> Given:
+def only(given: Given, place: int) -> Given:
     """The same document with one of its answers to each request."""
     return replace(given, responses=[[answers[place]] for answers in given.responses])
 

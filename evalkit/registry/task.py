@@ -169,7 +169,7 @@ class Task:
     @property
     def _sample_figures(self) -> tuple[str, ...]:
         """The figures over several answers per document; a code task's own names hold what it asks for."""
-        generates = self.output_type == "generate_until" and self.code is None and self.checks is None
+        generates = self.output_type == "generate_until" and self.code is None
         return several_answers.names_of(self.repeats) if generates else ()
 
     @property
