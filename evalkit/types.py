@@ -285,6 +285,8 @@ class Program:
     entry_point: str | None = None
     prelude: str = ""
     """Trusted code that the tests need beside them: the prompt's imports and helper functions."""
+    seconds: float | None = None
+    """The time that these tests need, where it is more than the sandbox gives every program."""
 
 
 @dataclass(frozen=True, slots=True)

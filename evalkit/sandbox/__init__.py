@@ -3,6 +3,7 @@
 sandbox     Sandbox: choose a tier, submit programs, collect verdicts
 pool        the thread that hands programs to the workers, retries, and restarts a dead server
 server      starts the server process and exchanges messages with it
+packages    finds the installed packages that programs may import
 canaries    the attempts to escape that must fail before a tier is used
 inside/     the code that runs in the server process: standard library only
 """

@@ -7,7 +7,7 @@ import selectors
 import socket
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,8 +47,8 @@ class _Worker:
 class Pool:
     """Hands programs to a server's workers, and starts another server when it dies."""
 
-    def __init__(self, tier: str, workers: int, limits: Limits) -> None:
-        self._tier, self._count, self._limits = tier, workers, limits
+    def __init__(self, tier: str, workers: int, limits: Limits, packages: Sequence[str] = ()) -> None:
+        self._tier, self._count, self._limits, self._packages = tier, workers, limits, packages
         self._changed = threading.Condition()
         self._waiting: deque[_Item] = deque()
         self._suspects: deque[_Item] = deque()
@@ -59,7 +59,7 @@ class Pool:
         self._restarts = 0
         self._wake_out, self._wake_in = os.pipe()
         os.set_blocking(self._wake_in, False)
-        self._server = Server(tier, workers, limits)
+        self._server = Server(tier, workers, limits, packages)
         self._workers = [_Worker(control) for control in self._server.controls]
         self._thread = threading.Thread(target=self._run, name="evalkit-sandbox", daemon=True)
         self._thread.start()
@@ -221,7 +221,7 @@ class Pool:
         problem: SandboxError | None = None
         for _ in range(_FAILED_STARTS):
             try:
-                self._server = Server(self._tier, self._count, self._limits)
+                self._server = Server(self._tier, self._count, self._limits, self._packages)
             except SandboxError as error:
                 problem = error
                 continue

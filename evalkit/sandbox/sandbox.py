@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import platform
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -13,6 +13,7 @@ from typing import Any, Literal
 from evalkit.errors import SandboxError, UsageError, nearest
 from evalkit.sandbox.canaries import CANARIES, check
 from evalkit.sandbox.inside.limits import Limits
+from evalkit.sandbox.packages import Installed, find_packages
 from evalkit.sandbox.pool import Pool
 from evalkit.types import JsonObject, Program, Verdict
 
@@ -53,7 +54,9 @@ class Sandbox:
         for key, verdict in sandbox.completed(): ...
     """
 
-    def __init__(self, pool: Pool, tier: str, workers: int, limits: Limits, refused: tuple[Tried, ...]) -> None:
+    def __init__(
+        self, pool: Pool, tier: str, workers: int, limits: Limits, refused: tuple[Tried, ...], packages: Installed
+    ) -> None:
         self._pool = pool
         self._about = {
             "tier": tier,
@@ -64,27 +67,38 @@ class Sandbox:
             "canaries": [] if tier == "unsafe-none" else [canary.name for canary in CANARIES],
             "workers": workers,
             "limits": dataclasses.asdict(limits),
+            "packages": dict(packages.versions),
             "python": platform.python_version(),
             "refused": {tried.tier: tried.why for tried in refused},
         }
 
     @classmethod
-    def start(cls, tier: str = "auto", workers: int | None = None, limits: Limits | None = None) -> Sandbox:
-        """Starts a sandbox in the strongest tier that works here, or in the one named; raises SandboxError if none."""
+    def start(
+        cls,
+        tier: str = "auto",
+        workers: int | None = None,
+        limits: Limits | None = None,
+        packages: Sequence[str] = (),
+    ) -> Sandbox:
+        """Starts a sandbox in the strongest tier that works here, or in the one named; raises SandboxError if none.
+
+        `packages`: installed packages that programs and their tests may import, with those that they require.
+        """
         if tier not in TIERS:
             raise UsageError(f"no sandbox is called {tier!r}{nearest(tier, TIERS)}; there are {', '.join(TIERS)}")
         limits = limits or Limits()
         count = workers or len(_cpus())
         _check_limits(limits)
         _check_open_files(count)
+        installed = find_packages(packages)
         refused: list[Tried] = []
         for name in _SAFE if tier == "auto" else (tier,):
             try:
-                pool = _tried(name, count, limits)
+                pool = _tried(name, count, limits, installed)
             except SandboxError as error:
                 refused.append(Tried(name, False, str(error)))
                 continue
-            return cls(pool, name, count, limits, tuple(refused))
+            return cls(pool, name, count, limits, tuple(refused), installed)
         found = "\n".join(f"  - {t.tier}: {t.why}" for t in refused)
         raise SandboxError(f"no sandbox holds on this machine, so untrusted code is not run.\n{found}\n{_MEND}")
 
@@ -94,7 +108,7 @@ class Sandbox:
         tiers = []
         for name in _SAFE:
             try:
-                _tried(name, 1, Limits()).close()
+                _tried(name, 1, Limits(), Installed()).close()
             except SandboxError as error:
                 tiers.append(Tried(name, False, str(error)))
             else:
@@ -188,13 +202,13 @@ def _open_files() -> int:
         return 0
 
 
-def _tried(tier: str, workers: int, limits: Limits) -> Pool:
+def _tried(tier: str, workers: int, limits: Limits, packages: Installed) -> Pool:
     """Starts a pool in this tier and checks that it holds; raises SandboxError where it does not."""
     if tier == "unsafe-none":
-        return Pool(tier, workers, limits)
+        return Pool(tier, workers, limits, packages.paths)
     if platform.system() != "Linux":
         raise SandboxError(f"needs Linux, this is {platform.system()}")
-    pool = Pool(tier, workers, limits)
+    pool = Pool(tier, workers, limits, packages.paths)
     try:
         check(pool)
     except BaseException:

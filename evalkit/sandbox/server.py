@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from evalkit.errors import SandboxError
@@ -51,13 +52,13 @@ class Greeting:
 class Server:
     """One running server process, and a socket to each of its workers."""
 
-    def __init__(self, tier: str, workers: int, limits: Limits) -> None:
+    def __init__(self, tier: str, workers: int, limits: Limits, packages: Sequence[str] = ()) -> None:
         pairs = [socket.socketpair(socket.AF_UNIX, _packets()) for _ in range(workers + 1)]
         ours, theirs = [a for a, _ in pairs], [b for _, b in pairs]
         # A virtual environment's Python may need these to find its shared library. The server clears them at once.
         kept = {k: v for k, v in os.environ.items() if k in ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")}
         command = [sys.executable, "-I", "-S", "-B", "-c", _BOOT, str(Path(__file__).parent), tier]
-        command += [json.dumps(dataclasses.asdict(limits)), str(os.getpid())]
+        command += [json.dumps(dataclasses.asdict(limits)), json.dumps(list(packages)), str(os.getpid())]
         command += [str(end.fileno()) for end in theirs]
         try:
             self._process = subprocess.Popen(
@@ -126,10 +127,11 @@ class Job:
         self._report, report = os.pipe()
         os.set_blocking(self._report, False)
         self._sent = [_file(program.source), _file(json.dumps(tests)), report]
+        self._seconds = program.seconds
 
     def send(self, control: socket.socket) -> None:
         """Sends the program to a worker."""
-        socket.send_fds(control, [b"judge"], self._sent)
+        socket.send_fds(control, [json.dumps({"seconds": self._seconds}).encode()], self._sent)
         for fd in self._sent:
             os.close(fd)
         self._sent = []

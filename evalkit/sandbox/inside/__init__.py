@@ -12,5 +12,6 @@ names       what names stand for that the tests use without defining them
 usage       what the text of the tests says about how they use a name
 confine     what a process gives up before it runs anything from outside
 seccomp, landlock, namespaces, kernel   the system calls for it
+packages    the installed packages that programs may import
 limits, descriptors   the limits of a program; open files
 """

@@ -7,10 +7,12 @@ import os
 import resource
 import struct
 import sys
+from collections.abc import Sequence
 
 from . import landlock, namespaces
 from .kernel import PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, Call, Unsupported
 from .limits import Limits
+from .packages import PLACE
 from .seccomp import Filter
 
 __all__ = ["TIERS", "Confinement"]
@@ -32,13 +34,17 @@ _OWN_PROCESSES = 3
 class Confinement:
     """One tier, entered once in the server, and applied in each process that runs a program or its tests."""
 
-    def __init__(self, tier: str, user: str, landlock_abi: int = 0, proc: int = -1) -> None:
+    def __init__(
+        self, tier: str, user: str, landlock_abi: int = 0, proc: int = -1, packages: Sequence[str] = ()
+    ) -> None:
         self.tier = tier
         self.user = user
         self.landlock_abi = landlock_abi
         self.proc = proc
         """A descriptor of /proc, for the workers' clocks. Programs do not get it."""
-        self.rules = landlock.ruleset(landlock_abi) if landlock_abi else -1
+        self.packages = list(packages)
+        """Where the packages lie that programs may import."""
+        self.rules = landlock.ruleset(landlock_abi, packages) if landlock_abi else -1
         """A descriptor of the Landlock rules; -1 where there are none."""
         self._filter: Filter | None = None
         self._calls: list[Call] = []
@@ -55,20 +61,24 @@ class Confinement:
             self._calls.append(Call("landlock_restrict_self", self.rules, 0))
 
     @classmethod
-    def enter(cls, tier: str) -> Confinement:
-        """Confines the server as far as it can still start programs; raises Unsupported where the kernel refuses."""
+    def enter(cls, tier: str, packages: Sequence[str] = ()) -> Confinement:
+        """Confines the server as far as it can still start programs; raises Unsupported where the kernel refuses.
+
+        `packages`: folders and files that programs may read beside Python's own library.
+        """
         proc = os.open("/proc", os.O_PATH | os.O_CLOEXEC) if os.path.isdir("/proc/self") else -1
         if tier == "unsafe-none":
-            return cls(tier, f"uid {os.geteuid()}", proc=proc)
+            return cls(tier, f"uid {os.geteuid()}", proc=proc, packages=packages)
         if proc < 0:
             raise Unsupported("/proc is not mounted")
         abi = landlock.abi()
         if tier == "landlock":
             if abi == 0:
                 raise Unsupported("this kernel has no Landlock (it takes Linux 5.13, with landlock among its lsm=)")
-            return cls(tier, _drop_user(), abi, proc)
-        namespaces.enter(proc)
-        return cls(tier, f"nobody (uid {os.geteuid()})", abi, proc)
+            return cls(tier, _drop_user(packages), abi, proc, packages)
+        namespaces.enter(proc, packages)
+        inside = [os.path.join(PLACE, os.path.basename(path)) for path in packages]
+        return cls(tier, f"nobody (uid {os.geteuid()})", abi, proc, inside)
 
     def enter_worker(self) -> None:
         """Confines a worker, in the worker."""
@@ -93,11 +103,11 @@ class Confinement:
             self._filter.install(os.getpid())
 
 
-def _drop_user() -> str:
-    """Makes root nobody, where nobody can read Python's library. Returns the user in words."""
+def _drop_user(packages: Sequence[str]) -> str:
+    """Makes root nobody, where nobody can read Python's library and the packages. Returns the user in words."""
     if os.geteuid() != 0:
         return f"uid {os.geteuid()}"
-    folders = landlock.library_folders()
+    folders = [*landlock.library_folders(), *filter(os.path.isdir, packages)]
     pid = os.fork()
     if pid == 0:
         try:

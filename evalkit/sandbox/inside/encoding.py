@@ -169,10 +169,11 @@ class _Encoder:
     def exact(self, value: Any, kind: type, depth: int) -> bool:
         """Adds an object of one of the few library classes that stand for a plain value; False for any other."""
         name = f"{_module_of(kind)}.{kind.__name__}"
-        if name not in EXACT:
+        parts = EXACT[name][0](value) if name in EXACT else None
+        if parts is None:
             return False
         self.blob(b"x", name.encode())
-        self.put(EXACT[name][0](value), depth + 1)
+        self.put(parts, depth + 1)
         return True
 
     def derived(self, value: Any, kind: type, depth: int) -> bool:

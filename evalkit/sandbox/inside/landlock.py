@@ -1,4 +1,4 @@
-"""Landlock rules: a confined process may open only the files of Python's own library, and only to read them."""
+"""Landlock rules: a confined process may open only Python's own library and allowed packages, and only to read."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ctypes
 import os
 import struct
 import sys
+from collections.abc import Sequence
 
 from .kernel import Unsupported, syscall
 
@@ -30,7 +31,7 @@ def library_folders() -> list[str]:
     return [entry for entry in sys.path if os.path.isdir(entry)]
 
 
-def ruleset(version: int) -> int:
+def ruleset(version: int, packages: Sequence[str] = ()) -> int:
     """Returns a descriptor of the rules, which every process applies to itself."""
     rights = (1 << _FS_RIGHTS.get(version, 16)) - 1
     fields = [rights]
@@ -46,6 +47,8 @@ def ruleset(version: int) -> int:
             if entry.name in _INSTALLED or entry.is_symlink():
                 continue
             _allow(rules, entry.path, _READ_FILE | (_READ_DIR if entry.is_dir() else 0))
+    for path in packages:
+        _allow(rules, path, _READ_FILE | (_READ_DIR if os.path.isdir(path) else 0))
     _allow(rules, os.devnull, _READ_FILE | _WRITE_FILE | (_TRUNCATE if version >= 3 else 0))
     return rules
 

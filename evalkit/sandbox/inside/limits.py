@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 __all__ = ["Limits"]
 
@@ -25,6 +25,10 @@ class Limits:
     """CPU time over all threads; twice `seconds` where not given."""
     wall_cap: float | None = None
     """Wall time with the time spent waiting for a CPU; twenty times `seconds` where not given."""
+
+    def of_one(self, seconds: float | None) -> Limits:
+        """The limits of a program whose tests have a time of their own; never less than these."""
+        return self if seconds is None or seconds <= self.seconds else replace(self, seconds=seconds)
 
     @property
     def cpu(self) -> float:

@@ -1,4 +1,4 @@
-"""Moves the server into namespaces: no network, a root folder with Python's library only, uid nobody."""
+"""Moves the server into namespaces: no network, a root with Python's library and allowed packages only, uid nobody."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import contextlib
 import ctypes
 import os
 import struct
+from collections.abc import Sequence
 
 from .kernel import PR_SET_DUMPABLE, Unsupported, Word, mount, number, prctl, syscall, unmount
 from .landlock import library_folders
+from .packages import PLACE
 
 __all__ = ["NOBODY", "become_nobody", "enter", "fork_into_pid_namespace", "own_user_namespace"]
 
@@ -25,7 +27,7 @@ _ATTR_RDONLY, _ATTR_NOSUID, _ATTR_NODEV = 1, 2, 4
 _MOUNT_POINTS = ("/tmp", "/mnt", "/var", "/usr")
 
 
-def enter(proc: int) -> None:
+def enter(proc: int, packages: Sequence[str] = ()) -> None:
     """Moves the calling process into new namespaces with their own root folder. `proc` is a descriptor of /proc."""
     apart = _NEWNS | _NEWNET | _NEWIPC | _NEWUTS
     if os.geteuid() == 0:
@@ -34,12 +36,12 @@ def enter(proc: int) -> None:
         except Unsupported:  # root without privileges, as in a container: do as an ordinary user does
             _unshare_user(proc, apart)
         else:
-            _private_root()
+            _private_root(packages)
             become_nobody()
             return
     else:
         _unshare_user(proc, apart)
-    _private_root()
+    _private_root(packages)
 
 
 def own_user_namespace(proc: int) -> None:
@@ -92,20 +94,22 @@ def _unshare_user(proc: int, flags: int) -> None:
             raise Unsupported(error.errno, f"{name} of a new user namespace: {error.strerror}") from None
 
 
-def _private_root() -> None:
-    """Replaces the root folder by one that holds Python's library and /dev/null, all read-only."""
+def _private_root(packages: Sequence[str]) -> None:
+    """Replaces the root folder by one that holds Python's library, the packages and /dev/null, all read-only."""
     mount(None, "/", None, _REC | _PRIVATE)
-    sources = [(path, os.open(path, os.O_PATH | os.O_CLOEXEC)) for path in (*library_folders(), os.devnull)]
+    places = {path: os.path.abspath(path) for path in (*library_folders(), os.devnull)}
+    places |= {path: os.path.join(PLACE, os.path.basename(path)) for path in packages}
+    sources = [(path, os.open(path, os.O_PATH | os.O_CLOEXEC)) for path in places]
     top = next((path for path in _MOUNT_POINTS if os.path.isdir(path)), None)
     if top is None:
         raise Unsupported(f"none of {', '.join(_MOUNT_POINTS)} exists to mount a private root on")
     mount("tmpfs", top, "tmpfs", _NOSUID | _NODEV | _NOEXEC, "size=1m,mode=755")
     bound: list[str] = []
     for path, fd in sources:
-        target = top + os.path.abspath(path)
-        if not any(os.path.abspath(path).startswith(other + "/") for other in bound):
-            _attach(fd, path, target)
-            bound.append(os.path.abspath(path))
+        place = places[path]
+        if not any(place.startswith(other + "/") for other in bound):
+            _attach(fd, path, top + place)
+            bound.append(place)
         os.close(fd)
     mount(None, top, None, _REMOUNT | _BIND | _RDONLY | _NOSUID | _NODEV | _NOEXEC)
     os.chdir(top)

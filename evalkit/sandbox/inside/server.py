@@ -19,6 +19,7 @@ from typing import NoReturn
 from .confine import Confinement
 from .kernel import PR_SET_CHILD_SUBREAPER, prctl
 from .limits import Limits
+from .packages import load_libraries, offer
 from .watch import serve
 
 __all__ = ["main"]
@@ -47,11 +48,11 @@ _WARM = """
 def main(arguments: list[str]) -> NoReturn:
     """Runs the server.
 
-    Arguments: tier, limits as JSON, the harness's pid, a socket that closes when the harness ends, one socket for each
-    worker.
+    Arguments: tier, limits as JSON, the packages' paths as JSON, the harness's pid, a socket that closes when the
+    harness ends, one socket for each worker.
     """
-    tier, limits_text, harness = arguments[0], arguments[1], int(arguments[2])
-    lifeline, *controls = map(int, arguments[3:])
+    tier, limits_text, packages_text, harness = *arguments[:3], int(arguments[3])
+    lifeline, *controls = map(int, arguments[4:])
     life = _socket.socket(fileno=lifeline)
     try:
         watched = os.pidfd_open(harness) if hasattr(os, "pidfd_open") else -1
@@ -59,7 +60,10 @@ def main(arguments: list[str]) -> NoReturn:
         _make_threads_small()
         os.environ.clear()
         limits = Limits(**json.loads(limits_text))
-        confinement = Confinement.enter(tier)
+        packages = json.loads(packages_text)
+        load_libraries(packages)
+        confinement = Confinement.enter(tier, packages)
+        offer(confinement.packages)
     except Exception as error:
         life.send(json.dumps({"failed": str(error) or type(error).__name__}).encode())
         os._exit(1)

@@ -49,7 +49,7 @@ def serve(control: _socket.socket, confinement: Confinement, limits: Limits) -> 
         message, fds = receive(control, 3)
         if not message:
             worker.leave()
-        ended = worker.judge(*fds)
+        ended = worker.judge(*fds, limits.of_one(**json.loads(message)))
         for fd in fds:
             os.close(fd)
         with contextlib.suppress(OSError):
@@ -67,8 +67,8 @@ class Worker:
         self._candidate = 0
         self._link: _socket.socket | None = None
 
-    def judge(self, source: int, tests: int, report: int) -> Ended:
-        """Runs one program against its tests. The arguments are descriptors: two files, and a pipe for the report."""
+    def judge(self, source: int, tests: int, report: int, limits: Limits) -> Ended:
+        """Runs one program against its tests. The descriptors are two files, and a pipe for the report."""
         try:
             link = self._started_tester()
         except OSError as error:
@@ -77,7 +77,7 @@ class Worker:
         to_candidate, from_candidate = os.pipe(), os.pipe()
         try:
             clock = Clock(self._confinement.proc, self._tester)
-            self._candidate = self._start_candidate(source, to_candidate[0], from_candidate[1])
+            self._candidate = self._start_candidate(source, to_candidate[0], from_candidate[1], limits)
             clock.watch(self._candidate)
             send(link, b"judge", (tests, report, from_candidate[0], to_candidate[1]))
         except OSError as error:
@@ -86,7 +86,7 @@ class Worker:
         finally:
             for fd in (*to_candidate, *from_candidate):
                 os.close(fd)
-        how, detail = self._watch(link, clock)
+        how, detail = self._watch(link, clock, limits)
         seconds = clock.used()
         if how == "done":
             self._end_candidate()
@@ -117,15 +117,15 @@ class Worker:
         self._tester, self._link = pid, ours
         return ours
 
-    def _start_candidate(self, source: int, inbox: int, outbox: int) -> int:
+    def _start_candidate(self, source: int, inbox: int, outbox: int, limits: Limits) -> int:
         pid = self._confinement.fork_candidate()
         if pid == 0:
-            candidate.run(source, inbox, outbox, self._confinement, self._limits)
+            candidate.run(source, inbox, outbox, self._confinement, limits)
         return pid
 
     # ── watching ─────────────────────────────────────────────────────────────
 
-    def _watch(self, link: _socket.socket, clock: Clock) -> tuple[str, str]:
+    def _watch(self, link: _socket.socket, clock: Clock, limits: Limits) -> tuple[str, str]:
         """Waits until the tester reports or a limit is reached. Returns how it ended, and details in words."""
         poll = select.poll()
         poll.register(self._control, 0)
@@ -136,7 +136,7 @@ class Worker:
                 self.leave()
             if events:
                 return self._heard(link.recv(1))
-            over = clock.over(self._limits)
+            over = clock.over(limits)
             if over:
                 return over
 

@@ -53,6 +53,20 @@ def _fraction(pair: Any) -> Any:
     return Fraction(*pair)
 
 
+def _array_parts(value: Any) -> Any:
+    """None for an array of Python objects, which stays where it is."""
+    return (value.dtype.str, tuple(value.shape), value.tobytes()) if value.dtype.kind in "biufc" else None
+
+
+def _array(parts: Any) -> Any:
+    import numpy
+
+    kind, shape, data = parts
+    if len(kind) > 4 or kind[1:2] not in set("biufc"):
+        raise ValueError("no array of numbers")
+    return numpy.frombuffer(data, numpy.dtype(kind)).reshape(shape).copy()
+
+
 def _moment(name: str) -> Callable[[Any], Any]:
     def read(text: Any) -> Any:
         import datetime
@@ -74,9 +88,10 @@ EXACT: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "datetime.date": (lambda v: v.isoformat(), _moment("date")),
     "datetime.datetime": (lambda v: v.isoformat(), _moment("datetime")),
     "datetime.time": (lambda v: v.isoformat(), _moment("time")),
+    "numpy.ndarray": (_array_parts, _array),
     "datetime.timedelta": (lambda v: (v.days, v.seconds, v.microseconds), _duration),
 }
-"""Classes of the library that stand for a plain value: how each becomes a simpler value, and is made from it."""
+"""Classes that stand for a plain value: how each becomes a simpler value (None: it does not), and is made from it."""
 
 
 def refill(container: Any, content: Any) -> None:
