@@ -191,6 +191,14 @@ class RunConfig:
     sandbox: Annotated[
         str, Flag("How generated code is held: auto, namespaces, landlock or unsafe-none.", metavar="TIER")
     ] = "auto"
+    sandbox_packages: Annotated[
+        Names, Flag("Installed packages that generated code may import, e.g. numpy.", metavar="A,B", many=True)
+    ] = ()
+    sandbox_seconds: Annotated[
+        float | None,
+        Field(gt=0, le=3600),
+        Flag("Seconds for a program and its tests; by default 3, or what its task asks for.", metavar="N"),
+    ] = None
     output_path: Annotated[Folder, Flag("The folder that holds the runs.", metavar="DIRECTORY")] = Path("results")
     journal: Annotated[
         Folder | None, Flag("Where answers are kept; by default .journal under --output-path.", metavar="DIR")

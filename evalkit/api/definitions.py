@@ -151,6 +151,12 @@ class ScoreArguments:
     allow_task_code: Annotated[bool, Flag("Let task files in that folder run their own Python.", switch=True)] = False
     data_dir: Annotated[Folder | None, Flag("An offline mirror.", metavar="DIR")] = None
     sandbox: Annotated[str, Flag("How recorded code is held.", metavar="TIER")] = "auto"
+    sandbox_packages: Annotated[
+        Names, Flag("Installed packages that recorded code may import.", metavar="A,B", many=True)
+    ] = ()
+    sandbox_seconds: Annotated[
+        float | None, Field(gt=0, le=3600), Flag("Seconds for a program and its tests.", metavar="N")
+    ] = None
     output_path: Annotated[Folder, _RUNS_FOLDER] = Path("results")
     name: Annotated[str | None, Flag("The run's id.", metavar="NAME")] = None
     json: Annotated[OutFile, _file("the results")] = None

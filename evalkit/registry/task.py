@@ -314,6 +314,16 @@ class Task:
         """The programs that the sandbox runs before `score`; None if the task runs no code."""
         return self._grader.programs(document, answers) if self.is_code else None
 
+    def canonical_programs(self, documents: Sequence[Document]) -> list[Program]:
+        """The right programs of these documents; none where the task has none."""
+        from evalkit.registry import lmeval
+
+        if self.code is None:
+            return []
+        with lmeval.rendering():
+            made = [self.code.canonical_of(document.doc, lmeval.render) for document in documents]
+        return [program for program in made if program is not None]
+
     def score(
         self,
         document: Document,

@@ -222,9 +222,20 @@ def _remarks(results: Results, chat: bool | None) -> list[str]:
                 covered = ((leaf.n, leaf.missing.value, leaf.errors.value) for leaf in leaves)
                 total = sum(part or 0 for parts in covered for part in parts)
                 remarks.append(f"{name}: {count} of {total} {what}")
+        remarks += _ended(name, leaves)
         if left_out := sum(leaf.broken_rows.value or 0 for leaf in leaves):
             remarks.append(f"{name}: {left_out} rows of its file could not be read and were left out (manifest.json)")
     return [*remarks, *results.notes]
+
+
+def _ended(name: str, leaves: Sequence[TaskResult]) -> Iterator[str]:
+    """Programs that ran out of time or memory, as shares of all programs."""
+    ended = [leaf.verdicts for leaf in leaves if leaf.verdicts is not None]
+    programs = sum(one.programs or 0 for one in ended)
+    for key, what in (("timed_out", "out of time"), ("memory", "out of memory")):
+        count = sum(round((getattr(one, key) or 0.0) * (one.programs or 0)) for one in ended)
+        if count:
+            yield f"{name}: {count} of {programs} programs ({count / programs:.1%}) ran {what}"
 
 
 def _leaves(results: Results, name: str) -> Iterator[TaskResult]:

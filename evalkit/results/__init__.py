@@ -35,6 +35,7 @@ from evalkit.results.record import (
     Thoughts,
     Timing,
     Tokens,
+    Verdicts,
 )
 from evalkit.results.run import STATUSES, Run
 from evalkit.results.settings import same_settings
@@ -69,6 +70,7 @@ __all__ = [
     "Thoughts",
     "Timing",
     "Tokens",
+    "Verdicts",
     "all_runs",
     "bless",
     "check_name",

@@ -186,6 +186,15 @@ class Thoughts(Record):
     """Answers after an empty thought, or after none."""
 
 
+class Verdicts(Record):
+    """How the programs of a code task ended, as shares of all its programs."""
+
+    programs: Whole = None
+    timed_out: Number = None
+    memory: Number = None
+    sandbox_error: Number = None
+
+
 class TaskResult(Entry):
     truncated_prompts: Count = NOT_STATED
     unfinished: Count = NOT_STATED
@@ -194,6 +203,7 @@ class TaskResult(Entry):
     broken_rows: Count = NOT_STATED
     not_run: Count = NOT_STATED
     thinking: Annotated[Thoughts | None, BeforeValidator(kind_of(Mapping, Thoughts))] = None
+    verdicts: Annotated[Verdicts | None, BeforeValidator(kind_of(Mapping, Verdicts))] = None
 
 
 class GroupResult(Entry):

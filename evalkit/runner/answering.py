@@ -14,7 +14,6 @@ from evalkit.engines.spec import start
 from evalkit.errors import EngineError, EvalkitError, Interrupted, OutputError
 from evalkit.journal import Journal, expected_bytes
 from evalkit.parsing import Shard
-from evalkit.registry import Document, Task
 from evalkit.results import check_space
 from evalkit.runner.clock import Clock
 from evalkit.runner.engines import settings_of
@@ -25,12 +24,12 @@ from evalkit.runner.loop import AnswerLoop
 from evalkit.runner.preparing import Prepared
 from evalkit.runner.requests import PassRequests
 from evalkit.runner.rounds import Batches, Everything, Rounds
+from evalkit.runner.running_code import start_sandbox
 from evalkit.runner.sharding import Share
 from evalkit.runner.stop import Stop
-from evalkit.sandbox import Sandbox
 from evalkit.types import GenerateRequest, Request, Row, TokenRequest, Usage
 
-__all__ = ["PassResult", "answer", "start_sandbox"]
+__all__ = ["PassResult", "answer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,19 +162,6 @@ def _ask(
     except (EngineError, OutputError) as error:
         return error
     return None
-
-
-def start_sandbox(
-    stack: ExitStack,
-    documents: Mapping[str, tuple[Task, Sequence[Document]]],
-    config: RunConfig,
-    listener: Listener,
-) -> Sandbox | None:
-    """Start a sandbox if any task runs code; else return None."""
-    if not any(task.is_code for task, _ in documents.values()):
-        return None
-    listener.stage("starting the sandbox")
-    return stack.enter_context(Sandbox.start(tier=config.sandbox))
 
 
 def _requested_by_leaf(prepared: Prepared) -> dict[str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from evalkit.registry import Suite, SuiteFigures, Task
 from evalkit.results import Count, GroupResult, TaskResult, Tokens, figure
+from evalkit.runner.running_code import verdicts_entry
 from evalkit.runner.thoughts import thinking_entry
 from evalkit.types import Figure, Row, Usage
 
@@ -33,7 +34,9 @@ def task_entry(task: Task, rows: Sequence[Row], metrics: Mapping[str, Figure]) -
     )
     broken = {"broken_rows": Count(value=len(task.broken_rows))} if task.broken_rows else {}
     thinking = {"thinking": thoughts} if (thoughts := thinking_entry(rows, task.filters)) else {}
-    return entry.model_copy(update={**broken, **thinking}) if broken or thinking else entry
+    verdicts = {"verdicts": ended} if (ended := verdicts_entry(task, rows)) else {}
+    more = {**broken, **thinking, **verdicts}
+    return entry.model_copy(update=more) if more else entry
 
 
 def _headline(usual: str | None, metrics: Mapping[str, Figure]) -> str | None:

@@ -17,7 +17,7 @@ from evalkit.registry.kinds import task_name
 from evalkit.results import Reporter
 from evalkit.results.recorded import Answered as Recorded
 from evalkit.results.recorded import Recording
-from evalkit.runner.answering import PassResult, start_sandbox
+from evalkit.runner.answering import PassResult
 from evalkit.runner.clock import Clock
 from evalkit.runner.grading import Grading
 from evalkit.runner.ledger import Pending
@@ -25,6 +25,7 @@ from evalkit.runner.listener import Listener
 from evalkit.runner.manifest import draw_up_settings
 from evalkit.runner.preparing import Variant, build_documents, load_suite
 from evalkit.runner.recorded_spans import located
+from evalkit.runner.running_code import start_sandbox
 from evalkit.runner.writing import Outcome, write
 from evalkit.types import Row
 

@@ -98,5 +98,5 @@ def test_a_glob_that_matches_nothing_is_an_error_and_one_that_does_is_spelled_ou
 
 
 def test_a_task_that_runs_code_in_this_process_is_refused_before_anything_is_fetched() -> None:
-    with pytest.raises(CouldNotDo, match=r"mbpp_plus runs the model's code .*sandbox: python"):
-        Registry().load(["mbpp_plus"])
+    with pytest.raises(CouldNotDo, match=r"mbpp_plus_instruct runs the model's code .*sandbox: python"):
+        Registry().load(["mbpp_plus_instruct"])

@@ -10,9 +10,14 @@ import pytest
 import yaml
 
 import evalkit as ek
+from evalkit.config import RunConfig
 from evalkit.registry.cards import load_cards, shipped_folder
 from evalkit.registry.mbpp import examples
 from evalkit.registry.taskindex import builtin_index
+from evalkit.reporting.run_view import as_markdown, report
+from evalkit.results.recorded import Recording
+from evalkit.runner.recorded import score
+from tests.helpers.listening import Heard
 
 TODAY = sorted((shipped_folder() / "today").glob("*.yaml"))
 SUITES = ("leaderboard-v1", "leaderboard-v2", "quick", "safety-net")
@@ -86,3 +91,59 @@ def test_mbpp_is_judged_in_the_sandbox(tmp_path: Path) -> None:
     assert figures["pass@3,none"].value == 1.0
     assert "[BEGIN]" in rows[0]["arguments"][0][0]
     assert rows[0]["arguments"][0][0].count("[DONE]") == 3
+
+
+PLUS = """import numpy as np
+
+def assertion(out, exp, atol):
+    exact_match = out == exp
+    if not exact_match and atol != 0:
+        assert np.allclose(out, exp, rtol=1e-07, atol=atol)
+    else:
+        assert exact_match
+
+def check(candidate):
+    inputs = [[float(n)] for n in range(1000)]
+    results = [n / 3 for n in range(1000)]
+    for inp, exp in zip(inputs, results):
+        assertion(candidate(*inp), exp, 1e-6)
+"""
+
+
+def test_evalplus_tests_run_in_the_sandbox_and_right_answers_are_tried_first(tmp_path: Path) -> None:
+    prompt = 'def third(x: float) -> float:\n    """A third of x."""\n'
+    row = {"task_id": "HumanEval/0", "prompt": prompt, "entry_point": "third", "test": PLUS}
+    folder = tmp_path / "hub" / "evalplus" / "humanevalplus"
+    folder.mkdir(parents=True)
+    rows = [{**row, "canonical_solution": "    return x / 3\n"}, {**row, "canonical_solution": "    return x / 2\n"}]
+    datasets.Dataset.from_list(rows).to_parquet(folder / "test.parquet")
+    (folder / "README.md").write_text(
+        "---\nconfigs:\n- config_name: default\n  data_files: [{split: test, path: test.parquet}]\n---\n"
+    )
+    lines = [
+        {"task": "humaneval_plus", "doc_id": 0, "outputs": ["    return x * (1 / 3)\n", "    return x // 3\n"]},
+        {
+            "task": "humaneval_plus",
+            "doc_id": 1,
+            "outputs": ["    return [0] * 10**10\n", "    import numpy\n    return numpy.float64(x) / 3\n"],
+        },
+    ]
+    file = tmp_path / "recorded.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    heard = Heard()
+    config = RunConfig.build(
+        model="m",
+        tasks="humaneval_plus",
+        data_dir=str(tmp_path / "hub"),
+        output_path=str(tmp_path / "runs"),
+        engine="replay",
+    )
+    done = score(Recording.load(file), config, heard, report)
+    assert any("1 of 2 right answers do not pass here" in note for note in heard.notes), heard.notes
+    assert done.run is not None
+    entry = done.run.record.results.tasks["humaneval_plus"]
+    assert entry.metrics["pass@1,create_test"].value == 0.5
+    assert entry.verdicts is not None
+    assert (entry.verdicts.programs, entry.verdicts.memory, entry.verdicts.timed_out) == (4, 0.25, 0.0)
+    assert done.run.record.manifest.sandbox["packages"]["numpy"]
+    assert "humaneval_plus: 1 of 4 programs (25.0%) ran out of memory" in as_markdown([done.run])

@@ -59,8 +59,10 @@ def _array_parts(value: Any) -> Any:
 
 
 def _array(parts: Any) -> Any:
-    import numpy
-
+    try:
+        import numpy
+    except ImportError:  # not allowed here, so no honest program sends one
+        raise ValueError("an array, and there is no numpy") from None
     kind, shape, data = parts
     if len(kind) > 4 or kind[1:2] not in set("biufc"):
         raise ValueError("no array of numbers")
