@@ -49,7 +49,8 @@ def serve(control: _socket.socket, confinement: Confinement, limits: Limits) -> 
         message, fds = receive(control, 3)
         if not message:
             worker.leave()
-        ended = worker.judge(*fds, limits.of_one(**json.loads(message)))
+        source, tests, report = fds
+        ended = worker.judge(source, tests, report, limits.of_one(json.loads(message)["seconds"]))
         for fd in fds:
             os.close(fd)
         with contextlib.suppress(OSError):
