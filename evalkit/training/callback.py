@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal
 
-from evalkit.errors import UsageError
+from evalkit.errors import CouldNotDo, UsageError
+from evalkit.training.ranks import all_ranks_hear, plain_log, refuse_sharded
 from evalkit.training.spending import confidence_of_look
 from evalkit.training.watching import scalars
 
@@ -54,6 +58,8 @@ class EvalkitCallback:
         self.verdicts: list[str] = []
         self.seconds: list[float] = []
         """What each evaluation took."""
+        self.problems: list[str] = []
+        """Looks that could not be done, on a full disk for one: training went on without them."""
         self._trainer: Any = None
 
     def add_to(self, trainer: Any) -> None:
@@ -62,6 +68,12 @@ class EvalkitCallback:
         trainer.add_callback(self)
 
     # ── what the trainer calls ───────────────────────────────────────────────
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **given: Any) -> Any:
+        from evalkit.registry import Registry
+
+        Registry(_paths(self.settings.get("include_path", ()))).refuse_unknown(self.tasks)
+        return control
 
     def on_save(self, args: Any, state: Any, control: Any, **given: Any) -> Any:
         return control if self.steps is not None else self._look(state, control, given)
@@ -79,25 +91,44 @@ class EvalkitCallback:
     # ── a look at the model ──────────────────────────────────────────────────
 
     def _look(self, state: Any, control: Any, given: Mapping[str, Any]) -> Any:
-        if not state.is_world_process_zero:
-            return control
-        import evalkit as ek
+        stop = False
+        if state.is_world_process_zero:
+            refuse_sharded(given["model"])
+            asked_to_log = control.should_log
+            stop = self._evaluate(state, given)
+            control.should_log = asked_to_log  # our own line in the log must not cost the trainer its own
+        if self.stop_on is not None and all_ranks_hear(stop):
+            control.should_training_stop = True
+        return control
 
+    def _evaluate(self, state: Any, given: Mapping[str, Any]) -> bool:
+        """Evaluate the model, log its figures and say whether training is to stop."""
         began = time.monotonic()
-        # A model in memory is left in the mode and with the random state that it had.
-        run = ek.evaluate(
-            given["model"],
-            tokenizer=given.get("processing_class") or given.get("tokenizer"),
-            tasks=self.tasks,
-            name=f"{self.name}-step-{state.global_step}",
-            **self.settings,
-        )
+        try:
+            run = self._run(f"{self.name}-step-{state.global_step}", given)
+        except CouldNotDo as error:
+            self.problems.append(f"step {state.global_step}: {error}")
+            warnings.warn(f"evalkit: {self.problems[-1]}; training goes on", stacklevel=2)
+            return False
         self.seconds.append(time.monotonic() - began)
         self.runs.append(run)
         self._log(state, {f"eval/{name}": value for name, value in scalars(run.stored).items()})
-        if self.baseline is not None and self._verdict(run) == "regression" and self.stop_on == "regression":
-            control.should_training_stop = True
-        return control
+        return self.baseline is not None and self._verdict(run) == "regression" and self.stop_on is not None
+
+    def _run(self, name: str, given: Mapping[str, Any]) -> Any:
+        import evalkit as ek
+
+        def evaluated(name: str) -> Any:
+            # A model in memory is left in the mode and with the random state that it had.
+            tokenizer = given.get("processing_class") or given.get("tokenizer")
+            return ek.evaluate(given["model"], tokenizer=tokenizer, tasks=self.tasks, name=name, **self.settings)
+
+        try:
+            return evaluated(name)
+        except UsageError:
+            if not any(Path(self.settings.get("output_path", "results")).glob(f"*/{name}/manifest.json")):
+                raise
+            return evaluated(f"{name}-{secrets.token_hex(2)}")  # an earlier training came to this step, too
 
     def _verdict(self, run: Any) -> str:
         import evalkit as ek
@@ -113,6 +144,10 @@ class EvalkitCallback:
 
     def _log(self, state: Any, figures: Mapping[str, float]) -> None:
         if self._trainer is not None:
-            self._trainer.log(dict(figures))
+            plain_log(self._trainer, dict(figures))
         else:
             state.log_history.append({**figures, "step": state.global_step, "epoch": state.epoch})
+
+
+def _paths(given: Any) -> list[Path]:
+    return [Path(path) for path in ((given,) if isinstance(given, str | Path) else given)]

@@ -59,7 +59,7 @@ def opened(
         entry=None,
         pace_arguments=SPEC.pace_arguments,
     )
-    with _as_before(net):
+    with _as_before(net), _without_autocast(net):
         engine = assemble(Model.around(net, facts, options), tokenizer, options)
         try:
             yield model, Tokenizer(tokenizer, max_length=window), engine
@@ -118,6 +118,22 @@ def _canonical(content: Any) -> str:
     return json.dumps(
         entries, sort_keys=True, default=lambda value: sorted(value) if isinstance(value, set) else str(value)
     )
+
+
+@contextmanager
+def _without_autocast(net: Any) -> Iterator[None]:
+    """The model's own pass. accelerate wraps that of a model which it trains in bf16 or fp16 into autocast; whoever
+    loads the saved checkpoint has the weights' own precision."""
+    own = vars(net).get("_original_forward")
+    if own is None:
+        yield
+        return
+    wrapped = net.forward
+    net.forward = own
+    try:
+        yield
+    finally:
+        net.forward = wrapped
 
 
 @contextmanager

@@ -1,0 +1,50 @@
+"""What a callback must know of the trainer around it: its log, its ranks, and where its weights are."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from evalkit.errors import UsageError
+
+__all__ = ["all_ranks_hear", "plain_log", "refuse_sharded"]
+
+
+def plain_log(trainer: Any, figures: dict[str, float]) -> None:
+    """Log figures as transformers' Trainer does.
+
+    TRL's own `log` would add the averages of its training metrics up to here, and begin them anew.
+    """
+    from transformers import Trainer
+
+    if isinstance(trainer, Trainer):
+        Trainer.log(trainer, figures)
+    else:
+        trainer.log(figures)
+
+
+def all_ranks_hear(stop: bool) -> bool:
+    """What rank 0 decided, in every rank: one that stops alone leaves the others waiting for it."""
+    import torch.distributed as ranks
+
+    if not (ranks.is_available() and ranks.is_initialized() and ranks.get_world_size() > 1):
+        return stop
+    decided = [stop]
+    ranks.broadcast_object_list(decided, src=0)
+    return bool(decided[0])
+
+
+def refuse_sharded(model: Any) -> None:
+    """A rank that holds only a part of the weights cannot evaluate them alone."""
+    distributed = sys.modules.get("torch.distributed.tensor")
+    sharded = getattr(distributed, "DTensor", ())
+    for parameter in model.parameters():
+        if hasattr(parameter, "ds_id") or isinstance(parameter, sharded):
+            break
+    else:
+        if not any(type(module).__name__ == "FullyShardedDataParallel" for module in model.modules()):
+            return
+    raise UsageError(
+        "this model's weights lie in shards over the ranks (FSDP or ZeRO-3), and a callback sees one of them;"
+        " let it save whole checkpoints and evaluate those: evalkit watch OUTPUT_DIR --tasks …"
+    )
