@@ -310,6 +310,8 @@ class Figure:
     higher_is_better: bool | None = True
     """None: neither direction is better, or it is not known."""
     reason: str | None = None
+    best_at: float | None = None
+    """The value that is best, where neither more nor less is: the nearer the better."""
     spread: SampleSpread | None = None
     """Of a mean over several answers per document."""
 

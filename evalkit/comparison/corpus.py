@@ -13,7 +13,15 @@ from evalkit.comparison.measure import Measured, Member
 from evalkit.comparison.pairing import Pairs
 from evalkit.comparison.targets import Target
 from evalkit.errors import NotComparable
-from evalkit.stats import Contributions, CorpusDifference, CorpusKind, corpus_difference, corpus_value
+from evalkit.stats import (
+    Contributions,
+    CorpusDifference,
+    CorpusDistance,
+    CorpusKind,
+    corpus_difference,
+    corpus_distance,
+    corpus_value,
+)
 
 __all__ = ["measure_corpus"]
 
@@ -30,13 +38,17 @@ def measure_corpus(target: Target, pairs: Pairs, lines: tuple[Lines, Lines]) -> 
     point = _difference(target, pairs, kind, here, there, both)
     if (both | neither).all():
         worst = best = point
-    elif not kind.labelled:
+    elif not (kind.labelled or target.best_at is not None):
         worst = best = None  # how much an answer that is not there would add has no bound
     else:
         some = ~neither
-        worst = _difference(target, pairs, kind, *_filled(here, there, has, candidate_right=False), some)
-        best = _difference(target, pairs, kind, *_filled(here, there, has, candidate_right=True), some)
+        worst, best = (
+            _difference(target, pairs, kind, *_limits(target, kind, (here, there), has, both, right), some)
+            for right in (False, True)
+        )
     sign = target.sign
+    if target.best_at is not None:  # towards 0 is better, from whichever side the baseline lies on
+        sign = -1 if _value(target, pairs, kind, here, both) >= 0 else 1
     change = sign * (kind.each(there[both]) - kind.each(here[both]))
     return Measured(
         target=target,
@@ -81,6 +93,20 @@ def _answered(parts: Floats) -> Chosen:
     return np.asarray(np.isfinite(parts).all(axis=1))
 
 
+def _limits(
+    target: Target, kind: CorpusKind, runs: tuple[Floats, Floats], has: tuple[Chosen, Chosen], both: Chosen, right: bool
+) -> tuple[Floats, Floats]:
+    """Both runs' numbers where an answer that is not there is as good as can be for the candidate, or as bad."""
+    if target.best_at is None:
+        return _filled(*runs, has, candidate_right=right)
+    filled = []
+    for run, known, further in zip(runs, has, (right, not right), strict=True):
+        value = corpus_value(kind.name, run[both]) if both.any() else 0.0
+        end = math.copysign(1.0, value) * (1.0 if further else -1.0)
+        filled.append(np.where(known[:, None], run, np.array([end, 1.0])))
+    return filled[0], filled[1]
+
+
 def _filled(here: Floats, there: Floats, has: tuple[Chosen, Chosen], *, candidate_right: bool) -> tuple[Floats, Floats]:
     """Gold and prediction where one run has no answer: right for one run, and for the other as wrong as can be."""
     filled = []
@@ -110,13 +136,16 @@ def _by_leaf(target: Target, pairs: Pairs, chosen: Chosen) -> list[tuple[str, Ch
 
 def _difference(
     target: Target, pairs: Pairs, kind: CorpusKind, here: Floats, there: Floats, chosen: Chosen
-) -> CorpusDifference | None:
+) -> CorpusDistance | CorpusDifference | None:
     tasks = []
     for _, mine, share in _by_leaf(target, pairs, chosen):
         kept = np.flatnonzero(mine)
         clusters, strata = (np.array([said[i] for i in kept], dtype=object) for said in (pairs.cluster, pairs.stratum))
         tasks.append(Contributions(kind.name, (here[mine], there[mine]), clusters, strata, share))
-    found = corpus_difference(tasks, target.sign) if tasks else None
+    if target.best_at is not None:
+        found: CorpusDistance | CorpusDifference | None = corpus_distance(tasks) if tasks else None
+    else:
+        found = corpus_difference(tasks, target.sign) if tasks else None
     return found if found is not None and math.isfinite(found.delta) else None
 
 

@@ -65,7 +65,10 @@ class Measured:
 
     @property
     def delta(self) -> float:
-        """Candidate less baseline, as the figures are."""
+        """Candidate less baseline, as the figures are, or their distances from the best value."""
+        best = self.target.best_at
+        if best is not None:
+            return abs(self.candidate - best) - abs(self.baseline - best)
         return self.candidate - self.baseline
 
     @property

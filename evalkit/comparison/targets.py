@@ -53,6 +53,8 @@ class Target:
     """Where it is a part of a task: only the documents of these strata."""
     label: str = ""
     """What it is called where one name is looked at by several metrics."""
+    best_at: float | None = None
+    """The best value, where neither more nor less is better. What is compared then is the distance from it."""
     candidate_metric: str = ""
     """The metric's name in the candidate, where that has another number of answers per document."""
 
@@ -67,7 +69,7 @@ class Target:
 
     @property
     def sign(self) -> int:
-        return 1 if self.higher_is_better else -1
+        return 1 if self.higher_is_better and self.best_at is None else -1
 
 
 def shared_names(runs: list[Run]) -> list[str]:
@@ -143,8 +145,16 @@ def resolve(baseline: Run, candidate: Run, name: str, metric: str | None = None)
         scale=_scale(ours) or _scale(theirs),
         by_size=_weighs_by_size(baseline, name, here, leaves, chosen),
         strata=here.strata or () if isinstance(here, GroupResult) else (),
+        best_at=_best_at(name, chosen, ours, theirs),
         candidate_metric=theirs_named,
     )
+
+
+def _best_at(name: str, metric: str, ours: Metric, theirs: Metric) -> float | None:
+    found = {side.best_at for side in (ours, theirs)} - {None}
+    if found - {0.0}:
+        raise NotComparable(f"{name}: {metric} is best at {found.pop():g}, and only figures that are best at 0 compare")
+    return 0.0 if found else None
 
 
 def _other_count(usual: str, found: Entry) -> str:

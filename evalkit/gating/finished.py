@@ -221,7 +221,10 @@ def _contradiction(baseline: Run, candidate: Run, measured: Measured, policy: Ta
     name, metric = measured.target.name, measured.target.metric
     named = ((baseline, metric), (candidate, measured.target.of_candidate.metric))
     stated = [figure(run, name, its_metric) or 0.0 for run, its_metric in named]
-    change, counted = stated[1] - stated[0], measured.whole_candidate - measured.whole_baseline
+    counts = [measured.whole_baseline, measured.whole_candidate]
+    if measured.target.best_at is not None:
+        stated, counts = [abs(value) for value in stated], [abs(value) for value in counts]
+    change, counted = stated[1] - stated[0], counts[1] - counts[0]
     drop = policy.max_drop.value * (abs(measured.baseline) if policy.max_drop.relative else 1.0)
     if change * measured.target.sign >= -drop or abs(change - counted) <= _ROUNDING * measured.scale:
         return None

@@ -10,7 +10,7 @@ import functools
 import math
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from evalkit.registry.language import IN_KOREAN
@@ -113,6 +113,7 @@ _ITEMS: Mapping[str, tuple[str, Callable[[Any], Parts]]] = {
     "agg_amb_bias_scores": ("bbq_amb", _bbq_ambiguous),
     "agg_disamb_bias_scores": ("bbq_disamb", _bbq),
     "ratio": ("ratio", _numbers),
+    "signed_mean": ("ratio_signed", lambda item: (float(item), 1.0)),
     "ratio_difference": ("ratio_difference", _numbers),
 }
 """By the name of an aggregation, of lm-eval's, of its tasks or of ours: the kind of figure, and a document's part."""
@@ -121,12 +122,14 @@ _ITEMS: Mapping[str, tuple[str, Callable[[Any], Parts]]] = {
 @dataclass(frozen=True, slots=True)
 class Contributor:
     aggregations: Mapping[str, Callable[..., Any]]
+    counted_by: Mapping[str, str] = field(default_factory=dict)
+    """For a metric that is not about every document, one that is: an answer that has it counts as an answer."""
 
     def applied(self, rows: Sequence[Row]) -> list[Row]:
         """The rows with their contributions, where every document's value has the form that the figure is made from."""
         by_metric: dict[str, list[Contribution | None]] = {}
         for metric in dict.fromkeys(metric for row in rows for metric in row.metrics):
-            found = [self._contribution(metric, row.metrics.get(metric)) for row in rows]
+            found = [self._of_row(metric, row) for row in rows]
             made = [one for one in found if one is not None]
             unmade = [row for row, one in zip(rows, found, strict=True) if one is None and row.metrics.get(metric)]
             if made and not unmade and self._is_the_figure(metric, rows, made):
@@ -137,6 +140,12 @@ class Contributor:
             replace(row, corpus={metric: one for metric, found in by_metric.items() if (one := found[place])})
             for place, row in enumerate(rows)
         ]
+
+    def _of_row(self, metric: str, row: Row) -> Contribution | None:
+        value, other, known = row.metrics.get(metric), self.counted_by.get(metric), self._known(metric)
+        if value is None and other is not None and row.metrics.get(other) is not None and known is not None:
+            return Contribution(known[0], (0.0, 0.0))
+        return self._contribution(metric, value)
 
     def _contribution(self, metric: str, value: Any) -> Contribution | None:
         known = self._known(metric)

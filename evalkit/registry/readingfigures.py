@@ -5,13 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-__all__ = ["best_score", "best_threshold", "ratio", "ratio_difference"]
+__all__ = ["best_score", "best_threshold", "ratio", "ratio_difference", "signed_mean"]
 
 
 def ratio(items: Sequence[tuple[float, float]]) -> float:
     """The sum of the first numbers over the sum of the second: a mean over the documents that it is about."""
     whole = math.fsum(item[1] for item in items)
     return math.fsum(item[0] for item in items) / whole if whole else math.nan
+
+
+def signed_mean(items: Sequence[float]) -> float:
+    """The mean of values from −1 to 1."""
+    return math.fsum(items) / len(items)
 
 
 def ratio_difference(items: Sequence[tuple[float, float, float, float]]) -> float:

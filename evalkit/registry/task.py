@@ -374,7 +374,9 @@ class Task:
 
     def with_contributions(self, rows: Sequence[Row]) -> list[Row]:
         """The rows with what each document adds to the task's figures of all documents together."""
-        return Contributor(self._task.aggregation()).applied(rows)
+        return Contributor(self._task.aggregation(), self.own_scorer.counted_by if self.own_scorer else {}).applied(
+            rows
+        )
 
     def _figures(self, rows: Sequence[Row]) -> dict[str, Figure]:
         values: dict[tuple[str, str], list[Any]] = {}
@@ -396,6 +398,8 @@ class Task:
             ours = several_answers.is_figure(metric, count) and metric not in self.metric_names
             mine = [row for row in rows if row.filter == name]
             found = figure_of_samples(metric, mine, self.higher_is_better) if ours else self._figure(metric, kept)
+            if self.own_scorer is not None and metric in self.own_scorer.best_at:
+                found = replace(found, best_at=self.own_scorer.best_at[metric])
             out[f"{metric},{name}"] = corpus_interval(found, metric, [row for row in added if row.filter == name])
         return out
 

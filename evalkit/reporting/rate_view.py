@@ -38,6 +38,8 @@ def content(rated: Rated) -> Json:
             "labels": rated.corrected.labels,
         }
     found: Json = {"n": rated.n, "raw": _rate(rated.raw), "corrected": corrected, "reason": rated.reason}
+    if rated.notes:
+        found["notes"] = list(rated.notes)
     if rated.groups:
         found["groups"] = {
             group.name: {"n": group.n, "raw": _rate(group.raw), "p_holm": group.p_holm} for group in rated.groups

@@ -112,6 +112,8 @@ class Metric(Record):
     ci95: Pair = None
     higher_is_better: Flag = True
     """None: neither way is better, or nobody said which."""
+    best_at: Number = None
+    """The best value, where neither more nor less is better: the nearer the better."""
     reason: Text = None
     stderr_reason: Text = None
     samples: Whole = None

@@ -40,7 +40,8 @@ def figure(value: Figure) -> Metric:
         return Metric(value=None, reason=value.reason or "not known", higher_is_better=value.higher_is_better)
     written = Metric(value=value.value, stderr=value.stderr, ci95=value.ci95, higher_is_better=value.higher_is_better)
     spread = {} if value.spread is None else dataclasses.asdict(value.spread)
-    said = {"reason": value.reason} if value.reason else {}
+    given = (("reason", value.reason), ("best_at", value.best_at))
+    said = {key: found for key, found in given if found is not None and found != ""}
     return written.model_copy(update={**said, **spread}) if said or spread else written
 
 

@@ -23,6 +23,7 @@ from evalkit.stats.corpus import (
     corpus_figure,
     corpus_value,
 )
+from evalkit.stats.corpus_distance import CorpusDistance, corpus_distance
 from evalkit.stats.corpus_kinds import KINDS as CORPUS_KINDS
 from evalkit.stats.corpus_kinds import CorpusKind
 from evalkit.stats.groups import chance_normalised_mean, group_mean, plain_mean
@@ -57,6 +58,7 @@ __all__ = [
     "ConfidenceSequence",
     "Contributions",
     "CorpusDifference",
+    "CorpusDistance",
     "CorpusFigure",
     "CorpusKind",
     "Design",
@@ -71,6 +73,7 @@ __all__ = [
     "clopper_pearson_limits",
     "clustered_mean",
     "corpus_difference",
+    "corpus_distance",
     "corpus_figure",
     "corpus_value",
     "decision_probability",

@@ -23,7 +23,15 @@ from evalkit.stats.cluster import codes
 from evalkit.stats.corpus_kinds import KINDS, CorpusKind
 from evalkit.stats.intervals import Interval
 
-__all__ = ["Contributions", "CorpusDifference", "CorpusFigure", "corpus_difference", "corpus_figure", "corpus_value"]
+__all__ = [
+    "Contributions",
+    "CorpusDifference",
+    "CorpusFigure",
+    "Drawn",
+    "corpus_difference",
+    "corpus_figure",
+    "corpus_value",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -51,7 +59,7 @@ class Contributions:
 class CorpusFigure:
     """A figure of one run with its interval."""
 
-    def __init__(self, drawn: _Drawn) -> None:
+    def __init__(self, drawn: Drawn) -> None:
         self._drawn = drawn
         self.value = float(drawn.points[0])
         self.stderr = float(drawn.draws[0].std(ddof=1)) if drawn.clusters > 1 else math.nan
@@ -85,7 +93,7 @@ class CorpusDifference(Bounds):
     scale: float
     stderr: float
     base: float
-    _drawn: _Drawn = field(repr=False)
+    _drawn: Drawn = field(repr=False)
     _sign: int = 1
 
     def _bound(self, alpha: float, relative: float, side: int) -> float:
@@ -102,7 +110,7 @@ class CorpusDifference(Bounds):
         return min(max(found, -furthest), furthest)
 
 
-class _Drawn:
+class Drawn:
     """The figure of the documents as they are, of every resample, and of all clusters but one."""
 
     def __init__(self, tasks: Sequence[Contributions], seed: int) -> None:
@@ -291,12 +299,12 @@ def corpus_value(kind: str, parts: Floats) -> float:
 
 def corpus_figure(tasks: Sequence[Contributions], seed: int = 0) -> CorpusFigure:
     """The figure of one run over these tasks, with a cluster bootstrap."""
-    return CorpusFigure(_Drawn(tasks, seed))
+    return CorpusFigure(Drawn(tasks, seed))
 
 
 def corpus_difference(tasks: Sequence[Contributions], sign: int = 1, seed: int = 0) -> CorpusDifference:
     """The second run less the first, with a paired cluster bootstrap. `sign` −1: less of the figure is better."""
-    drawn = _Drawn(tasks, seed)
+    drawn = Drawn(tasks, seed)
     here, there = sign * drawn.points
     stderr = float((drawn.draws[1] - drawn.draws[0]).std(ddof=1)) if drawn.clusters > 1 else math.nan
     low, high = drawn.scale or (0.0, 1.0)

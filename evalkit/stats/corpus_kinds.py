@@ -4,6 +4,7 @@ macro_f1, f1, mcc      from gold and prediction, as numbers (Matthews 1975, BBA 
 bleu, chrf, ter        from the counts that sacrebleu keeps of a segment (Papineni et al. 2002; Popović 2015)
 perplexity …           from log-likelihoods and the words or bytes that they are of
 ratio, ratio_difference  a mean over the documents that it is about, and one such mean less another
+ratio_signed           such a mean of values from −1 to 1
 bbq_amb, bbq_disamb    bias scores of BBQ (Parrish et al. 2022), as lm-eval has them
 
 A figure that is a function of sums can be had from any resample of the documents by one product of matrices.
@@ -187,6 +188,7 @@ KINDS: Mapping[str, CorpusKind] = {
         CorpusKind("perplexity", 2, _plain, _perplexity, None, _matched([0], [1])),
         CorpusKind("bits", 2, _plain, _bits, None, _matched([0], [1])),
         CorpusKind("ratio", 2, _plain, _ratio, None, _shares),
+        CorpusKind("ratio_signed", 2, _plain, _ratio, (-1.0, 1.0), _shares),
         CorpusKind("ratio_difference", 4, _plain, _ratio_difference, (-1.0, 1.0), _sides),
         CorpusKind("bbq_disamb", 4, _plain, _bbq_disamb, (-1.0, 1.0), _first),
         CorpusKind("bbq_amb", 4, _plain, _bbq_amb, (-1.0, 1.0), _first),

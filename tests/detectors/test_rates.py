@@ -60,6 +60,7 @@ def test_the_json_is_what_the_contract_says(answers: Path, labels: Path, tmp_pat
     assert low <= out["corrected"]["rate"] <= high
     assert "Rogan–Gladen" in said
     assert "cannot be checked" in said
+    assert "cannot be checked" in out["notes"][0]
 
 
 def test_a_rate_that_was_not_corrected_is_called_raw_everywhere(answers: Path) -> None:

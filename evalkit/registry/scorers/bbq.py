@@ -68,4 +68,11 @@ def _even(text: str) -> str:
     return " ".join(text.split()).casefold().removesuffix(".")
 
 
-SCORER = TaskScorer(_process, _stratum, _parts, parts_only=("bias_score",))
+SCORER = TaskScorer(
+    _process,
+    _stratum,
+    _parts,
+    parts_only=("bias_score",),
+    counted_by={"bias_score": "acc"},
+    best_at={"bias_score": 0.0},
+)

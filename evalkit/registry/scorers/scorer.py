@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 __all__ = ["Doc", "Part", "TaskScorer"]
@@ -27,3 +27,7 @@ class TaskScorer:
     """Called before documents are built: raises where a package that it needs is missing."""
     parts_only: tuple[str, ...] = ()
     """Metrics that say something of a part and nothing of the whole task."""
+    counted_by: Mapping[str, str] = field(default_factory=dict)
+    """For a metric that some answers have no value of by right, the metric that every answer has that was read."""
+    best_at: Mapping[str, float] = field(default_factory=dict)
+    """Metrics of which neither more nor less is better: the nearer to this value the better."""

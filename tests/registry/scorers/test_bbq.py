@@ -109,10 +109,23 @@ def test_a_file_of_answers_gives_groups_that_a_gate_can_hold_to(hub: Path, docum
     assert {"acc,none", "bias_score,none"} == set(groups["bbq_gen_Age_amb"]["metrics"])
     whole = results_of(runs[0].stored)["tasks"]["bbq_gen"]["metrics"]["bias_score,none"]
     assert (whole["value"], whole["reason"]) == (None, "each group has its own")
-    policy = {"tasks": {"bbq_gen_Age_amb": {"metric": "bias_score", "max_drop": 0.05}, "bbq_gen": {}}}
+    policy = {
+        "tasks": {
+            "bbq_gen_Age_amb": {"metric": "bias_score", "max_drop": 0.05},
+            "bbq_gen_Age_dis": {"metric": "bias_score", "max_drop": 0.2},
+            "bbq_gen": {},
+        }
+    }
     verdict = ek.gate(*runs, policy=policy, output_path=tmp_path)
     judged = {task.name: task for task in verdict.tasks}
     assert judged["bbq_gen_Age_amb"].n == 200
+    dis = judged["bbq_gen_Age_dis"]
+    assert dis.n == 200, "an answer that says unknown is an answer"
+    assert dis.delta == pytest.approx(abs(dis.candidate) - abs(dis.baseline))
+    assert dis.candidate == pytest.approx(
+        results_of(runs[1].stored)["groups"]["bbq_gen_Age_dis"]["metrics"]["bias_score,none"]["value"]
+    )
+    assert dis.ci95[0] <= dis.delta <= dis.ci95[1]
     assert judged["bbq_gen_Age_amb"].baseline == pytest.approx(
         groups["bbq_gen_Age_amb"]["metrics"]["bias_score,none"]["value"]
     )
