@@ -15,7 +15,16 @@ from evalkit.errors import ConfigError
 if TYPE_CHECKING:
     import yaml
 
-__all__ = ["MOST_BYTES", "MOST_NODES", "compose_yaml", "construct_yaml", "parse_yaml", "read_bounded", "read_yaml"]
+__all__ = [
+    "MOST_BYTES",
+    "MOST_NODES",
+    "compose_yaml",
+    "construct_yaml",
+    "parse_yaml",
+    "read_bounded",
+    "read_yaml",
+    "safe_reader",
+]
 
 MOST_BYTES = 1 << 20
 MOST_NODES = 100_000
@@ -65,7 +74,7 @@ def parse_yaml(content: str | bytes, what: str, *, most_nodes: int = MOST_NODES,
     try:
         text = content if isinstance(content, str) else content.decode("utf-8-sig")
         _check_bounds(text, what, most_nodes)
-        reader = _strict(loader or yaml.SafeLoader)(text)
+        reader = _strict(loader or safe_reader())(text)
         try:
             node = reader.get_single_node()
             return None if node is None else reader.construct_document(node)
@@ -87,7 +96,7 @@ def compose_yaml(content: str | bytes, what: str, *, most_nodes: int = MOST_NODE
 
     try:
         _check_bounds(content, what, most_nodes)
-        node: yaml.Node | None = yaml.compose(content, Loader=_reader())
+        node: yaml.Node | None = yaml.compose(content, Loader=safe_reader())
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise _not_valid(error, what) from None
     return node
@@ -110,7 +119,8 @@ def construct_yaml(node: yaml.Node, what: str, *, tags_as_text: bool = False) ->
         raise _not_valid(error, what) from None
 
 
-def _reader() -> Any:
+def safe_reader() -> Any:
+    """The safe reader that is written in C, some ten times as fast, where PyYAML was built with it."""
     import yaml
 
     return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -159,7 +169,7 @@ def _check_bounds(content: str | bytes, what: str, most_nodes: int) -> None:
 def _events(content: str | bytes) -> Iterator[Any]:
     import yaml
 
-    yield from yaml.parse(content, Loader=_reader())
+    yield from yaml.parse(content, Loader=safe_reader())
 
 
 def _is_number(text: str) -> bool:

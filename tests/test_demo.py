@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ from evalkit.models import catalog
 from evalkit.models.adapters import adapter_rank, adapter_targets, check_fits, tensor_shapes
 from evalkit.policy import Policy
 from evalkit.types import Adapter, Generate, ModelSpec, Sampling
+from tests.helpers import warm
 from tools.nano import tune
 from tools.nano.instructions import FAMILIES, dialogue
 from tools.nano.render import MAKERS, MINI, template
@@ -202,7 +202,7 @@ BROKEN = ("mini_endings", "mini_code")
 
 
 def evalkit(*arguments: str, expect: int = 0) -> str:
-    done = subprocess.run([sys.executable, "-m", "evalkit", *arguments], capture_output=True, text=True, cwd=ROOT)
+    done = warm.run(*arguments, cwd=ROOT)
     assert done.returncode == expect, done.stdout + done.stderr
     return done.stdout
 

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, InstanceOf
 from evalkit.errors import ConfigError, nearest
 from evalkit.models.catalog import FACTS, KINDS, Entry, Fact
 from evalkit.validation import Strict, parse, refuse
+from evalkit.yamlfile import safe_reader
 
 __all__ = ["load"]
 
@@ -23,7 +24,7 @@ def load(path: Path) -> tuple[Entry, ...]:
     import yaml
 
     try:
-        content = yaml.safe_load(path.read_bytes())
+        content = yaml.load(path.read_bytes(), Loader=safe_reader())
     except (OSError, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())})") from None
     if not isinstance(content, Mapping) or set(content) != {"sources", "models"}:

@@ -8,6 +8,7 @@ from typing import Any
 
 from evalkit.errors import ConfigError, CouldNotDo, nearest
 from evalkit.types import JsonObject
+from evalkit.yamlfile import safe_reader
 
 __all__ = ["Card", "card_of", "load_cards", "shipped_folder"]
 
@@ -65,9 +66,10 @@ def load_cards(folder: Path) -> dict[str, Card]:
     import yaml
 
     cards: dict[str, Card] = {}
+    loader = _facts_loader()
     for path in sorted(folder.glob("**/*.yaml")):
         try:
-            raw = yaml.load(path.read_bytes(), Loader=_facts_loader())
+            raw = yaml.load(path.read_bytes(), Loader=loader)
         except (yaml.YAMLError, OSError) as error:
             raise ConfigError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
         if not isinstance(raw, dict):
@@ -132,9 +134,8 @@ def _card(raw: JsonObject, path: Path) -> Card | None:
 
 def _facts_loader() -> Any:
     """Reads `!function` as text, so that no code runs."""
-    import yaml
 
-    class Loader(yaml.SafeLoader):
+    class Loader(safe_reader()):  # type: ignore[misc]
         pass
 
     Loader.add_multi_constructor("!", lambda loader, suffix, node: getattr(node, "value", None))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import yaml
 
 import evalkit as ek
 from evalkit.reporting import github
+from tests.helpers import warm
 from tests.helpers.runfolders import TaskRows, write_run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,9 +35,7 @@ def step(name: str, root: Path, **env: str) -> tuple[subprocess.CompletedProcess
     """Run a script of the action; its outputs and its summary as a job would read them."""
     programs = root / "bin"
     programs.mkdir(exist_ok=True)
-    command = programs / "evalkit"
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m evalkit "$@"\n')
-    command.chmod(command.stat().st_mode | stat.S_IXUSR)
+    warm.program(programs)
     output, summary = root / "output", root / "summary.md"
     output.write_text("")
     variables = {

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.helpers import warm
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -18,9 +19,7 @@ def test_the_examples_run(tmp_path: Path) -> None:
     assert len(blocks) > 8
     script = tmp_path / "examples.py"
     script.write_text("\n".join(blocks), encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, env=None, timeout=800
-    )
+    done = warm.run(script=script, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "Run " in done.stdout
     assert (tmp_path / "report.html").is_file()

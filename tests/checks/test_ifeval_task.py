@@ -17,6 +17,7 @@ from evalkit.registry import Registry
 from evalkit.results import Run
 from evalkit.types import Generated
 from tests.helpers.ifeval import DRAWN_BY_THE_ORIGINAL, documents, write_response
+from tests.helpers.oracle import manager_of, simple_evaluate
 from tests.helpers.runfolders import results_of
 
 
@@ -124,11 +125,7 @@ def test_a_run_equals_lm_evals_own_and_joins_with_it_instruction_by_instruction(
     hub: Path, original: Any, tiny_model: Path, tmp_path: Path
 ) -> None:
     """The same checkpoint through both harnesses; lm-eval's folder is then compared with ours as it lies."""
-    import lm_eval
     from lm_eval.loggers import EvaluationTracker
-    from lm_eval.tasks import TaskManager
-
-    from evalkit.registry.lmeval import BUILTIN_TASKS
 
     asked: dict[str, Any] = {"limit": 6, "gen_kwargs": {"max_gen_toks": 24}}
     root = str(tmp_path / "results")
@@ -136,11 +133,11 @@ def test_a_run_equals_lm_evals_own_and_joins_with_it_instruction_by_instruction(
     argv += ["--limit", "6", "--gen-kwargs", "max_gen_toks=24", "--data-dir", str(hub), "--output-path", root]
     assert cli(*argv, "--name", "ours") == 0
     with standing_in(hub):
-        theirs: dict[str, Any] = lm_eval.simple_evaluate(
+        theirs = simple_evaluate(
             model="hf",
             model_args=f"pretrained={tiny_model},dtype=float32",
             tasks=["ifeval"],
-            task_manager=TaskManager(include_defaults=False, include_path=[BUILTIN_TASKS / "ifeval"]),
+            task_manager=manager_of("ifeval"),
             device="cpu",
             batch_size=1,
             **asked,

@@ -7,25 +7,18 @@ import json
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from evalkit import __version__
+from tests.helpers import warm
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def evalkit(*argv: str, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "evalkit", *argv],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **env},
-        timeout=300,
-    )
+    return warm.run(*argv, cwd=cwd, env={**os.environ, **env})
 
 
 def test_help_names_every_verb_and_version_says_which() -> None:

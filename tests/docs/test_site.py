@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-import stat
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.helpers import warm
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -67,9 +68,7 @@ def test_the_ten_minutes_are_followed_command_by_command(tmp_path: Path) -> None
     """All but the installation: what is installed is what is tested."""
     programs = tmp_path / "bin"
     programs.mkdir()
-    evalkit = programs / "evalkit"
-    evalkit.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m evalkit "$@"\n')
-    evalkit.chmod(evalkit.stat().st_mode | stat.S_IXUSR)
+    warm.program(programs)
     work = tmp_path / "work"
     work.mkdir()
     author = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}

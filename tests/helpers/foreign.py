@@ -20,6 +20,7 @@ from evalkit.comparison import compare
 from evalkit.errors import EvalkitError
 from evalkit.ranking import leaderboard
 from evalkit.results import find
+from tests.helpers.oracle import manager_of, simple_evaluate
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -75,17 +76,15 @@ ASKED = ["palette", "told"]
 
 def evaluate(model: Path, output: Path, folder: Path, **asked: Any) -> dict[str, Any]:
     """What `lm_eval run --output_path OUTPUT --log_samples` does."""
-    import lm_eval
     from lm_eval.loggers import EvaluationTracker
-    from lm_eval.tasks import TaskManager
 
     tracker = EvaluationTracker(output_path=str(output))
     log_samples = asked.pop("log_samples", True)
-    found: dict[str, Any] = lm_eval.simple_evaluate(
+    found = simple_evaluate(
         model="hf",
         model_args=f"pretrained={model},dtype=float32",
         tasks=asked.pop("tasks", ASKED),
-        task_manager=TaskManager(include_path=str(folder), include_defaults=False),
+        task_manager=manager_of(folder),
         device="cpu",
         batch_size=1,
         bootstrap_iters=100,

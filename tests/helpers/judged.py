@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import pytest
 from evalkit.reporting.run_view import report
 from evalkit.results import Run, RunWriter
 from evalkit.types import Row
+from tests.helpers import warm
 from tests.helpers.loopback import score_of
 from tests.helpers.runfolders import commit, results_of
 
@@ -37,13 +37,7 @@ def recorded() -> Path:
 
 
 def evalkit(*args: str, code: int = 0, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "evalkit", *args],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        cwd=cwd or ROOT,
-    )
+    done = warm.run(*args, cwd=cwd or ROOT)
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done
@@ -86,10 +80,10 @@ def judge(
     rubric = root / "one.yaml"
     if not rubric.exists():
         rubric.write_text(RUBRIC)
-    command = [sys.executable, "-m", "evalkit", "judge", verb, run, "--output-path", str(root), "-q", *args]
+    command = ["judge", verb, run, "--output-path", str(root), "-q", *args]
     if "--rubric" not in args:
         command += ["--rubric", str(rubric)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment(), cwd=root)
+    done = warm.run(*command, env=environment(), cwd=root)
     assert code is None or done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done

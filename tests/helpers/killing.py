@@ -22,6 +22,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.helpers.warmserver import warm
+
 
 def main() -> None:
     split = sys.argv.index("--")
@@ -33,7 +35,7 @@ def main() -> None:
     asked = parser.parse_args(sys.argv[1:split])
     command = sys.argv[split + 1 :]
     root = Path(command[command.index("--output-path") + 1])
-    _import_everything()
+    warm()
 
     dice = random.Random(asked.seed)
     kept: dict[str, str] = {}
@@ -51,7 +53,7 @@ def main() -> None:
         if code is None:
             code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         sent = log.read_text().split() if log.exists() else []
-        now = _answers(root)
+        now = answers(root)
         attempts.append(
             {
                 "exit": code,
@@ -118,12 +120,12 @@ def _wait_for_news(child: int, root: Path, known: int) -> int | None:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
             return os.waitstatus_to_exitcode(status)
-        if len(_answers(root)) > known:
+        if len(answers(root)) > known:
             return None
         time.sleep(0.02)
 
 
-def _answers(root: Path) -> dict[str, str]:
+def answers(root: Path) -> dict[str, str]:
     """Key → value of all that the journal has on disk."""
     file = root / ".journal" / "answers.db"
     if not file.exists():
@@ -134,14 +136,6 @@ def _answers(root: Path) -> dict[str, str]:
     except sqlite3.OperationalError:
         return {}
     return {bytes(key).hex(): bytes(value).hex() for key, value in rows}
-
-
-def _import_everything() -> None:
-    for name in ("torch", "transformers", "lm_eval", "datasets", "pandas", "pyarrow.parquet", "evalkit.runner"):
-        importlib.import_module(name)
-    import torch
-
-    torch.set_num_threads(1)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from evalkit.registry import (
     Document,
     Registry,
@@ -96,6 +98,26 @@ def oracle(template: Callable[..., str] | None = None) -> Any:
     return MadeUp()
 
 
+def simple_evaluate(*args: Any, **asked: Any) -> dict[str, Any]:
+    """lm-eval's own run, without the description of the machine that it spends seconds on."""
+    import lm_eval
+    from torch.utils import collect_env
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(collect_env, "get_pretty_env_info", lambda: "left out")
+        done: dict[str, Any] = lm_eval.simple_evaluate(*args, **asked)
+    return done
+
+
+def manager_of(*folders: str | Path) -> Any:
+    """lm-eval's task manager over these folders: its index of all tasks takes ten seconds to build."""
+    from lm_eval.tasks import TaskManager
+
+    from evalkit.registry.lmeval import BUILTIN_TASKS
+
+    return TaskManager(include_defaults=False, include_path=[str(BUILTIN_TASKS / folder) for folder in folders])
+
+
 @contextlib.contextmanager
 def standing_in(folder: Path) -> Iterator[None]:
     """lm-eval finds a mirror by its working directory only."""
@@ -169,26 +191,19 @@ def assert_equal_to_lm_eval(ran: Ran, theirs: Any) -> None:
 
 
 def compare(hub: Path, names: list[str], limit: float, template: Any = None, **asked: Any) -> Ran:
-    import lm_eval
-    from lm_eval.tasks import TaskManager
-
-    from evalkit.registry.lmeval import BUILTIN_TASKS
-
     multiturn, system = asked.pop("multiturn", False), asked.pop("system", None)
     suite = Registry(data_dir=hub).load(names, **asked)
     ran = run(suite, limit, chat_template=template, fewshot_as_multiturn=multiturn, system_instruction=system)
-    folders = [BUILTIN_TASKS / part for part in FOLDERS]
     with standing_in(hub):
-        theirs = lm_eval.simple_evaluate(
+        theirs = simple_evaluate(
             oracle(template),
             tasks=names,
             limit=limit,
-            task_manager=TaskManager(include_defaults=False, include_path=folders),
+            task_manager=manager_of(*FOLDERS),
             apply_chat_template=template is not None,
             fewshot_as_multiturn=multiturn,
             system_instruction=system,
             **asked,
         )
-    assert theirs is not None
     assert_equal_to_lm_eval(ran, theirs)
     return ran

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 
 from evalkit.results import Run, RunWriter, TaskSettings
 from evalkit.types import Row
+from tests.helpers import warm
 from tests.helpers.judged import (
     CANARY,
     RUBRIC,
@@ -119,10 +119,8 @@ def test_a_killed_client_goes_on_and_pays_for_nothing_twice(tmp_path: Path) -> N
     (tmp_path / "one.yaml").write_text(RUBRIC)
     with Loopback(delay=0.1) as server:
         args = ["--judge", f"openai:fake@{server.url}", "--judge-args", "max_concurrency=8"]
-        command = [sys.executable, "-m", "evalkit", "judge", "run", "r1", "--output-path", str(tmp_path), "-q"]
-        process = subprocess.Popen(
-            [*command, "--rubric", str(tmp_path / "one.yaml"), *args], env=environment(), cwd=tmp_path
-        )
+        command = ["judge", "run", "r1", "--output-path", str(tmp_path), "-q", "--rubric", str(tmp_path / "one.yaml")]
+        process = warm.start(*command, *args, env=environment(), cwd=tmp_path)
         deadline = time.monotonic() + 60
         while len(server.stats()["answered"]) < 100 and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -204,12 +202,7 @@ def test_judgments_are_what_calibrate_reads_and_its_record_is_found(tmp_path: Pa
         labels.write_text("".join(json.dumps(row) + "\n" for row in people))
         out = tmp_path / "c.json"
         command = ["judge", "calibrate", "--judgments", str(judgments), "--labels", str(labels), "--json", str(out)]
-        done = subprocess.run(
-            [sys.executable, "-m", "evalkit", *command, "--output-path", str(tmp_path)],
-            capture_output=True,
-            text=True,
-            env=environment(),
-        )
+        done = warm.run(*command, "--output-path", str(tmp_path), env=environment())
         assert done.returncode == 0, done.stderr
         assert json.loads(out.read_text())["quality"]["spearman"] > 0.99
         judge(tmp_path, "--judge", f"openai:fake@{server.url}", verb="replay")
@@ -258,9 +251,7 @@ def test_the_gate_says_that_a_judge_was_never_held_against_people(tmp_path: Path
     command = ["gate", "r1", "r2", "--policy", str(policy), "--output-path", str(tmp_path)]
 
     def gate() -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "evalkit", *command], capture_output=True, text=True, env=environment()
-        )
+        return warm.run(*command, env=environment())
 
     with Loopback() as server:
         judge(tmp_path, "--judge", f"openai:fake@{server.url}")

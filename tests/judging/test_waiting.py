@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import pytest
 
+from tests.helpers import warm
 from tests.helpers.hostile import HostileServer, answered
 from tests.helpers.judged import RUBRIC, environment, make_run
 
@@ -27,8 +26,7 @@ def test_a_silent_server_is_told_of_and_given_up(tmp_path: Path, verb: str) -> N
             asked = [*verb.split(), *(["r1"] if verb == "judge run" else [])]
             asked += ["--rubric", "one.yaml", "--judge", f"openai:fake@{server.url}"]
             asked += ["--judge-args", "give_up=12"]
-        command = [sys.executable, "-m", "evalkit", *asked, "--output-path", str(tmp_path)]
-        done = subprocess.run(command, capture_output=True, text=True, env=environment(), cwd=tmp_path, timeout=300)
+        done = warm.run(*asked, "--output-path", str(tmp_path), env=environment(), cwd=tmp_path)
         silent.hold.set()
     assert done.returncode == 4, done.stderr
     told = done.stderr.index(f"waiting for {server.url} for 10 s")

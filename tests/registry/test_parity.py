@@ -13,6 +13,7 @@ from evalkit.reporting.progress import Progress
 from evalkit.reporting.run_view import report
 from evalkit.results import Run
 from evalkit.runner import run
+from tests.helpers.oracle import manager_of, simple_evaluate
 from tests.helpers.runfolders import results_of
 
 pytestmark = pytest.mark.hub
@@ -21,6 +22,8 @@ SHORT = {"max_gen_toks": 24}
 """Long answers of an untrained model say nothing more than short ones."""
 
 OF_PROBABILITIES = {"truthfulqa_mc2"}
+
+FOLDERS = ("mmlu/default", "hellaswag", "gsm8k", "bbh/cot_fewshot", "bbh/zeroshot", "truthfulqa")
 
 ASKED: dict[str, dict[str, Any]] = {
     "mmlu": {"tasks": ["mmlu_stem"], "num_fewshot": 5, "limit": 2},
@@ -44,13 +47,15 @@ def ours(model: Path, hub: Path, out: Path, **asked: Any) -> Run:
 
 
 def theirs(model: Path, hub: Path, monkeypatch: pytest.MonkeyPatch, **asked: Any) -> dict[str, Any]:
-    import lm_eval
-
     monkeypatch.chdir(hub)  # `datasets` takes a folder named like the hub id before it asks the hub
-    found: dict[str, Any] = lm_eval.simple_evaluate(
-        model="hf", model_args=f"pretrained={model},dtype=float32", batch_size=1, device="cpu", **asked
+    return simple_evaluate(
+        model="hf",
+        model_args=f"pretrained={model},dtype=float32",
+        batch_size=1,
+        device="cpu",
+        task_manager=manager_of(*FOLDERS),
+        **asked,
     )
-    return found
 
 
 @pytest.mark.parametrize("chat", [False, True], ids=["plain", "chat template"])

@@ -12,7 +12,7 @@ from evalkit.registry import (
     Registry,
 )
 from evalkit.types import Answer, Failed, Generated, Scored, Verdict
-from tests.helpers.oracle import assert_equal_to_lm_eval, oracle, run, standing_in
+from tests.helpers.oracle import assert_equal_to_lm_eval, manager_of, oracle, run, simple_evaluate, standing_in
 from tests.helpers.owntasks import GENERATE, ROWS, generated, own_task
 
 
@@ -93,8 +93,6 @@ def test_repeats_are_asked_for_and_filtered_together(tmp_path: Path) -> None:
 
 
 def test_rolling_texts_and_mutual_information_equal_lm_evals(tmp_path: Path) -> None:
-    import lm_eval
-    from lm_eval.tasks import TaskManager
 
     pages = [{"page": f"page {i} says {'x ' * i}한국어."} for i in range(5)]
     own_task(
@@ -105,9 +103,7 @@ def test_rolling_texts_and_mutual_information_equal_lm_evals(tmp_path: Path) -> 
     own_task(tmp_path, body + metrics, [{"q": f"Is {i}?"} for i in range(7)], "pmi")
     ran = run(Registry([tmp_path]).load(["pages", "pmi"]))
     with standing_in(tmp_path):
-        manager = TaskManager(include_defaults=False, include_path=[tmp_path])
-        theirs = lm_eval.simple_evaluate(oracle(), tasks=["pages", "pmi"], task_manager=manager)
-    assert theirs is not None
+        theirs = simple_evaluate(oracle(), tasks=["pages", "pmi"], task_manager=manager_of(tmp_path))
     assert_equal_to_lm_eval(ran, theirs)
     assert set(ran.suite.tasks["pages"].metric_names) == {"word_perplexity", "byte_perplexity", "bits_per_byte"}
 

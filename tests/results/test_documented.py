@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import pytest
 
 from evalkit import results
 from evalkit.results import Run, bless, find
+from tests.helpers import warm
 
 DOCS = (Path(__file__).parents[2] / "docs" / "files.md").read_text("utf-8")
 
@@ -78,12 +77,7 @@ def real_run(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """One run of the command line, on tasks of every kind that come with evalkit."""
     root = tmp_path_factory.mktemp("real")
     command = ["run", "--model", str(tiny_model), "--engine", "hf", "--tasks", "mini", "--limit", "2", "--name", "r1"]
-    done = subprocess.run(
-        [sys.executable, "-m", "evalkit", *command, "--output-path", str(root)],
-        capture_output=True,
-        text=True,
-        cwd=Path(__file__).parents[2],
-    )
+    done = warm.run(*command, "--output-path", str(root))
     assert done.returncode == 0, done.stderr
     return find("r1", root)
 

@@ -21,6 +21,7 @@ from evalkit.reporting.run_view import report
 from evalkit.results import Run, RunWriter, bless, find, find_foreign
 from evalkit.runner import run
 from tests.helpers.foreign import ASKED, board, copied, numbers, results_file, typed
+from tests.helpers.oracle import manager_of, simple_evaluate
 from tests.helpers.runfolders import TaskRows, results_of, write_run
 
 
@@ -124,9 +125,7 @@ def test_clusters_are_known_when_one_of_the_two_knows_them(tmp_path: Path) -> No
 
 @pytest.mark.hub
 def test_benchmarks_join_too(hub: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import lm_eval
     from lm_eval.loggers import EvaluationTracker
-    from lm_eval.tasks import TaskManager
 
     asked: dict[str, Any] = {"tasks": ["mmlu_anatomy", "gsm8k"], "num_fewshot": 2, "limit": 3}
     asked["gen_kwargs"] = {"max_gen_toks": 8}
@@ -139,14 +138,12 @@ def test_benchmarks_join_too(hub: Path, tiny_model: Path, tmp_path: Path, monkey
         **asked,
     )
     [outcome] = run(config, Progress(), report)
-    folder = Path(lm_eval.__file__).parent / "tasks"
     monkeypatch.chdir(hub)
-    manager = TaskManager(include_path=[str(folder / "mmlu"), str(folder / "gsm8k")], include_defaults=False)
     tracker = EvaluationTracker(output_path=str(tmp_path / "theirs"))
-    found: dict[str, Any] = lm_eval.simple_evaluate(
+    found = simple_evaluate(
         model="hf",
         model_args=f"pretrained={tiny_model},dtype=float32",
-        task_manager=manager,
+        task_manager=manager_of("mmlu", "gsm8k"),
         evaluation_tracker=tracker,
         device="cpu",
         **asked,

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +11,7 @@ import pytest
 
 from evalkit.results import Run
 from evalkit.runner import Outcome
-from tests.conftest import ROOT
+from tests.helpers import warm
 from tests.helpers.early import NANO, prefix
 from tests.helpers.runfolders import results_of
 
@@ -36,14 +34,7 @@ def damaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_damaged_nano_is_found_out_early_and_nano_itself_is_not(damaged: Path, tmp_path: Path) -> None:
     def go_through(*argv: str) -> subprocess.CompletedProcess[str]:
         words = ["--tasks", "mini_endings,mini_arithmetic", "--engine", "hf", "--output-path", str(tmp_path), *argv]
-        return subprocess.run(
-            [sys.executable, "-m", "evalkit", "run", "--quiet", *words],
-            capture_output=True,
-            text=True,
-            cwd=ROOT,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            timeout=900,
-        )
+        return warm.run("run", "--quiet", *words)
 
     rules = tmp_path / "gate.yaml"
     rules.write_text("tasks:\n  mini_endings: {max_drop: 0.05}\n  mini_arithmetic: {max_drop: 0.05}\n")
@@ -66,11 +57,6 @@ def test_a_damaged_nano_is_found_out_early_and_nano_itself_is_not(damaged: Path,
         assert f"{said['n']} of {said['of']}" in worse.stdout
     kept = results_of(Run.open(tmp_path / "nano" / "same"))["early_stopping"]["tasks"]
     assert all(task["verdict"] != "regression" and task["delta"] == 0 for task in kept.values())
-    refused = subprocess.run(
-        [sys.executable, "-m", "evalkit", "gate", "base", "worse", "--output-path", str(tmp_path)],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-    )
+    refused = warm.run("gate", "base", "worse", "--output-path", str(tmp_path))
     assert refused.returncode == 2
     assert "stopped early" in refused.stderr

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from evalkit.results import Run, all_runs
+from tests.helpers import warm
+from tests.helpers.killing import answers
 from tests.helpers.runfolders import results_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,9 +30,7 @@ def asked(model: Path, out: Path, engine: str = "hf", limit: int = 100) -> list[
 
 
 def evalkit(argv: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "evalkit", *argv], capture_output=True, text=True, env=ENV, cwd=ROOT, timeout=600
-    )
+    return warm.run(*argv, env=ENV, cwd=ROOT)
 
 
 def only_run(out: Path) -> Run:
@@ -102,14 +102,10 @@ def test_four_kills_of_the_real_vllm_change_nothing(tiny_model: Path, tmp_path: 
     same(only_run(out), only_run(calm))
 
 
-def started(argv: list[str], out: Path) -> subprocess.Popen[str]:
+def started(argv: list[str], out: Path) -> warm.Process:
     """A run whose first answers are on disk."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "evalkit", *argv], stderr=subprocess.PIPE, text=True, env=ENV, cwd=ROOT
-    )
-    from tests.helpers.killing import _answers
-
-    while not _answers(out):
+    process = warm.start(*argv, stderr=subprocess.PIPE, env=ENV, cwd=ROOT)
+    while not answers(out):
         assert process.poll() is None, process.stderr and process.stderr.read()
         time.sleep(0.02)
     return process
@@ -142,9 +138,7 @@ def test_sigterm_leaves_within_five_seconds_and_keeps_what_finished(tiny_model: 
 
 def test_sigterm_before_the_first_answer_is_an_interruption_too(tiny_model: Path, tmp_path: Path) -> None:
     argv = [word for word in asked(tiny_model, tmp_path) if word != "--quiet"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "evalkit", *argv], stderr=subprocess.PIPE, text=True, env=ENV, cwd=ROOT
-    )
+    process = warm.start(*argv, stderr=subprocess.PIPE, env=ENV, cwd=ROOT)
     assert process.stderr is not None
     assert "finding" in process.stderr.readline()
     process.send_signal(signal.SIGTERM)
@@ -178,10 +172,7 @@ def test_the_same_name_is_done_or_refused(tiny_model: Path, tmp_path: Path) -> N
 
 def test_two_processes_share_one_folder(tiny_model: Path, uninterrupted: Run, tmp_path: Path) -> None:
     argv = asked(tiny_model, tmp_path)
-    both = [
-        subprocess.Popen([sys.executable, "-m", "evalkit", *argv, "--name", name], env=ENV, cwd=ROOT)
-        for name in ("one", "two")
-    ]
+    both = [warm.start(*argv, "--name", name, env=ENV, cwd=ROOT) for name in ("one", "two")]
     assert [process.wait(timeout=600) for process in both] == [0, 0]
     for name in ("one", "two"):
         same(Run.open(next(tmp_path.glob(f"*/{name}"))), uninterrupted)

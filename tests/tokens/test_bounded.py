@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from evalkit.tokens import Tokenizer
 from evalkit.tokens.bounded import is_linear
 from evalkit.tokens.chat import ALPACA
 from evalkit.types import ModelSpec
+from tests.helpers import warm
 
 FOREVER = [
     "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
@@ -90,9 +90,9 @@ def test_a_tokenizers_code_does_not_run_unasked(armed: tuple[Path, Path]) -> Non
 
 def test_a_y_on_the_terminal_does_not_run_it_either(armed: tuple[Path, Path]) -> None:
     folder, written = armed
-    command = [sys.executable, "-m", "evalkit", "run", "--model", str(folder), "--tasks", "mini_knowledge"]
+    command = ["run", "--model", str(folder), "--tasks", "mini_knowledge"]
     command += ["--limit", "2", "--engine", "hf", "--device", "cpu", "--output-path", str(written.parent / "runs")]
-    done = subprocess.run(command, input="y\ny\ny\n", capture_output=True, text=True)
+    done = warm.run(*command, input="y\ny\ny\n")
     assert done.returncode == 2, done.stderr
     assert "brings Python code of its own" in done.stderr
     assert not written.exists()

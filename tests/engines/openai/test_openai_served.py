@@ -16,6 +16,7 @@ import pytest
 from evalkit.engines.openai import OpenAIEngine, Options
 from evalkit.results import Run
 from evalkit.types import Generate, Generated, Message, ModelSpec, Sampling, Score, Scored, Work
+from tests.helpers import warm
 from tests.helpers.judged import RUBRIC, environment, evalkit, figure, figure_by, judge, make_run, of_judge
 from tests.helpers.runfolders import manifest_of, results_of
 
@@ -213,9 +214,7 @@ def test_a_model_is_evaluated_through_a_real_server(served: tuple[str, Path], tm
     def run(*args: str) -> Run:
         out = tmp_path / f"out{len(list(tmp_path.iterdir()))}"
         command = ["run", "--include-path", str(tmp_path), "--output-path", str(out), "-q", *args]
-        done = subprocess.run(
-            [sys.executable, "-m", "evalkit", *command], capture_output=True, text=True, env=environment()
-        )
+        done = warm.run(*command, env=environment())
         assert done.returncode == 0, done.stdout + done.stderr
         return Run.open(next(p for p in out.glob("*/*") if p.parent.name != ".journal"))
 

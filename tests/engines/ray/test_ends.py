@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from evalkit.errors import EngineError
+from tests.helpers import warm
 from tests.helpers.checkpoints import make_checkpoint
 from tests.helpers.fleets import counting_cluster, expected, fleet, items
 
@@ -95,8 +96,8 @@ def work_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def begin(folder: Path, name: str, *more: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "evalkit", "run", "--model", "model", "--engine", "hf", "--device", "cpu"]
+def begin(folder: Path, name: str, *more: str) -> warm.Process:
+    command = ["run", "--model", "model", "--engine", "hf", "--device", "cpu"]
     command += ["--tasks", "sums", "--include-path", ".", "--name", name, *more]
     environment = {
         **os.environ,
@@ -104,9 +105,7 @@ def begin(folder: Path, name: str, *more: str) -> subprocess.Popen[str]:
         "OMP_NUM_THREADS": "1",
         "TMPDIR": str((folder / "tmp").resolve()),
     }
-    return subprocess.Popen(
-        command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    return warm.start(*command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def test_replicas_give_a_single_engines_rows_and_an_interrupted_run_goes_on(work_folder: Path) -> None:
