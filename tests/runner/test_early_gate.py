@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,11 +47,25 @@ class Heard(Progress):
         pass
 
 
+@pytest.fixture(scope="module")
+def base(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results folder of one run of two tasks, which the tests copy."""
+    root = tmp_path_factory.mktemp("base") / "runs"
+    asked = RunConfig.build(
+        model=str(tiny_model), tasks="mini_knowledge,mini_arithmetic", output_path=str(root), name="base"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("evalkit.runner.preparing.choose", lambda *_, **__: mock.SPEC)
+        run(asked, Heard(), report)
+    return root
+
+
 @pytest.fixture
-def perfect(corridor: Callable[..., list[Outcome]]) -> Run:
+def perfect(base: Path, tmp_path: Path) -> Run:
     """A baseline that the mock's guesses are far below: its own run, with every document of mini_knowledge right."""
-    (outcome,) = corridor(name="base")
-    return with_values(outcome.path, "mini_knowledge", "acc,none", 1.0)
+    shutil.copytree(base, tmp_path / "runs")
+    (folder,) = (tmp_path / "runs").glob("*/base")
+    return with_values(folder, "mini_knowledge", "acc,none", 1.0)
 
 
 def with_values(path: Path, task: str, metric: str, value: float) -> Run:
