@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from evalkit.api.recorded import score
     from evalkit.api.reports import report
     from evalkit.api.runs import Run, load
-    from evalkit.api.synthesis import synth_replay
+    from evalkit.api.synth_shows import synth_show
+    from evalkit.api.synthesis import synth_export, synth_new, synth_replay
     from evalkit.api.verdicts import gate
     from evalkit.api.watches import watch
     from evalkit.policy import Policy
@@ -54,7 +55,10 @@ __all__ = [
     "rate",
     "report",
     "score",
+    "synth_export",
+    "synth_new",
     "synth_replay",
+    "synth_show",
     "watch",
 ]
 
@@ -75,7 +79,10 @@ _HOMES = {
     "plan": "evalkit.api.plans",
     "rate": "evalkit.api.rates",
     "report": "evalkit.api.reports",
+    "synth_export": "evalkit.api.synthesis",
+    "synth_new": "evalkit.api.synthesis",
     "synth_replay": "evalkit.api.synthesis",
+    "synth_show": "evalkit.api.synth_shows",
     "score": "evalkit.api.recorded",
     "watch": "evalkit.api.watches",
 }

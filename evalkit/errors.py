@@ -21,6 +21,7 @@
     │   ├── ScoringError        a metric, a filter or a document that raised
     │   ├── PluginError         an installed plug-in that cannot be loaded
     │   ├── SandboxError        no sandbox holds here, or its coverage is too low
+    │   ├── SynthesisError      a pool of new tasks that cannot be filled
     │   ├── ExportError         a tracker or a hub that cannot be reached or refuses
     │   └── JudgeError          a judge below its coverage
     └── Interrupted       130   Ctrl-C or SIGTERM; the same command resumes
@@ -55,6 +56,7 @@ __all__ = [
     "RunFolderError",
     "SandboxError",
     "ScoringError",
+    "SynthesisError",
     "UnknownModel",
     "UnknownRun",
     "UnknownTask",
@@ -150,6 +152,10 @@ class PluginError(CouldNotDo):
 
 
 class SandboxError(CouldNotDo):
+    pass
+
+
+class SynthesisError(CouldNotDo):
     pass
 
 

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field
 from evalkit.api.definitions import OutFile
 from evalkit.arguments import Flag, arguments
 
-__all__ = ["ArenaArguments", "OverlapArguments", "SynthReplayArguments"]
+__all__ = ["ArenaArguments", "OverlapArguments"]
 
 _File = Annotated[Path | None, BeforeValidator(lambda value: None if value is None else Path(value))]
 
@@ -38,11 +38,3 @@ class OverlapArguments:
     against: Annotated[_File, Flag("The file that the rows are held against.", metavar="FILE.jsonl")] = None
     gram: Annotated[int, Field(ge=2), Flag("Words in a row that two texts must share.", metavar="N")] = 8
     json: Annotated[OutFile, Flag("Write all matches here; - is stdout.", metavar="FILE")] = None
-
-
-@arguments
-class SynthReplayArguments:
-    """`evalkit synth replay`: a recorded Self-Instruct run, made again."""
-
-    out: Annotated[_File, Flag("The folder for pool.jsonl.", metavar="DIR")] = None
-    json: Annotated[OutFile, Flag("Write the funnel here; - is stdout.", metavar="FILE")] = None

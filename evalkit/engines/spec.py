@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from evalkit.engines.base import Engine, EngineModel, EngineTokenizer, Reader
 from evalkit.engines.price import FREE, Price
@@ -29,6 +29,7 @@ __all__ = [
     "LOCAL",
     "PROJECT",
     "Ability",
+    "Embedder",
     "EngineSettings",
     "EngineSpec",
     "ServedJudge",
@@ -77,6 +78,16 @@ class ServedJudge:
     fingerprint: str
     concurrency: int
     """The number of requests that it takes at once."""
+
+
+class Embedder(Protocol):
+    """Gives texts their vectors."""
+
+    fingerprint: str
+
+    def embed(self, texts: Sequence[str]) -> list[list[float]]: ...
+
+    def close(self) -> None: ...
 
 
 def find_weights(
@@ -160,6 +171,9 @@ class EngineSpec:
     serve_judge: Callable[[str, str, str | None, Arguments, bool], ServedJudge] | None = None
     """For servers: opens a judge. Gets what was typed, the model, the URL behind its @, the --judge-args, and whether
     the server may be called. Without this function, a judge is loaded like any model."""
+
+    open_embedder: Callable[[str, str | None], Embedder] | None = None
+    """For servers: a model's name and the URL behind its @ → the vectors of texts."""
 
     priority: int = 0
     """The order of engines in lists and for --engine auto: high first."""

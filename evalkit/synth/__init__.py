@@ -10,7 +10,8 @@ recorded     a recorded run, read from its files
 replay       the same run again from its recorded answers
 """
 
+from evalkit.synth.funnel import Funnel
 from evalkit.synth.recorded import Exchange, RecordedRun, read_recorded
-from evalkit.synth.replay import Funnel, Replay, replay
+from evalkit.synth.replay import Replay, replay
 
 __all__ = ["Exchange", "Funnel", "RecordedRun", "Replay", "read_recorded", "replay"]

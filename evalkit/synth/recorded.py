@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from evalkit.errors import UsageError
+from evalkit.synth.jsonl import json_lines
 from evalkit.types import JsonObject
 
 __all__ = ["EXCHANGES", "SEEDS", "Exchange", "RecordedRun", "read_recorded", "read_seeds"]
@@ -34,13 +33,13 @@ class RecordedRun:
 def read_recorded(folder: Path) -> RecordedRun:
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder: a recorded run holds {SEEDS} and {EXCHANGES}")
-    exchanges = tuple(_exchange(row, where) for row, where in _rows(folder / EXCHANGES))
+    exchanges = tuple(_exchange(row, where) for row, where in json_lines(folder / EXCHANGES))
     return RecordedRun(read_seeds(folder / SEEDS), exchanges)
 
 
 def read_seeds(path: Path) -> tuple[str, ...]:
     """The instructions of a seed file, in its order."""
-    return tuple(_text(row, "instruction", where) for row, where in _rows(path))
+    return tuple(_text(row, "instruction", where) for row, where in json_lines(path))
 
 
 def _exchange(row: JsonObject, where: str) -> Exchange:
@@ -60,22 +59,3 @@ def _text(row: JsonObject, name: str, where: str) -> str:
     if not isinstance(value, str):
         raise UsageError(f"{where}: `{name}` is missing; it has {', '.join(map(str, row)) or 'nothing'}")
     return value
-
-
-def _rows(path: Path) -> Iterator[tuple[JsonObject, str]]:
-    """Each object with the place where it stands, for messages."""
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror or error})") from None
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        where = f"{path}:{number}"
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise UsageError(f"{where}: not JSON ({error})") from None
-        if not isinstance(row, dict):
-            raise UsageError(f"{where}: an object is wanted, this is {type(row).__name__}")
-        yield row, where

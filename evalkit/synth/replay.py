@@ -4,31 +4,18 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from evalkit.errors import UsageError
-from evalkit.synth.filters import REASONS, refusal
+from evalkit.synth.filters import refusal
+from evalkit.synth.funnel import Funnel
 from evalkit.synth.parsing import candidates
 from evalkit.synth.pool import Kept, Pool
 from evalkit.synth.prompts import draw_examples, prompt_text
 from evalkit.synth.recipe import SELF_INSTRUCT, Recipe
 from evalkit.synth.recorded import Exchange, RecordedRun
 
-__all__ = ["Funnel", "Replay", "replay"]
-
-
-@dataclass(slots=True)
-class Funnel:
-    """How many prompts became how many instructions, and where the others fell."""
-
-    prompts: int = 0
-    answered: int = 0
-    """Prompts with a recorded response. The others yielded nothing when the run was made, and left no record."""
-    cut: int = 0
-    """Responses cut off by their length, which count for nothing."""
-    candidates: int = 0
-    refused: dict[str, int] = field(default_factory=lambda: dict.fromkeys(REASONS, 0))
-    kept: int = 0
+__all__ = ["Replay", "replay"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +38,18 @@ def replay(run: RecordedRun, recipe: Recipe = SELF_INSTRUCT) -> Replay:
         by_request[exchange.request].append(exchange)
     pool, funnel, rng = Pool(run.seeds, recipe), Funnel(), random.Random(recipe.random_seed)
     kept: list[tuple[Kept, Exchange]] = []
-    restarts = 0
+    restarts = silent = 0
     for request in range(max(by_request, default=-1) + 1):
         expected = by_request.get(request, [])
         prompts = _draw(run, pool, recipe, rng)
+        silent += 1
         if not _holds(prompts, expected):
-            # A run that was stopped began its random numbers anew when it went on.
-            rng = random.Random(recipe.random_seed)
-            anew = _draw(run, pool, recipe, rng)
-            if not _holds(anew, expected):
+            again = _after_restart(run, pool, recipe, expected, silent)
+            if again is None:
                 raise UsageError(_other_prompt(expected, prompts, recipe))
-            prompts, restarts = anew, restarts + 1
+            prompts, rng = again
+            restarts += 1
+        silent = 0 if expected else silent
         funnel.prompts += len(prompts)
         for exchange in expected:
             funnel.answered += 1
@@ -72,6 +60,22 @@ def replay(run: RecordedRun, recipe: Recipe = SELF_INSTRUCT) -> Replay:
 def _draw(run: RecordedRun, pool: Pool, recipe: Recipe, rng: random.Random) -> list[str]:
     machine = pool.instructions
     return [prompt_text(draw_examples(run.seeds, machine, recipe, rng), recipe) for _ in range(recipe.prompts_at_once)]
+
+
+def _after_restart(
+    run: RecordedRun, pool: Pool, recipe: Recipe, expected: list[Exchange], silent: int
+) -> tuple[list[str], random.Random] | None:
+    """The prompts and random numbers of a run that was stopped and went on: it begins its random numbers anew.
+
+    That may have been up to `silent` requests ago, the ones before this one without a record.
+    """
+    for requests in range(silent, 0, -1):
+        rng = random.Random(recipe.random_seed)
+        for _ in range(requests):
+            prompts = _draw(run, pool, recipe, rng)
+        if _holds(prompts, expected):
+            return prompts, rng
+    return None
 
 
 def _holds(prompts: list[str], expected: list[Exchange]) -> bool:

@@ -22,6 +22,7 @@ from evalkit.api import (
     export_definitions,
     plan_definitions,
     rate_definitions,
+    synth_definitions,
     watch_definitions,
 )
 from evalkit.arguments import definition
@@ -43,9 +44,12 @@ VERBS: dict[str, tuple[str, type[Any]]] = {
     "rate": ("rate", rate_definitions.RateArguments),
     "merge": ("merge", definitions.MergeArguments),
     "overlap": ("overlap", data_definitions.OverlapArguments),
-    "synth replay": ("synth_replay", data_definitions.SynthReplayArguments),
+    "synth export": ("synth_export", synth_definitions.SynthExportArguments),
+    "synth new": ("synth_new", synth_definitions.SynthNewArguments),
+    "synth replay": ("synth_replay", synth_definitions.SynthReplayArguments),
+    "synth show": ("synth_show", synth_definitions.SynthShowArguments),
 }
-POSITIONAL = {"run": {"model"}}
+POSITIONAL = {"run": {"model"}, "synth new": {"seeds", "generator"}}
 """Flags that come first in Python."""
 ONLY_PYTHON = {"tokenizer", "replay"}
 """What has no flag: a tokenizer goes with a model in memory, and `evalkit judge replay` is a verb."""

@@ -194,6 +194,8 @@ def _body(body: Any, content: bytes, kind: str, key: Key) -> Reply:
         # Some gateways answer 200 with an error in the body.
         message, _, _ = _error(body, content, key)
         return Broken(f"the server sent an error with status 200: {message}")
+    if isinstance(body.get("data"), list) and body["data"] and "choices" not in body:
+        return Ok(body)  # embeddings
     if not isinstance(body.get("choices"), list) or not body["choices"]:
         return Broken("the server sent no choices")
     return Ok(body)

@@ -8,7 +8,7 @@ from typing import Any
 from evalkit.engines.base import Engine, EngineModel, EngineTokenizer
 from evalkit.engines.openai.options import Options, base_url_of
 from evalkit.engines.price import Price
-from evalkit.engines.spec import PROJECT, EngineSettings, EngineSpec, ServedJudge
+from evalkit.engines.spec import PROJECT, Embedder, EngineSettings, EngineSpec, ServedJudge
 from evalkit.types import Adapter, Arguments, ModelSpec
 
 __all__ = ["SPEC"]
@@ -59,6 +59,12 @@ def _serve_judge(typed: str, model: str, url: str | None, arguments: Arguments, 
     return ServedJudge(engine, fingerprint, engine.options.max_concurrency)
 
 
+def _open_embedder(model: str, url: str | None) -> Embedder:
+    from evalkit.engines.openai.embeddings import ServerEmbedder
+
+    return ServerEmbedder(model, url)
+
+
 SPEC = EngineSpec(
     name="openai",
     title="a server that speaks OpenAI's protocol",
@@ -84,5 +90,6 @@ SPEC = EngineSpec(
     price=_price,
     costs_money=True,
     serve_judge=_serve_judge,
+    open_embedder=_open_embedder,
     priority=10,
 )

@@ -1,0 +1,36 @@
+"""JSONL files of objects, with the place of each row for messages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from evalkit.errors import UsageError
+from evalkit.types import JsonObject
+
+__all__ = ["as_lines", "json_lines"]
+
+
+def json_lines(path: Path) -> Iterator[tuple[JsonObject, str]]:
+    """Each object with the place where it stands."""
+    try:
+        lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror or error})") from None
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        where = f"{path}:{number}"
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise UsageError(f"{where}: not JSON ({error})") from None
+        if not isinstance(row, dict):
+            raise UsageError(f"{where}: an object is wanted, this is {type(row).__name__}")
+        yield row, where
+
+
+def as_lines(rows: Iterable[JsonObject]) -> str:
+    """The text of a JSONL file."""
+    return "".join(json.dumps(row, ensure_ascii=False).encode("utf-8", "replace").decode() + "\n" for row in rows)

@@ -1,0 +1,55 @@
+"""Is a new text new against benchmarks too: no run of words of theirs stands in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Protocol
+
+from evalkit.synth.scripts import main_script
+
+__all__ = ["Known", "Novel", "Novelty"]
+
+_WORD = re.compile(r"\w+")
+_HANGUL = re.compile(r"[^\uac00-\ud7a3]+")
+
+
+class Novel(Protocol):
+    def found_in(self, text: str) -> bool:
+        """Whether something of the benchmarks stands in the text."""
+        ...
+
+
+class Known:
+    """Texts of which it is recorded that a benchmark holds them."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._texts = frozenset(texts)
+
+    def found_in(self, text: str) -> bool:
+        return text in self._texts
+
+
+class Novelty:
+    """Runs of 8 words, for Korean of 16 syllables, and whole texts that are shorter."""
+
+    def __init__(self, texts: Iterable[str], gram: int = 8, syllables: int = 16) -> None:
+        self._gram, self._syllables = gram, syllables
+        self._runs: set[int] = set()
+        self._short: set[str] = set()
+        for text in texts:
+            self._runs.update(self._all(text))
+            if len(_WORD.findall(text)) < gram:
+                self._short.add(" ".join(_WORD.findall(text.lower())))
+
+    def found_in(self, text: str) -> bool:
+        if " ".join(_WORD.findall(text.lower())) in self._short:
+            return True
+        return any(run in self._runs for run in self._all(text))
+
+    def _all(self, text: str) -> Iterable[int]:
+        if main_script(text) == "HANGUL":
+            letters = _HANGUL.sub("", text)
+            return (hash(letters[i : i + self._syllables]) for i in range(len(letters) - self._syllables + 1))
+        words = _WORD.findall(text.lower())
+        return (hash(tuple(words[i : i + self._gram])) for i in range(len(words) - self._gram + 1))
