@@ -267,6 +267,8 @@ class Usage:
     cached: int = 0
     """Prompt tokens whose KV came from a cache."""
     generated: int = 0
+    unknown: str | None = None
+    """Why the counts are not those of all the work; None where they are."""
 
 
 # ── code ─────────────────────────────────────────────────────────────────────

@@ -13,14 +13,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Buffers",
+    "Copied",
     "Engine",
     "EngineModel",
     "EngineTokenizer",
+    "Loading",
     "Notifies",
     "Passage",
     "ReadAnswer",
     "Reader",
+    "Seats",
     "notify_through",
+    "replicas_through",
     "stop_through",
 ]
 
@@ -151,6 +155,58 @@ class Buffers(Protocol):
         ...
 
 
+@runtime_checkable
+class Copied(Protocol):
+    """An engine made of several copies of a model. Optional."""
+
+    tell_replicas: Callable[[int, int], None]
+    """Called with the number of copies at work and the number wanted. Whoever runs the engine sets it."""
+
+    def grow(self) -> None:
+        """Want one copy more. May be called from another thread."""
+        ...
+
+
+class Loading(Protocol):
+    """An engine that loads in the background."""
+
+    def wait(self) -> Engine:
+        """The engine, once it can answer."""
+        ...
+
+    def close(self) -> None:
+        """Give it up, or free it. Safe to call twice."""
+        ...
+
+
+class Seats(Protocol):
+    """Places for copies of several models, for a sweep. Each model runs in a process that is forked from this one."""
+
+    def count(self) -> int:
+        """How many places there are. Waits until that is known."""
+        ...
+
+    def load(self, model: ModelSpec, adapters: Sequence[Adapter], settings: Any) -> str:
+        """Begin to load the first copy of a model. Returns its name."""
+        ...
+
+    def start(self, model: ModelSpec, adapters: Sequence[Adapter], settings: Any, first: str | None) -> Engine:
+        """In a forked process: the engine with one copy, which is `first` if that was begun and is the same model."""
+        ...
+
+    def drop(self, first: str) -> None:
+        """End a copy that was begun with `load`."""
+        ...
+
+    def detach(self) -> None:
+        """In a forked process: leave the care for the places to the other process."""
+        ...
+
+    def close(self) -> None:
+        """End everything."""
+        ...
+
+
 def stop_through(engine: Engine, stopping: Callable[[], bool]) -> None:
     """Let the engine leave out what it has not begun once `stopping` says so."""
     if isinstance(engine, Buffers):
@@ -161,3 +217,9 @@ def notify_through(engine: Engine, note: Callable[[str], None]) -> None:
     """Pass the engine's messages to `note`, if it has any."""
     if isinstance(engine, Notifies):
         engine.notify = note
+
+
+def replicas_through(engine: Engine, tell: Callable[[int, int], None]) -> None:
+    """Pass the number of copies at work to `tell`, if the engine has copies."""
+    if isinstance(engine, Copied):
+        engine.tell_replicas = tell

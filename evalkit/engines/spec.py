@@ -16,7 +16,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from evalkit.engines.base import Engine, EngineModel, EngineTokenizer, Reader
+from evalkit.engines.base import Engine, EngineModel, EngineTokenizer, Loading, Reader, Seats
 from evalkit.engines.price import FREE, Price
 from evalkit.errors import UsageError, nearest
 from evalkit.plugins import PROJECT, PluginGroup
@@ -188,6 +188,10 @@ class EngineSpec:
     """The wrapped engine's spec."""
     wrap: Callable[[EngineSpec], EngineSpec] | None = None
     """For an engine that runs copies of others: the engine that was chosen → the spec of a run with --replicas."""
+    begin: Callable[[ModelSpec, Sequence[Adapter], EngineSettings], Loading] | None = None
+    """Begins to load and does not wait, for engines that load in other processes: prompts are built meanwhile."""
+    open_seats: Callable[[Arguments, EngineSettings], Seats] | None = None
+    """The --model-args → places for copies of several models, for --replicas with several models."""
 
     def __post_init__(self) -> None:
         if self.find_model is find_weights:

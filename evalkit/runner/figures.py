@@ -85,6 +85,8 @@ def token_entry(usage: Usage | None, *, unique: int, generated: int, alone: bool
     if usage is None:
         unique, generated = 0, 0
         counts = [Count(value=0)] * 3
+    elif usage.unknown is not None:
+        counts = [Count.unknown(usage.unknown)] * 3
     elif alone:
         counts = [Count(value=count) for count in (usage.prompt, usage.computed, usage.cached)]
     else:

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -22,13 +23,14 @@ from typing import Any, TypeVar
 from evalkit.engines.ray.replica import Replica, Setup
 from evalkit.errors import EngineError, UsageError
 
-__all__ = ["Call", "Cluster", "Gone", "Handle", "Unreachable", "visible_gpus"]
+__all__ = ["Access", "Call", "Cluster", "Gone", "Handle", "Unreachable", "visible_gpus"]
 
 _T = TypeVar("_T")
 
 _HEAD = 45.0
 """Seconds that a call to the cluster's head may take; starting a cluster takes up to 30 on a busy machine."""
 _LEAVE = 6.0
+_KILL = 2.0
 _LONGEST_FOLDER = 20
 """Ray's sockets lie in its folder, and the path of a socket has 107 bytes at most."""
 _PASSED_ON = ("HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TOKENIZERS_PARALLELISM")
@@ -60,6 +62,18 @@ class Unreachable:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Where a cluster is, and what a replica on it gets."""
+
+    address: str
+    token: str | None
+    """Of a cluster that was started for this run alone; None of one that was running."""
+    gpus_each: int
+    cpus_each: int
+    env: Mapping[str, str]
+
+
 class _Variables:
     """Variables that are set as long as Ray is used: its daemons inherit them, and it reads them again later."""
 
@@ -78,8 +92,17 @@ class _Variables:
 class Cluster:
     """Starts replicas, calls them, and ends them."""
 
-    def __init__(self, ray: Any, variables: _Variables, folder: str | None, gpus_each: int, cpus_each: int) -> None:
+    def __init__(
+        self,
+        ray: Any,
+        variables: _Variables,
+        folder: str | None,
+        gpus_each: int,
+        cpus_each: int,
+        token: str | None = None,
+    ) -> None:
         self._ray = ray
+        self._token = token
         self._variables = variables
         self._folder = folder
         self.gpus_each = gpus_each
@@ -87,7 +110,14 @@ class Cluster:
         self._pids = _daemons() if folder is not None else []
         self.replica: type[Replica] = Replica
         """What an actor is made of."""
-        self._env = {} if folder is not None else {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        self._env: dict[str, str] = {}
+        self._ending: list[threading.Thread] = []
+
+    @property
+    def access(self) -> Access:
+        """What another process of this machine needs to join this cluster."""
+        address = self._ray.get_runtime_context().gcs_address
+        return Access(address, self._token, self.gpus_each, self._cpus, self._env)
 
     @classmethod
     def local(cls, replicas: int, gpus_each: int) -> Cluster:
@@ -96,8 +126,8 @@ class Cluster:
         cpus_each = max(1, cores // replicas)
         short = len(tempfile.gettempdir()) <= _LONGEST_FOLDER
         folder = tempfile.mkdtemp(prefix="evalkit-ray-", dir=None if short else "/tmp")
-        token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-        variables = _Variables({**_OURS, **token})
+        token = secrets.token_hex(32)
+        variables = _Variables(_with_token(token))
         try:
             ray = _connect(
                 {
@@ -112,7 +142,7 @@ class Cluster:
             variables.restore()
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        return cls(ray, variables, folder, gpus_each, cpus_each)
+        return cls(ray, variables, folder, gpus_each, cpus_each, token)
 
     @classmethod
     def running(cls, address: str, gpus_each: int) -> Cluster:
@@ -128,22 +158,51 @@ class Cluster:
         except BaseException:
             variables.restore()
             raise
-        return cls(ray, variables, None, gpus_each, 1)
+        cluster = cls(ray, variables, None, gpus_each, 1)
+        cluster._env = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        return cluster
+
+    @classmethod
+    def join(cls, access: Access) -> Cluster:
+        """A cluster that another process of this run has started or joined. Closing it leaves the cluster alone."""
+        variables = _Variables(_OURS if access.token is None else _with_token(access.token))
+        own = {"_node_ip_address": "127.0.0.1"} if access.token is not None else {}
+        try:
+            ray = _connect({"address": access.address, **own})
+        except BaseException:
+            variables.restore()
+            raise
+        cluster = cls(ray, variables, None, access.gpus_each, access.cpus_each, access.token)
+        cluster._env = dict(access.env)
+        return cluster
 
     def gpus(self) -> int:
         """All GPUs of the cluster."""
         total = _within(_HEAD, "asking the cluster for its GPUs", self._ray.cluster_resources)
         return int(total.get("GPU", 0))
 
-    def spawn(self, setup: Setup) -> Handle:
-        """Ask for a replica. It is there once a call to it returns."""
+    def spawn(self, setup: Setup, name: str | None = None) -> Handle:
+        """Ask for a replica. It is there once a call to it returns. `name`: by which another process can adopt it."""
         options: dict[str, Any] = {"max_concurrency": 4, "max_restarts": 0, "max_task_retries": 0}
         options |= {"num_cpus": self._cpus, "num_gpus": self.gpus_each, "scheduling_strategy": "SPREAD"}
         if self._env:
             options["runtime_env"] = {"env_vars": self._env}
+        if name is not None:
+            options["name"] = name
         return _within(
             _HEAD, "starting a replica", lambda: self._ray.remote(self.replica).options(**options).remote(setup)
         )
+
+    def adopt(self, name: str) -> Handle:
+        """The replica that another process has asked for under this name. EngineError where there is none."""
+        until = time.monotonic() + _HEAD
+        while True:
+            try:
+                return _within(_HEAD, "finding a replica", lambda: self._ray.get_actor(name))
+            except ValueError:
+                if time.monotonic() > until:
+                    raise EngineError(f"replica {name} is not there") from None
+                time.sleep(0.1)
 
     def call(self, handle: Handle, method: str, *args: object) -> Call:
         return getattr(handle, method).remote(*args)
@@ -172,10 +231,15 @@ class Cluster:
 
     def kill(self, handle: Handle) -> None:
         """End a replica, and not wait for it."""
-        threading.Thread(target=self._kill, args=(handle,), daemon=True).start()
+        thread = threading.Thread(target=self._kill, args=(handle,), daemon=True)
+        thread.start()
+        self._ending = [other for other in self._ending if other.is_alive()] + [thread]
 
     def close(self) -> None:
         """Leave the cluster. One that was started here is ended, by force if it must be."""
+        until = time.monotonic() + _KILL
+        for thread in self._ending:
+            thread.join(max(0.0, until - time.monotonic()))
         with contextlib.suppress(EngineError):
             _within(_LEAVE, "leaving the cluster", self._ray.shutdown)
         for pid in self._pids:
@@ -219,6 +283,10 @@ def _connect(options: dict[str, Any]) -> Any:
         except Exception as error:
             raise EngineError(f"Ray could not be started: {_short(error)}") from error
     return ray
+
+
+def _with_token(token: str) -> dict[str, str]:
+    return {**_OURS, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
 
 
 def _read_variables_again() -> None:

@@ -19,6 +19,10 @@ __all__ = ["FleetEngine"]
 SILENCE = 30.0
 """Seconds without a word after which a replica counts as lost. A network that fails for 8 seconds loses none."""
 _LONG_POLL = 1.0
+_REST = 10.0
+"""Seconds that the replicas get at the end of a run to say what they read."""
+_TELL = 20.0
+"""Seconds after which the user is told what is waited for."""
 _PAUSE = 0.02
 _PULL = 4096
 """Items that are taken from the plan between two rounds of dealing."""
@@ -45,6 +49,10 @@ class _Member:
     joined: bool = False
     loaded: Loaded | None = None
     usage: Usage = field(default_factory=Usage)
+    ended: int = 0
+    """Runs whose end it was told."""
+    rested: int = 0
+    """Runs that it has finished."""
 
 
 class FleetEngine:
@@ -56,6 +64,8 @@ class FleetEngine:
         self.name = setup.engine
         self.notify = notify
         self.stopping: Callable[[], bool] = lambda: False
+        self.tell_replicas: Callable[[int, int], None] = lambda working, wanted: None
+        self._told = (-1, -1)
         self.usage = Usage()
         self.lost = 0
         self._cluster = cluster
@@ -76,33 +86,44 @@ class FleetEngine:
 
     @classmethod
     def start(
-        cls,
-        cluster: Cluster,
-        setup: Setup,
-        wanted: int,
-        notify: Callable[[str], None],
-        *,
-        silence: float = SILENCE,
+        cls, cluster: Cluster, setup: Setup, wanted: int, notify: Callable[[str], None], *, silence: float = SILENCE
     ) -> FleetEngine:
-        """Start all replicas and wait for the first one. The others join when there is room for them."""
+        """Start all replicas and wait for the first one."""
         fleet = cls(cluster, setup, wanted, notify, silence=silence)
+        fleet.begin()
+        return fleet.wait()
+
+    def begin(self, first: Handle | None = None) -> None:
+        """Ask for all replicas. They load while this process does something else. `first`: a replica that loads
+        already."""
         try:
-            for _ in range(wanted):
-                fleet._spawn()
-            told = time.monotonic() + 20
-            while not any(member.joined for member in fleet._members):
-                for _ in fleet._collect(_LONG_POLL):
-                    pass
-                fleet._bury_silent()
-                if not fleet._members:
-                    raise EngineError("no replica could be started")
-                if time.monotonic() > told and not any(member.loaded for member in fleet._members):
-                    told = float("inf")
-                    notify(f"waiting for a place for the first of {wanted} replicas, or for its model to load")
+            for number in range(self._wanted):
+                self._spawn(first if number == 0 else None)
         except BaseException:
-            fleet.close()
+            self.close()
             raise
-        return fleet
+
+    def wait(self) -> FleetEngine:
+        """Wait for the first replica. The others join when there is room for them."""
+        told = time.monotonic() + _TELL
+        try:
+            while not any(member.joined for member in self._members):
+                for _ in self._collect(_LONG_POLL):
+                    pass
+                self._bury_silent()
+                if not self._members:
+                    raise EngineError("no replica could be started")
+                if time.monotonic() > told and not any(member.loaded for member in self._members):
+                    told = float("inf")
+                    self.notify(f"waiting for a place for the first of {self._wanted} replicas, or for it to load")
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def grow(self) -> None:
+        """Want one replica more. May be called from another thread."""
+        self._wanted += 1
 
     @property
     def description(self) -> Mapping[str, Any]:
@@ -131,12 +152,15 @@ class FleetEngine:
                 yield from self._collect(_PAUSE)
                 yield from self._bury_silent()
                 self._refill()
+                self._tell()
         finally:
             self._split += dealer.split_groups
             self._again += dealer.sent_again
             for member in self._members:
                 if member.joined:
                     self._give(member, (), end=True)
+                    member.ended += 1
+        self._settle()
 
     def close(self) -> None:
         if not self._closed:
@@ -171,6 +195,14 @@ class FleetEngine:
     def _send_again(self, member: _Member, what: tuple[int, tuple[Work, ...], bool]) -> None:
         number, items, end = what
         member.gives[self._cluster.call(member.handle, "give", number, items, end)] = what
+
+    def _settle(self) -> None:
+        """Wait a moment until all replicas are at rest: only then are their counts of tokens exact."""
+        until = time.monotonic() + _REST
+        while any(member.rested < member.ended for member in self._members) and time.monotonic() < until:
+            for _ in self._collect(_PAUSE):
+                pass
+        self._count_usage()
 
     # ── answers ──────────────────────────────────────────────────────────────
 
@@ -222,6 +254,7 @@ class FleetEngine:
             return
         member.taken = taken.number
         member.usage = taken.usage
+        member.rested = taken.rested
         self._count_usage()
         for line in taken.lines:
             self.notify(f"{member.name}: {line}")
@@ -237,6 +270,13 @@ class FleetEngine:
                 self._wanted -= 1  # it would fail again
             yield from self._bury(member, taken.fault.message)
 
+    def _tell(self) -> None:
+        """Say how many replicas are at work, when that has changed."""
+        now = (sum(member.joined for member in self._members), self._wanted)
+        if now != self._told:
+            self._told = now
+            self.tell_replicas(*now)
+
     def _count_usage(self) -> None:
         total = Usage()
         for usage in (self._past, *(member.usage for member in self._members)):
@@ -244,13 +284,20 @@ class FleetEngine:
             total.computed += usage.computed
             total.cached += usage.cached
             total.generated += usage.generated
+        total.unknown = self._why_unknown()
         self.usage = total
+
+    def _why_unknown(self) -> str | None:
+        if self.lost:
+            return f"{self.lost} replicas were lost, and what they read last is not known"
+        busy = sum(member.rested < member.ended for member in self._members)
+        return f"{busy} replicas did not say what they read" if busy else None
 
     # ── members ──────────────────────────────────────────────────────────────
 
-    def _spawn(self) -> None:
+    def _spawn(self, handle: Handle | None = None) -> None:
         self._born += 1
-        handle = self._cluster.spawn(self._setup)
+        handle = self._cluster.spawn(self._setup) if handle is None else handle
         self._members.append(_Member(f"replica {self._born}", handle, time.monotonic()))
 
     def _admit(self, member: _Member, loaded: Loaded) -> bool:

@@ -69,6 +69,8 @@ class Taken:
     state: Literal["loading", "ready", "failed"]
     answers: tuple[Answer, ...] = ()
     usage: Usage = field(default_factory=Usage)
+    rested: int = 0
+    """Runs that it has finished; its usage is exact when it has finished all that ended."""
     loaded: Loaded | None = None
     fault: Fault | None = None
     lines: tuple[str, ...] = ()
@@ -87,6 +89,7 @@ class Replica:
         self._setup = setup
         self._inbox: queue.SimpleQueue[Work | _EndOfRun] = queue.SimpleQueue()
         self._given = 0
+        self._rested = 0
         self._outbox: list[Answer] = []
         self._lines: list[str] = []
         self._sent = Taken(0, "loading")
@@ -133,7 +136,8 @@ class Replica:
 
     def _has_news(self) -> bool:
         first = self._loaded is not None and self._sent.state == "loading"
-        return bool(self._outbox or self._lines or self._fault or first)
+        rested = self._rested > self._sent.rested
+        return bool(self._outbox or self._lines or self._fault or first or rested)
 
     def _bundle(self, number: int) -> Taken:
         answers, self._outbox = tuple(self._outbox), []
@@ -142,19 +146,21 @@ class Replica:
         if self._fault is not None:
             state = "failed"
         usage = replace(self._engine.usage) if self._engine is not None else Usage()
-        return Taken(number, state, answers, usage, self._loaded, self._fault, lines)
+        return Taken(number, state, answers, usage, self._rested, self._loaded, self._fault, lines)
 
     def _serve(self) -> None:
         try:
             engine = self._load()
             while True:
                 first = self._inbox.get()
-                if isinstance(first, _EndOfRun):
-                    continue
-                for answer in engine.run(self._work(first)):
-                    with self._news:
-                        self._outbox.append(answer)
-                        self._news.notify_all()
+                if not isinstance(first, _EndOfRun):
+                    for answer in engine.run(self._work(first)):
+                        with self._news:
+                            self._outbox.append(answer)
+                            self._news.notify_all()
+                with self._news:
+                    self._rested += 1
+                    self._news.notify_all()
         except AdaptersRefused as error:
             self._fail(Fault(type(error).__name__, str(error), dict(error.why)))
         except EvalkitError as error:

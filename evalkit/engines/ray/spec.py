@@ -5,14 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from evalkit.engines.base import Engine
+from evalkit.engines.base import Engine, Loading, Seats
 from evalkit.engines.spec import PROJECT, EngineSettings, EngineSpec
 from evalkit.errors import UsageError
-from evalkit.types import Adapter, ModelSpec
+from evalkit.types import Adapter, Arguments, ModelSpec
 
-__all__ = ["SPEC"]
+if TYPE_CHECKING:
+    from evalkit.engines.ray.cluster import Cluster
+    from evalkit.engines.ray.replica import Setup
+
+__all__ = ["SPEC", "open_cluster", "setup_of"]
 
 _log = logging.getLogger("evalkit")
 
@@ -29,18 +33,49 @@ def _wrap(inner: EngineSpec) -> EngineSpec:
         )
 
     def start(model: ModelSpec, tokenizer: Any, adapters: Sequence[Adapter], settings: EngineSettings) -> Engine:
-        return _start(inner, model, adapters, settings)
+        return _begin(inner, model, adapters, settings).wait()
 
-    return replace(inner, start=start, needs=(*inner.needs, "ray"), install=f"{PROJECT}[ray]", inner=inner)
+    def begin(model: ModelSpec, adapters: Sequence[Adapter], settings: EngineSettings) -> Loading:
+        return _begin(inner, model, adapters, settings)
+
+    def open_seats(model_args: Arguments, settings: EngineSettings) -> Seats:
+        from evalkit.engines.ray.seats import RaySeats
+
+        return RaySeats.open(inner.name, model_args, settings)
+
+    return replace(
+        inner,
+        start=start,
+        begin=begin,
+        open_seats=open_seats,
+        needs=(*inner.needs, "ray"),
+        install=f"{PROJECT}[ray]",
+        inner=inner,
+    )
 
 
-def _start(inner: EngineSpec, model: ModelSpec, adapters: Sequence[Adapter], settings: EngineSettings) -> Engine:
-    from evalkit.engines.ray.cluster import Cluster, visible_gpus
+def _begin(inner: EngineSpec, model: ModelSpec, adapters: Sequence[Adapter], settings: EngineSettings) -> Loading:
     from evalkit.engines.ray.engine import FleetEngine
+
+    cluster, count = open_cluster(model.args, settings)
+    fleet = FleetEngine(cluster, setup_of(inner.name, model, adapters, settings), count, _log.warning)
+    fleet.begin()
+    return fleet
+
+
+def setup_of(engine: str, model: ModelSpec, adapters: Sequence[Adapter], settings: EngineSettings) -> Setup:
+    """What each replica loads."""
     from evalkit.engines.ray.replica import Setup
 
+    return Setup(engine, model, tuple(adapters), replace(settings, replicas=None, cluster=None))
+
+
+def open_cluster(args: Mapping[str, object], settings: EngineSettings) -> tuple[Cluster, int]:
+    """The cluster that the flags name, and the number of replicas."""
+    from evalkit.engines.ray.cluster import Cluster, visible_gpus
+
     asked = settings.replicas or "auto"
-    each = gpus_each(model.args)
+    each = gpus_each(args)
     on_cpu = (settings.device or "").startswith("cpu")
     if settings.cluster is None:
         gpus = 0 if on_cpu else visible_gpus()
@@ -55,8 +90,7 @@ def _start(inner: EngineSpec, model: ModelSpec, adapters: Sequence[Adapter], set
             cluster.close()
             raise
         cluster.gpus_each = each if gpus else 0
-    setup = Setup(inner.name, model, tuple(adapters), replace(settings, replicas=None, cluster=None))
-    return FleetEngine.start(cluster, setup, count, _log.warning)
+    return cluster, count
 
 
 def gpus_each(args: Mapping[str, object]) -> int:

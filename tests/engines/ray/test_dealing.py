@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 from array import array
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalkit.engines.ray.dealing import SHARED, STRIKES, Dealer
 from evalkit.types import Failed, Generate, Sampling, Score, Work
+from tests.helpers.fleet_clock import tokens_read
 
 
 def score(first: int, prefix: int, number: int, continuations: int = 1, length: int = SHARED + 10) -> Score:
@@ -168,3 +170,25 @@ def test_dropping_forgets_what_nobody_has_and_keeps_what_is_in_flight() -> None:
     assert all(dealer.answered("a", id_) for id_ in given_ids)
     assert dealer.done
     assert dealer.deal("a") == []
+
+
+SUBJECTS = """100 135 152 100 265 144 100 100 100 173 102 100 235 114 145 378 126 100 310 203 100 165 198 193 390 270
+238 151 545 216 204 237 223 131 121 108 163 112 103 234 100 783 346 895 306 311 324 282 1534 272 612 110 245 201 100
+166 171
+"""
+"""Questions in each subject of MMLU."""
+
+
+@pytest.mark.parametrize(("replicas", "most"), [(8, 1.02), (64, 1.10)])
+def test_replicas_read_little_more_than_one_cache_would_on_a_plan_of_mmlus_shape(replicas: int, most: float) -> None:
+    """bench/fleet_simulation.py does the same with the real prompts."""
+    sizes = [int(size) for size in SUBJECTS.split()]
+    length = 500  # of five examples; a question has 80 tokens
+    items = [
+        Score((number,), array("i", [subject] * length + [number] * 80), (array("i", [1]),))
+        for subject, size in enumerate(sizes)
+        for number in range(sum(sizes[:subject]), sum(sizes[:subject]) + size)
+    ]
+    floor = sum(length + 80 * size for size in sizes)
+    read, _ = tokens_read(items, replicas)
+    assert 1.0 <= read / floor <= most
