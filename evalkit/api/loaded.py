@@ -12,7 +12,7 @@ from evalkit.engines.spec import AUTO
 from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from evalkit.runner.preparing import LoadedModel
+    from evalkit.runner.finding import LoadedModel
 
 __all__ = ["in_memory", "label_of", "loaded_model"]
 
@@ -39,7 +39,7 @@ def loaded_model(model: Any, tokenizer: Any, asked: EvaluateArguments) -> Iterat
     """The model with an engine around it, for the runner."""
     from evalkit.engines.huggingface import inmemory
     from evalkit.engines.huggingface.spec import SPEC
-    from evalkit.runner.preparing import LoadedModel
+    from evalkit.runner.finding import LoadedModel
 
     if asked.engine not in (AUTO, SPEC.name):
         raise UsageError(f"--engine {asked.engine}: a model in memory is run by {SPEC.title}; leave the flag out")

@@ -17,6 +17,8 @@ class Pace:
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
+        self.replicas: tuple[int, int] | None = None
+        """Copies of the model that are at work, and those that are wanted; None for a single engine."""
         self.start(0)
 
     def start(self, total: int) -> None:
@@ -66,12 +68,16 @@ class Pace:
         return spent * (self.total - self.done) / fresh
 
     def text(self) -> str:
-        """`1,204 tokens/s, 1:08 elapsed, about 3:59 left`, without the parts that are not known yet."""
+        """`1,204 tokens/s, 1:08 elapsed, about 3:59 left`, without the parts that are not known yet.
+
+        `3/4 replicas` stands last where several copies of the model answer."""
         speed, left = self.tokens_per_second, self.left
         parts = [] if speed is None else [f"{speed:,.0f} tokens/s"]
         parts.append(f"{clock_text(self.elapsed)} elapsed")
         if left is not None and self.done < self.total:
             parts.append(f"about {clock_text(left)} left")
+        if self.replicas is not None:
+            parts.append("{}/{} replicas".format(*self.replicas))
         return ", ".join(parts)
 
 

@@ -57,6 +57,10 @@ class Progress:
         """Prompt and generated tokens processed so far."""
         self.pace.tokens(count)
 
+    def replicas(self, working: int, wanted: int) -> None:
+        """So many copies of the model are at work, of those that are wanted."""
+        self.pace.replicas = (working, wanted)
+
     def stopping(self, in_flight: int) -> None:
         """Ctrl-C was pressed; `in_flight` answers are awaited. May be called from another thread."""
 
@@ -100,6 +104,10 @@ class Lines(Progress):
         super().known()
         if self.pace.kept:
             self._print(f"{self.pace.kept} of them are answered already")
+
+    def replicas(self, working: int, wanted: int) -> None:
+        super().replicas(working, wanted)
+        self._print(f"{working} of {wanted} replicas at work")
 
     def advance(self, task: str, documents: int = 1) -> None:
         super().advance(task, documents)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from evalkit.config import RunConfig
-from evalkit.engines.base import Buffers, Engine, notify_through, stop_through
+from evalkit.engines.base import Buffers, Engine, notify_through, replicas_through, stop_through
 from evalkit.engines.spec import start
 from evalkit.errors import EngineError, EvalkitError, Interrupted, OutputError
 from evalkit.journal import Journal, expected_bytes
@@ -125,6 +125,7 @@ def _start(prepared: Prepared, config: RunConfig, stack: ExitStack, listener: Li
         engine = start(prepared.kind, prepared.model.spec, prepared.tokenizer, prepared.adapters, settings_of(config))
         stack.callback(engine.close)
         notify_through(engine, listener.note)
+        replicas_through(engine, listener.replicas)
     return engine
 
 
@@ -144,6 +145,7 @@ def _since(before: Usage, now: Usage) -> Usage:
         now.computed - before.computed,
         now.cached - before.cached,
         now.generated - before.generated,
+        now.unknown,
     )
 
 

@@ -36,6 +36,10 @@ class Listener(Protocol):
         """Tokens that the engine has read and written so far."""
         ...
 
+    def replicas(self, working: int, wanted: int) -> None:
+        """The number of copies of the model that are at work, of those that are wanted."""
+        ...
+
     def stopping(self, in_flight: int) -> None:
         """The user asked to stop; `in_flight` answers are awaited. Called from another thread, within a second."""
         ...

@@ -1,31 +1,32 @@
-"""The stages of a run in their order: prepare, plan, answer, grade, write."""
+"""The stages of a run in their order: find, prepare, plan, answer, grade, write."""
 
 from __future__ import annotations
 
-import re
-from collections import deque
+from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
 
 from evalkit import results
 from evalkit.config import RunConfig
-from evalkit.errors import AdaptersRefused, Interrupted, UsageError
-from evalkit.gating import Trial
-from evalkit.journal import Journal
+from evalkit.engines.base import Engine
+from evalkit.engines.spec import EngineSettings
+from evalkit.errors import UsageError
 from evalkit.results import Reporter
-from evalkit.runner.answering import answer
 from evalkit.runner.clock import Clock
-from evalkit.runner.early_gate import EarlyGate, trials
+from evalkit.runner.early_gate import EarlyGate
+from evalkit.runner.engines import settings_of
+from evalkit.runner.finding import Found, LoadedModel, find
 from evalkit.runner.listener import Listener
-from evalkit.runner.merging import passes
-from evalkit.runner.preparing import LoadedModel, Prepared, Variant, prepare
+from evalkit.runner.materials import Materials
+from evalkit.runner.passing import finished, interrupted, run_prepared
+from evalkit.runner.preparing import prepare
 from evalkit.runner.reading import marks_spans, prepare_reader, read
-from evalkit.runner.rounds import EXIT_OF, Rounds
-from evalkit.runner.writing import Outcome, write
+from evalkit.runner.sweep import Sweep, can_sweep
+from evalkit.runner.writing import Outcome
+from evalkit.types import Adapter, ModelSpec
 
 __all__ = ["run"]
-
-_HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{20,}\b")
-"""Hashes in messages are shortened: a few characters show that two differ."""
 
 
 def run(
@@ -35,20 +36,22 @@ def run(
     early: EarlyGate | None = None,
     loaded: LoadedModel | None = None,
 ) -> list[Outcome]:
-    """Run every model of the config, one after the other; a model's adapters run in the same pass.
+    """Run every model of the config; a model's adapters run in the same pass.
 
-    Progress goes to `listener`, the outcomes are returned, and errors are raised; nothing is printed and the process
-    does not exit. Signals are handled while answers are awaited, and only in the main thread. `early`: judge each run
-    while it runs, and stop once the verdict is sure. `loaded`: the model is in memory already, and the config holds
-    only its name.
+    Several models run one after the other, or side by side where they have replicas. Progress goes to `listener`, the
+    outcomes are returned, and errors are raised; nothing is printed and the process does not exit. Signals are handled
+    while answers are awaited, and only in the main thread. `early`: judge each run while it runs, and stop once the
+    verdict is sure. `loaded`: the model is in memory already, and the config holds only its name.
     """
     results.check_writable(config.output_path)
     run_id = results.check_name(config.name) if config.name is not None else results.new_run_id()
+    if can_sweep(config) and not any(map(marks_spans, config.model)):
+        return Sweep(config, run_id, listener, report, early).run()
     outcomes: list[Outcome] = []
     for typed in config.model:
         model_run_id = run_id if len(config.model) == 1 else results.member_id(run_id, typed)
         outcomes += _run_model(config, typed, model_run_id, listener, report, early, loaded)
-        if _interrupted(outcomes):
+        if interrupted(outcomes):
             break
     return outcomes
 
@@ -62,99 +65,42 @@ def _run_model(
     early: EarlyGate | None,
     loaded: LoadedModel | None,
 ) -> list[Outcome]:
-    """Run the base and its adapters: usually in one pass, in several if the engine cannot serve an adapter."""
     clock = Clock()
     if loaded is None and marks_spans(typed):
         if early is not None:
             raise UsageError(f"--against: {typed} is a reading model, whose run does not stop early: drop --against")
         prepared_reader = prepare_reader(config, typed, run_id, listener)
-        done = _finished(config, prepared_reader.variant, listener)
+        done = finished(config, prepared_reader.variant, listener)
         return [done or read(prepared_reader, config, listener, report, clock)]
     against = None if early is None else early.settings(config.seed.random)
-    with clock("build"):
-        prepared = prepare(config, typed, run_id, listener, against, loaded)
-    finished = [_finished(config, variant, listener) for variant in prepared.variants]
-    if all(finished):
-        return [outcome for outcome in finished if outcome is not None]
-    of_variant = {} if early is None else _trials(config, prepared, early, listener)
-    outcomes: list[Outcome] = []
+    materials = Materials()
     with ExitStack() as stack:
-        parts = deque(passes(prepared, stack, listener))
-        while parts:
-            part = parts.popleft()
-            rounds = None
-            if early is not None:
-                trials_of_part = [of_variant[variant.run_id] for variant in part.variants]
-                rounds = Rounds(trials_of_part, early.policy.confidence, listener)
-            try:
-                outcomes += _run_pass(config, part, listener, clock, report, rounds)
-            except AdaptersRefused as refused:
-                # Some refusals show only when the engine starts. A merged adapter is not refused again.
-                parts.extendleft(reversed(passes(part, stack, listener, refused.why)))
-                continue
-            if _interrupted(outcomes):
-                break
-    return outcomes
+        with clock("build"):
+            found = find(config, typed, listener, materials, loaded)
+            found = _begin(config, found, run_id, stack, listener)
+            prepared = prepare(config, found, run_id, listener, materials, against)
+        return run_prepared(config, prepared, listener, report, clock, early)
 
 
-def _run_pass(
-    config: RunConfig, prepared: Prepared, listener: Listener, clock: Clock, report: Reporter, rounds: Rounds | None
-) -> list[Outcome]:
-    """Run everything that one engine answers, and write a run folder for each of its variants."""
-    with _open_journal(config, prepared) as journal:
-        result = answer(prepared, config, journal, listener, clock, rounds)
-        listener.finish()
-        outcomes = [
-            write(config, variant, prepared.suite, result, clock, report, number)
-            for number, variant in enumerate(prepared.variants)
-        ]
-        if all(outcome.run is not None for outcome in outcomes):
-            journal.run_written()
-        for notice in journal.notices:
-            listener.note(notice)
-    return outcomes
+def _begin(config: RunConfig, found: Found, run_id: str, stack: ExitStack, listener: Listener) -> Found:
+    """The same, loading already where the engine loads in other processes: prompts are built meanwhile."""
+    kind, model, adapters = found.kind, found.model.spec, tuple(found.adapters)
+    if kind.begin is None or found.engine is not None or found.refused_adapters or _is_complete(config, found, run_id):
+        return found
+    listener.stage(f"starting the replicas of {found.typed} ({kind.name})")
+    loading = kind.begin(model, adapters, settings_of(config))
+    stack.callback(loading.close)
+
+    def start(model_: ModelSpec, tokenizer: Any, adapters_: Sequence[Adapter], settings: EngineSettings) -> Engine:
+        if (model_, tuple(adapters_)) == (model, adapters):
+            return loading.wait()
+        loading.close()
+        return kind.start(model_, tokenizer, adapters_, settings)
+
+    return replace(found, kind=replace(kind, start=start))
 
 
-def _trials(config: RunConfig, prepared: Prepared, early: EarlyGate, listener: Listener) -> dict[str, list[Trial]]:
-    """The trials of each variant, by its run-id. Raises if it can't be compared with the baseline."""
-    of_variant: dict[str, list[Trial]] = {}
-    for variant in prepared.variants:
-        of_variant[variant.run_id], notes = trials(early, config, prepared.suite, prepared.documents, variant.manifest)
-        for note in notes if len(of_variant) == 1 else ():
-            listener.note(note)
-    return of_variant
-
-
-def _open_journal(config: RunConfig, prepared: Prepared) -> Journal:
-    folders = [f"{variant.slug}/{variant.run_id}" for variant in prepared.variants]
-    journal = Journal.open(config.output_path, run=folders, folder=config.journal)
-    for variant in prepared.variants:
-        name = prepared.model.spec.typed + (f"+{variant.adapter.name}" if variant.adapter else "")
-        journal.name_model(prepared.model.key(variant.adapter), name)
-    return journal
-
-
-def _finished(config: RunConfig, variant: Variant, listener: Listener) -> Outcome | None:
-    """The existing run of this --name, if it is complete. Raises if it was made with other settings."""
-    path = results.run_path(config.output_path, variant.slug, variant.run_id)
-    if config.name is None or not path.exists():
-        return None
-    existing = results.Run.open(path)
-    differences = results.same_settings(existing.record.manifest, variant.manifest)
-    if differences:
-        shown = _HASH.sub(r"\1…", "; ".join(differences[:3]))
-        raise UsageError(
-            f"--name {variant.run_id}: a run of that name was made with other settings"
-            f" ({shown}); choose another name, or delete {path}"
-        )
-    early = existing.record.results.early_stopping
-    verdict = early.verdict if early else None
-    whole_share = config.shard is not None and existing.status == "partial"
-    if existing.status not in ("complete", "limited") and not whole_share and not (existing.not_run and verdict):
-        return None
-    listener.note(f"{variant.run_id} is complete: nothing to do")
-    return Outcome(existing, EXIT_OF.get(verdict or "pass", 0))
-
-
-def _interrupted(outcomes: list[Outcome]) -> bool:
-    return outcomes[-1].exit_code == Interrupted.exit_code
+def _is_complete(config: RunConfig, found: Found, run_id: str) -> bool:
+    """Whether there is a whole run of this --name, so that probably nothing is left to ask."""
+    path = results.run_path(config.output_path, results.model_slug(found.typed, None), run_id)
+    return config.name is not None and path.exists() and results.Run.open(path).status != "incomplete"

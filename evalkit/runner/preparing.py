@@ -1,36 +1,25 @@
-"""Stage 1, prepare: build documents with prompts from the flags. Most errors show here, before a model loads."""
+"""Stage 1, second half: build documents with prompts, and draw up the manifests."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from evalkit import results
 from evalkit.config import RunConfig
 from evalkit.engines.base import Engine, EngineModel, EngineTokenizer
-from evalkit.engines.spec import EngineSpec, check_ability, check_device, choose
+from evalkit.engines.spec import EngineSpec
 from evalkit.errors import RunFolderError, UsageError
-from evalkit.models.found import find_adapters
-from evalkit.registry import Document, Registry, Suite, Task
-from evalkit.registry.kinds import FileOptions
+from evalkit.registry import Document, Suite, Task
 from evalkit.runner.budget import Budget
+from evalkit.runner.finding import Found
 from evalkit.runner.listener import Listener
 from evalkit.runner.manifest import draw_up
-from evalkit.runner.thinking import find_thinking, told
+from evalkit.runner.materials import Materials
 from evalkit.tokens import ChatTemplate, Tokenizer
 from evalkit.types import Adapter
 
-__all__ = ["LoadedModel", "Prepared", "Variant", "load_suite", "prepare"]
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedModel:
-    """A model that is in memory already. The caller that loaded it closes its engine."""
-
-    kind: EngineSpec
-    model: EngineModel
-    tokenizer: EngineTokenizer
-    engine: Engine
+__all__ = ["Prepared", "Variant", "build_documents", "prepare"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +53,8 @@ class Prepared:
     """The engine of a model that is in memory already; None if it is started when a request needs it."""
     budget: Budget | None = None
     """How long a thought may be; None without --think-budget."""
+    materials: Materials = field(default_factory=Materials)
+    """What other models of the same sweep share with this one."""
 
     @property
     def adapters(self) -> list[Adapter]:
@@ -73,52 +64,23 @@ class Prepared:
 
 def prepare(
     config: RunConfig,
-    typed: str,
+    found: Found,
     run_id: str,
     listener: Listener,
+    materials: Materials,
     against: results.AgainstInfo | None = None,
-    loaded: LoadedModel | None = None,
 ) -> Prepared:
-    """Find the tasks and the model, and build the prompts.
+    """Build the prompts, and draw up the manifest of each variant.
 
     `against`: the manifest's entry on the baseline that the run is judged against while it runs.
-    `loaded`: a model that is in memory already.
     """
-    if loaded is not None and config.adapter:
-        raise UsageError("--adapter goes with a model that evalkit loads: give the model's folder, not the model")
-    kind = choose(config.engine, config.model_args, fleet=config.fleet) if loaded is None else loaded.kind
-    if loaded is None:
-        check_device(kind, config.device)
-    if config.no_base and not config.adapter:
-        raise UsageError("--no-base without --adapter leaves nothing to run")
-    listener.stage(f"finding {', '.join(config.tasks)}")
-    suite = load_suite(config, listener)
-    listener.stage(f"reading {typed}")
-    if loaded is None:
-        model = kind.find_model(typed, config.model_args, config.trust_remote_code)
-        tokenizer = kind.load_tokenizer(model)
-    else:
-        model, tokenizer = loaded.model, loaded.tokenizer
-    if config.self_debias:
-        check_ability(kind, "self_debias", "--self-debias")
-        if not any(task.output_type == "generate_until" for task in suite.tasks.values()):
-            raise UsageError(
-                f"--self-debias changes what is generated, and {', '.join(config.tasks)} generates nothing"
-            )
-    adapters = find_adapters(config.adapter, model.spec.source)
-    chat = tokenizer.chat(config.apply_chat_template) if config.apply_chat_template else None
-    _warn(config, typed, model, chat, listener)
-    _warn_of_greed(suite, listener)
-    thinking = find_thinking(config, model, tokenizer, chat)
-    if thinking is not None and loaded is None:
-        model = told(model, thinking)
-        listener.note(f"{typed} thinks before it answers: stop strings count after {thinking.end} only")
+    suite, model, tokenizer, thinking = found.suite, found.model, found.tokenizer, found.thinking
     listener.stage("building prompts")
-    documents = build_documents(config, suite, chat)
+    documents = materials.documents(found.chat, lambda: build_documents(config, suite, found.chat))
     variants = []
-    for adapter in [*([] if config.no_base else [None]), *adapters]:
+    for adapter in [*([] if config.no_base else [None]), *found.adapters]:
         variant_run_id = run_id if adapter is None else results.member_id(run_id, adapter.name)
-        manifest = draw_up(config, suite, documents, model, adapter, chat, kind.name)
+        manifest = draw_up(config, suite, documents, model, adapter, found.chat, found.kind.name)
         if against is not None:
             manifest = manifest.model_copy(update={"against": against})
         if thinking is not None:
@@ -126,37 +88,25 @@ def prepare(
                 start=thinking.start, end=thinking.end, opened=thinking.opened, budget=config.think_budget
             )
             manifest = manifest.model_copy(update={"thinking": told_so})
-        variants.append(
-            Variant(adapter, results.model_slug(typed, adapter.name if adapter else None), variant_run_id, manifest)
-        )
-    engine = None if loaded is None else loaded.engine
+        slug = results.model_slug(found.typed, adapter.name if adapter else None)
+        variants.append(Variant(adapter, slug, variant_run_id, manifest))
     budget = None if thinking is None or config.think_budget is None else Budget(thinking, config.think_budget)
     if budget is not None and not isinstance(tokenizer, Tokenizer):
         raise UsageError(
             "--think-budget: the thought is closed in the prompt, for which a server's model needs its tokenizer"
             " (--model-args tokenizer=HUB_ID_OR_PATH)"
         )
-    return Prepared(kind, suite, model, tokenizer, documents, _resume(config, variants), engine, budget)
-
-
-def load_suite(config: RunConfig, listener: Listener) -> Suite:
-    """Load the tasks and groups of --tasks."""
-    registry = Registry(
-        config.include_path,
-        allow_task_code=config.allow_task_code,
-        data_dir=config.data_dir,
-        file_options=FileOptions(config.input, config.target, config.score),
+    return Prepared(
+        found.kind,
+        suite,
+        model,
+        tokenizer,
+        documents,
+        _resume(config, variants),
+        engine=found.engine,
+        budget=budget,
+        materials=materials,
     )
-    suite = registry.load(
-        config.tasks,
-        num_fewshot=config.num_fewshot,
-        gen_kwargs=config.generation or None,
-        seeds=config.seed,
-        repeats=config.repeats,
-    )
-    for note in suite.notes:
-        listener.note(note)
-    return suite
 
 
 def build_documents(
@@ -175,35 +125,6 @@ def build_documents(
             raise UsageError(f"{name} has no documents: check its data set and its split (evalkit tasks show {name})")
         built[name] = (task, documents)
     return built
-
-
-def _warn(config: RunConfig, typed: str, model: EngineModel, chat: ChatTemplate | None, listener: Listener) -> None:
-    kind = model.spec.kind
-    if kind in ("instruct", "chat") and chat is None:
-        what = "an instruct" if kind == "instruct" else "a chat"
-        listener.note(f"{typed} is {what} model, run without its chat template; --apply-chat-template uses it")
-    if kind == "base" and chat is not None:
-        listener.note(f"{typed} is a base model, run with a chat template ({chat.description['source']})")
-    if config.limit is not None:
-        share = f"{config.limit:.4g} of the" if config.limit < 1 else f"the first {config.limit:.0f}"
-        listener.note(f"LIMITED to {share} documents of each task: for a look, not for a leaderboard")
-
-
-def _warn_of_greed(suite: Suite, listener: Listener) -> None:
-    """Several answers to one prompt that are all the same say nothing more than one."""
-    greedy = [name for name, task in suite.tasks.items() if task.repeats > 1 and _is_greedy(task)]
-    if greedy:
-        listener.note(
-            f"{', '.join(greedy[:3])}: several answers per document are asked for and all will be alike; sample with"
-            " --gen-kwargs do_sample=true,temperature=0.7"
-        )
-
-
-def _is_greedy(task: Task) -> bool:
-    settings = task.generation or {}
-    return task.output_type == "generate_until" and (
-        settings.get("do_sample") is False or not settings.get("temperature")
-    )
 
 
 def _resume(config: RunConfig, variants: list[Variant]) -> list[Variant]:

@@ -18,11 +18,12 @@ from evalkit.results import Reporter
 from evalkit.runner.answering import PassResult
 from evalkit.runner.clock import Clock
 from evalkit.runner.engines import settings_of
+from evalkit.runner.finding import load_suite
 from evalkit.runner.grading import Grading
 from evalkit.runner.ledger import Pending
 from evalkit.runner.listener import Listener
 from evalkit.runner.manifest import draw_up
-from evalkit.runner.preparing import Variant, build_documents, load_suite
+from evalkit.runner.preparing import Variant, build_documents
 from evalkit.runner.writing import Outcome, write
 from evalkit.types import Answer, Generated, Usage
 

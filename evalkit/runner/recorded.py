@@ -19,11 +19,12 @@ from evalkit.results.recorded import Answered as Recorded
 from evalkit.results.recorded import Recording
 from evalkit.runner.answering import PassResult
 from evalkit.runner.clock import Clock
+from evalkit.runner.finding import load_suite
 from evalkit.runner.grading import Grading
 from evalkit.runner.ledger import Pending
 from evalkit.runner.listener import Listener
 from evalkit.runner.manifest import draw_up_settings
-from evalkit.runner.preparing import Variant, build_documents, load_suite
+from evalkit.runner.preparing import Variant, build_documents
 from evalkit.runner.recorded_spans import located
 from evalkit.runner.running_code import start_sandbox
 from evalkit.runner.writing import Outcome, write

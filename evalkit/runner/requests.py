@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from evalkit.journal import Keyer
-from evalkit.registry import Document
 from evalkit.runner.ledger import Ledger, Pending
+from evalkit.runner.materials import asked_first
 from evalkit.runner.preparing import Prepared
 from evalkit.tokens import Encoded
 from evalkit.types import Answer, Generate, Generated, GenerateRequest, Request
@@ -85,9 +85,8 @@ class PassRequests:
         prepared = self._prepared
         everything = [(task, document) for task, documents in prepared.documents.values() for document in documents]
         limit = prepared.tokenizer.max_length + prepared.kind.beyond_window
-        texts = [request for _, document in everything for request in _asked_first(document)]
-        encoded = iter(prepared.tokenizer.encode(texts, score_limit=limit))
-        sets = [(task, document, [next(encoded) for _ in _asked_first(document)]) for task, document in everything]
+        encoded = iter(prepared.materials.encoded(prepared.tokenizer, prepared.documents, limit))
+        sets = [(task, document, [next(encoded) for _ in asked_first(document)]) for task, document in everything]
         for variant in range(len(prepared.variants)):
             for task, document, parts in sets:
                 first = self.ledger.next_id
@@ -126,11 +125,6 @@ class PassRequests:
 def as_work(request: GenerateRequest) -> Generate:
     """An item of work that holds only this request."""
     return Generate((request.id,), request.prompt, request.sampling, (request.sample,), request.text, request.adapter)
-
-
-def _asked_first(document: Document) -> list[Request]:
-    """Requests that do not wait for an answer of the same document."""
-    return [request for request in document.requests if request.follows is None]
 
 
 def _text(answer: object) -> str:

@@ -9,8 +9,10 @@ from evalkit import results
 from evalkit.config import RunConfig
 from evalkit.engines.price import Price
 from evalkit.registry import Document
+from evalkit.runner.finding import find
 from evalkit.runner.judge_cost import estimate_tokens
 from evalkit.runner.listener import Listener
+from evalkit.runner.materials import Materials
 from evalkit.runner.preparing import prepare
 from evalkit.tokens.sampling import sampling_of
 from evalkit.types import Message, Prompt
@@ -29,7 +31,9 @@ def estimate_run(config: RunConfig, listener: Listener) -> dict[str, Any]:
     costs: list[float] = []
     follows = 0
     for typed in config.model:
-        prepared = prepare(config, typed, results.new_run_id(), listener)
+        materials = Materials()
+        found = find(config, typed, listener, materials)
+        prepared = prepare(config, found, results.new_run_id(), listener, materials)
         price = prepared.kind.price(typed, config.model_args)
         prices[typed] = price
         variants = len(prepared.variants)

@@ -84,6 +84,12 @@ class ChatTemplate:
         self._is_linear = is_linear(self.template)
         self._merges_system = self._refuses_system()
 
+    @property
+    def identity(self) -> str:
+        """Equal for templates that render every conversation to the same prompt."""
+        special = getattr(self._tokenizer, "special_tokens_map", None)
+        return repr((self.template, sorted(self._arguments.items()), special))
+
     def __call__(self, messages: Sequence[Mapping[str, str]], add_generation_prompt: bool = True) -> str:
         history = [dict(message) for message in messages]
         if self._merges_system:

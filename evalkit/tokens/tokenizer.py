@@ -113,6 +113,14 @@ class Tokenizer:
         text = backend.to_str() if backend is not None else repr(sorted(self.hf.get_vocab().items()))
         return hashlib.sha256(text.encode()).hexdigest()
 
+    @property
+    def identity(self) -> str | None:
+        """Equal for tokenizers that encode every prompt to the same requests; None where that cannot be told."""
+        if getattr(self.hf, "backend_tokenizer", None) is None:
+            return None
+        settings = (self.max_length, self.max_gen_toks, self._add_bos_token, self._prefix_token_id, self.eos)
+        return repr((self.fingerprint, self.hf.special_tokens_map, settings))
+
     def _id(self, name: str) -> int | None:
         value = getattr(self.hf, name, None)
         return None if value is None else int(value)

@@ -33,7 +33,7 @@ def suite() -> Any:
 @pytest.fixture
 def corridor(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Outcome]]:
     """`evalkit run` with the mock engine, whose answers depend on the prompt alone."""
-    monkeypatch.setattr("evalkit.runner.preparing.choose", lambda *_, **__: mock.SPEC)
+    monkeypatch.setattr("evalkit.runner.finding.choose", lambda *_, **__: mock.SPEC)
 
     def go(heard: Heard | None = None, **flags: Any) -> list[Outcome]:
         usual = {

@@ -19,7 +19,7 @@ from tests.helpers.listening import Heard
 @pytest.fixture
 def corridor(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Outcome]]:
     """`evalkit run` with the mock engine; its options go in as model_args."""
-    monkeypatch.setattr("evalkit.runner.preparing.choose", lambda *_, **__: mock.SPEC)
+    monkeypatch.setattr("evalkit.runner.finding.choose", lambda *_, **__: mock.SPEC)
 
     def go(heard: Progress | None = None, **asked: Any) -> list[Outcome]:
         flags = {"model": str(tiny_model), "tasks": "mini_knowledge,mini_arithmetic", "limit": 30}

@@ -33,7 +33,7 @@ from tests.helpers.runfolders import results_of
 @pytest.fixture
 def corridor(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Outcome]]:
     """`evalkit run` with the mock engine's canned answers; everything else is real."""
-    monkeypatch.setattr("evalkit.runner.preparing.choose", lambda *_, **__: mock.SPEC)
+    monkeypatch.setattr("evalkit.runner.finding.choose", lambda *_, **__: mock.SPEC)
 
     def go_through(against: EarlyGate | None = None, **asked: Any) -> list[Outcome]:
         flags = {"model": str(tiny_model), "tasks": "mini_knowledge,mini_arithmetic", "output_path": tmp_path / "runs"}

@@ -55,7 +55,7 @@ def think(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         return Thinker(die_after=deaths.pop() if deaths else None, window=1)
 
     deaths: list[int] = []
-    monkeypatch.setattr("evalkit.runner.preparing.choose", lambda *_, **__: dataclasses.replace(mock.SPEC, start=start))
+    monkeypatch.setattr("evalkit.runner.finding.choose", lambda *_, **__: dataclasses.replace(mock.SPEC, start=start))
 
     def go(die_after: int | None = None, **asked: Any) -> Outcome:
         deaths[:] = [] if die_after is None else [die_after]

@@ -112,7 +112,7 @@ def test_a_run_without_an_answer_says_why_and_no_more(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mock_engine_that(monkeypatch, die_after=0)
-    monkeypatch.setattr("evalkit.runner.preparing.choose", lambda *_, **__: mock.SPEC)
+    monkeypatch.setattr("evalkit.runner.finding.choose", lambda *_, **__: mock.SPEC)
     asked = f"run --model {tiny_model} --tasks mini_knowledge --quiet --json {tmp_path / 'j'}"
     with pytest.raises(SystemExit) as stopped:
         main([*asked.split(), "--output-path", str(tmp_path / "results")])
