@@ -17,6 +17,7 @@
     │   ├── RunFolderError      a run folder that is broken or half-written
     │   │   └── NoDocumentFigures   a figure of the whole corpus, as perplexity's: no document has one of its own
     │   ├── EngineError         the engine refused, died or ran out of memory
+    │   │   ├── BudgetReached       the dollars of --max-usd are spent
     │   │   └── AdaptersRefused     it takes the model but not these adapters: they can be merged
     │   ├── ScoringError        a metric, a filter or a document that raised
     │   ├── PluginError         an installed plug-in that cannot be loaded
@@ -38,6 +39,7 @@ from typing import Any
 __all__ = [
     "AdaptersRefused",
     "AskedWrong",
+    "BudgetReached",
     "CannotTell",
     "CheckpointError",
     "ConfigError",
@@ -134,6 +136,10 @@ class NoDocumentFigures(RunFolderError):
 
 class EngineError(CouldNotDo):
     pass
+
+
+class BudgetReached(EngineError):
+    """The dollars of --max-usd are spent."""
 
 
 class AdaptersRefused(EngineError):

@@ -59,7 +59,7 @@ ARROWS: dict[str, set[str]] = {
     "exporting": GROUND | READS_RESULTS | {"comparison", "gating", "scrub", "safe", "plugins"},
     "runner": ABOVE_REGISTRY
     | {"hardware", "registry", "planning", "engines", "journal", "sandbox", "scoring", "checks", "judging", "results"}
-    | {"comparison", "detectors", "gating", "parsing", "synth"},
+    | {"comparison", "detectors", "gating", "parsing", "ranking", "synth"},
     "api": GROUND
     | READS_RESULTS
     | READING_API

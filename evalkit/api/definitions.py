@@ -32,9 +32,9 @@ STATUSES = ("limited", "partial", "incomplete")
 
 _TASKS_OF_RUNS = Flag("Only these tasks or groups.", metavar="A,B", short=("-t",), many=True)
 _ALLOW = Flag("A difference that is meant: version, prompts, shots, limit …", metavar="KIND", many=True)
-_QUIET = Flag("No progress, only the result.", switch=True, short=("-q",))
-_RUNS_FOLDER = Flag("The folder that holds the runs.", metavar="DIRECTORY")
-_JUDGE_ARGS = "timeout=60, max_concurrency=16, price=0.15/0.60, dtype=…"
+QUIET = Flag("No progress, only the result.", switch=True, short=("-q",))
+RUNS_FOLDER = Flag("The folder that holds the runs.", metavar="DIRECTORY")
+JUDGE_ARGS = "timeout=60, max_concurrency=16, price=0.15/0.60, dtype=…"
 _ONE_POLICY = "without one, every shared task may drop by 0.01."
 
 
@@ -89,7 +89,7 @@ def _paths(value: Any) -> tuple[Path, ...]:
 
 OutFile = Annotated[str | None, BeforeValidator(lambda value: str(value) if isinstance(value, Path) else value)]
 """A file to write, or - for stdout."""
-_JudgeArgs = Annotated[Mapping[str, Any], BeforeValidator(lambda value: parse_pairs(value, "--judge-args"))]
+JudgeArgs = Annotated[Mapping[str, Any], BeforeValidator(lambda value: parse_pairs(value, "--judge-args"))]
 
 
 @arguments
@@ -98,7 +98,7 @@ class EvaluateArguments(RunConfig):
 
     judge: Annotated[Names, Flag(_judge_after, metavar="JUDGE", many=True)] = ()
     rubric: Annotated[str | None, Flag("By this rubric (a shipped id, or the path of a file).", metavar="ID")] = None
-    judge_args: Annotated[_JudgeArgs, Flag("timeout=60, max_usd=5, price=0.15/0.60 …", metavar="K=V,…", many=True)] = (
+    judge_args: Annotated[JudgeArgs, Flag("timeout=60, max_usd=5, price=0.15/0.60 …", metavar="K=V,…", many=True)] = (
         field(default_factory=dict)
     )
     against: Annotated[
@@ -121,7 +121,7 @@ class EvaluateArguments(RunConfig):
     json: Annotated[OutFile, _file("the results")] = None
     markdown: Annotated[OutFile, _file("the table")] = None
     log_to: Annotated[Names, Flag(_log_to, metavar="NAME", many=True)] = ()
-    quiet: Annotated[bool, _QUIET] = False
+    quiet: Annotated[bool, QUIET] = False
 
 
 @arguments
@@ -157,18 +157,18 @@ class ScoreArguments:
     sandbox_seconds: Annotated[
         float | None, Field(gt=0, le=3600), Flag("Seconds for a program and its tests.", metavar="N")
     ] = None
-    output_path: Annotated[Folder, _RUNS_FOLDER] = Path("results")
+    output_path: Annotated[Folder, RUNS_FOLDER] = Path("results")
     name: Annotated[str | None, Flag("The run's id.", metavar="NAME")] = None
     json: Annotated[OutFile, _file("the results")] = None
     markdown: Annotated[OutFile, _file("the table")] = None
-    quiet: Annotated[bool, _QUIET] = False
+    quiet: Annotated[bool, QUIET] = False
 
 
 @arguments
 class CompareArguments:
     """`evalkit compare`: what differs between runs."""
 
-    output_path: Annotated[Folder, _RUNS_FOLDER] = Path("results")
+    output_path: Annotated[Folder, RUNS_FOLDER] = Path("results")
     tasks: Annotated[Names, _TASKS_OF_RUNS] = ()
     metric: Annotated[
         str | None, Flag("This metric instead of each task's headline, e.g. acc,none.", metavar="NAME")
@@ -183,7 +183,7 @@ class CompareArguments:
 class GateArguments:
     """`evalkit gate`: whether a candidate is worse than its baseline."""
 
-    output_path: Annotated[Folder, _RUNS_FOLDER] = Path("results")
+    output_path: Annotated[Folder, RUNS_FOLDER] = Path("results")
     policy: Annotated[Any, Flag(f"What is tolerated; {_ONE_POLICY}", metavar="gate.yaml")] = None
     noise: Annotated[Any, Flag("A second run of the baseline: its flip rate is the noise floor.", metavar="RUN")] = None
     allow: Annotated[Names, _ALLOW] = ()
@@ -200,7 +200,7 @@ class GateArguments:
 class LeaderboardArguments:
     """`evalkit leaderboard`: runs as one table."""
 
-    output_path: Annotated[Folder, _RUNS_FOLDER] = Path("results")
+    output_path: Annotated[Folder, RUNS_FOLDER] = Path("results")
     import_: Annotated[
         tuple[Path, ...],
         BeforeValidator(_paths),
@@ -223,7 +223,7 @@ class LeaderboardArguments:
 class ReportArguments:
     """`evalkit report`: one page for some runs."""
 
-    output_path: Annotated[Folder, _RUNS_FOLDER] = Path("results")
+    output_path: Annotated[Folder, RUNS_FOLDER] = Path("results")
     baseline: Annotated[Any, Flag("The run that the others are held against; else the first one.", metavar="RUN")] = (
         None
     )
@@ -248,7 +248,7 @@ class JudgeArguments:
     rubric: Annotated[str, Flag("A rubric's id, or the path of its file.", metavar="ID")]
     include_path: Annotated[Names, Flag("A folder of your own rubrics.", metavar="DIR", many=True)] = ()
     judge: Annotated[Names, Flag(judge_help, metavar="JUDGE", many=True)]
-    judge_args: Annotated[_JudgeArgs, Flag(_JUDGE_ARGS, metavar="K=V,…", many=True)] = field(default_factory=dict)
+    judge_args: Annotated[JudgeArgs, Flag(JUDGE_ARGS, metavar="K=V,…", many=True)] = field(default_factory=dict)
     tasks: Annotated[Names, Flag("Only these tasks of the run.", metavar="A,B", short=("-t",), many=True)] = ()
     input: Annotated[
         Arguments,
@@ -262,12 +262,12 @@ class JudgeArguments:
     limit: Annotated[int | None, Field(ge=1), Flag("Only the first N answers.", metavar="N", short=("-L",))] = None
     max_usd: Annotated[float | None, Field(ge=0), Flag("Stop before this is spent.", metavar="USD")] = None
     dry_run: Annotated[bool, Flag("Only say how many requests, tokens and dollars it would take.", switch=True)] = False
-    output_path: Annotated[Folder, _RUNS_FOLDER] = Path("results")
+    output_path: Annotated[Folder, RUNS_FOLDER] = Path("results")
     journal: Annotated[
         Folder | None, Flag("Where answers are kept; by default .journal under --output-path.", metavar="DIR")
     ] = None
     json: Annotated[OutFile, _file("the judged figures")] = None
-    quiet: Annotated[bool, _QUIET] = False
+    quiet: Annotated[bool, QUIET] = False
 
 
 @arguments
@@ -275,7 +275,7 @@ class MergeArguments:
     """`evalkit merge`: the runs of all shards, joined into one."""
 
     name: Annotated[str | None, Flag("The joined run's id.", metavar="NAME")] = None
-    output_path: Annotated[Folder, _RUNS_FOLDER] = Path("results")
+    output_path: Annotated[Folder, RUNS_FOLDER] = Path("results")
     include_path: Annotated[Names, Flag("The folder of your own tasks, as of the runs.", metavar="DIR", many=True)] = ()
     allow_task_code: Annotated[bool, Flag("As of the runs.", switch=True)] = False
     data_dir: Annotated[Folder | None, Flag("An offline mirror of the data sets.", metavar="DIR")] = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import click
+
 from evalkit.api.data_definitions import ArenaArguments
 from evalkit.arguments import Given
 from evalkit.cli.options import to_stdout, verb
@@ -10,10 +12,17 @@ __all__ = ["command"]
 
 
 @verb("arena", ArenaArguments)
-def command(given: Given) -> None:
-    """Rate models from recorded games: Bradley–Terry ratings, intervals, and ranks that say how sure they are."""
+@click.argument("runs", metavar="[RUN]…", nargs=-1)
+def command(given: Given, runs: tuple[str, ...]) -> None:
+    """Rate models: a judge compares the answers of their runs, or recorded games are read.
+
+    \b
+    evalkit arena a@latest b@latest c@latest --judge openai:gpt-4o-mini --max-usd 5
+    evalkit arena --games battles.jsonl --anchor gpt-4-0314
+    """
     import evalkit as ek
 
-    rated = ek.arena(**given)
+    quiet = given.pop("quiet", False)
+    rated = ek.arena(*runs, **given, progress=not quiet)
     if not to_stdout(given):
         rated.show()

@@ -21,7 +21,8 @@ def benchmarks_of(runs: Sequence[Run]) -> tuple[Benchmark, ...]:
             entry = run.entry(name)
             if entry is not None and (metric := headline(entry)):
                 votes.setdefault(name, Counter())[metric] += 1
-                opinions.setdefault(name, {}).update(dict.fromkeys(judged(entry)))
+                ratings = [other for other in entry.metrics if other.startswith("rating,")]
+                opinions.setdefault(name, {}).update(dict.fromkeys([*judged(entry), *ratings]))
     benchmarks = []
     for name, count in votes.items():
         chief = count.most_common(1)[0][0]

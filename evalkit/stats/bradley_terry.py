@@ -14,10 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
-__all__ = ["PairwiseFit", "bootstrap_ratings", "fit_ratings", "simultaneously_better"]
+__all__ = ["PairwiseFit", "bootstrap_ratings", "fit_ratings", "fit_soft_ratings", "simultaneously_better"]
 
 _STEPS = 100
 _CLOSE = 1e-12
+_PULL = 25.0
 
 Floats = NDArray[np.float64]
 
@@ -42,6 +43,33 @@ def fit_ratings(wins: ArrayLike, anchor: int, start: ArrayLike | None = None) ->
     ratings[above & ~tied & ~below] = np.inf
     ratings[below & ~tied & ~above] = -np.inf
     return PairwiseFit(ratings, tied)
+
+
+def fit_soft_ratings(wins: ArrayLike, anchor: int) -> Floats:
+    """Ratings from points that may be negative, as corrections make them: `wins[i, j] + wins[j, i]` is what was played.
+
+    A slight pull towards the anchor (a normal prior of variance 25) keeps every connected model finite.
+    """
+    w = np.asarray(wins, float)
+    games = w + w.T
+    _, label = connected_components(csr_matrix(games > 0), directed=False)
+    chosen = np.flatnonzero(label == label[anchor])
+    ratings = np.full(len(w), np.nan)
+    inside = w[np.ix_(chosen, chosen)]
+    played, value = inside + inside.T, np.zeros(len(chosen))
+    free = np.flatnonzero(chosen != anchor)
+    for _ in range(_STEPS if free.size else 0):
+        chance = _sigmoid(value[:, None] - value[None, :])
+        gradient = (inside - played * chance).sum(axis=1) - value / _PULL
+        weight = played * chance * (1 - chance)
+        hessian = np.diag(weight.sum(axis=1) + 1 / _PULL) - weight
+        step = np.linalg.solve(hessian[np.ix_(free, free)], gradient[free])
+        step *= min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-12))
+        value[free] += step
+        if np.abs(step).max() < 1e-9:
+            break
+    ratings[chosen] = value
+    return ratings
 
 
 def bootstrap_ratings(

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from evalkit.engines.openai.tokens_used import TokensUsed
 from evalkit.engines.price import Price
-from evalkit.errors import EngineError, UsageError
+from evalkit.errors import BudgetReached, UsageError
 
 __all__ = ["Budget", "Price", "Reservation", "price_of"]
 
@@ -112,7 +112,7 @@ class Budget:
         if self.price is None or self.most is None:
             return Reservation(prompt, generated)
         if not self.fits(prompt, generated):
-            raise EngineError(
+            raise BudgetReached(
                 f"--max-usd {self.most:g} is reached: {self.spent:.4f} spent; what was answered is kept,"
                 " and the same command with a higher limit goes on from there"
             )

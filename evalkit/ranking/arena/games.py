@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from evalkit.errors import UsageError, nearest
+from evalkit.types import JsonObject
 
 __all__ = ["Game", "Winner", "read_games"]
 
@@ -34,10 +35,12 @@ class Game:
     model_b: str
     winner: Winner
     weight: float = 1.0
+    lengths: tuple[float, float] | None = None
+    """Of the two answers, in characters or tokens."""
 
 
 def read_games(path: Path | str) -> list[Game]:
-    """Read rows with `question_id`, `model_a`, `model_b`, `winner` and maybe `weight`; other fields are ignored."""
+    """Read rows with `question_id`, `model_a`, `model_b`, `winner` and maybe `weight`, `length_a` and `length_b`."""
     file = Path(path)
     games: list[Game] = []
     problems: list[str] = []
@@ -86,4 +89,13 @@ def _game(row: Any, number: int) -> Game:
         row["model_b"],
         _WINNERS[row["winner"]],
         float(weight),
+        _lengths(row),
     )
+
+
+def _lengths(row: JsonObject) -> tuple[float, float] | None:
+    """`length_a` and `length_b`, where both are numbers."""
+    found = [row.get(name) for name in ("length_a", "length_b")]
+    if any(isinstance(n, bool) or not isinstance(n, int | float) or not 0 <= n < math.inf for n in found):
+        return None
+    return float(found[0] or 0), float(found[1] or 0)

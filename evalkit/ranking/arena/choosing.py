@@ -1,0 +1,285 @@
+"""Chooses which games to play next, and says when the order of the models is sure.
+
+Only neighbours in rank need to be told apart: if a is above b and b above c, a is above c. So the next games go to the
+neighbours whose order is least certain. A pair is separated by the ratings' standardised difference, or by the games
+of the two alone (Hoeffding 1963, JASA 58:13, theorem 1). Every look spends a part of the error of 5% that is allowed
+for all pairs and looks together (Lan & DeMets 1983, Biometrika 70:659, with Pocock's boundary), so that looking often
+makes no rank surer than it is.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from evalkit.stats.bradley_terry import fit_ratings
+
+__all__ = ["Draw", "Fixture"]
+
+Floats = NDArray[np.float64]
+
+_FIRST = 6
+"""Games of each pair that starts."""
+_GROWTH = 0.25
+"""New games of a round, as a share of those played."""
+_ALL_PAIRS = 15
+_PRIOR = 0.5
+_ENOUGH = 30
+"""Games for each model before a pair is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fixture:
+    """A game to play: two models, by number, on a prompt."""
+
+    first: int
+    second: int
+    prompt: str
+
+
+@dataclass(slots=True)
+class Draw:
+    """The games of several models that are played and to be played."""
+
+    models: int
+    prompts: dict[tuple[int, int], list[str]]
+    """For each pair (i < j) the prompts that both answered, in the order in which they are to be played."""
+    alpha: float = 0.05
+    top: int | None = None
+    """How many ranks from the first on have to be sure; None: all."""
+    above: NDArray[np.bool_] = field(init=False)
+    """above[i, j]: i is surely above j, by what was seen at any look."""
+    _played: dict[tuple[int, int], int] = field(init=False)
+    _games: list[tuple[int, int, int, float]] = field(default_factory=list)
+    _numbers: dict[str, int] = field(default_factory=dict)
+    _spent: float = 0.0
+    _known: tuple[int, Floats, Floats] | None = None
+
+    def __post_init__(self) -> None:
+        self.above = np.zeros((self.models, self.models), dtype=bool)
+        self._played = dict.fromkeys(self.prompts, 0)
+
+    @classmethod
+    def shuffled(cls, models: int, prompts: dict[tuple[int, int], Sequence[str]], seed: int, **more: object) -> Draw:
+        """Each pair gets its prompts in an order of its own."""
+        mixed = {}
+        for pair in sorted(prompts):
+            order = sorted(prompts[pair])
+            random.Random(f"{seed} {pair}").shuffle(order)
+            mixed[pair] = order
+        return cls(models, mixed, **more)  # type: ignore[arg-type]
+
+    @property
+    def total(self) -> int:
+        """The games of a full design."""
+        return sum(map(len, self.prompts.values()))
+
+    @property
+    def played(self) -> int:
+        return sum(self._played.values())
+
+    def record(self, fixture: Fixture, points: float | None) -> None:
+        """`points`: of the first model, from 0 to 1. None: the game has no result."""
+        if points is not None:
+            number = self._numbers.setdefault(fixture.prompt, len(self._numbers))
+            self._games.append((fixture.first, fixture.second, number, points))
+
+    def everything(self) -> list[Fixture]:
+        """All games that are left."""
+        return self._take({pair: len(self.prompts[pair]) for pair in self.prompts})
+
+    def next(self, most: int | None = None) -> list[Fixture]:
+        """The next round; empty where the ranks are sure or no game is left. `most`: games that may still be played."""
+        if not self.played:
+            wanted = dict.fromkeys(self._first_pairs(), _FIRST)
+        else:
+            self.look()
+            if not self._open():
+                return []
+            wanted = self._wanted(max(math.ceil(self.played * _GROWTH), self.models))
+        fixtures = self._take(wanted)
+        return fixtures if most is None else fixtures[: max(most, 0)]
+
+    @property
+    def sure(self) -> bool:
+        """Whether the ranks that are asked for are settled."""
+        return not self._unsettled()
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether some are not, and the games left would not settle them."""
+        return bool(self._unsettled()) and not self._open()
+
+    # ── inside ───────────────────────────────────────────────────────────────
+
+    def _first_pairs(self) -> list[tuple[int, int]]:
+        """Every pair where there are few, else each model against its next three in a circle."""
+        if len(self.prompts) <= _ALL_PAIRS:
+            return sorted(self.prompts)
+        near = {tuple(sorted((i, (i + k) % self.models))) for i in range(self.models) for k in (1, 2, 3)}
+        return [pair for pair in sorted(self.prompts) if pair in near] or sorted(self.prompts)
+
+    def _take(self, wanted: dict[tuple[int, int], int]) -> list[Fixture]:
+        """Games of these pairs, one of each pair in turn."""
+        chosen: list[tuple[int, Fixture]] = []
+        for pair, count in wanted.items():
+            start = self._played[pair]
+            prompts = self.prompts[pair][start : start + count]
+            chosen += [(number, Fixture(*pair, prompt)) for number, prompt in enumerate(prompts)]
+            self._played[pair] += len(prompts)
+        return [fixture for _, fixture in sorted(chosen, key=lambda one: one[0])]
+
+    def play(self, fixtures: Sequence[Fixture]) -> None:
+        """Count games as handed out that the caller chose itself."""
+        for fixture in fixtures:
+            self._played[fixture.first, fixture.second] += 1
+
+    def give_back(self, fixtures: Sequence[Fixture]) -> None:
+        """Games that were handed out and are not played after all: the last ones of their pairs."""
+        for fixture in fixtures:
+            self._played[fixture.first, fixture.second] -= 1
+
+    def look(self) -> None:
+        """Take what the games played so far settle."""
+        ratings, spread = self._ratings()
+        share = min(self.played / max(self.total, 1), 1.0)
+        allowed = self.alpha * math.log(1 + (math.e - 1) * share)
+        error = max(allowed - self._spent, 0.0)
+        self._spent = max(allowed, self._spent)
+        pairs = self.models * (self.models - 1) / 2
+        if error <= 0:
+            return
+        limit = -float(ndtri(error / pairs / 2))
+        gap = ratings[:, None] - ratings[None, :]
+        sure = (gap > limit * spread) & (spread > 0)
+        sure |= self._decided(error / pairs)
+        # What was seen to be sure stays so, and the other way round is not believed any more.
+        self.above = _closed(self.above | (sure & ~self.above.T))
+
+    def _decided(self, error: float) -> NDArray[np.bool_]:
+        """Pairs whose own games alone show who wins more often."""
+        i, j, _, points = self._columns()
+        won = np.zeros((self.models, self.models))
+        np.add.at(won, (i, j), points)
+        np.add.at(won, (j, i), 1 - points)
+        n = won + won.T
+        mean = np.clip(np.divide(won, n, out=np.full_like(n, 0.5), where=n > 0), 1e-12, 1 - 1e-12)
+        distance = mean * np.log(2 * mean) + (1 - mean) * np.log(2 * (1 - mean))
+        return np.asarray((mean > 0.5) & (n * distance > math.log(2 / error)))
+
+    def _ratings(self) -> tuple[Floats, Floats]:
+        """Ratings with half a game of each result added to every pair that met, and the errors of their differences.
+
+        The larger of the variance that the model expects and the one that the prompts show (games on a prompt hang
+        together): the second is far too small where one model wins every game.
+        """
+        if self._known is not None and self._known[0] == len(self._games):
+            return self._known[1], self._known[2]
+        k = self.models
+        i, j, prompts, points = self._columns()
+        wins = np.zeros((k, k))
+        np.add.at(wins, (i, j), points)
+        np.add.at(wins, (j, i), 1 - points)
+        met = (wins + wins.T) > 0
+        wins = wins + _PRIOR * met
+        fit = fit_ratings(wins, 0)
+        ratings = np.nan_to_num(fit.ratings, nan=0.0, posinf=0.0, neginf=0.0)
+        chance = 0.5 * (1 + np.tanh((ratings[:, None] - ratings[None, :]) / 2))
+        weight = (wins + wins.T) * chance * (1 - chance)
+        information = np.diag(weight.sum(axis=1)) - weight
+        inverse = np.asarray(np.linalg.pinv(information), float)
+        rest = points - chance[i, j]
+        stacked = np.zeros((len(self._numbers), k))
+        np.add.at(stacked, (prompts, i), rest)
+        np.add.at(stacked, (prompts, j), -rest)
+        clusters = max(len(stacked), 2)
+        robust = np.asarray(inverse @ (stacked.T @ stacked) @ inverse * clusters / (clusters - 1), float)
+        spread = np.sqrt(np.maximum(_of_gaps(inverse), _of_gaps(robust)))
+        apart = ~fit.tied[:, None] | ~fit.tied[None, :]
+        spread[apart] = np.inf
+        self._known = len(self._games), ratings, spread
+        return ratings, spread
+
+    def _columns(self) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], Floats]:
+        """First model, second model, prompt and points of each game."""
+        table = np.array(self._games, float).reshape(-1, 4)
+        first, second, prompts = (table[:, column].astype(np.intp) for column in range(3))
+        return first, second, prompts, table[:, 3]
+
+    def _unsettled(self) -> list[tuple[int, int]]:
+        """Neighbours in rank whose order is not sure, best rank first."""
+        ratings = self._ratings()[0] if self._games else np.zeros(self.models)
+        order = sorted(range(self.models), key=lambda i: (-int(self.above[i].sum()), -ratings[i], i))
+        last = self.models - 1 if self.top is None else min(self.top, self.models - 1)
+        if last < self.models - 1:
+            # The last rank that has to be sure is so only where its model is above all that follow.
+            return [
+                (a, b)
+                for number, a in enumerate(order[:last])
+                for b in (order[number + 1 : number + 2] if number < last - 1 else order[last:])
+                if not self.above[a, b]
+            ]
+        return [(a, b) for a, b in pairwise(order[: last + 1]) if not self.above[a, b]]
+
+    def _open(self) -> list[tuple[int, int]]:
+        """Those of them that the games left may settle."""
+        return [pair for pair in self._unsettled() if not self._beyond_hope(*pair)]
+
+    def _beyond_hope(self, a: int, b: int) -> bool:
+        """Whether all games that are left would most likely not settle it, though the gap were larger by its error."""
+        ratings, spread = self._ratings()
+        if not np.isfinite(spread[a, b]) or self.played < _ENOUGH * self.models:
+            return False
+        prompts = len(self.prompts.get((min(a, b), max(a, b)), ()))
+        pairs = self.models * (self.models - 1) / 2
+        chance = 1 / (1 + math.exp(ratings[b] - ratings[a]))
+        # In a full design of K models the error of a difference is that of K/2 times the pair's own games.
+        best = math.sqrt(1 / max(prompts * self.models / 2 * chance * (1 - chance), 1e-9))
+        return bool((abs(ratings[a] - ratings[b]) + spread[a, b]) / best < -float(ndtri(self.alpha / pairs / 2)))
+
+    def _wanted(self, games: int) -> dict[tuple[int, int], int]:
+        """Shares the round among the neighbours that are not told apart; where their prompts are used up, among the
+        pairs that hold either of them against a third model."""
+        ratings, _ = self._ratings()
+        wanted: dict[tuple[int, int], int] = {}
+        unsure = self._open()
+        for number, (a, b) in enumerate(unsure):
+            share = games // len(unsure) + (number < games % len(unsure))
+            pair = (min(a, b), max(a, b))
+            others = [
+                (min(one, other), max(one, other))
+                for one in (a, b)
+                for other in range(self.models)
+                if other not in (a, b) and (min(one, other), max(one, other)) in self.prompts
+            ]
+            others.sort(key=lambda p: abs(ratings[p[0]] - ratings[p[1]]))
+            for candidate in [pair, *others]:
+                if candidate not in self.prompts or share <= 0:
+                    continue
+                left = len(self.prompts[candidate]) - self._played[candidate] - wanted.get(candidate, 0)
+                taken = min(left, share)
+                if taken > 0:
+                    wanted[candidate] = wanted.get(candidate, 0) + taken
+                    share -= taken
+        return wanted
+
+
+def _of_gaps(covariance: Floats) -> Floats:
+    own = np.diag(covariance)
+    return np.asarray(np.maximum(own[:, None] + own[None, :] - 2 * covariance, 0.0))
+
+
+def _closed(above: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """With what follows: above a model that is above another one."""
+    while True:
+        more = above | ((above.astype(int) @ above.astype(int)) > 0)
+        if (more == above).all():
+            return np.asarray(more)
+        above = np.asarray(more)
