@@ -11,6 +11,7 @@ from pydantic import BeforeValidator
 from evalkit.api.definitions import OutFile
 from evalkit.arguments import Flag, Folder, Names, arguments
 from evalkit.errors import UsageError, nearest
+from evalkit.parsing import parse_limit
 
 __all__ = ["AXES", "CurveArguments"]
 
@@ -53,6 +54,24 @@ class CurveArguments:
         BeforeValidator(_paths),
         Flag("Add each run of lm-eval or inspect_ai in a folder and those below it.", metavar="PATH", many=True),
     ] = ()
+    model: Annotated[
+        str | None,
+        Flag("For LoRA checkpoints: their base model; else the one that adapter_config.json names.", metavar="MODEL"),
+    ] = None
+    limit: Annotated[
+        float | None,
+        BeforeValidator(parse_limit),
+        Flag("Of checkpoints: only the first N documents of each task.", metavar="N", short=("-L",)),
+    ] = None
+    config: Annotated[
+        Path | None,
+        BeforeValidator(_file),
+        Flag(
+            "Of checkpoints: everything else of their evaluation, with the keys of evalkit run.",
+            metavar="FILE.yaml",
+            short=("-C",),
+        ),
+    ] = None
     x: Annotated[str, BeforeValidator(_axis), Flag(f"The axis: {', '.join(AXES)}.", metavar=f"[{'|'.join(AXES)}]")] = (
         "step"
     )
@@ -64,7 +83,15 @@ class CurveArguments:
     baseline: Annotated[Any, Flag("The run that all points are held against; else the first point.", metavar="RUN")] = (
         None
     )
-    tasks: Annotated[Names, Flag("Only these tasks or groups.", metavar="A,B", short=("-t",), many=True)] = ()
+    tasks: Annotated[
+        Names,
+        Flag(
+            "Only these tasks or groups; of checkpoints, what they are evaluated on.",
+            metavar="A,B",
+            short=("-t",),
+            many=True,
+        ),
+    ] = ()
     metric: Annotated[
         str | None, Flag("This metric instead of each task's headline, e.g. acc,none.", metavar="NAME")
     ] = None
@@ -79,3 +106,5 @@ class CurveArguments:
     json: Annotated[OutFile, Flag("Write all points here; - is stdout.", metavar="FILE")] = None
     csv: Annotated[OutFile, Flag("Write a line for each point here; - is stdout.", metavar="FILE")] = None
     markdown: Annotated[OutFile, Flag("Write the table here; - is stdout.", metavar="FILE")] = None
+    html: Annotated[OutFile, Flag("Write a page with a chart for each task here.", metavar="FILE")] = None
+    quiet: Annotated[bool, Flag("No progress of checkpoints that are evaluated.", switch=True, short=("-q",))] = False

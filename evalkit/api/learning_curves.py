@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalkit import comparison, curves, results, safe
+from evalkit.api.checkpoint_runs import evaluate_checkpoints, split_checkpoints
 from evalkit.api.curve_definitions import CurveArguments
 from evalkit.api.output import as_html_table, write_all
 from evalkit.api.runs import RunLike, load_all, opened
@@ -28,6 +29,8 @@ class LearningCurves:
     """A curve for each task: points with bands, the best, and whether the last is worse."""
 
     result: curves.Curves
+    runs: Mapping[str, results.Run] = field(default_factory=dict)
+    """By run-id: the page shows texts of their rows."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -54,6 +57,12 @@ class LearningCurves:
     def markdown(self) -> str:
         return curve_view.as_markdown(self.result)
 
+    def html(self) -> str:
+        """A page with a chart for each task and the documents that were forgotten; it needs nothing from outside."""
+        from evalkit.reporting.html.curves import as_html
+
+        return as_html(self.result, self.runs)
+
     def show(self) -> None:
         """Print it as the command line does."""
         curve_view.show(self.result)
@@ -70,6 +79,9 @@ def curve(
     *,
     output_path: str | Path = "results",
     import_: str | Path | Sequence[str | Path] = (),
+    model: str | None = None,
+    limit: float | str | None = None,
+    config: str | Path | None = None,
     x: str = "step",
     points: str | Path | None = None,
     baseline: RunLike | None = None,
@@ -80,16 +92,22 @@ def curve(
     json: str | Path | None = None,
     csv: str | Path | None = None,
     markdown: str | Path | None = None,
+    html: str | Path | None = None,
+    progress: bool = False,
 ) -> LearningCurves:
     """Figures of runs along a training run: the best checkpoint, whether the last is worse and since when.
 
-    Where a run stands on the axis `x` is read from the table `points`, its revision, its names or trainer_state.json.
+    A folder of a checkpoint, or a pattern such as "out/checkpoint-*", is evaluated on `tasks` first. Where a run
+    stands on the axis `x` is read from the table `points`, its revision, its names or trainer_state.json.
     """
     asked = checked(
         CurveArguments,
         {
             "output_path": output_path,
             "import_": import_,
+            "model": model,
+            "limit": limit,
+            "config": config,
             "x": x,
             "points": points,
             "baseline": baseline,
@@ -100,13 +118,30 @@ def curve(
             "json": json,
             "csv": csv,
             "markdown": markdown,
+            "html": html,
         },
     )
     comparison.check_allowed(asked.allow)
     if not runs and not asked.import_:
         raise UsageError("no run is named: evalkit curve RUN RUN …, or evalkit curve --import DIR")
-    chosen = load_all(runs, asked.output_path) if runs else []
+    baseline_run = None if asked.baseline is None else opened(asked.baseline, asked.output_path)
+    folders, refs = split_checkpoints(runs if isinstance(runs, list | tuple) else [runs])
+    if not folders and (asked.model or asked.limit or asked.config):
+        raise UsageError("--model, --limit and --config are for checkpoints, and none is named: these are runs")
+    chosen = load_all(refs, asked.output_path)
     broken: list[str] = []
+    if folders:
+        made = evaluate_checkpoints(
+            folders,
+            tasks=asked.tasks,
+            base=asked.model,
+            limit=asked.limit,
+            config=asked.config,
+            output_path=asked.output_path,
+            progress=progress,
+        )
+        chosen += made.runs
+        broken += made.notes
     for path in asked.import_:
         foreign, odd = results.find_foreign_below(path)
         chosen += foreign
@@ -115,7 +150,7 @@ def curve(
         _each_once(chosen),
         axis=asked.x,
         table=None if asked.points is None else curves.read_table(asked.points, asked.x),
-        baseline=None if asked.baseline is None else opened(asked.baseline, asked.output_path),
+        baseline=baseline_run,
         tasks=asked.tasks,
         metric=asked.metric,
         headlines=_headlines(),
@@ -123,8 +158,10 @@ def curve(
         tolerance=asked.tolerance,
         notes=broken,
     )
-    result = LearningCurves(drawn)
-    write_all((asked.json, result.json), (asked.csv, result.csv), (asked.markdown, result.markdown))
+    result = LearningCurves(drawn, {run.run_id: run for run in chosen})
+    write_all(
+        (asked.json, result.json), (asked.csv, result.csv), (asked.markdown, result.markdown), (asked.html, result.html)
+    )
     return result
 
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from evalkit import gating, results, training
+from evalkit.api.checkpoints import model_of, refuse_wrong, settings_of
 from evalkit.api.evaluation import evaluate
 from evalkit.api.learning_curves import curve
 from evalkit.api.policies import PolicyLike, as_policy
 from evalkit.api.runs import RunLike, opened
 from evalkit.api.watch_definitions import WatchArguments
 from evalkit.arguments import checked
-from evalkit.config import read_file
-from evalkit.errors import EvalkitError, RunFolderError, UsageError
+from evalkit.errors import EvalkitError, UsageError
 from evalkit.policy import Policy
 from evalkit.training.checkpoints import Checkpoint
 from evalkit.training.spending import confidence_of_look
@@ -26,11 +24,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["WatchedCheckpoints", "watch"]
-
-_OWN = (
-    "model", "tasks", "adapter", "no_base", "name", "output_path", "limit", "config", "dry_run", "against", "policy",
-)  # fmt: skip
-"""Keys of a config that the watch itself decides."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,8 +104,8 @@ def _watch(folder: Path, asked: WatchArguments, *, progress: bool) -> WatchedChe
         raise UsageError("--tasks is missing: which tasks is each checkpoint evaluated on?")
     if asked.baseline is None and (asked.stop_file or asked.policy):
         raise UsageError("--stop-file and --policy need --baseline RUN: against what is a checkpoint a regression?")
-    settings = _settings(asked.config)
-    _refuse_wrong(settings, asked.tasks)
+    settings = settings_of(asked.config, "the watch")
+    refuse_wrong(settings, asked.tasks)
     baseline = None if asked.baseline is None else opened(asked.baseline, asked.output_path)
     rules = as_policy(asked.policy) or Policy()
     plan = training.Watch(folder, asked.output_path, asked.stop_file, asked.every, asked.once)
@@ -120,7 +113,7 @@ def _watch(folder: Path, asked: WatchArguments, *, progress: bool) -> WatchedChe
     def evaluated(checkpoint: Checkpoint, name: str) -> results.Run:
         run = evaluate(
             **settings,
-            **_model_of(checkpoint, asked.model),
+            **model_of(checkpoint, asked.model),
             tasks=asked.tasks,
             limit=asked.limit,
             output_path=asked.output_path,
@@ -150,40 +143,3 @@ def _say(line: str) -> None:
     from evalkit.reporting.tables import note
 
     note(line)
-
-
-def _settings(path: Path | None) -> Mapping[str, Any]:
-    if path is None:
-        return {}
-    from evalkit.api.definitions import EvaluateArguments
-    from evalkit.arguments import definition
-
-    known = [argument.name for argument in definition(EvaluateArguments)]
-    given = read_file(path, known)
-    for name in given:
-        if name in _OWN:
-            raise UsageError(f"{path}: {name} is for the watch to say, not for its config")
-    return {name: value for name, value in given.items() if name not in ("quiet", "log_samples")}
-
-
-def _refuse_wrong(settings: Mapping[str, Any], tasks: tuple[str, ...]) -> None:
-    """Say now what the first evaluation would say, for that may be hours away."""
-    from evalkit.api.definitions import EvaluateArguments
-    from evalkit.registry import Registry
-
-    wanted = EvaluateArguments.build(**settings, model="checkpoint", tasks=tasks)
-    Registry(wanted.include_path).refuse_unknown(wanted.tasks)
-
-
-def _model_of(checkpoint: Checkpoint, base: str | None) -> dict[str, Any]:
-    if not checkpoint.is_adapter:
-        return {"model": str(checkpoint.path)}
-    if base is None:
-        path = checkpoint.path / "adapter_config.json"
-        try:
-            base = json.loads(path.read_bytes()).get("base_model_name_or_path")
-        except (OSError, ValueError, AttributeError) as error:
-            raise RunFolderError(f"{path} can't be read: {error}") from None
-    if not isinstance(base, str) or not base:
-        raise UsageError(f"{checkpoint.path} is an adapter and does not name its base: type --model BASE")
-    return {"model": base, "adapter": f"{checkpoint.name}={checkpoint.path}", "no_base": True}

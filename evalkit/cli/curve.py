@@ -16,13 +16,15 @@ __all__ = ["command"]
 def command(given: Given, runs: tuple[str, ...]) -> None:
     """Figures along a training run: the best checkpoint, whether the last is worse, and since when.
 
-    A run is a path, a run-id, MODEL@latest or @baseline. Where it stands on the axis is read from --points, its
-    model's revision, its names or trainer_state.json.
+    A run is a path, a run-id, MODEL@latest or @baseline. Folders of checkpoints ('out/checkpoint-*') are evaluated on
+    --tasks first: adapters of one base in one pass, full ones with prompts that are tokenised once.
+    Where a run stands on the axis is read from --points, its model's revision, its names or trainer_state.json.
     """
     import evalkit as ek
     from evalkit.reporting.tables import note
 
-    drawn = ek.curve(runs, **given)
+    quiet = given.pop("quiet", False)
+    drawn = ek.curve(runs, **given, progress=not quiet)
     if to_stdout(given):
         for text in drawn.notes:
             note(text)

@@ -7,6 +7,7 @@ table        places of runs from a CSV file
 evidence     bands and differences, paired on documents or from figures alone
 verdicts     the best checkpoint, whether the last is worse, since when, which is enough
 documents    the rows of all points of a task, joined on documents
+forgetting   documents that were forgotten, and since when
 task         one task: its points with bands, and what they say
 records      Point, TaskCurve, Curves
 curves       all of it, for `evalkit curve`
@@ -15,7 +16,7 @@ curves       all of it, for `evalkit curve`
 from evalkit.curves.axis import Placed, place_runs
 from evalkit.curves.curves import draw_curves
 from evalkit.curves.evidence import Bands, Evidence, Paired
-from evalkit.curves.records import Curves, Point, TaskCurve
+from evalkit.curves.records import Curves, Forgotten, Point, TaskCurve
 from evalkit.curves.table import read_table
 from evalkit.curves.texts import number, place
 from evalkit.curves.verdicts import Verdict, decide
@@ -24,6 +25,7 @@ __all__ = [
     "Bands",
     "Curves",
     "Evidence",
+    "Forgotten",
     "Paired",
     "Placed",
     "Point",

@@ -26,6 +26,8 @@ class Documents:
     """Oriented: more is better. NaN: that run has no answer to the document."""
     target: Target
     pairs: Pairs
+    names: Sequence[tuple[str, int]]
+    """Task and doc_id of each document, as the last run has them."""
 
     def design(self, chosen: NDArray[np.bool_]) -> Design:
         """Strata, clusters and weights of some of the documents."""
@@ -53,7 +55,9 @@ def read_documents(runs: Sequence[Run], name: str, metric: str, allow: Collectio
             raise NotComparable(f"{run.run_id} and {last.run_id} share no document that both answered")
         merged = _merged(merged, pairs, len(here))
     assert merged is not None
-    return Documents(np.array(columns), target, merged)
+    own_order = merged.baseline_line[: len(columns[0])]
+    names = [(ours.task[place], ours.doc_id[place]) for place in own_order]
+    return Documents(np.array(columns), target, merged, names)
 
 
 def _check_mean(run: Run, target: Target, lines: Lines) -> None:

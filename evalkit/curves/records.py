@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-__all__ = ["Curves", "Number", "Point", "TaskCurve"]
+__all__ = ["Curves", "Forgotten", "Number", "Point", "TaskCurve"]
 
 Number: TypeAlias = int | float
 
@@ -24,6 +24,20 @@ class Point:
     against: Literal["better", "worse"] | None = None
     """Surely better or worse than the baseline, or than the first point where there is none."""
     reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """A document that the best point answered better than the last one."""
+
+    task: str
+    """Of a group, the member."""
+    doc_id: int
+    since: Number
+    """From here on every point answers it worse than the best."""
+    before: float
+    after: float
+    """The document's values at the best and at the last point."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +61,8 @@ class TaskCurve:
     """The baseline run's figure, where one is given."""
     documents: int | None = None
     """On which all points are paired; None where they are not."""
+    forgotten: tuple[Forgotten, ...] = ()
+    """By when they were forgotten. Some are lost by chance at any two points, as some are gained."""
 
     @property
     def last(self) -> Point:

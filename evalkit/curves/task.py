@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from evalkit.curves.documents import Documents
 from evalkit.curves.evidence import Bands, Evidence, Paired
-from evalkit.curves.records import Number, Point, TaskCurve
+from evalkit.curves.forgetting import forgotten
+from evalkit.curves.records import Forgotten, Number, Point, TaskCurve
 from evalkit.curves.texts import number, place
 from evalkit.curves.verdicts import Verdict, decide
 from evalkit.stats import Interval
@@ -77,7 +78,17 @@ def judge_task(
         enough=at(verdict.enough) if verdict else None,
         baseline=outside.value if outside else None,
         documents=count,
+        forgotten=_forgotten(documents, [places[k] for k in known], outside is not None, verdict),
     )
+
+
+def _forgotten(
+    documents: Documents | None, places: Sequence[Number], outside: bool, verdict: Verdict | None
+) -> tuple[Forgotten, ...]:
+    if documents is None or verdict is None:
+        return ()
+    values = documents.values[1:] if outside else documents.values
+    return forgotten(replace(documents, values=values), places, verdict.best)
 
 
 def _evidence(
@@ -145,6 +156,8 @@ def _declined(
     if best is last:
         return False, f"the last point is the best; {how}"
     gap = number(abs(best.value - last.value))
+    if best.value == last.value:
+        return False, f"as good as at {there}; {how}"
     unknown = [point for point in (best, last) if point.low is None]
     if verdict.declined is None:
         return None, f"{gap} worse than at {there}, but at {axis} {place(unknown[0].x)} {unknown[0].reason}; {how}"

@@ -12,7 +12,18 @@ from evalkit.reporting.pieces import row, rule
 from evalkit.reporting.tables import Cell, Column, Table, draw, open_console, say
 from evalkit.types import JsonObject
 
-__all__ = ["as_json", "as_markdown", "findings", "records", "show", "sparkline"]
+__all__ = [
+    "as_json",
+    "as_markdown",
+    "band",
+    "findings",
+    "notes",
+    "point_head",
+    "point_rows",
+    "records",
+    "show",
+    "sparkline",
+]
 
 _UNKNOWN = "–"
 _BARS = "▁▂▃▄▅▆▇█"
@@ -86,7 +97,7 @@ def as_markdown(curves: Curves) -> str:
     head = _head(curves)
     lines = [row(head), rule(len(head), words=3)]
     lines += [row(_cells(task)) for task in curves.tasks]
-    return "\n".join([*lines, "", *(f"- {safe.markdown(note)}" for note in _notes(curves))]) + "\n"
+    return "\n".join([*lines, "", *(f"- {safe.markdown(note)}" for note in notes(curves))]) + "\n"
 
 
 def show(curves: Curves) -> None:
@@ -103,7 +114,7 @@ def show(curves: Curves) -> None:
         for task in curves.tasks:
             console.print()
             draw(console, _points(task, curves.axis))
-    for note in _notes(curves):
+    for note in notes(curves):
         say(console, note, "dim")
 
 
@@ -135,7 +146,7 @@ def _cells(task: TaskCurve) -> list[str]:
         line,
         _UNKNOWN if best is None else place(best.x),
         _number(None if best is None else best.value),
-        _band(best),
+        band(best),
         _number(task.last.value),
         _decline(task),
     ]
@@ -153,14 +164,22 @@ def _decline(task: TaskCurve) -> str:
     return f"DECLINED, from {place(task.declined_from or task.last.x)} on"
 
 
-def _points(task: TaskCurve, axis: str) -> Table:
-    titles = (axis, task.metric, "95% band", "stderr", "")
-    columns = [Column(title, "figure" if at < 4 else "name") for at, title in enumerate(titles)]
-    rows = [
-        [place(point.x), _number(point.value), _band(point), _number(point.stderr), ", ".join(_marks(task, point))]
+def point_head(task: TaskCurve, axis: str) -> list[str]:
+    return [axis, task.metric, "95% band", "stderr", ""]
+
+
+def point_rows(task: TaskCurve) -> list[list[str]]:
+    """A row for each point, under `point_head`."""
+    return [
+        [place(point.x), _number(point.value), band(point), _number(point.stderr), ", ".join(_marks(task, point))]
         for point in task.points
     ]
-    return Table(columns, rows, title=f"{task.name}: {task.reason}")
+
+
+def _points(task: TaskCurve, axis: str) -> Table:
+    titles = point_head(task, axis)
+    columns = [Column(title, "figure" if at < 4 else "name") for at, title in enumerate(titles)]
+    return Table(columns, [[*row] for row in point_rows(task)], title=f"{task.name}: {task.reason}")
 
 
 def _marks(task: TaskCurve, point: Point) -> list[str]:
@@ -174,30 +193,30 @@ def _marks(task: TaskCurve, point: Point) -> list[str]:
     return marks + ([point.reason] if point.reason else [])
 
 
-def _notes(curves: Curves) -> list[str]:
+def notes(curves: Curves) -> list[str]:
     count = len(curves.tasks)
-    notes = [
+    lines = [
         "bands hold together over all points of a task at 95%, so the best one's allows for having chosen it;"
         " DECLINED: the last is surely worse than the best"
     ]
     if count >= 10:
-        notes.append(
+        lines.append(
             f"each task is judged by itself: of {count} that don't change, up to {count * 0.05:.0f} may say so"
         )
     if curves.baseline is not None:
-        notes.append(f"baseline: {curves.baseline}")
+        lines.append(f"baseline: {curves.baseline}")
     worse = [f"{task.name} from {place(task.worse_from)}" for task in curves.tasks if task.worse_from is not None]
     if worse:
         against = "the baseline" if curves.baseline is not None else "the first point"
-        notes.append(f"surely worse than {against}: {_some(worse)}")
+        lines.append(f"surely worse than {against}: {_some(worse)}")
     enough = [
         f"{task.name} at {place(task.enough)}"
         for task in curves.tasks
         if task.enough is not None and task.best is not None and task.enough != task.best.x
     ]
     if enough:
-        notes.append(f"surely within {curves.tolerance} of the best before it: {_some(enough)}")
-    return [*notes, *curves.notes]
+        lines.append(f"surely within {curves.tolerance} of the best before it: {_some(enough)}")
+    return [*lines, *curves.notes]
 
 
 def _some(names: Sequence[str], most: int = 8) -> str:
@@ -205,7 +224,7 @@ def _some(names: Sequence[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
-def _band(point: Point | None) -> str:
+def band(point: Point | None) -> str:
     if point is None or point.low is None or point.high is None:
         return _UNKNOWN
     return f"{_number(point.low)} to {_number(point.high)}"

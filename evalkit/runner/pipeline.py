@@ -48,9 +48,10 @@ def run(
     if can_sweep(config) and not any(map(marks_spans, config.model)):
         return Sweep(config, run_id, listener, report, early).run()
     outcomes: list[Outcome] = []
+    materials = Materials()
     for typed in config.model:
         model_run_id = run_id if len(config.model) == 1 else results.member_id(run_id, typed)
-        outcomes += _run_model(config, typed, model_run_id, listener, report, early, loaded)
+        outcomes += _run_model(config, typed, model_run_id, listener, report, early, loaded, materials)
         if interrupted(outcomes):
             break
     return outcomes
@@ -64,6 +65,7 @@ def _run_model(
     report: Reporter,
     early: EarlyGate | None,
     loaded: LoadedModel | None,
+    materials: Materials,
 ) -> list[Outcome]:
     clock = Clock()
     if loaded is None and marks_spans(typed):
@@ -73,7 +75,6 @@ def _run_model(
         done = finished(config, prepared_reader.variant, listener)
         return [done or read(prepared_reader, config, listener, report, clock)]
     against = None if early is None else early.settings(config.seed.random)
-    materials = Materials()
     with ExitStack() as stack:
         with clock("build"):
             found = find(config, typed, listener, materials, loaded)

@@ -108,6 +108,20 @@ def test_forgetting_is_held_against_a_baseline(tmp_path: Path) -> None:
     assert list(drawn.frame()["against"])[1:] == ["worse", "worse"]
 
 
+def test_forgotten_documents_and_since_when(tmp_path: Path) -> None:
+    """The first is lost at 20 and for good, the second comes back once, the third is lost and found."""
+    nan = float("nan")
+    columns = [[1, 0, 0, nan, 0], [1, 0, 1, 0, 0], [1, 1, 0, 1, 1]]
+    table = np.ones((40, 5))
+    table[:3] = columns
+    refs = [rows(tmp_path, 10 * (k + 1), table[:, k]) for k in range(5)]
+    found = ek.curve(refs, output_path=tmp_path).result.tasks[0].forgotten
+    assert [(one.doc_id, one.since, one.before, one.after) for one in found] == [(0, 20, 1.0, 0.0), (1, 40, 1.0, 0.0)]
+    flipped = [rows(tmp_path / "low", k, 1 - table[:, k], higher_is_better=False) for k in range(5)]
+    turned = ek.curve(flipped, output_path=tmp_path).result.tasks[0].forgotten
+    assert [(one.doc_id, one.before, one.after) for one in turned] == [(0, 0.0, 1.0), (1, 0.0, 1.0)]
+
+
 def test_enough_is_the_first_point_within_tolerance(tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     base = (rng.random(2000) < 0.5).astype(float)
