@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from evalkit.errors import CouldNotDo, UsageError
+from evalkit.errors import CouldNotDo, OutputError, UsageError
 from evalkit.results import Run, slug, write_file
 from evalkit.training.checkpoints import Checkpoint, find_checkpoints, is_whole, merge_command, signature
 from evalkit.training.linking import keep, kept, release
@@ -19,7 +20,8 @@ from evalkit.training.telling import Telling
 __all__ = ["Evaluated", "Watch", "Watcher"]
 
 _TRIES = 3
-"""How often a checkpoint is tried that could not be evaluated: a disk may be full for a while."""
+"""How often a checkpoint is tried that could not be evaluated. A disk that is full says nothing of a checkpoint: it is
+tried until there is room, with `once` so often too."""
 
 
 class Evaluate(Protocol):
@@ -80,6 +82,8 @@ class Watcher:
     _looked: dict[Path, str | None] = field(default_factory=dict)
     _tries: dict[str, int] = field(default_factory=dict)
     _named: set[Path] = field(default_factory=set)
+    _waiting: set[str] = field(default_factory=set)
+    """Problems that were said, of what waits for room on a disk."""
 
     def run(self) -> list[Evaluated]:
         """Until it is interrupted, a regression is sure and there is a stop file, or, with `once`, nothing is left."""
@@ -134,8 +138,7 @@ class Watcher:
             held = Checkpoint(keep(checkpoint.path, folder), checkpoint.step, checkpoint.is_adapter)
         except OSError as error:
             release(folder)
-            self._tries[key] = self._tries.get(key, 0) + 1
-            self.telling.note(f"{checkpoint.path} is left for now: {error.strerror or error}")
+            self._waits(checkpoint, key, error.strerror or str(error))
             return None
         if signature(held.path) != key:
             release(folder)  # deleted or written again between the two looks: what is whole of it comes up again
@@ -145,6 +148,9 @@ class Watcher:
             name += f"-{key[:6]}"  # the folder was written again: the earlier run stays
         try:
             run = self.evaluate(held, name)
+        except OutputError as error:
+            self._waits(checkpoint, key, str(error))
+            return None
         except CouldNotDo as error:
             self._failed(checkpoint, key, str(error), memory)
             return None
@@ -156,7 +162,7 @@ class Watcher:
         if self.judge is not None:
             memory.looks += 1
             verdict = self.judge(run, memory.looks)
-        memory.add(Seen(checkpoint.name, checkpoint.step, key, str(run.path), verdict))
+        self._remember(memory, Seen(checkpoint.name, checkpoint.step, key, str(run.path), verdict))
         release(folder)
         self.found.append(Evaluated(checkpoint, run, verdict))
         figures = scalars(run)
@@ -167,8 +173,38 @@ class Watcher:
         self.draw(memory.runs())
         if verdict == "regression" and self.watch.stop_file is not None:
             content = {**event, "step": checkpoint.step, "look": memory.looks}
-            write_file(self.watch.stop_file, (json.dumps(content, ensure_ascii=False) + "\n").encode())
+            self._write_stop_file(self.watch.stop_file, content)
         return verdict
+
+    def _remember(self, memory: Memory, seen: Seen) -> None:
+        try:
+            memory.add(seen)
+        except OutputError as error:  # the run is on the disk: the next one's entry brings this one along
+            self.telling.note(f"{seen.name} is evaluated and could not be entered: {error}")
+
+    def _write_stop_file(self, path: Path, content: Mapping[str, Any]) -> None:
+        """A trainer waits for this file: it is tried until there is room."""
+        for attempt in itertools.count():
+            try:
+                write_file(path, (json.dumps(content, ensure_ascii=False) + "\n").encode())
+            except OutputError as error:
+                if attempt == 0:
+                    self.telling.note(f"--stop-file could not be written and is tried again: {error}")
+                if self.watch.once and attempt + 1 >= _TRIES:
+                    raise
+                self.sleep(self.watch.every)
+            else:
+                return
+
+    def _waits(self, checkpoint: Checkpoint, key: str, problem: str) -> None:
+        """For room on a disk, or until the checkpoint is gone. With `once`, three times; the next watch tries again."""
+        line = f"{checkpoint.name} waits: {problem}"
+        if line not in self._waiting:
+            self._waiting.add(line)
+            self.telling.note(line)
+        if self.watch.once:
+            self._tries[key] = self._tries.get(key, 0) + 1
+        self.sleep(self.watch.every)
 
     def _failed(self, checkpoint: Checkpoint, key: str, problem: str, memory: Memory) -> None:
         self._tries[key] = self._tries.get(key, 0) + 1
@@ -176,7 +212,7 @@ class Watcher:
             self.telling.note(f"{checkpoint.name} could not be evaluated and is tried again: {problem}")
             self.sleep(self.watch.every)
             return
-        memory.add(Seen(checkpoint.name, checkpoint.step, key, problem=problem))
+        self._remember(memory, Seen(checkpoint.name, checkpoint.step, key, problem=problem))
         release(self.watch.kept / key)
         self._told({"event": "failed", "problem": problem}, checkpoint, f"{checkpoint.name} is given up: {problem}")
 

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evalkit.errors import CouldNotDo, UsageError
+from evalkit.errors import CouldNotDo, OutputError, UsageError
 from evalkit.results import Run
 from evalkit.training import Watch, Watcher
 from evalkit.training.checkpoints import Checkpoint, find_checkpoints, is_whole, merge_command, signature
+from evalkit.training.memory import Memory
 from evalkit.training.spending import confidence_of_look
 from evalkit.training.telling import Telling
 from tests.helpers.runfolders import TaskRows, write_run
@@ -183,6 +184,23 @@ def test_what_cannot_be_evaluated_is_tried_thrice_and_named(tmp_path: Path) -> N
     assert len(trial.go()) == 3
     assert trial.go() == []
     assert trial.notes[-1] == "checkpoint-5 is given up: no space left on device"
+
+
+def test_a_full_disk_is_waited_for(tmp_path: Path) -> None:
+    """It costs no checkpoint its turn: with `once` the next watch takes it, else the same one."""
+    trial = Trial(tmp_path)
+    checkpoint(trial.root, 5)
+
+    def full(held: Checkpoint) -> None:
+        raise OutputError("no space left on device")
+
+    trial.during = full
+    assert len(trial.go()) == 3
+    assert trial.notes == ["checkpoint-5 waits: no space left on device"]
+    trial.during = lambda held: None
+    assert trial.go() == ["out-checkpoint-5"]
+    memory = Memory.read(trial.watch.file(".json"))
+    assert [seen.problem for seen in memory.seen] == [None]
 
 
 def test_shards_are_named_once_with_the_command_that_merges_them(tmp_path: Path) -> None:
