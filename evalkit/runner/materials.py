@@ -24,7 +24,7 @@ class Materials:
         self.tokenised = 0
         """How often they were tokenised."""
         self._suite: Suite | None = None
-        self._documents: dict[str | None, Documents] = {}
+        self._documents: dict[str | None, tuple[Suite, Documents]] = {}
         self._encoded: dict[object, tuple[list[Encoded], list[str]]] = {}
 
     def suite(self, load: Callable[[], Suite]) -> Suite:
@@ -32,11 +32,17 @@ class Materials:
         self._suite = self._suite or load()
         return self._suite
 
-    def documents(self, chat: ChatTemplate | None, build: Callable[[], Documents]) -> Documents:
-        """All documents with their prompts, which depend on the chat template alone."""
+    def documents(
+        self, chat: ChatTemplate | None, load: Callable[[], Suite], build: Callable[[Suite], Documents]
+    ) -> tuple[Suite, Documents]:
+        """The tasks and all documents with their prompts, which depend on the chat template alone.
+
+        Building draws the examples, and tasks go on drawing where they stopped: each template gets tasks of its own.
+        """
         key = None if chat is None else getattr(chat, "identity", repr(chat))
         if key not in self._documents:
-            self._documents[key] = build()
+            suite = load() if self.built else self.suite(load)
+            self._documents[key] = suite, build(suite)
             self.built += 1
         return self._documents[key]
 

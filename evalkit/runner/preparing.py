@@ -12,7 +12,7 @@ from evalkit.engines.spec import EngineSpec
 from evalkit.errors import RunFolderError, UsageError
 from evalkit.registry import Document, Suite, Task
 from evalkit.runner.budget import Budget
-from evalkit.runner.finding import Found
+from evalkit.runner.finding import Found, load_suite
 from evalkit.runner.listener import Listener
 from evalkit.runner.manifest import draw_up
 from evalkit.runner.materials import Materials
@@ -74,9 +74,11 @@ def prepare(
 
     `against`: the manifest's entry on the baseline that the run is judged against while it runs.
     """
-    suite, model, tokenizer, thinking = found.suite, found.model, found.tokenizer, found.thinking
+    model, tokenizer, thinking = found.model, found.tokenizer, found.thinking
     listener.stage("building prompts")
-    documents = materials.documents(found.chat, lambda: build_documents(config, suite, found.chat))
+    suite, documents = materials.documents(
+        found.chat, lambda: load_suite(config, listener), lambda suite: build_documents(config, suite, found.chat)
+    )
     variants = []
     for adapter in [*([] if config.no_base else [None]), *found.adapters]:
         variant_run_id = run_id if adapter is None else results.member_id(run_id, adapter.name)
