@@ -3,7 +3,9 @@
     evalkit.engines     an `EngineSpec`                     evalkit/engines/spec.py
     evalkit.checks      a `Kind` of check                   evalkit/checks/outcome.py
     evalkit.judges      a `JudgeSpec`                       evalkit/judging/backends/spec.py
+    evalkit.exporters   an `ExporterSpec`                   evalkit/exporting/spec.py
     evalkit.task_kinds  a `FileKind`                        evalkit/registry/kinds/kind.py
+    evalkit.detectors   a function that makes a `Detector`  evalkit/detectors/detector.py
 
 A package declares one in its pyproject.toml:
 
@@ -16,10 +18,10 @@ Listing the names imports nothing. A plug-in that is broken is an error only for
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import metadata
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from evalkit.errors import PluginError
 
@@ -29,13 +31,8 @@ PROJECT = "lm-evalkit"
 """The name of the distribution on PyPI; `evalkit` there is another project."""
 
 
-class Named(Protocol):
-    @property
-    def name(self) -> str: ...
-
-
 T = TypeVar("T")
-N = TypeVar("N", bound=Named)
+N = TypeVar("N")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,19 +99,22 @@ class PluginGroup(Generic[N]):
     """`module:attribute` by name. A source tree that is on the path but not installed has no entry points."""
 
     def declared(self) -> Mapping[str, Plugin]:
-        """All by name, none of them imported."""
-        own = {name: Plugin(self.group, name, target, PROJECT) for name, target in self.shipped.items()}
-        return {**own, **installed(self.group)}
+        """All by name, none of them imported. A name that ships can't be taken by another package."""
+        plugins = {name: Plugin(self.group, name, target, PROJECT) for name, target in self.shipped.items()}
+        for name, plugin in installed(self.group).items():
+            own = plugins.get(name)
+            taken = own is not None and own.target != plugin.target
+            plugins[name] = replace(own, rival=plugin.package or plugin.target) if own and taken else plugin
+        return plugins
 
     def find(self, name: str) -> N:
         """The plug-in of that name, which is declared. PluginError where it cannot be loaded or has another name."""
         plugin = self.declared()[name]
         content = load(plugin, self.wanted)
-        if content.name != name:
+        called = getattr(content, "name", name)  # a function has no name of its own to agree with
+        if called != name:
             kind = "spec" if self.wanted.__name__.endswith("Spec") else "kind"
-            raise PluginError(
-                f"plug-in {plugin.title}: its {kind} is called {content.name!r}; the two names must be equal"
-            )
+            raise PluginError(f"plug-in {plugin.title}: its {kind} is called {called!r}; the two names must be equal")
         return content
 
     def working(self) -> Mapping[str, N]:

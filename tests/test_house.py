@@ -56,7 +56,7 @@ ARROWS: dict[str, set[str]] = {
     "curves": GROUND | READS_RESULTS | {"comparison"},
     "training": GROUND | READS_RESULTS | {"curves", "registry"},
     "reporting": GROUND | READS_RESULTS | {"comparison", "gating", "ranking", "curves", "scrub", "safe", "detectors"},
-    "exporting": GROUND | READS_RESULTS | {"comparison", "gating", "scrub", "safe", "plugins"},
+    "exporting": GROUND | READS_RESULTS | {"comparison", "gating", "scrub", "safe", "plugins", "engines"},
     "runner": ABOVE_REGISTRY
     | {"hardware", "registry", "planning", "engines", "journal", "sandbox", "scoring", "checks", "judging", "results"}
     | {"comparison", "detectors", "gating", "parsing", "ranking", "synth"},

@@ -143,7 +143,7 @@ def resolve(baseline: Run, candidate: Run, name: str, metric: str | None = None)
         metric=chosen,
         higher_is_better=better[0],
         scale=_scale(ours) or _scale(theirs),
-        by_size=_weighs_by_size(baseline, name, here, leaves, chosen),
+        by_size=_weighs_by_size(baseline, name, leaves, chosen),
         strata=here.strata or () if isinstance(here, GroupResult) else (),
         best_at=_best_at(name, chosen, ours, theirs),
         candidate_metric=theirs_named,
@@ -295,11 +295,10 @@ def _walk(run: Run, name: str, seen: set[str]) -> Iterator[str]:
             yield member
 
 
-def _weighs_by_size(run: Run, name: str, entry: Entry, leaves: tuple[str, ...], metric: str) -> bool:
-    """Said by the run, else by whichever of the two means is the group's figure. lm-eval's default is by size."""
-    stated = entry.weight_by_size if isinstance(entry, GroupResult) else None
-    if stated is not None or len(leaves) < 2:
-        return True if stated is None else stated
+def _weighs_by_size(run: Run, name: str, leaves: tuple[str, ...], metric: str) -> bool:
+    """Whether the group's figure is the mean by size, lm-eval's default, and not the plain one."""
+    if len(leaves) < 2:
+        return True
     values = [figure(run, leaf, metric) for leaf in leaves]
     counts = [leaf.n if (leaf := run.entry(name)) else None for name in leaves]
     whole = figure(run, name, metric)

@@ -12,29 +12,33 @@ behind the colon and gives a `Detector`. A judge with a rubric is one too (`judg
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import FunctionType
 
-from evalkit import plugins
 from evalkit.detectors.detector import Detection, Detector, DetectorInfo, RatedAnswer
 from evalkit.errors import PluginError, UsageError, nearest
+from evalkit.plugins import PluginGroup
 
 __all__ = ["GROUP", "Detection", "Detector", "DetectorInfo", "RatedAnswer", "detector_named", "names"]
 
 GROUP = "evalkit.detectors"
 
-_SHIPPED: Mapping[str, str] = {
-    "refusal": "evalkit.detectors.refusal:make",
-    "toxicity": "evalkit.detectors.toxicity:make",
-    "profanity-en": "evalkit.detectors.wordlists:make_english",
-    "profanity-ko": "evalkit.detectors.wordlists:make_korean",
-    "classifier": "evalkit.detectors.classifier:make",
-}
+DETECTORS: PluginGroup[FunctionType] = PluginGroup(
+    GROUP,
+    FunctionType,
+    shipped={
+        "refusal": "evalkit.detectors.refusal:make",
+        "toxicity": "evalkit.detectors.toxicity:make",
+        "profanity-en": "evalkit.detectors.wordlists:make_english",
+        "profanity-ko": "evalkit.detectors.wordlists:make_korean",
+        "classifier": "evalkit.detectors.classifier:make",
+    },
+)
 
 
 def names() -> list[str]:
     """The detectors that there are, without the judges."""
-    return [*_SHIPPED, *(name for name in plugins.installed(GROUP) if name not in _SHIPPED)]
+    return list(DETECTORS.declared())
 
 
 def detector_named(typed: str) -> Detector:
@@ -43,11 +47,9 @@ def detector_named(typed: str) -> Detector:
     known = names()
     if name not in known:
         raise UsageError(f"--detector {typed}: there is {', '.join(known)} and judge:RUBRIC{nearest(name, known)}")
-    plugin = (
-        plugins.Plugin(GROUP, name, _SHIPPED[name], "evalkit") if name in _SHIPPED else plugins.installed(GROUP)[name]
-    )
-    make: Callable[[str], object] = plugins.load(plugin, FunctionType)
+    make: Callable[[str], object] = DETECTORS.find(name)
     detector = make(setting)
     if not isinstance(detector, Detector):
-        raise PluginError(f"plug-in {plugin.title}: it gave a {type(detector).__name__}, and a detector is wanted")
+        title = DETECTORS.declared()[name].title
+        raise PluginError(f"plug-in {title}: it gave a {type(detector).__name__}, and a detector is wanted")
     return detector

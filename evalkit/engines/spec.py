@@ -135,6 +135,8 @@ class EngineSpec:
     """What pip installs for it: `lm-evalkit[vllm]`."""
     distributions: tuple[str, ...] = ()
     """Installed packages whose versions a run records."""
+    library: str = ""
+    """The package whose version is the engine's; empty: the one of the engine's name."""
     check: Callable[[], str | None] | None = None
     """The state that `evalkit doctor` shows if its modules are installed; None or no function: `installed`."""
 
@@ -181,13 +183,9 @@ class EngineSpec:
     """Whether --engine auto may choose it on this machine. Without this function, it must be named."""
     instead: str | None = None
     """What to type instead, if --engine takes the name but a run cannot use the engine."""
-    configure: Callable[[Arguments], EngineSpec] | None = None
-    """For an engine that wraps others: the --model-args → the spec that this run uses, usually that of the wrapped
-    engine with `start` and `name` replaced (dataclasses.replace)."""
-    inner: EngineSpec | None = None
-    """The wrapped engine's spec."""
     wrap: Callable[[EngineSpec], EngineSpec] | None = None
-    """For an engine that runs copies of others: the engine that was chosen → the spec of a run with --replicas."""
+    """For an engine that runs copies of others: the engine that was chosen → the spec of a run with --replicas, usually
+    that of the chosen engine with `start` replaced (dataclasses.replace)."""
     begin: Callable[[ModelSpec, Sequence[Adapter], EngineSettings], Loading] | None = None
     """Begins to load and does not wait, for engines that load in other processes: prompts are built meanwhile."""
     open_seats: Callable[[Arguments, EngineSettings], Seats] | None = None
@@ -277,7 +275,7 @@ def distributions() -> tuple[str, ...]:
 # ── choosing and starting ────────────────────────────────────────────────────
 
 
-def choose(asked: str, model_args: Arguments | None = None, *, fleet: bool = False) -> EngineSpec:
+def choose(asked: str, *, fleet: bool = False) -> EngineSpec:
     """The requested engine, or the best one on this machine for `auto`. UsageError if it is not installed.
 
     `fleet`: as several copies of it.
@@ -287,7 +285,6 @@ def choose(asked: str, model_args: Arguments | None = None, *, fleet: bool = Fal
         raise UsageError(f"--engine {spec.name} {spec.instead}")
     if missing := spec.missing():
         raise UsageError(f'--engine {spec.name} needs {", ".join(missing)}: pip install "{spec.install}"')
-    spec = spec if spec.configure is None else spec.configure(model_args or {})
     return _as_fleet(spec) if fleet else spec
 
 

@@ -210,7 +210,6 @@ class TaskResult(Entry):
 
 class GroupResult(Entry):
     members: Names = None
-    weight_by_size: Flag = None
     part_of: Text = None
     """The task whose documents of `strata` the group holds."""
     strata: Names = None

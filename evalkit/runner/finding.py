@@ -59,7 +59,7 @@ def find(
     """Find the tasks, the model, its tokenizer and its adapters. `loaded`: a model that is in memory already."""
     if loaded is not None and config.adapter:
         raise UsageError("--adapter goes with a model that evalkit loads: give the model's folder, not the model")
-    kind = choose(config.engine, config.model_args, fleet=config.fleet) if loaded is None else loaded.kind
+    kind = choose(config.engine, fleet=config.fleet) if loaded is None else loaded.kind
     if loaded is None:
         check_device(kind, config.device)
     if config.no_base and not config.adapter:

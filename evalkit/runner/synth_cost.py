@@ -28,7 +28,7 @@ def estimate_pool(order: Order, generator: Generator) -> dict[str, Any]:
         requests += 2 * order.n
         prompt += 2 * order.n * size
         generated += order.n * 500
-    kind = choose(generator.engine, generator.model_args)
+    kind = choose(generator.engine)
     price = kind.price(generator.typed, generator.model_args)
     unknown = {"reason": f"the price of {generator.typed} is not known here; give --model-args price=IN/OUT"}
     return {

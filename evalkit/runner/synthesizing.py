@@ -103,7 +103,7 @@ def make_pool(order: Order, generator: Generator, listener: Listener, embedder: 
 
 
 def _find(generator: Generator, listener: Listener) -> _Found:
-    kind = choose(generator.engine, generator.model_args)
+    kind = choose(generator.engine)
     listener.stage(f"reading {generator.typed}")
     model = kind.find_model(generator.typed, generator.model_args, generator.trust_remote_code)
     return _Found(kind, model, kind.load_tokenizer(model))

@@ -60,21 +60,10 @@ def _correlation(p: Floats, q: Floats) -> Floats:
 class BoundedDifference(Bounds):
     """A mean of paired differences within ±scale, and what its bounds need."""
 
-    delta: float
-    lost: float
-    """Share lost, in units of the scale: for right and wrong, the share of documents that turned wrong."""
-    gained: float
-    n: int
-    effective_n: float
-    """Documents that an independent sample of yes/no answers would need for the same precision."""
     df: float
     """Infinite where the variance is known from the counts alone."""
-    scale: float
     sparse: bool
     """Graded, and almost all differences are the same one: what varies is too little to speak for what may."""
-    stderr: float
-    base: float
-    """Mean of the baseline, for bounds on a relative drop."""
     base_stderr: float
     base_correlation: float
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from scipy.special import ndtr, ndtri
 
@@ -15,10 +16,9 @@ _SMALLEST = 1e-60
 """p-values below it are 0; the beta quantiles lose their footing not far beyond."""
 
 
+@dataclass(frozen=True, slots=True)
 class Bounds(ABC):
     """A difference between two runs with a bound on either side at any level."""
-
-    __slots__ = ()
 
     delta: float
     lost: float

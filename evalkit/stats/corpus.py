@@ -85,14 +85,6 @@ class CorpusDifference(Bounds):
     can be planned with them.
     """
 
-    delta: float
-    lost: float
-    gained: float
-    n: int
-    effective_n: float
-    scale: float
-    stderr: float
-    base: float
     _drawn: Drawn = field(repr=False)
     _sign: int = 1
 

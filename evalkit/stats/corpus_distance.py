@@ -24,14 +24,6 @@ __all__ = ["CorpusDistance", "corpus_distance"]
 class CorpusDistance(Bounds):
     """The baseline's distance from 0 less the candidate's: positive where the candidate is nearer."""
 
-    delta: float
-    lost: float
-    gained: float
-    n: int
-    effective_n: float
-    scale: float
-    stderr: float
-    base: float
     _drawn: Drawn = field(repr=False)
 
     def _bound(self, alpha: float, relative: float, side: int) -> float:

@@ -45,6 +45,7 @@ SPEC = EngineSpec(
     start_reader=_start_reader,
     abilities=LOCAL | {"self_debias"},
     needs=("torch", "transformers"),
+    library="transformers",
     install=f"{PROJECT}[hf]",
     distributions=("torch", "transformers", "tokenizers", "peft"),
     pace_arguments=_PACE,

@@ -50,7 +50,6 @@ def _wrap(inner: EngineSpec) -> EngineSpec:
         open_seats=open_seats,
         needs=(*inner.needs, "ray"),
         install=f"{PROJECT}[ray]",
-        inner=inner,
     )
 
 

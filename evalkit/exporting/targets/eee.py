@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evalkit.engines.spec import all_specs
 from evalkit.errors import UsageError
 from evalkit.exporting.datasets import data_of
 from evalkit.exporting.figures import ExportedFigure
@@ -131,7 +132,8 @@ def _model(parcel: Parcel, options: Options) -> dict[str, Any]:
         },
     }
     if manifest.engine is not None and manifest.engine.name:
-        version = (manifest.versions or {}).get({"hf": "transformers"}.get(manifest.engine.name, manifest.engine.name))
+        spec = all_specs().get(manifest.engine.name)
+        version = (manifest.versions or {}).get((spec.library if spec is not None else "") or manifest.engine.name)
         info["inference_engine"] = {"name": manifest.engine.name, **({} if version is None else {"version": version})}
     return info
 

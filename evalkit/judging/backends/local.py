@@ -34,7 +34,7 @@ def _open(named: NamedJudge, journal: Journal, options: JudgeOptions) -> ChatJud
     # Arguments for an API judge (price, base_url …) may be given in the same command; a local model ignores them.
     for_servers = frozenset().union(*(spec.arguments for spec in startable() if spec.is_served))
     arguments = {name: value for name, value in options.arguments.items() if name not in for_servers}
-    engine_spec = choose(named.prefix, arguments)
+    engine_spec = choose(named.prefix)
     model = engine_spec.find_model(named.model, arguments, False)
     tokenizer = Tokenizer.load(model.spec)
     chat = tokenizer.chat(True)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import base64
 import datetime
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.resources import files
 from typing import Any
 
 from evalkit import __version__
-from evalkit.reporting.html.behaviour import behaviour_entries
 from evalkit.reporting.html.documents import OUTCOMES, index
-from evalkit.reporting.html.figures import board_entry, run_entry, troubles, view_entry
+from evalkit.reporting.html.figures import run_entry, view_entry
 from evalkit.reporting.html.plain import plain_tables
+from evalkit.reporting.html.sections import SECTIONS
 from evalkit.reporting.html.texts import DEFAULT_ROOM, pack
 from evalkit.reporting.html.tidy import in_script, tidy
 from evalkit.reporting.overview import Overview
@@ -23,21 +24,7 @@ from evalkit.types import JsonObject
 
 __all__ = ["as_html"]
 
-_SCRIPTS = (
-    "tools",
-    "plots",
-    "differences",
-    "board",
-    "parts",
-    "texts",
-    "list",
-    "detail",
-    "documents",
-    "behaviour",
-    "troubles",
-    "settings",
-    "main",
-)
+_SCRIPTS = ("tools", "plots", *(script for section in SECTIONS for script in section.scripts), "main")
 
 
 def as_html(content: Overview, room: int = DEFAULT_ROOM) -> str:
@@ -53,10 +40,8 @@ def as_html(content: Overview, room: int = DEFAULT_ROOM) -> str:
         "evalkit": __version__,
         "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "runs": [run_entry(run) for run in runs],
-        "board": board_entry(content.board, runs),
         "views": [view_entry(view, runs) for view in views],
-        "behaviour": behaviour_entries(runs),
-        "troubles": troubles(views, runs),
+        **{section.data[0]: section.data[1](content) for section in SECTIONS if section.data is not None},
         "documents": {
             "outcomes": OUTCOMES,
             "names": documents.names,
@@ -79,7 +64,9 @@ def _render(data: JsonObject, tables: Sequence[Any], blocks: Sequence[str]) -> s
     assets = files("evalkit.reporting.html") / "assets"
     style = "\n" + (assets / "report.css").read_text(encoding="utf-8")
     modules = [(assets / f"{name}.js").read_text(encoding="utf-8") for name in _SCRIPTS]
-    script = '\n"use strict";\n(() => {\n' + "\n".join(modules) + "})();\n"
+    titles = [(section.id, title) for section in SECTIONS if (title := section.title_for(data))]
+    known = f"const SECTIONS = {json.dumps(titles)};\nconst DRAW = {{}};\n"
+    script = '\n"use strict";\n(() => {\n' + known + "\n".join(modules) + "})();\n"
     template = Environment(autoescape=True, keep_trailing_newline=True).from_string(
         (assets / "template.html").read_text(encoding="utf-8")
     )
@@ -91,6 +78,7 @@ def _render(data: JsonObject, tables: Sequence[Any], blocks: Sequence[str]) -> s
         data=in_script(data),
         blocks=in_script(blocks),
         blocks_of_tables=tables,
+        sections=[id_ for id_, _ in titles],
         title=", ".join(run["label"] for run in data["runs"]),
     )
 

@@ -2,10 +2,6 @@
 
 function drawBehaviour(view) {
   const section = clear(byId("behaviour"));
-  if (!DATA.behaviour.length) {
-    section.hidden = true;
-    return;
-  }
   heading(section, "Behaviour");
   section.append(el("p", { class: "lead", text: "A figure whose name begins with raw_ is a detector's, not people's: evalkit rate --labels corrects it." }));
   const shown = view.baseline === null ? [view.run] : [view.baseline, view.run];
@@ -67,3 +63,5 @@ function worstAnswers(worst, several) {
   });
   return fold;
 }
+
+DRAW.behaviour = drawBehaviour;

@@ -205,3 +205,5 @@ function figuresAlone(view) {
   }
   return table;
 }
+
+DRAW.differences = drawDifferences;

@@ -345,3 +345,5 @@ function closeDocument(state) {
   document.body.classList.remove("reading");
   state.list.node.focus();
 }
+
+DRAW.documents = drawDocuments;

@@ -25,18 +25,9 @@ function drawTop(current) {
 }
 
 function drawNav() {
-  const sections = [
-    ["differences", DATA.views.some((view) => view.baseline !== null) ? "What changed" : "Figures"],
-    ["leaderboard", "Leaderboard"],
-    ["parts", "Subjects"],
-    ["documents", "Documents"],
-    ...(DATA.behaviour.length ? [["behaviour", "Behaviour"]] : []),
-    ["troubles", "Troubles"],
-    ["settings", "Settings"],
-  ];
   const links = new Map();
   byId("nav").firstElementChild.append(
-    ...sections.map(([id, text]) => {
+    ...SECTIONS.map(([id, text]) => {
       const link = el("a", { href: `#${id}`, text });
       links.set(id, link);
       return link;
@@ -51,17 +42,12 @@ function drawNav() {
     },
     { rootMargin: "-15% 0px -75% 0px" },
   );
-  for (const [id] of sections) seen.observe(byId(id));
+  for (const [id] of SECTIONS) seen.observe(byId(id));
 }
 
 function show(place) {
   const view = DATA.views[place];
-  drawDifferences(view);
-  drawParts(view);
-  drawDocuments(view);
-  drawBehaviour(view);
-  drawTroubles(view);
-  drawSettings(view);
+  for (const [id] of SECTIONS) DRAW[id](view);
 }
 
 /** As `show`, with the button of that run pressed. */
@@ -73,7 +59,6 @@ function showView(place) {
 byId("plain").remove();
 drawTop(0);
 drawNav();
-drawBoard();
 show(0);
 byId("foot").append(
   el("p", {

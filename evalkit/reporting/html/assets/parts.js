@@ -107,3 +107,5 @@ function partFlips(task, part) {
     on: { click: () => showDocuments({ name: task.name, leaf: part.name, outcomes: ["lost", "gained"] }) },
   });
 }
+
+DRAW.parts = drawParts;

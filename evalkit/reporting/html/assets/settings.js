@@ -90,3 +90,5 @@ function work(shown) {
   const head = el("thead", {}, el("tr", {}, el("th", { scope: "col", text: "work done" }), shown.map((place) => el("th", { scope: "col", class: "num" }, el("span", { class: "model", text: nameOf(place) })))));
   return el("div", { class: "card wide", tabindex: "0", role: "region", "aria-label": "Work done" }, el("table", {}, head, el("tbody", {}, rows)));
 }
+
+DRAW.settings = drawSettings;

@@ -101,3 +101,5 @@ function flagVerdicts(view) {
   }
   return said.length ? [el("h3", { text: "Held against the limits" }), el("ul", { class: "notes" }, said)] : [];
 }
+
+DRAW.troubles = drawTroubles;
