@@ -275,8 +275,9 @@ def _connect(options: dict[str, Any]) -> Any:
             raise EngineError("this process uses Ray already: --replicas needs a process of its own")
         _read_variables_again()
         try:
-            # In this thread, and without a deadline of ours: a thread that ends takes Ray's connection with it.
-            ray.init(logging_level=logging.ERROR, log_to_driver=False, namespace="evalkit", **options)
+            with _no_api_server():
+                # In this thread, and without a deadline of ours: a thread that ends takes Ray's connection with it.
+                ray.init(logging_level=logging.ERROR, log_to_driver=False, namespace="evalkit", **options)
         except ConnectionError as error:
             where = options.get("address", "a cluster of its own")
             raise UsageError(f"--cluster {where}: no Ray cluster answers there ({_short(error)})") from None
@@ -287,6 +288,22 @@ def _connect(options: dict[str, Any]) -> Any:
 
 def _with_token(token: str) -> dict[str, str]:
     return {**_OURS, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
+
+
+@contextlib.contextmanager
+def _no_api_server() -> Iterator[None]:
+    """Start no API server: even without a dashboard it asks the addresses of three clouds where it runs."""
+    node: Any = importlib.import_module("ray._private.node").Node
+    start = node.start_api_server
+
+    def start_none(self: Any, **_: object) -> None:
+        self._webui_url = ""
+
+    node.start_api_server = start_none
+    try:
+        yield
+    finally:
+        node.start_api_server = start
 
 
 def _read_variables_again() -> None:
