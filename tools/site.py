@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-REPOSITORY = os.environ.get("EVALKIT_REPOSITORY", "https://github.com/OWNER/evalkit")
+REPOSITORY = os.environ.get("EVALKIT_REPOSITORY", "")
+"""`owner/name` on GitHub. Without it, what lies outside of docs/ is named and not linked: no link is broken."""
 _LINK = re.compile(r"\]\((?!https?://|#|mailto:)([^)\s]+)\)")
+_WHOLE_LINK = re.compile(rf"\[([^\]]*){_LINK.pattern}")
 
 
 def on_config(config: Any) -> Any:
@@ -43,14 +45,16 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """Point links to files of the repository that are not part of the site at the repository."""
 
     def moved(found: re.Match[str]) -> str:
-        target = found.group(1)
+        text, target = found.groups()
         path, _, anchor = target.partition("#")
         if path.startswith("../") or path.endswith((".ipynb", ".yml", ".yaml")):
             place = path.removeprefix("../") if path.startswith("../") else f"docs/{path}"
-            return f"]({REPOSITORY}/blob/main/{place}{'#' + anchor if anchor else ''})"
+            if not REPOSITORY:
+                return text if place in text else f"{text} (`{place}`)"
+            return f"[{text}](https://github.com/{REPOSITORY}/blob/main/{place}{'#' + anchor if anchor else ''})"
         return found.group()
 
-    return _LINK.sub(moved, markdown)
+    return _WHOLE_LINK.sub(moved, markdown)
 
 
 def _from_the_root(text: str) -> str:

@@ -161,6 +161,7 @@ def _cleaned(run: Run, root: Path, cleaner: Cleaner) -> Run:
     manifest, results = (cleaner.settings(part.as_json()) for part in (run.record.manifest, run.record.results))
     manifest["model"] = _model(run, manifest.get("model"), cleaner)
     results["model"] = manifest["model"]["typed"]
+    _drop_hosts(manifest)
     if isinstance(manifest.get("adapter"), dict):
         manifest["adapter"].pop("path", None)
     folder = root / model_slug(str(results["model"])) / slug(run.run_id)
@@ -223,3 +224,16 @@ def _write_scores(run: Run, path: Path, cleaner: Cleaner) -> None:
     names = {name: cleaner.name(name) for name in table.column("task").unique().to_pylist()}
     tasks = pa.array([names[name] for name in table.column("task").to_pylist()], pa.string())
     pq.write_table(table.set_column(place, "task", tasks), path, compression="zstd")
+
+
+def _drop_hosts(settings: Any) -> None:
+    """Names of machines and the addresses of clusters stay here: how many there were is enough."""
+    if not isinstance(settings, dict):
+        return
+    for key, value in settings.items():
+        if key == "hosts" and isinstance(value, list):
+            settings[key] = len(value)
+        elif key == "cluster" and isinstance(value, str) and value not in ("auto", "local"):
+            settings[key] = "[address]"
+        else:
+            _drop_hosts(value)

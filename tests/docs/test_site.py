@@ -45,6 +45,20 @@ def test_a_page_that_the_menu_does_not_name_is_added_to_it() -> None:
     assert "gate.md" not in made.nav[1]["More"]
 
 
+def test_no_link_waits_for_somebody_to_fill_it_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the source lies is said in one variable, by whoever builds the site or has the workflow."""
+    from tools import site
+
+    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*"), ROOT / "action.yml", ROOT / "tools" / "site.py"):
+        assert "OWNER/" not in path.read_text(encoding="utf-8"), path
+    text = "See [the action](../action.yml#L3) and [`gate.yaml`](gate.yaml), [gate](gate.md)."
+    monkeypatch.setattr(site, "REPOSITORY", "")
+    plain = "See the action (`action.yml`) and `gate.yaml` (`docs/gate.yaml`), [gate](gate.md)."
+    assert site.on_page_markdown(text, None, None, None) == plain
+    monkeypatch.setattr(site, "REPOSITORY", "org/evalkit")
+    assert "(https://github.com/org/evalkit/blob/main/action.yml#L3)" in site.on_page_markdown(text, None, None, None)
+
+
 # ── from zero to a gated pull request ────────────────────────────────────────
 
 
