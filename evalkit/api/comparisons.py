@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from evalkit import comparison, safe
 from evalkit.api.definitions import CompareArguments
+from evalkit.api.labels import read_labels_of
 from evalkit.api.output import as_html_table, write_all
 from evalkit.api.runs import RunLike, load_all
 from evalkit.arguments import checked
@@ -109,6 +110,7 @@ def compare(
     tasks: str | Sequence[str] = (),
     metric: str | None = None,
     allow: str | Sequence[str] = (),
+    labels: str | Path | None = None,
     show_flips: int = 0,
     json: str | Path | None = None,
     markdown: str | Path | None = None,
@@ -121,6 +123,7 @@ def compare(
             "tasks": tasks,
             "metric": metric,
             "allow": allow,
+            "labels": labels,
             "show_flips": show_flips,
             "json": json,
             "markdown": markdown,
@@ -131,7 +134,13 @@ def compare(
     first, *rest = load_all([baseline, *others], asked.output_path)
     compared = ComparedRuns(
         comparison.compare(
-            first, rest, tasks=asked.tasks, metric=asked.metric, allow=asked.allow, flips=asked.show_flips
+            first,
+            rest,
+            tasks=asked.tasks,
+            metric=asked.metric,
+            allow=asked.allow,
+            flips=asked.show_flips,
+            labels=read_labels_of(asked.labels),
         )
     )
     write_all((asked.json, compared.json), (asked.markdown, compared.markdown))

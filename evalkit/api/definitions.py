@@ -174,6 +174,9 @@ class CompareArguments:
         str | None, Flag("This metric instead of each task's headline, e.g. acc,none.", metavar="NAME")
     ] = None
     allow: Annotated[Names, _ALLOW] = ()
+    labels: Annotated[
+        Path | None, Flag("People's ratings of some answers: corrects what a judge gave.", metavar="FILE.jsonl")
+    ] = None
     show_flips: Annotated[int, Field(ge=0), Flag("Show N changed documents.", metavar="N")] = 0
     json: Annotated[OutFile, _file("all figures")] = None
     markdown: Annotated[OutFile, _file("the tables")] = None
@@ -187,6 +190,9 @@ class GateArguments:
     policy: Annotated[Any, Flag(f"What is tolerated; {_ONE_POLICY}", metavar="gate.yaml")] = None
     noise: Annotated[Any, Flag("A second run of the baseline: its flip rate is the noise floor.", metavar="RUN")] = None
     allow: Annotated[Names, _ALLOW] = ()
+    labels: Annotated[
+        Path | None, Flag("People's ratings of some answers: corrects what a judge gave.", metavar="FILE.jsonl")
+    ] = None
     bless: Annotated[Any, Flag("Make RUN the baseline (@baseline), and judge nothing.", metavar="RUN")] = None
     json: Annotated[OutFile, _file("the verdict and all figures")] = None
     junit: Annotated[OutFile, _file("the verdict as JUnit XML")] = None

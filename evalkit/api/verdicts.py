@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, overload
 from evalkit import gating, safe
 from evalkit.api.definitions import GateArguments
 from evalkit.api.github import hand_to_github
+from evalkit.api.labels import read_labels_of
 from evalkit.api.output import as_html_table, write_all
 from evalkit.api.policies import PolicyLike, as_policy
 from evalkit.api.runs import Run, RunLike, load, opened
@@ -109,6 +110,7 @@ def gate(
     policy: PolicyLike | None = None,
     noise: RunLike | None = None,
     allow: str | Sequence[str] = (),
+    labels: str | Path | None = None,
     bless: None = None,
     json: str | Path | None = None,
     junit: str | Path | None = None,
@@ -129,6 +131,7 @@ def gate(
     policy: PolicyLike | None = None,
     noise: RunLike | None = None,
     allow: str | Sequence[str] = (),
+    labels: str | Path | None = None,
     bless: RunLike | None = None,
     json: str | Path | None = None,
     junit: str | Path | None = None,
@@ -146,6 +149,7 @@ def gate(
             "policy": policy,
             "noise": noise,
             "allow": allow,
+            "labels": labels,
             "bless": bless,
             "json": json,
             "junit": junit,
@@ -165,7 +169,9 @@ def gate(
     rules = as_policy(asked.policy)
     here, there = (opened(ref, asked.output_path) for ref in pair)
     again = None if asked.noise is None else opened(asked.noise, asked.output_path)
-    verdict = GateVerdict(gating.gate(here, there, rules, noise=again, allow=asked.allow))
+    verdict = GateVerdict(
+        gating.gate(here, there, rules, noise=again, allow=asked.allow, labels=read_labels_of(asked.labels))
+    )
     write_all((asked.json, verdict.json), (asked.junit, verdict.junit), (asked.markdown, verdict.markdown))
     if asked.github:
         hand_to_github(verdict.result)

@@ -8,6 +8,7 @@ settings     whether the runs measured the same thing
 lines        the checked lines of scores.parquet
 pairing      rows joined by task, document, prompt and filter
 measure      figures, the paired difference, what missing answers could do
+judged       what a judge's error does to a difference: corrected by people's labels
 flips        documents that changed, both answers
 unknown      which trouble with answers one of the runs does not know
 texts        what a row says in words
@@ -26,6 +27,7 @@ from evalkit.comparison.comparison import (
     whole,
 )
 from evalkit.comparison.flips import Flip
+from evalkit.comparison.judged import Labels, check_judge, correct, judge_note
 from evalkit.comparison.lines import FLAGS, NO_ANSWER, Lines, read_lines
 from evalkit.comparison.measure import Measured, Member, design, measure, parts
 from evalkit.comparison.pairing import Pairs, Unpaired, pair
@@ -59,6 +61,7 @@ __all__ = [
     "Comparison",
     "Difference",
     "Flip",
+    "Labels",
     "Lines",
     "Measured",
     "Member",
@@ -70,12 +73,15 @@ __all__ = [
     "better_when_higher",
     "check",
     "check_allowed",
+    "check_judge",
     "compare",
+    "correct",
     "design",
     "differences",
     "figure",
     "headline",
     "incomparable_flags",
+    "judge_note",
     "judged",
     "limits_differ",
     "limits_note",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from evalkit.comparison.aligning import align
 from evalkit.comparison.corpus import measure_corpus
 from evalkit.comparison.flips import Flip, find_flips
+from evalkit.comparison.judged import Labels, check_judge, correct, judge_note
 from evalkit.comparison.lines import Lines, read_lines
 from evalkit.comparison.measure import Measured, Member, measure
 from evalkit.comparison.pairing import Limits, Unpaired, pair
@@ -82,17 +83,19 @@ def compare(
     metric: str | None = None,
     allow: Collection[str] = (),
     flips: int = 0,
+    labels: Labels | None = None,
 ) -> Comparison:
     """Compare each of `others` with `baseline` on `tasks`, or on every name that both were asked for.
 
-    `allow` names the differences that are meant: version, prompts, shots, chat_template, generation, data.
+    `allow` names the differences that are meant: version, prompts, shots, chat_template, generation, data, judge.
+    `labels` are people's ratings of some answers: what a judge gave is corrected by them.
     """
     if not others:
         raise UsageError("compare takes two runs or more: evalkit compare A B")
     meant = check_allowed(allow)
     for run in (baseline, *others):
         usable(run)
-    return Comparison(baseline, tuple(_against(baseline, run, tasks, metric, meant, flips) for run in others))
+    return Comparison(baseline, tuple(_against(baseline, run, tasks, metric, meant, flips, labels) for run in others))
 
 
 def usable(run: Run) -> None:
@@ -162,7 +165,13 @@ def _limit(run: Run) -> str:
 
 
 def _against(
-    baseline: Run, run: Run, tasks: Sequence[str], metric: str | None, allow: Collection[str], flips: int
+    baseline: Run,
+    run: Run,
+    tasks: Sequence[str],
+    metric: str | None,
+    allow: Collection[str],
+    flips: int,
+    labels: Labels | None,
 ) -> Against:
     pair = align(baseline, run, dict.fromkeys(tasks, metric))
     baseline, run = pair.baseline, pair.candidate
@@ -177,14 +186,20 @@ def _against(
     notes = [*pair.notes, *limits_note(baseline, run), *check(baseline, run, leaves, allow)]
     if not tasks:
         notes += _alone(baseline, run, names)
+    for target in targets:
+        notes += check_judge(baseline, run, target, allow)
     compared = []
     for target in targets:
         try:
-            compared.append(_task(baseline, run, target, allow, flips))
+            task, said = _task(baseline, run, target, allow, flips, labels)
+            compared.append(task)
+            notes += said
         except NoDocumentFigures as error:
             if tasks or (target is targets[-1] and not compared):
                 raise
             notes.append(_of_the_corpus(baseline, run, target, error))
+    if labels is not None and not any(" is corrected by " in note for note in notes):
+        raise UsageError("--labels: none of the compared metrics was given by a judge")
     corrected = holm([1.0 if task.p is None else task.p for task in compared])
     done = tuple(
         task if task.p is None else replace(task, p_holm=float(p)) for task, p in zip(compared, corrected, strict=True)
@@ -203,13 +218,20 @@ def _alone(baseline: Run, run: Run, names: Sequence[str]) -> list[str]:
     return [f"only in {side.run_id}: {', '.join(rest)}" for side, rest in alone if rest]
 
 
-def _task(baseline: Run, run: Run, target: Target, allow: Collection[str], flips: int) -> TaskComparison:
+def _task(
+    baseline: Run, run: Run, target: Target, allow: Collection[str], flips: int, labels: Labels | None
+) -> tuple[TaskComparison, list[str]]:
+    """The comparison of one target, and what is to be said of it."""
     measurement, lines = measured(baseline, run, target, allow)
+    if labels is None:
+        notes = judge_note(baseline, target)
+    else:
+        measurement, notes = correct(measurement, lines, baseline, run, labels)
     point, sign = measurement.point, target.sign
     interval = point.interval(0.95) if point else None
     if interval and sign < 0:
         interval = Interval(-interval.high, -interval.low, interval.level)
-    return TaskComparison(
+    task = TaskComparison(
         name=target.name,
         metric=target.metric,
         higher_is_better=target.higher_is_better,
@@ -230,6 +252,7 @@ def _task(baseline: Run, run: Run, target: Target, allow: Collection[str], flips
         members=measurement.members,
         flips=find_flips(baseline, run, target, measurement.pairs, lines, flips) if flips else (),
     )
+    return task, notes
 
 
 def _detectable(measurement: Measured) -> float | None:

@@ -12,7 +12,7 @@ from evalkit.results import ChatTemplateInfo, Run, TaskResult, TaskSettings
 
 __all__ = ["KINDS", "Difference", "check", "check_allowed", "differences", "limits_differ", "prompts_may_differ"]
 
-KINDS = ("version", "prompts", "shots", "chat_template", "generation", "data", "limit", "tasks")
+KINDS = ("version", "prompts", "shots", "chat_template", "generation", "data", "limit", "tasks", "judge")
 """What may be named as the difference that is meant. limit and tasks: the candidate covers less than the baseline."""
 
 Facts = TaskSettings | ChatTemplateInfo

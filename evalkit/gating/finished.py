@@ -7,14 +7,18 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from evalkit.comparison import (
+    Labels,
     Measured,
     Target,
     align,
     check,
     check_allowed,
+    check_judge,
+    correct,
     figure,
     headline,
     incomparable_flags,
+    judge_note,
     judged,
     limits_note,
     measured,
@@ -24,7 +28,7 @@ from evalkit.comparison import (
     usable,
     whole,
 )
-from evalkit.errors import ConfigError, NotComparable
+from evalkit.errors import ConfigError, NotComparable, UsageError
 from evalkit.gating.decide import Decision, decide
 from evalkit.gating.evidence import Evidence, of_measured
 from evalkit.gating.noise import NO_NOISE, AnswerNoise, answer_noise
@@ -47,10 +51,12 @@ def gate(
     *,
     noise: Run | None = None,
     allow: Collection[str] = (),
+    labels: Labels | None = None,
 ) -> GateResult:
     """Judge every task that the policy names; without any, every name that both runs were asked for.
 
-    `noise` is a second run of the baseline; `allow` names the differences between the runs that are meant.
+    `noise` is a second run of the baseline; `allow` names the differences between the runs that are meant. `labels`:
+    people's ratings of some answers, which correct what a judge gave.
     """
     chosen = policy or Policy()
     meant = check_allowed(allow)
@@ -71,10 +77,21 @@ def gate(
     leaves = list(dict.fromkeys(leaf for target in targets for leaf in target.leaves))
     notes = [*pair.notes, *limits_note(baseline, candidate), *check(baseline, candidate, leaves, meant)]
     notes += _not_judged(baseline, candidate, [target.name for target in targets])
+    notes += [note for target in targets for note in check_judge(baseline, candidate, target, meant)]
     notes += [note for target in targets for note in _model_judged(baseline, candidate, target.name, target.metric)]
     if baseline.path.resolve() == candidate.path.resolve():
         notes.append("baseline and candidate are the same run")
-    measurements = [measured(baseline, candidate, target, meant)[0] for target in targets]
+    measurements = []
+    for target in targets:
+        one, lines = measured(baseline, candidate, target, meant)
+        if labels is None:
+            notes += judge_note(baseline, target)
+        else:
+            one, said = correct(one, lines, baseline, candidate, labels)
+            notes += said
+        measurements.append(one)
+    if labels is not None and not any(" is corrected by " in note for note in notes):
+        raise UsageError("--labels: none of the judged metrics was given by a judge; name one in the policy")
     for one in measurements:
         check_drop(one, policies[one.target.key])
     noises = [_noise(baseline, noise, target) for target in targets]
@@ -165,11 +182,6 @@ def _model_judged(baseline: Run, candidate: Run, name: str, metric: str) -> list
     judged = [figure for figure in figures if figure.judged]
     if not judged:
         return []
-    if len({(str(figure.rubric), figure.fingerprint) for figure in judged}) > 1:
-        raise NotComparable(
-            f"{name}: {metric} was judged by another judge or rubric in each run;"
-            " judge both alike with evalkit judge run"
-        )
     calibrations = [figure.calibration for figure in judged if figure.calibration]
     reasons = [calibration["reason"] for calibration in calibrations if calibration.get("reason")]
     return [f"{name}: {metric} has no calibration record: {reasons[0]}"] if reasons else []

@@ -32,6 +32,8 @@ def save_certificate(
         "judge": first.get("judge"),
         "judge_fingerprint": fingerprint,
         "labels": labels,
+        "models": sorted({str(row.system) for row in judged if row.system}),
+        "language": _language([str(row.row.get("answer") or "") for row in judged]),
         "dimensions": {
             name: {key: value.get(key) for key in _KEPT} | {"spearman_ci95": value.get("spearman_ci95")}
             for name, value in figures.items()
@@ -58,7 +60,21 @@ def find_certificate(root: Path, rubric_hash: str, judges: Sequence[Judge]) -> C
         return missing
     if not isinstance(content, dict) or content.get("rubric_hash") != rubric_hash:
         return missing
-    return {"labels": content.get("labels"), "dimensions": content.get("dimensions")}
+    return {
+        "labels": content.get("labels"),
+        "language": content.get("language"),
+        "models": content.get("models"),
+        "dimensions": content.get("dimensions"),
+    }
+
+
+def _language(answers: Sequence[str]) -> str | None:
+    """`ko` where at least half of the letters are Hangul, else `other`. None where the judgments hold no answer."""
+    letters = [character for answer in answers for character in answer if character.isalpha()]
+    if not letters:
+        return None
+    korean = sum("\uac00" <= character <= "\ud7a3" for character in letters)
+    return "ko" if 2 * korean >= len(letters) else "other"
 
 
 def _path(root: Path, rubric_hash: str, fingerprint: str) -> Path:

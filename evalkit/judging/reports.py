@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NotRequired, TypedDict
 
 __all__ = [
@@ -223,6 +223,10 @@ class CalibrationNote(TypedDict, total=False):
     """Why there is no record."""
     labels: str | None
     """The file of the labels."""
+    language: str | None
+    """Of the judged answers: `ko` or `other`."""
+    models: Sequence[str] | None
+    """Whose answers were labelled."""
     dimensions: Mapping[str, Mapping[str, object]] | None
 
 

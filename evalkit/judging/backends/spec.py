@@ -132,7 +132,7 @@ class JudgeSpec:
 BACKENDS: PluginGroup[JudgeSpec] = PluginGroup(
     GROUP,
     JudgeSpec,
-    shipped={name: f"evalkit.judging.backends.{name}:SPEC" for name in ("served", "local")},
+    shipped={name: f"evalkit.judging.backends.{name}:SPEC" for name in ("served", "local", "reward")},
 )
 
 
