@@ -11,21 +11,40 @@ from hypothesis import HealthCheck, settings
 from tests.helpers.checkpoints import make_adapter, make_checkpoint
 
 ROOT = Path(__file__).resolve().parent.parent
-# Minutes each. Begun first where files run side by side, so that none is left alone at the end.
+# The longest first where files run side by side, so that none is left alone at the end.
 LONG = (
-    "test_resume.py",
-    "test_engine.py",
-    "test_worker.py",
-    "test_judging_runs.py",
-    "test_parity.py",
-    "test_instruct_judged.py",
-    "test_instruct.py",
-    "test_mutants.py",
-    "test_confine.py",
-    "test_early_gate.py",
+    "runner/test_kills_vllm.py",
+    "engines/openai/test_openai_served.py",
+    "registry/test_parity.py",
+    "sandbox/test_confine.py",
+    "engines/ray/test_ends.py",
+    "runner/test_kills.py",
+    "judging/test_judging_runs.py",
+    "registry/test_instruct_judged.py",
+    "engines/vllm/test_worker.py",
+    "api/test_documents.py",
+    "runner/test_early_gate.py",
+    "training/test_trainer.py",
     "test_demo.py",
-    "test_questions_cli.py",
-    "test_clock.py",
+    "docs/test_site.py",
+    "sandbox/test_mutants.py",
+    "engines/vllm/test_engine.py",
+    "api/test_loaded.py",
+    "judging/test_judging_ways.py",
+    "runner/test_early_gate_nano.py",
+    "registry/test_instruct.py",
+    "gating/test_error_rates.py",
+    "runner/test_resume.py",
+    "registry/test_lmeval.py",
+    "packaging/test_distributions.py",
+    "plugin/test_plugin.py",
+    "engines/openai/test_hostile_server.py",
+    "reporting/test_report_documents.py",
+    "cli/test_cli.py",
+    "registry/test_alpaca.py",
+    "engines/ray/test_fleet.py",
+    "registry/test_questions_cli.py",
+    "sandbox/test_clock.py",
 )
 
 # How long a machine takes to draw examples says nothing of what is tested.
@@ -40,7 +59,8 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = {name: place for place, name in enumerate(LONG)}
-    items.sort(key=lambda item: places.get(item.path.name, len(LONG)))
+    here = Path(__file__).parent
+    items.sort(key=lambda item: places.get(item.path.relative_to(here).as_posix(), len(LONG)))
 
 
 @pytest.fixture(scope="session")

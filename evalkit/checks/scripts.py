@@ -6,7 +6,7 @@ import unicodedata
 from bisect import bisect_right
 from collections import Counter
 
-__all__ = ["SCRIPTS", "letters"]
+__all__ = ["letters"]
 
 _RANGES: tuple[tuple[int, int, str], ...] = (
     (0x0041, 0x024F, "Latin"),
@@ -48,8 +48,6 @@ _RANGES: tuple[tuple[int, int, str], ...] = (
     (0x20000, 0x323AF, "Han"),
 )
 _STARTS = [low for low, _, _ in _RANGES]
-
-SCRIPTS = frozenset(name for _, _, name in _RANGES)
 
 
 def letters(text: str) -> Counter[str]:

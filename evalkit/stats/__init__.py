@@ -2,7 +2,6 @@
 
 intervals      one proportion, one mean
 cluster        strata, clusters and weights become a variance: the one helper that all others call
-paired         the test for two answers to the same documents
 bounded        bounds on a paired difference that hold at any size: what the gate decides on
 multiplicity   many tests at once
 sequential     confidence sequences: bounds that hold at whatever time one looks, and the drawing that they need
@@ -35,10 +34,6 @@ from evalkit.stats.intervals import (
     wilson,
 )
 from evalkit.stats.multiplicity import holm, holm_levels
-from evalkit.stats.paired import (
-    PairedTest,
-    paired_difference,
-)
 from evalkit.stats.power import (
     decision_probability,
     documents_needed,
@@ -65,7 +60,6 @@ __all__ = [
     "Drawing",
     "Interval",
     "Mean",
-    "PairedTest",
     "Rank",
     "SampleMean",
     "bounded_difference",
@@ -89,7 +83,6 @@ __all__ = [
     "mean_t",
     "mover_limits",
     "own_discordance",
-    "paired_difference",
     "pairwise_better",
     "plain_mean",
     "rank_intervals",

@@ -12,8 +12,10 @@ from evalkit.config import RunConfig
 from evalkit.engines import mock
 from evalkit.reporting.progress import Progress
 from evalkit.reporting.run_view import report
+from evalkit.results import Run
 from evalkit.runner import Outcome, run
 from tests.helpers.listening import Heard
+from tests.helpers.resuming import asked, evalkit, only_run
 
 
 @pytest.fixture
@@ -27,3 +29,11 @@ def corridor(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         return run(config, heard or Heard(), report)
 
     return go
+
+
+@pytest.fixture(scope="session")
+def uninterrupted(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    out = tmp_path_factory.mktemp("uninterrupted")
+    done = evalkit(asked(tiny_model, out))
+    assert done.returncode == 0, done.stderr
+    return only_run(out)

@@ -2,104 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
-import json
-import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
-from typing import Any
 
-import pytest
-
-from evalkit.results import Run, all_runs
+from evalkit.results import Run
 from tests.helpers import warm
 from tests.helpers.killing import answers
+from tests.helpers.resuming import ENV, ROOT, asked, evalkit, only_run, same
 from tests.helpers.runfolders import results_of
-
-ROOT = Path(__file__).resolve().parents[2]
-ENV = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "VLLM_CPU_KVCACHE_SPACE": "1"}
-
-
-def asked(model: Path, out: Path, engine: str = "hf", limit: int = 100) -> list[str]:
-    words = f"run --model {model} --tasks mini_knowledge,mini_endings,mini_arithmetic --engine {engine} --quiet"
-    words += f" --limit {limit} --gen-kwargs max_gen_toks=48 --model-args dtype=float32 --output-path {out}"
-    return words.split()
-
-
-def evalkit(argv: list[str]) -> subprocess.CompletedProcess[str]:
-    return warm.run(*argv, env=ENV, cwd=ROOT)
-
-
-def only_run(out: Path) -> Run:
-    (run,) = all_runs(out).runs
-    return run
-
-
-def same(one: Run, other: Run) -> None:
-    """Texts, verdicts and figures equal; log-probabilities to 1e-4, as batches differ."""
-    assert one.status == other.status
-    for task, entry in results_of(one)["tasks"].items():
-        for metric, figure in entry["metrics"].items():
-            assert figure["value"] == pytest.approx(results_of(other)["tasks"][task]["metrics"][metric]["value"])
-        rows, others = list(one.rows(task)), list(other.rows(task))
-        assert len(rows) == len(others)
-        for row, counterpart in zip(rows, others, strict=True):
-            for key in ("doc_id", "filter", "doc_hash", "prompt_hash", "arguments", "finish", *row["metrics"]):
-                assert row[key] == counterpart[key], (task, key)
-            for mine, theirs in zip(flat(row["resps"]), flat(counterpart["resps"]), strict=True):
-                assert mine == (pytest.approx(theirs, abs=1e-4) if isinstance(theirs, float) else theirs)
-
-
-def flat(value: Any) -> list[Any]:
-    return [inner for part in value for inner in flat(part)] if isinstance(value, list) else [value]
-
-
-@pytest.fixture(scope="session")
-def uninterrupted(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    out = tmp_path_factory.mktemp("uninterrupted")
-    done = evalkit(asked(tiny_model, out))
-    assert done.returncode == 0, done.stderr
-    return only_run(out)
-
-
-def killed(kills: int, argv: list[str], tmp_path: Path, longest: float) -> list[dict[str, Any]]:
-    report = tmp_path / "report.json"
-    command = [sys.executable, "-m", "tests.helpers.killing", "--kills", str(kills), "--longest", str(longest)]
-    subprocess.run([*command, "--out", str(report), "--", *argv], env=ENV, cwd=ROOT, timeout=1500, check=True)
-    attempts: list[dict[str, Any]] = json.loads(report.read_text())
-    return attempts
-
-
-def check(attempts: list[dict[str, Any]], kills: int) -> None:
-    exits = [attempt["exit"] for attempt in attempts]
-    assert exits.count(-signal.SIGKILL) == kills
-    assert set(exits) <= {-signal.SIGKILL, 0}
-    assert exits[-1] == 0
-    after_a_kill = [later for earlier, later in itertools.pairwise(attempts) if earlier["exit"] != 0]
-    assert all(attempt["kept_before"] > 0 for attempt in after_a_kill)
-    assert sum(attempt["sent_again"] for attempt in attempts) == 0, "a kept answer was asked for again"
-    assert sum(attempt["changed"] for attempt in attempts) == 0, "a kept answer changed"
-
-
-@pytest.mark.timeout(1800)
-def test_twenty_kills_change_nothing(tiny_model: Path, uninterrupted: Run, tmp_path: Path) -> None:
-    out = tmp_path / "results"
-    check(killed(20, asked(tiny_model, out), tmp_path, longest=0.3), kills=20)
-    same(only_run(out), uninterrupted)
-
-
-@pytest.mark.vllm
-@pytest.mark.timeout(1800)
-def test_four_kills_of_the_real_vllm_change_nothing(tiny_model: Path, tmp_path: Path) -> None:
-    pytest.importorskip("vllm", reason="vLLM is not installed: make test installs its CPU build where there is one")
-    out, calm = tmp_path / "results", tmp_path / "calm"
-    check(killed(4, asked(tiny_model, out, "vllm"), tmp_path, longest=1.0), kills=4)
-    done = evalkit(asked(tiny_model, calm, "vllm"))
-    assert done.returncode == 0, done.stderr
-    same(only_run(out), only_run(calm))
 
 
 def started(argv: list[str], out: Path) -> warm.Process:

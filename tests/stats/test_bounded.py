@@ -16,10 +16,10 @@ from evalkit.stats import (
     decision_probability,
     documents_needed,
     mover_limits,
-    paired_difference,
     repeats_needed,
     smallest_detectable_drop,
 )
+from tests.helpers.paired import paired_difference
 from tests.helpers.simulated import tables
 
 RNG = np.random.default_rng(20261121)

@@ -18,11 +18,11 @@ from evalkit.stats import (
     group_mean,
     holm,
     holm_levels,
-    paired_difference,
     pairwise_better,
     plain_mean,
     rank_intervals,
 )
+from tests.helpers.paired import paired_difference
 
 RNG = np.random.default_rng(20261121)
 

@@ -1,4 +1,4 @@
-"""The test for two answers to the same documents."""
+"""The paired t-test with clustered standard errors (Miller 2024): what the tests hold the bounds against."""
 
 from __future__ import annotations
 
