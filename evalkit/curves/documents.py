@@ -63,7 +63,10 @@ def read_documents(runs: Sequence[Run], name: str, metric: str, allow: Collectio
 def _check_mean(run: Run, target: Target, lines: Lines) -> None:
     """Only a figure that is the mean of its documents can be judged by them."""
     if lines.corpus is not None:
-        raise NotComparable(f"{target.metric} of {run.run_id} is a figure of all documents together")
+        raise NotComparable(
+            f"{target.metric} of {run.run_id} is a figure of all documents together: a curve follows documents one by"
+            " one, and none has a value of its own; hold two checkpoints against each other with evalkit compare"
+        )
     values = lines.value
     known, said = values[np.isfinite(values)], figure(run, target.name, target.metric)
     weighted = not target.by_size and len(target.leaves) > 1

@@ -12,12 +12,14 @@ from evalkit.stats.bradley_terry import bootstrap_ratings, fit_ratings, simultan
 
 
 def played(ratings: np.ndarray, games: int, rng: np.random.Generator, design: str) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs and points of simulated games: all pairs, a star around model 0, or a ring."""
+    """Pairs and points of simulated games: all pairs, a star around model 0, a ring, or few pairs."""
     count = len(ratings)
     pairs = {
         "full": [(i, j) for i in range(count) for j in range(i)],
         "star": [(0, j) for j in range(1, count)],
         "ring": [(i, (i + 1) % count) for i in range(count)],
+        # A chain, and one pair more that is played three times as often.
+        "sparse": [*((i, i + 1) for i in range(count - 1)), *[(0, count - 2)] * 3],
     }[design]
     chosen = np.array([pairs[k % len(pairs)] for k in range(games)])
     chance = 1 / (1 + np.exp(ratings[chosen[:, 1]] - ratings[chosen[:, 0]]))
@@ -94,7 +96,7 @@ def test_resamples_draw_whole_prompts() -> None:
     assert clustered / alone == pytest.approx(np.sqrt(3), rel=0.15)
 
 
-@pytest.mark.parametrize("design", ["full", "star", "ring"])
+@pytest.mark.parametrize("design", ["full", "star", "ring", "sparse"])
 def test_rank_intervals_cover(design: str) -> None:
     """Of 60 simulated arenas, each model's interval holds its true rank in 95% or more, Monte Carlo error aside."""
     rng = np.random.default_rng(11)
