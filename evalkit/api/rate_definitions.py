@@ -22,7 +22,7 @@ _JudgeArgs = Annotated[Mapping[str, Any], BeforeValidator(lambda value: parse_pa
 def _detectors() -> str:
     from evalkit.detectors import names
 
-    return f"{', '.join(names())} or judge:RUBRIC."
+    return f"{', '.join(names())}, self-consistency or judge:RUBRIC."
 
 
 @arguments

@@ -111,9 +111,15 @@ def rate(
 def detector_of(asked: RateArguments, typed: str) -> Detector:
     """The detector that was typed; a judge's is opened by the runner."""
     name, _, rubric = typed.partition(":")
+    if name == "self-consistency":
+        from evalkit.runner.consistency import consistency_detector
+
+        return consistency_detector(rubric, asked.judge, asked.judge_args, asked.output_path)
     if name != "judge":
         if asked.judge:
-            raise UsageError(f"--judge goes with --detector judge:RUBRIC, and this is --detector {typed}")
+            raise UsageError(
+                f"--judge goes with --detector judge:RUBRIC or self-consistency, and this is --detector {typed}"
+            )
         return detector_named(typed)
     from evalkit.runner.detecting import judge_detector
 

@@ -5,9 +5,11 @@
     profanity-en          an English word list (the package badwords-py)
     profanity-ko          a Korean word list (the package korcen)
     classifier:DIR[#A+B]  any transformers classifier, by folder or hub id; behind # the labels that count as found
+    truthfulqa[:DIR]      answers to TruthfulQA's questions that are nearer to a true reference than to a false one
 
 More come from installed packages through the entry-point group `evalkit.detectors`: a function that takes what stands
-behind the colon and gives a `Detector`. A judge with a rubric is one too (`judge:RUBRIC`); evalkit/runner opens it.
+behind the colon and gives a `Detector`. A judge with a rubric is one too (`judge:RUBRIC`), and so is
+`self-consistency`, which asks a judge whether the other answers to a prompt say the same; evalkit/runner opens them.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ DETECTORS: PluginGroup[FunctionType] = PluginGroup(
         "profanity-en": "evalkit.detectors.wordlists:make_english",
         "profanity-ko": "evalkit.detectors.wordlists:make_korean",
         "classifier": "evalkit.detectors.classifier:make",
+        "truthfulqa": "evalkit.detectors.truthfulqa:make",
     },
 )
 

@@ -221,7 +221,7 @@ def test_a_judge_is_asked_for_by_its_rubric(answers: Path) -> None:
         ({"detector": "judge:"}, "type judge:RUBRIC"),
         ({"detector": "judge:instruction-following", "judge": "openai:x"}, "a rubric with one dimension"),
         ({"detector": "judge:refusl", "judge": "openai:x"}, "did you mean refusal"),
-        ({"detector": "refusal", "judge": "openai:x"}, "--judge goes with --detector judge:RUBRIC"),
+        ({"detector": "refusal", "judge": "openai:x"}, "--judge goes with --detector judge:RUBRIC or self-consistency"),
     ]:
         with pytest.raises(UsageError, match=message):
             ek.rate(answers, **asked)

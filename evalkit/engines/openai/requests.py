@@ -252,11 +252,11 @@ def _choice(choice: JsonObject, id_: int, stop: Sequence[str], tokens: int, thin
     ended = choice.get("finish_reason")
     if ended == "content_filter":
         return Failed(id_, "the server's content filter held the answer back")
-    if text is None and ended != "length":
+    if text is None and ended != "length" and not reasoning:
         return Failed(id_, "the server sent a choice without text")
     finish: Finish = "length" if ended == "length" else "stop"
-    if ended == "length" and not text and reasoning:
-        finish = "unfinished"
+    if reasoning and not text and (ended == "length" or text is None):
+        finish = "unfinished"  # it ended inside the thought: at a limit, or at a stop string
     try:
         logprobs = read_logprobs(choice.get("logprobs"))
     except BadLogprob as error:

