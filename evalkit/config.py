@@ -177,6 +177,15 @@ class RunConfig:
     debias_epsilon: Annotated[
         float, Field(ge=0, le=1), Flag("No token becomes less likely than by this factor.", metavar="E")
     ] = 0.01
+    drop: Annotated[
+        float | None,
+        Field(gt=0, lt=1),
+        Flag("Only as many documents of each task as find such a drop.", metavar="AMOUNT"),
+    ] = None
+    power: Annotated[float | None, Field(gt=0, lt=1), Flag("How often --drop should be found.", metavar="SHARE")] = None
+    sized_by: Annotated[
+        str | None, Flag("The baseline whose own noise says how many documents that takes.", metavar="RUN")
+    ] = None
     repeats: Annotated[int | None, Field(ge=1), Flag("Samples of each prompt, for pass@k.", metavar="N")] = None
     seed: Annotated[
         InstanceOf[Seeds],

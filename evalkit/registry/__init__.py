@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from evalkit.registry.browse import Listed, Shown, Validated, list_tasks, show_task, validate_path
+    from evalkit.registry.cards import Sized
     from evalkit.registry.data import DataSource
     from evalkit.registry.grading import Scorer
     from evalkit.registry.mirror import Pulled, Served, check_data, pull_data
@@ -33,6 +34,7 @@ __all__ = [
     "Scorer",
     "Served",
     "Shown",
+    "Sized",
     "Suite",
     "SuiteFigures",
     "Task",
@@ -60,6 +62,7 @@ _HOMES = {
     "Group": "suite",
     "Registry": "registry",
     "Scorer": "grading",
+    "Sized": "cards",
     "Suite": "suite",
     "SuiteFigures": "suite",
     "Task": "task",

@@ -10,13 +10,33 @@ from evalkit.errors import ConfigError, CouldNotDo, nearest
 from evalkit.types import JsonObject
 from evalkit.yamlfile import safe_reader
 
-__all__ = ["Card", "card_of", "load_cards", "shipped_folder"]
+__all__ = ["Card", "Sized", "card_of", "load_cards", "shipped_folder"]
 
 _CARD_KEYS = ("benchmark", "wraps", "folder", "folders", "members", "num_fewshot", "metadata")
 _FACT_KEYS = (
     *("headline", "chance", "cluster", "stratum", "description", "citation", "license", "version", "wraps"),
-    *("reading", "answers_in", "macro"),
+    *("reading", "answers_in", "macro", "sized"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """`sized:` of a suite: as many documents of each part as find this drop with this power."""
+
+    drop: float = 0.05
+    power: float = 0.8
+    discordance: float | None = None
+    """How often two runs differ on a document; None: not stated."""
+
+    @classmethod
+    def read(cls, value: Any, where: str) -> Sized:
+        keys = ("drop", "power", "discordance")
+        if not isinstance(value, dict) or not set(value) <= set(keys):
+            raise ConfigError(f"{where}: sized: a mapping with {', '.join(keys)} is wanted, this is {value!r:.80}")
+        for key, number in value.items():
+            if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number < 1:
+                raise ConfigError(f"{where}: sized: {key}: a number between 0 and 1 is wanted, this is {number!r:.40}")
+        return cls(**value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +68,8 @@ class Card:
     """The rules by which answers to its reading questions are compared."""
     answers_in: str | None = None
     """`ko`: answers should be in Korean. None: not checked, for example if answers are letters or numbers."""
+    sized: Sized | None = None
+    """Of a suite: the drop that it is sized to find."""
     elsewhere: bool = False
     """Its tasks are lm-eval's, in folders that the card does not name."""
 
@@ -85,7 +107,7 @@ def card_of(name: str, metadata: JsonObject, path: Path | None) -> Card | None:
     texts = {
         key: metadata[key]
         for key in _FACT_KEYS
-        if isinstance(metadata.get(key), str) and key not in ("version", "chance")
+        if isinstance(metadata.get(key), str) and key not in ("version", "chance", "sized")
     }
     chance = metadata.get("chance")
     if isinstance(chance, (int, float)) and not isinstance(chance, bool):
@@ -98,6 +120,8 @@ def _card(raw: JsonObject, path: Path) -> Card | None:
     if not isinstance(metadata, dict):
         return None
     facts = {key: metadata[key] for key in _FACT_KEYS if key in metadata and key not in ("version", "wraps")}
+    if "sized" in facts:
+        facts["sized"] = Sized.read(facts["sized"], str(path))
     if "benchmark" in raw:
         for key in raw:
             if key not in _CARD_KEYS:

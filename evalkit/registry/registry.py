@@ -198,6 +198,7 @@ class Registry:
             headline=headline,
             chance=card.chance if card is not None else None,
             macro=card.macro if card is not None else None,
+            sized=card.sized if card is not None else None,
             _group=group,
         )
 

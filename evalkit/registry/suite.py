@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from evalkit.registry.cards import Sized
 from evalkit.registry.figures import group_figure, pooled_figure
 from evalkit.registry.task import Part, Task
 from evalkit.types import Figure, Row
@@ -27,6 +28,8 @@ class Group:
     chance: float | None = None
     macro: str | None = None
     """The metric whose plain mean over the leaves is a figure too, `acc_macro,none` of `acc,none`."""
+    sized: Sized | None = None
+    """The drop that its parts are sized to find; None: every document is asked."""
     _group: Any = field(default=None, repr=False, compare=False)
 
 

@@ -93,6 +93,8 @@ class Task:
         self.reading = reading
         self.is_code = code is not None or (checks is not None and checks.run_code(self._eval_docs))
         """Whether answers are run in the sandbox."""
+        self.keep: int | None = None
+        """How many documents are asked, the first ones; None: all, or as many as the run's limit says."""
         self.stratum = name if card is not None and card.stratum == "task" else None
 
     # ── facts ────────────────────────────────────────────────────────────────
@@ -130,6 +132,11 @@ class Task:
     @property
     def size(self) -> int:
         return len(self._eval_docs)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether fewer documents are kept than there are."""
+        return self.keep is not None and self.keep < self.size
 
     @property
     def conversation(self) -> Conversation | None:
@@ -231,7 +238,8 @@ class Task:
         from evalkit.registry import lmeval
 
         task, config = self._task, self._task.config
-        for doc_id, doc in task.doc_iterator(limit=lmeval.sample_size(self.size, limit)):
+        sizes = [size for size in (lmeval.sample_size(self.size, limit), self.keep) if size is not None]
+        for doc_id, doc in task.doc_iterator(limit=min(sizes, default=None)):
             try:
                 context = task.fewshot_context(
                     doc,

@@ -14,6 +14,7 @@ from evalkit.registry import Registry, Suite, Task
 from evalkit.registry.kinds import FileOptions
 from evalkit.runner.listener import Listener
 from evalkit.runner.materials import Materials
+from evalkit.runner.sizing import size
 from evalkit.runner.thinking import find_thinking, told
 from evalkit.tokens import ChatTemplate
 from evalkit.tokens.thinking import Thinking
@@ -65,7 +66,7 @@ def find(
     if config.no_base and not config.adapter:
         raise UsageError("--no-base without --adapter leaves nothing to run")
     listener.stage(f"finding {', '.join(config.tasks)}")
-    suite = materials.suite(lambda: load_suite(config, listener))
+    suite = materials.suite(lambda: _sized_suite(config, listener))
     listener.stage(f"reading {typed}")
     if loaded is None:
         model = kind.find_model(typed, config.model_args, config.trust_remote_code)
@@ -88,6 +89,13 @@ def find(
         listener.note(f"{typed} thinks before it answers: stop strings count after {thinking.end} only")
     engine = None if loaded is None else loaded.engine
     return Found(typed, kind, suite, model, tokenizer, adapters, chat, thinking, engine)
+
+
+def _sized_suite(config: RunConfig, listener: Listener) -> Suite:
+    """The tasks, with as few documents as the run's purpose needs, where it has one."""
+    suite = load_suite(config, listener)
+    size(config, suite, listener)
+    return suite
 
 
 def load_suite(config: RunConfig, listener: Listener) -> Suite:

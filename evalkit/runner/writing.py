@@ -74,7 +74,7 @@ def write(
         left_out = {name: result.rounds.not_run(number, name) for name in tasks}
         tasks = {name: task.model_copy(update={"not_run": Count(value=left_out[name])}) for name, task in tasks.items()}
         early["early_stopping"], verdict_code = result.rounds.conclude(number, rows, whole=result.error is None)
-    limited = config.limit is not None
+    limited = config.limit is not None or any(task.is_cut for task in suite.tasks.values())
     content = Results(
         model=str(variant.manifest.model.typed) + (f"+{variant.adapter.name}" if variant.adapter else ""),
         requested=suite.requested,
