@@ -35,7 +35,7 @@ class _Overlap:
     )
 
     def __init__(self, references: Mapping[str, References]) -> None:
-        from rouge_score.tokenize import tokenize
+        from rouge_score.tokenize import tokenize  # type: ignore[import-untyped]
 
         self._words: Callable[[str], Counter[str]] = functools.lru_cache(4096)(
             lambda text: Counter(tokenize(text, None))
