@@ -55,10 +55,11 @@ class _Overlap:
         return Detection(true > false)
 
     def _f1(self, reference: str, output: str) -> float:
-        """ROUGE-1: twice the words in common over the words of both."""
+        """ROUGE-1, in the same steps as rouge_score has it: the last bit decides where two references are as near."""
         wanted, said = self._words(reference), self._words(output)
-        total = wanted.total() + said.total()
-        return 2 * (wanted & said).total() / total if total else 0.0
+        common = (wanted & said).total()
+        precision, recall = common / max(said.total(), 1), common / max(wanted.total(), 1)
+        return 2 * precision * recall / (precision + recall) if common else 0.0
 
 
 def make(setting: str) -> _Overlap:

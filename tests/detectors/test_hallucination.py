@@ -34,7 +34,10 @@ def test_truthfulqas_references_against_people(hub: Path) -> None:
     rows = [row for row in rows if _letters(row["answer"]) not in known.get(" ".join(row["question"].split()), ())]
     answers = [RatedAnswer(str(i), row["question"], row["answer"]) for i, row in enumerate(rows)]
     found = detector.detect(answers)
-    judged = [(row["true"], one.found) for row, one in zip(rows, found, strict=True) if one.found is not None]
+    # The recorded counts take an answer of blanks for one that is not true; for evalkit it is no answer.
+    pairs = [(row["true"], one) for row, one in zip(rows, found, strict=True) if "question" not in one.reason]
+    assert {one.reason for _, one in pairs if one.found is None} == {"no answer"}
+    judged = [(true, bool(one.found)) for true, one in pairs]
     expected = json.loads((folder / "expected.json").read_text())["rouge1_acc_against_people"]
     counts = {
         "true_positive": sum(y and f for y, f in judged),
