@@ -15,7 +15,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "evalkit"
 
-GROUND = {"errors", "types", "validation", "yamlfile"}
+GROUND = {"errors", "types", "validation", "yamlfile", "regularfile"}
 READS_RESULTS = {"stats", "policy", "results"}
 READING_API = {"arguments", "parsing", "registry", "models", "comparison", "gating", "ranking", "curves", "reporting"}
 ABOVE_REGISTRY = GROUND | {"documents", "descriptions", "stats", "config", "policy", "models", "tokens"}
@@ -23,6 +23,7 @@ ARROWS: dict[str, set[str]] = {
     "errors": set(),
     "yamlfile": {"errors"},
     "types": set(),
+    "regularfile": set(),
     "validation": {"errors"},
     "scrub": set(),
     "documents": set(),

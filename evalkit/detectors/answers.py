@@ -9,6 +9,7 @@ from pathlib import Path
 
 from evalkit.detectors.detector import RatedAnswer
 from evalkit.errors import ConfigError, UsageError, nearest
+from evalkit.regularfile import open_regular_file, read_lines_of
 from evalkit.types import JsonObject
 
 __all__ = ["AnswerFile", "Label", "read_answers", "read_labels"]
@@ -76,8 +77,8 @@ def read_labels(path: Path) -> tuple[Label, ...]:
 
 def _rows(path: Path) -> Iterator[tuple[str, JsonObject]]:
     try:
-        with path.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
+        with open_regular_file(path) as file:
+            for number, line in enumerate(read_lines_of(file, path), 1):
                 text = line.removeprefix(b"\xef\xbb\xbf").strip()
                 if not text:
                     continue

@@ -19,6 +19,7 @@ from evalkit.comparison import Unpaired
 from evalkit.errors import ConfigError, DataNotFound
 from evalkit.gating.verdict import Bound, TaskVerdict, Verdict
 from evalkit.policy import Drop, RatePolicy
+from evalkit.regularfile import read_regular_file
 
 __all__ = ["judge_rates"]
 
@@ -160,7 +161,7 @@ def _kind(name: str, policy: RatePolicy, files: Sequence[_RateFile]) -> str:
 
 def _read(name: str, path: Path) -> _RateFile:
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_regular_file(path))
     except OSError as error:
         raise DataNotFound(f"rates: {name}: {path} cannot be read ({error.strerror or error})") from None
     except (ValueError, RecursionError) as error:

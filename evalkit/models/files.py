@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from evalkit.errors import CheckpointError
+from evalkit.regularfile import open_regular_file, read_regular_file
 from evalkit.types import JsonObject
 
 __all__ = ["read_json", "refuse_pointer"]
@@ -21,7 +22,7 @@ def read_json(file: Path) -> JsonObject:
         size = file.stat().st_size
         if size > _MOST_BYTES:
             raise CheckpointError(f"{file} has {size:,} bytes, which no file of settings needs.")
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(read_regular_file(file, _MOST_BYTES).decode("utf-8"))
     except OSError as error:
         raise CheckpointError(f"cannot read {file}: {error.strerror}") from None
     except RecursionError:
@@ -36,7 +37,7 @@ def read_json(file: Path) -> JsonObject:
 def refuse_pointer(file: Path) -> None:
     """Raise CheckpointError if a file is empty, or only a git-lfs pointer to the real file."""
     try:
-        with file.open("rb") as stream:
+        with open_regular_file(file) as stream:
             start = stream.read(len(_LFS))
     except OSError as error:
         raise CheckpointError(f"cannot read {file}: {error.strerror}") from None

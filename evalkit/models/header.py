@@ -16,6 +16,7 @@ from typing import Any
 
 from evalkit.errors import CheckpointError
 from evalkit.models.files import refuse_pointer
+from evalkit.regularfile import open_regular_file
 
 __all__ = ["Tensor", "read_header"]
 
@@ -46,7 +47,7 @@ def read_header(file: Path) -> Mapping[str, Tensor]:
     refuse_pointer(file)
     try:
         size = file.stat().st_size
-        with file.open("rb") as stream:
+        with open_regular_file(file) as stream:
             (length,) = struct.unpack("<Q", stream.read(8))
             if length > size - 8:
                 raise ValueError("its header is longer than the file")

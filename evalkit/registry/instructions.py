@@ -15,6 +15,7 @@ from evalkit.errors import ConfigError, UsageError, nearest
 from evalkit.registry.conversation import ROLES
 from evalkit.registry.jsonrows import OTHER_FORMATS, Broken, json_rows
 from evalkit.registry.plainrows import PlainRows
+from evalkit.regularfile import read_regular_file
 from evalkit.types import RawDocument
 
 __all__ = ["read_instructions"]
@@ -27,7 +28,7 @@ _SHOWN = 3
 def read_instructions(path: Path) -> PlainRows:
     """Read a JSON list, or one JSON object on each line."""
     try:
-        content = path.read_bytes()
+        content = read_regular_file(path)
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({error.strerror or error})") from None
     content = content.removeprefix(b"\xef\xbb\xbf")

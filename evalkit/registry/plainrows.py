@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import ConfigError, DataNotFound
+from evalkit.regularfile import read_regular_file
 from evalkit.types import RawDocument
 
 __all__ = ["PlainRows", "dataset_of", "read_jsonl"]
@@ -39,7 +40,7 @@ def dataset_of(read: Callable[[Path], PlainRows], path: Path, split: str = "test
 def read_jsonl(path: Path) -> PlainRows:
     """Read a task's own JSONL file. A wrong line is an error that names it."""
     try:
-        content = path.read_bytes()
+        content = read_regular_file(path)
     except OSError as error:
         raise DataNotFound(f"{path} cannot be read ({error.strerror or error})") from None
     rows = []

@@ -10,6 +10,7 @@ from typing import Any
 
 from evalkit.errors import ConfigError, DataNotFound
 from evalkit.registry.plainrows import PlainRows
+from evalkit.regularfile import read_regular_file
 
 __all__ = ["SquadFile", "read_squad"]
 
@@ -40,7 +41,7 @@ def read_squad(path: Path, rules: str | None = None) -> SquadFile:
 
 def _parsed(path: Path) -> Any:
     try:
-        return json.loads(path.read_bytes().removeprefix(b"\xef\xbb\xbf").decode("utf-8"))
+        return json.loads(read_regular_file(path).removeprefix(b"\xef\xbb\xbf").decode("utf-8"))
     except OSError as error:
         raise DataNotFound(f"{path} cannot be read ({error.strerror or error})") from None
     except UnicodeDecodeError as error:

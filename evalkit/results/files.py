@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
-import os
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from evalkit.errors import RunFolderError
+from evalkit.regularfile import open_regular_file
 
 __all__ = ["MOST_BYTES", "open_regular", "parse_json", "read_regular"]
 
@@ -21,12 +21,12 @@ _MOST_LEVELS = 100
 
 def open_regular(path: Path) -> BinaryIO:
     """The file, open. A pipe or a device is refused: reading it might never end."""
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
-    kind = os.fstat(handle).st_mode
-    if not stat.S_ISREG(kind):
-        os.close(handle)
-        raise RunFolderError(f"{path} is a {'folder' if stat.S_ISDIR(kind) else 'pipe or a device'}, not a file")
-    return os.fdopen(handle, "rb")
+    try:
+        return open_regular_file(path)
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            raise RunFolderError(f"{path} is {error.strerror}") from None
+        raise
 
 
 def read_regular(path: Path) -> bytes:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import ConfigError, UsageError
+from evalkit.regularfile import open_regular_file, read_lines_of
 from evalkit.results.recorded_spans import RecordedSpan, read_span
 from evalkit.types import JsonObject
 
@@ -72,8 +73,8 @@ def task_of(file: Path) -> str | None:
 
 def read_rows(file: Path, task: str | None) -> Iterator[RecordedRow]:
     try:
-        with file.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
+        with open_regular_file(file) as opened:
+            for number, line in enumerate(read_lines_of(opened, file), 1):
                 text = line.removeprefix(b"\xef\xbb\xbf").strip()
                 if text:
                     yield _row(text, task, f"{file}:{number}")

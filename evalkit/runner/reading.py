@@ -14,6 +14,7 @@ from evalkit.engines.spec import AUTO, EngineSpec, all_specs, check_device, find
 from evalkit.errors import UnknownModel, UsageError
 from evalkit.models import catalog
 from evalkit.registry import Document, Suite, Task
+from evalkit.regularfile import read_regular_file
 from evalkit.results import Reporter
 from evalkit.runner.answering import PassResult
 from evalkit.runner.clock import Clock
@@ -47,7 +48,7 @@ def marks_spans(typed: str) -> bool:
     """Whether a model is a folder with an encoder that has a question-answering head."""
     try:
         config = Path(catalog.resolve(typed).source) / "config.json"
-        content = json.loads(config.read_bytes()) if config.is_file() else {}
+        content = json.loads(read_regular_file(config)) if config.is_file() else {}
     except (UnknownModel, OSError, ValueError, RecursionError):
         return False  # a server's own name for a model; or an error that is reported when the model is found
     listed = content.get("architectures") if isinstance(content, dict) else None

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from evalkit.errors import UsageError
+from evalkit.regularfile import read_regular_file
 from evalkit.types import JsonObject
 
 __all__ = ["as_lines", "json_lines"]
@@ -15,7 +16,7 @@ __all__ = ["as_lines", "json_lines"]
 def json_lines(path: Path) -> Iterator[tuple[JsonObject, str]]:
     """Each object with the place where it stands."""
     try:
-        lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
+        lines = read_regular_file(path).removeprefix(b"\xef\xbb\xbf").split(b"\n")
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror or error})") from None
     for number, line in enumerate(lines, 1):

@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from evalkit.errors import UsageError
+from evalkit.regularfile import open_regular_file, read_lines_of
 from evalkit.types import JsonObject
 
 __all__ = ["GRAM", "Match", "Overlap", "find_overlap", "read_texts", "row_text"]
@@ -117,8 +118,8 @@ def row_text(row: JsonObject) -> str | None:
 def read_texts(path: Path) -> Iterator[str]:
     """The texts of a JSONL file, row by row. A row without one is named by line."""
     try:
-        with path.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
+        with open_regular_file(path) as file:
+            for number, line in enumerate(read_lines_of(file, path), 1):
                 if line.strip():
                     yield _text_of(line, f"{path}:{number}")
     except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from evalkit.curves.axis import in_name
 from evalkit.curves.trainer import STATE
+from evalkit.regularfile import read_regular_file
 
 __all__ = ["Checkpoint", "find_checkpoints", "is_whole", "merge_command", "signature"]
 
@@ -67,8 +69,8 @@ def is_whole(checkpoint: Checkpoint, seen: str | None) -> bool:
         if not _weights_are_whole(checkpoint):
             return False
         return now == seen or _state_is_newer(checkpoint.path)
-    except (OSError, ValueError):
-        return False  # it is being written, or was deleted
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return False  # it is being written, was deleted, or is no checkpoint
 
 
 def merge_command(checkpoint: Path) -> str | None:
@@ -77,9 +79,9 @@ def merge_command(checkpoint: Path) -> str | None:
         return None
     for entry in _entries(checkpoint):
         if entry.is_dir() and entry.name.startswith("pytorch_model_fsdp"):
-            return f"accelerate merge-weights {entry} {checkpoint}-merged"
+            return shlex.join(["accelerate", "merge-weights", str(entry), f"{checkpoint}-merged"])
         if entry.is_dir() and entry.name.startswith("global_step") and any(entry.glob("*model_states.pt")):
-            return f"python {checkpoint / 'zero_to_fp32.py'} {checkpoint} {checkpoint}-merged"
+            return shlex.join(["python", str(checkpoint / "zero_to_fp32.py"), str(checkpoint), f"{checkpoint}-merged"])
     return None
 
 
@@ -96,7 +98,7 @@ def _weights_are_whole(checkpoint: Checkpoint) -> bool:
         return any(_file_is_whole(path / name) for name in _ADAPTERS)
     if not (path / "config.json").is_file():
         return False
-    json.loads((path / "config.json").read_bytes())
+    json.loads(read_regular_file(path / "config.json"))
     for name in _INDEXES:
         if (path / name).is_file():
             shards = set(json.loads((path / name).read_bytes())["weight_map"].values())

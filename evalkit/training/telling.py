@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import shlex
 import subprocess
-import urllib.error
+import threading
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ class Telling:
     def tell(self, event: Mapping[str, Any], line: str) -> None:
         """The event as JSON, and in words."""
         self.note(line)
-        text = json.dumps(event, ensure_ascii=False)
+        text = _as_json(event)
         if self.log is not None:
             self._tried("the log", lambda: self._append(text))
         if self.command is not None:
@@ -59,8 +60,8 @@ class Telling:
     def _tried(self, what: str, act: Callable[[], None]) -> None:
         try:
             act()
-        except (OSError, subprocess.SubprocessError, urllib.error.URLError, ValueError) as error:
-            self.note(f"{what} failed: {error}")
+        except (OSError, subprocess.SubprocessError, http.client.HTTPException, ValueError) as error:
+            self.note(f"{what} failed: {str(error) or type(error).__name__}")
 
     def _append(self, text: str) -> None:
         assert self.log is not None
@@ -83,7 +84,32 @@ class Telling:
             self.note(f"--exec ended with {done.returncode}{': ' + said[0] if said else ''}")
 
     def _post(self, text: str) -> None:
+        """A server that sends a byte now and then is left behind, so that it cannot hold up the watch."""
         headers = {"Content-Type": "application/json"}
         request = urllib.request.Request(str(self.url), text.encode(), headers, method="POST")
-        with urllib.request.build_opener(_NoRedirects).open(request, timeout=_POST_PATIENCE):
-            pass
+        failures: list[Exception] = []
+
+        def post() -> None:
+            try:
+                with urllib.request.build_opener(_NoRedirects).open(request, timeout=_POST_PATIENCE):
+                    pass
+            except Exception as error:
+                failures.append(error)
+
+        sender = threading.Thread(target=post, daemon=True)
+        sender.start()
+        sender.join(2 * _POST_PATIENCE)
+        if failures:
+            raise failures[0]
+        if sender.is_alive():
+            raise TimeoutError(f"no whole answer within {2 * _POST_PATIENCE:.0f} s")
+
+
+def _as_json(event: Mapping[str, Any]) -> str:
+    """The event as text that UTF-8 can hold: a file's name may be no text."""
+    text = json.dumps(event, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(event)
+    return text

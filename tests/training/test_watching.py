@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
+import socket
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -248,3 +251,53 @@ def test_fifty_looks_raise_a_false_alarm_no_more_often_than_one() -> None:
     naive = (luck.random((4000, 50)) < 0.05).any(axis=1).mean()
     assert alarms < 0.05
     assert naive > 0.9
+
+
+@pytest.mark.parametrize("name", ["index", "header", "offsets", "deep", "state"])
+def test_what_is_no_checkpoint_stops_nobody(tmp_path: Path, name: str) -> None:
+    path = checkpoint(tmp_path, 5)
+    deep = "[" * 100_000 + "]" * 100_000
+
+    def header(text: str) -> None:
+        (path / "model.safetensors").write_bytes(len(text).to_bytes(8, "little") + text.encode())
+
+    if name == "index":
+        (path / "model.safetensors.index.json").write_text('{"metadata": {}, "weight_map": {"a": 5}}')
+    elif name == "deep":
+        (path / "config.json").write_text(deep)
+    elif name == "state":
+        (path / "trainer_state.json").write_text(deep)
+    else:
+        header("[]" if name == "header" else '{"w": {"data_offsets": [0]}}')
+    assert not whole(path)
+
+
+def test_a_command_to_merge_is_safe_to_paste(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint-5; rm x" / "pytorch_model_fsdp_0").mkdir(parents=True)
+    command = merge_command(tmp_path / "checkpoint-5; rm x")
+    assert command is not None
+    assert shlex.split(command)[-1] == str(tmp_path / "checkpoint-5; rm x-merged")
+
+
+def test_a_server_that_answers_nonsense_does_not_stop_the_watch() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def nonsense() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"no HTTP at all\r\n\r\n")
+
+        threading.Thread(target=nonsense, daemon=True).start()
+        notes: list[str] = []
+        Telling(notes.append, url=f"http://127.0.0.1:{server.getsockname()[1]}/x").tell({"dir": "a\udcffb"}, "line")
+        Telling(notes.append, url="http://127.0.0.1:80 80/x").tell({}, "line")
+    assert [note.split(":")[0] for note in notes] == ["line", "--post failed", "line", "--post failed"]
+
+
+def test_names_that_are_no_text_are_told_too(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    notes: list[str] = []
+    Telling(notes.append, log).tell({"dir": "a\udcffb"}, "line")
+    assert json.loads(log.read_text())["dir"] == "a\udcffb"
+    assert notes == ["line"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
-import math
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from evalkit.errors import UsageError, nearest
+from evalkit.regularfile import open_regular_file, read_lines_of
 from evalkit.types import JsonObject
 
 __all__ = ["Game", "Winner", "read_games"]
@@ -23,6 +24,7 @@ _WINNERS: dict[str, Winner] = {
     "tie (bothbad)": "tie",
 }
 _SHOWN = 5
+_LONGEST_NAME = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +64,14 @@ def read_games(path: Path | str) -> list[Game]:
 
 def _lines(file: Path) -> Iterator[bytes]:
     try:
-        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
-            yield from lines
+        with open_regular_file(file) as stored:
+            packed = gzip.GzipFile(fileobj=stored) if file.suffix == ".gz" else None
+            yield from read_lines_of(packed or stored, f"--games {file}")  # type: ignore[arg-type]
     except FileNotFoundError:
         raise UsageError(f"--games {file}: there is no such file") from None
-    except (OSError, EOFError) as error:
-        raise UsageError(f"--games {file}: cannot be read ({error})") from None
+    except (OSError, EOFError, zlib.error) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(f"--games {file}: cannot be read ({why})") from None
 
 
 def _game(row: Any, number: int) -> Game:
@@ -76,13 +80,17 @@ def _game(row: Any, number: int) -> Game:
     for name in ("model_a", "model_b", "winner"):
         if not isinstance(row.get(name), str) or not row[name]:
             raise ValueError(f"`{name}` is missing{nearest(name, [str(key) for key in row])}")
+        if len(row[name]) > _LONGEST_NAME:
+            raise ValueError(f"`{name}` has {len(row[name]):,} letters, which no name has")
     if row["winner"] not in _WINNERS:
         raise ValueError(f"winner {row['winner']!r}: model_a, model_b or tie is wanted")
     weight = row.get("weight", 1.0)
-    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < math.inf:
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < 1e300:
         raise ValueError(f"weight {weight!r}: a number above 0 is wanted")
     # A game without a question is resampled by itself.
     question = row.get("question_id")
+    if isinstance(question, dict | list):
+        raise ValueError("question_id is not text or a number")
     return Game(
         str(number) if question is None else f"q{question}",
         row["model_a"],
