@@ -14,6 +14,7 @@ xml        text or an attribute of XML
 
 from __future__ import annotations
 
+import os
 import re
 
 __all__ = ["code", "csv_cell", "fenced", "line", "markdown", "terminal", "xml"]
@@ -38,9 +39,19 @@ _MARKDOWN = str.maketrans(
 )
 
 
+_COMMAND = re.compile(r"^(\s*:):|(##)\[", re.MULTILINE)
+"""What GitHub's runner obeys in the log of a job: `::` at the beginning of a line, `##[` anywhere."""
+
+
 def terminal(text: str) -> str:
-    """The text with every control character written out: ESC becomes the four characters `\\x1b`."""
-    return _CONTROL.sub(_written_out, text.replace("\r\n", "\n"))
+    """The text with every control character written out: ESC becomes the four characters `\\x1b`.
+
+    In a job of GitHub Actions, what its runner would obey is broken up by a blank.
+    """
+    shown = _CONTROL.sub(_written_out, text.replace("\r\n", "\n"))
+    if os.environ.get("GITHUB_ACTIONS") != "true":
+        return shown
+    return _COMMAND.sub(lambda found: f"{found[1]} :" if found[1] else "## [", shown)
 
 
 def line(text: str) -> str:

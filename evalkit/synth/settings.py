@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from evalkit.errors import UsageError
+from evalkit.regularfile import read_regular_file
 from evalkit.synth.asking import Ask, Reply
 from evalkit.synth.cosine import Judged
 from evalkit.synth.jsonl import json_lines
@@ -47,7 +48,7 @@ def is_own(folder: Path) -> bool:
 def read_settings(folder: Path) -> JsonObject:
     path = folder / SETTINGS
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_regular_file(path))
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror or error})") from None
     except (ValueError, RecursionError) as error:

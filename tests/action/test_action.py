@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 import evalkit as ek
+from evalkit import safe
 from evalkit.reporting import github
 from tests.helpers import warm
 from tests.helpers.runfolders import TaskRows, write_run
@@ -94,6 +95,9 @@ def test_wrong_inputs_are_named(root: Path) -> None:
     assert done.returncode == 2
     assert outputs == {}
     assert not (root / "pwned").exists()
+    done, outputs, _ = step("gate", root, BASELINE="base", CANDIDATE="--allow=limit")
+    assert done.returncode == 2, "a branch of that name is no flag"
+    assert outputs == {}
     done, _, _ = step("evaluate", root, MODEL="nano", TASKS="", NAME="x")
     assert done.returncode == 2
 
@@ -149,6 +153,21 @@ def test_a_name_cannot_smuggle_in_a_command(tmp_path: Path) -> None:
     (line,) = github.annotation_lines(result)
     assert "\n" not in line
     assert line.startswith("::error title=gsm8k %3A%3Aset-output name=verdict%3A%3Apass")
+
+
+@pytest.mark.parametrize("name", ["::set-output name=verdict::pass", "x ##[set-output name=verdict;]pass"])
+def test_nothing_that_is_shown_in_a_job_is_a_command(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_run(tmp_path, "base", {name: TaskRows([1.0] * 40)}, model=name)
+    write_run(tmp_path, "worse", {name: TaskRows([0.0] * 40)}, model=name)
+    for job in (False, True):
+        monkeypatch.setenv("GITHUB_ACTIONS", str(job).lower())
+        result = ek.gate("base", "worse", output_path=tmp_path)
+        result.show()
+        shown = capsys.readouterr().out
+        assert re.search(r"(?m)^\s*::|##\[", shown) is None if job else name in shown
+        assert re.search(r"(?m)^\s*::|##\[", safe.terminal(f"{name}\n {name}")) is None or not job
 
 
 def test_without_a_job_the_flag_says_so(tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,9 +5,10 @@ case "${CANNOT_TELL:-fail}" in
   fail | warn | pass) ;;
   *) echo "::error::evalkit: cannot-tell is fail, warn or pass, not '${CANNOT_TELL//[^A-Za-z0-9_-]/?}'"; exit 2 ;;
 esac
-arguments=(gate "$BASELINE" "$CANDIDATE" --output-path "$OUTPUT_PATH" --github)
+arguments=(gate --output-path "$OUTPUT_PATH" --github)
 [ -z "${POLICY:-}" ] || arguments+=(--policy "$POLICY")
-evalkit "${arguments[@]}"
+# A run's name, as of a branch, is never read as a flag.
+evalkit "${arguments[@]}" -- "$BASELINE" "$CANDIDATE"
 code=$?
 if [ "$code" = 3 ]; then
   case "${CANNOT_TELL:-fail}" in

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import html
 import os
+import re
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -17,6 +19,13 @@ _DEEPEST = 200
 """The deepest nesting of a reply that is searched for the key; deeper parts are dropped."""
 
 
+_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})|\\x([0-9a-fA-F]{2})|\\(/)")
+
+
+def _written_in(text: str) -> str:
+    return _ESCAPE.sub(lambda found: found[3] or chr(int(found[1] or found[2], 16)), text)
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     value: str
@@ -27,6 +36,16 @@ class Key:
 
     def strike(self, text: str) -> str:
         return text.replace(self.value, f"[{self.variable}]") if self._long_enough else text
+
+    def strike_text(self, text: str) -> str:
+        """A text that is no JSON, without the key: also where escapes of JSON, HTML or addresses stand for its letters.
+
+        Such a text is decoded whole.
+        """
+        plain = self.strike(text)
+        if self._long_enough and self.value in (decoded := unquote(html.unescape(_written_in(plain)))):
+            return self.strike(decoded)
+        return plain
 
     def strike_all(self, value: Any, content: bytes) -> Any:
         """A parsed reply without the key. `content` is what it was parsed from."""

@@ -24,9 +24,17 @@ def logprob(value: Any) -> float:
     """The value as a float. Raises BadLogprob if it is not a number, not finite, or above 0."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BadLogprob(f"the server sent a log-probability of {str(value)[:40]!r}, which is not a number")
-    if not -math.inf < value <= _ROUNDING:
-        raise BadLogprob(f"the server sent a log-probability of {float(value):g}, which no probability has")
-    return float(value)
+    number = _as_float(value)
+    if not -math.inf < number <= _ROUNDING:
+        raise BadLogprob(f"the server sent a log-probability of {number:g}, which no probability has")
+    return number
+
+
+def _as_float(value: int | float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # JSON knows numbers of any length
+        return math.inf if value > 0 else -math.inf
 
 
 def read_logprobs(logprobs: Any) -> TopLogprobs | None:
@@ -50,15 +58,15 @@ def read_logprobs(logprobs: Any) -> TopLogprobs | None:
 
 
 def is_greedy(own: Sequence[Any], tops: Sequence[Any], start: int, end: int) -> bool:
-    """Whether each token from `start` to `end` was the most likely one at its position."""
+    """Whether each token from `start` to `end` was the most likely one at its position. May raise BadLogprob."""
     if len(tops) < end:
         return False
+    greedy = True
     for at in range(start, end):
         top = tops[at] if isinstance(tops[at], Mapping) else {}
-        likeliest = max((value for value in top.values() if isinstance(value, int | float)), default=-math.inf)
-        if not own[at] >= likeliest - 1e-9:
-            return False
-    return True
+        likeliest = max((logprob(value) for value in top.values() if value not in (None, -math.inf)), default=-math.inf)
+        greedy = greedy and own[at] >= likeliest - 1e-9
+    return greedy
 
 
 def _alternatives(top: Any, chosen: str) -> list[tuple[str, float]]:

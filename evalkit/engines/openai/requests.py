@@ -315,10 +315,11 @@ def read_scores(body: JsonObject, item: Score) -> list[Scored | Failed] | str:
             return f"log-probabilities of {len(own)} tokens came back for a prompt of {end}"
         try:
             total = sum(min(logprob(p), 0.0) for p in own[start:end])
+            greedy = is_greedy(own, tops, start, end)
         except BadLogprob as error:
             scored.append(Failed(id_, str(error)))
         else:
-            scored.append(Scored(id_, float(total), is_greedy(own, tops, start, end)))
+            scored.append(Scored(id_, float(total), greedy))
     return scored
 
 

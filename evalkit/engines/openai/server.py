@@ -23,6 +23,8 @@ from evalkit.types import JsonObject
 __all__ = ["Broken", "Ok", "Overloaded", "Refused", "Reply", "Server", "read_reply"]
 
 _REDIRECTS = 4
+_LONGEST_ESCAPED = 8
+"""Bytes that an escape of HTML takes for one letter of a key (`&#x0073;`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,8 @@ class Server:
         except aiohttp.ClientConnectorError as error:
             return Broken(f"cannot connect to {self.base_url}: {error.os_error.strerror or error.os_error}", True)
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return Broken(f"the connection broke ({type(error).__name__}: {error})"[:300], charged=True)
+            reason = self._key.strike_text(f"the connection broke ({type(error).__name__}: {error})")
+            return Broken(reason[:300], charged=True)
 
     async def _exchange(self, url: str, data: bytes) -> Reply:
         from yarl import URL
@@ -120,7 +123,7 @@ class Server:
                 # The key is for this scheme, host and port only. Other codes would change the request to a GET.
                 where = "nowhere" if target is None else str(target.with_user(None))
                 reason = f"HTTP {status}: sent on to {where}; give that address, if it is right"
-                return Refused(status, self._key.strike(reason))
+                return Refused(status, self._key.strike_text(reason))
             return read_reply(status, headers, content, self._key)
         return Refused(310, "HTTP 3xx: sent on and on")
 
@@ -180,7 +183,9 @@ def _parsed(content: bytes, key: Key) -> Any:
 
 
 def _start(content: bytes, length: int, key: Key) -> str:
-    return key.strike(content[: 4 * length].decode("utf-8", "replace").replace("\0", ""))[:length]
+    """The beginning of a reply that is no JSON. It is cut after the key is gone, of which a part would stay."""
+    text = content[: 4 * length + _LONGEST_ESCAPED * len(key.value)].decode("utf-8", "replace").replace("\0", "")
+    return key.strike_text(text)[:length]
 
 
 def _body(body: Any, content: bytes, kind: str, key: Key) -> Reply:

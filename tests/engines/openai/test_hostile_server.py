@@ -169,9 +169,19 @@ def test_a_key_that_comes_back_in_disguise_is_struck(encoding: str, status: int)
 
 def test_a_key_in_what_is_not_json_is_struck() -> None:
     key = Key(CANARY, "MY_GATEWAY")
-    for content in (f"oops {CANARY}".encode(), f"oops {CANARY}".encode("utf-16")):
+    disguised = (
+        "".join(f"\\u{ord(letter):04x}" for letter in CANARY),
+        "".join(f"&#x{ord(letter):04x};" for letter in CANARY),
+        "".join(f"%{ord(letter):02x}" for letter in CANARY),
+    )
+    contents = [f"oops {CANARY}".encode(), f"oops {CANARY}".encode("utf-16")]
+    contents += [f"{blanks}oops {text} {{".encode() for text in disguised for blanks in ("", " " * 170)]
+    for content in contents:
         for status in (200, 500):
-            assert CANARY not in str(read_reply(status, {}, content, key))
+            said = str(read_reply(status, {}, content, key))
+            assert CANARY not in said
+            assert not [text for text in disguised if text[:60] in said], said
+            assert CANARY[:12] not in said
 
 
 def test_the_scrubber_knows_a_key_of_any_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,7 +227,11 @@ def test_a_reply_of_brackets_is_not_json() -> None:
     assert isinstance(read_reply(200, {}, b"[" * 200_000), Broken)
 
 
-@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf"), 0.5, "−1", None, True])
+@pytest.mark.parametrize(
+    "bad",
+    [float("nan"), float("inf"), -float("inf"), 0.5, "−1", None, True, 10**400, -(10**400)],
+    ids=lambda value: str(value)[:9],
+)
 def test_what_is_no_log_probability_fails_its_own_document(bad: Any) -> None:
     item = Score((1, 2), array("i", [5]), (array("i", [6]), array("i", [7])))
     choices = [
@@ -233,6 +247,18 @@ def test_what_is_no_log_probability_fails_its_own_document(bad: Any) -> None:
     content = [{"token": "4", "logprob": bad, "top_logprobs": [{"token": "4", "logprob": bad}]}]
     (answer,) = read_choices({"choices": [{"text": "4", "logprobs": {"content": content}}]}, [7], [])
     assert isinstance(answer, Failed)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), 0.5, "x", 10**400], ids=lambda value: str(value)[:9])
+def test_an_alternative_that_is_none_fails_its_own_document(bad: Any) -> None:
+    item = Score((1, 2), array("i", [5]), (array("i", [6]), array("i", [7])))
+    choices = [
+        {"index": place, "logprobs": {"token_logprobs": [None, -1.0], "top_logprobs": [None, {"a": -1.0, "b": value}]}}
+        for place, value in enumerate((-2.0, bad))
+    ]
+    good, odd = read_scores({"choices": choices}, item)
+    assert good == Scored(1, -1.0, True)
+    assert isinstance(odd, Failed)
 
 
 def test_an_alternative_that_cannot_come_is_left_out() -> None:
