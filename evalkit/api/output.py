@@ -27,6 +27,7 @@ def write_to(target: str | None, text: str) -> None:
     """Write a whole file or nothing, so that a reader never sees half of it. `-` is stdout."""
     if target is None:
         return
+    text = text.encode("utf-8", "replace").decode()  # half of a surrogate pair, as broken documents have them
     if target == "-":
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
         sys.stdout.flush()

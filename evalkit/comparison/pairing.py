@@ -84,8 +84,12 @@ class Limits:
         limited = [run.status == "limited" or run.record.manifest.limit is not None for run in (baseline, candidate)]
         return cls(here, there, baseline_limited=limited[0], candidate_limited=limited[1])
 
-    def inside(self, doc_id: int, size: int, *, candidate: bool) -> bool:
-        """Whether this run was asked a document of a task that has `size` of them, as far as can be told."""
+    def inside(self, doc_id: int, size: int, reach: int, *, candidate: bool) -> bool:
+        """Whether this run was asked a document of a task that has `size` of them, as far as can be told.
+
+        `reach`: one more than the last document that it has. A run that goes further than its limit says was asked
+        the documents before that too, or somebody chose among them.
+        """
         limit, limited = (
             (self.candidate, self.candidate_limited) if candidate else (self.baseline, self.baseline_limited)
         )
@@ -93,7 +97,7 @@ class Limits:
             return True
         if limit is None:
             return False  # which documents it was asked is not known: one that is not there may be outside
-        return doc_id < (math.ceil(limit * size) if limit < 1 else limit)
+        return doc_id < max(reach, math.ceil(limit * size) if limit < 1 else limit)
 
 
 def pair(baseline: Lines, candidate: Lines, *, ignore_prompts: bool = False, limits: Limits | None = None) -> Pairs:
@@ -163,21 +167,27 @@ def _join(a: Lines, b: Lines, ignore_prompts: bool) -> tuple[list[int], list[int
 
 def _inside(a: Lines, b: Lines, joined: tuple[list[int], list[int], list[str]], limits: Limits) -> list[int]:
     """The places of those documents that both runs were asked; what is to be said of the others is put down."""
-    sizes: dict[str, int] = {}
-    for lines in (a, b):
-        for task, doc_id in zip(lines.task, lines.doc_id, strict=True):
-            sizes[task] = max(sizes.get(task, 0), doc_id + 1)
+    reaches = {"baseline": _reaches(a), "candidate": _reaches(b)}
     left, right, why = joined
     kept = []
     for k, reason in enumerate(why):
         lines, line, run = (a, left[k], "candidate") if reason == "only_baseline" else (b, right[k], "baseline")
-        if reason in ("only_baseline", "only_candidate") and not limits.inside(
-            lines.doc_id[line], sizes[lines.task[line]], candidate=run == "candidate"
-        ):
-            why[k] = f"outside_{run}"
-        else:
-            kept.append(k)
+        if reason in ("only_baseline", "only_candidate"):
+            reach = {name: ends.get(lines.task[line], 0) for name, ends in reaches.items()}
+            size = max(reach.values())
+            if not limits.inside(lines.doc_id[line], size, reach[run], candidate=run == "candidate"):
+                why[k] = f"outside_{run}"
+                continue
+        kept.append(k)
     return kept
+
+
+def _reaches(lines: Lines) -> dict[str, int]:
+    """By task, one more than the number of its last document."""
+    ends: dict[str, int] = {}
+    for task, doc_id in zip(lines.task, lines.doc_id, strict=True):
+        ends[task] = max(ends.get(task, 0), doc_id + 1)
+    return ends
 
 
 def _number(limit: Any) -> float | None:

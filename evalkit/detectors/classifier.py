@@ -87,14 +87,20 @@ def _load(source: str) -> tuple[Any, Any]:
         raise UsageError('--detector classifier needs transformers: pip install "lm-evalkit[hf]"') from None
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-        model = AutoModelForSequenceClassification.from_pretrained(
-            source, trust_remote_code=False, use_safetensors=True
+        model, info = AutoModelForSequenceClassification.from_pretrained(
+            source, trust_remote_code=False, use_safetensors=True, output_loading_info=True
         )
     except Exception as error:
         said = " ".join(str(error).split())[:200]
         raise CheckpointError(
             f"--detector classifier:{source} cannot be loaded: {type(error).__name__}: {said}"
         ) from error
+    if missing := sorted(info["missing_keys"]):
+        raise CheckpointError(
+            f"--detector classifier:{source}: {len(missing)} tensors that a classifier needs are not in its files"
+            f" ({', '.join(missing[:3])}); they would be filled with random numbers. Is it a model without a"
+            " classifier's head?"
+        )
     return tokenizer, model.eval()
 
 

@@ -41,6 +41,10 @@ class Column:
     least: int = 24
     """The width below which prose is not squeezed as long as other columns can be left out."""
 
+    def __post_init__(self) -> None:
+        """Titles hold names of models, tasks and metrics, which come from outside."""
+        object.__setattr__(self, "title", safe.line(self.title))
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:

@@ -37,7 +37,7 @@ class Telling:
     url: str | None = None
 
     def __post_init__(self) -> None:
-        if self.url is not None and urlsplit(self.url).scheme not in ("http", "https"):
+        if self.url is not None and not _is_http(self.url):
             raise UsageError(f"--post {self.url}: a URL begins with http:// or https://")
         try:
             words = shlex.split(self.command or "")
@@ -103,6 +103,13 @@ class Telling:
             raise failures[0]
         if sender.is_alive():
             raise TimeoutError(f"no whole answer within {2 * _POST_PATIENCE:.0f} s")
+
+
+def _is_http(url: str) -> bool:
+    try:
+        return urlsplit(url).scheme in ("http", "https")
+    except ValueError:
+        return False
 
 
 def _as_json(event: Mapping[str, Any]) -> str:

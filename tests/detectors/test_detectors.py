@@ -155,3 +155,34 @@ def test_a_classifier_of_pickles_is_refused(classifier: Path, tmp_path: Path) ->
     torch.save({}, tmp_path / "c" / "pytorch_model.bin")
     with pytest.raises(CheckpointError, match="cannot be loaded"):
         detector_named(f"classifier:{tmp_path / 'c'}")
+
+
+def test_a_model_without_a_classifiers_head_is_refused(classifier: Path, tmp_path: Path) -> None:
+    """Its head would be filled with random numbers, and so would the rates."""
+    import shutil
+
+    transformers = pytest.importorskip("transformers")
+    folder = tmp_path / "headless"
+    shutil.copytree(classifier, folder)
+    transformers.BertForSequenceClassification.from_pretrained(classifier).bert.save_pretrained(folder)
+    config = json.loads((classifier / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match="2 tensors that a classifier needs are not in its files"):
+        detector_named(f"classifier:{folder}")
+
+
+def test_a_classifiers_own_code_does_not_run(classifier: Path, tmp_path: Path) -> None:
+    import shutil
+
+    folder, ran = tmp_path / "c", tmp_path / "ran"
+    shutil.copytree(classifier, folder)
+    (folder / "evil.py").write_text(f"open({str(ran)!r}, 'w')\n")
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"auto_map": {"AutoConfig": "evil.C", "AutoModelForSequenceClassification": "evil.M"}}
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": "unheard-of"}))
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    settings |= {"auto_map": {"AutoTokenizer": ["evil.T", "evil.T"]}, "tokenizer_class": "T"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    with pytest.raises(CheckpointError, match="cannot be loaded"):
+        detector_named(f"classifier:{folder}")
+    assert not ran.exists()

@@ -205,6 +205,15 @@ def test_unknown_groups_and_files_are_exit_2(answers: Path, tmp_path: Path) -> N
         ek.rate(answers)
 
 
+def test_text_that_utf8_cannot_hold_is_written(tmp_path: Path) -> None:
+    rows = [{"id": str(n), "output": "I can't help with that.", "kind": "a\ud800b"} for n in range(4)]
+    path = tmp_path / "answers.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    ek.rate(path, detector="refusal", by="kind", markdown=tmp_path / "r.md", json=tmp_path / "r.json")
+    assert "a?b" in (tmp_path / "r.json").read_text(encoding="utf-8")
+    assert (tmp_path / "r.md").read_text(encoding="utf-8")
+
+
 def test_a_coverage_that_is_too_low_is_exit_4(tmp_path: Path) -> None:
     rows = [{"id": i, "prompt": "", "output": YES if i < 8 else None} for i in range(10)]
     file = write(tmp_path / "a.jsonl", rows)

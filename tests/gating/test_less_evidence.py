@@ -72,6 +72,18 @@ def test_a_row_that_is_absent_below_the_limit_is_missing(tmp_path: Path) -> None
     assert (compared.n, compared.unpaired.only_baseline, compared.unpaired.outside_limit) == (999, 1, 319)
 
 
+@pytest.mark.parametrize("said", [1, 0.001, -1])
+def test_a_limit_does_not_hide_the_rows_that_were_left_out(tmp_path: Path, said: float) -> None:
+    """Right answers alone, from all over the task, under a limit that would leave the others outside."""
+    right = [i for i in range(N) if RIGHT[i] == 1]
+    rows = TaskRows(RIGHT[right], hashes=[f"gsm8k-{i}" for i in right])
+    path = write_run(tmp_path, "chosen", {"gsm8k": rows}, status="limited", manifest={"limit": said})
+    _renumber(path, right)
+    (task,) = gate(full(tmp_path), Run.open(path), allow=["limit"]).tasks
+    assert task.missing_candidate == len(RIGHT) - len(right) - (RIGHT[-1] == 0)
+    assert task.verdict == "regression"
+
+
 def test_a_candidate_that_was_asked_fewer_tasks_does_not_pass(tmp_path: Path) -> None:
     baseline = full(tmp_path, "two", gsm8k=TaskRows(RIGHT), mmlu=TaskRows(RIGHT))
     candidate = full(tmp_path, "one")

@@ -48,6 +48,27 @@ def test_answers_do_not_write_to_the_clipboard(
     assert "\\x1b]52" in shown
 
 
+@pytest.mark.parametrize("verb", ["leaderboard", "report", "curve"])
+def test_names_above_columns_are_written_out(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Models, tasks and metrics stand in headings too."""
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    for name in ("r1", "r2"):
+        tasks = {f"t{CLIPBOARD}": TaskRows([1.0, 0.0, 1.0], f"acc{CLIPBOARD},none")}
+        write_run(tmp_path, name, tasks, model=f"m{name}", manifest={"model": {"typed": f"m{CLIPBOARD}{name}"}})
+    places = tmp_path / "places.csv"
+    places.write_text("run,step\nr1,1\nr2,2\n")
+    argv = {"leaderboard": [], "report": ["r1", "r2"], "curve": ["r1", "r2", "--points", str(places)]}[verb]
+    with pytest.raises(SystemExit):
+        main([verb, *argv, "--output-path", str(tmp_path)])
+    shown = capsys.readouterr().out
+    assert "\x1b]" not in shown
+    assert "\x07" not in shown
+    assert "\\x1b]52" in shown
+
+
 def test_no_table_of_a_file_holds_one(runs: list[Run]) -> None:
     board = leaderboard(runs, every=True)
     comparison = compare(runs[0], runs[1:], flips=3)

@@ -237,8 +237,9 @@ def test_it_says_so_to_a_file_a_command_and_a_stop_file(tmp_path: Path) -> None:
     broken = Telling(trial.notes.append, command="nothing-of-that-name", url="http://127.0.0.1:9/x")
     broken.tell({}, "on it goes")
     assert [note.split(" failed")[0] for note in trial.notes[-2:]] == ["--exec", "--post"]
-    with pytest.raises(UsageError, match="begins with http"):
-        Telling(trial.notes.append, url="file:///etc/passwd")
+    for url in ("file:///etc/passwd", "http://x]"):
+        with pytest.raises(UsageError, match="begins with http"):
+            Telling(trial.notes.append, url=url)
 
 
 def test_fifty_looks_raise_a_false_alarm_no_more_often_than_one() -> None:

@@ -104,6 +104,6 @@ def _game(row: Any, number: int) -> Game:
 def _lengths(row: JsonObject) -> tuple[float, float] | None:
     """`length_a` and `length_b`, where both are numbers."""
     found = [row.get(name) for name in ("length_a", "length_b")]
-    if any(isinstance(n, bool) or not isinstance(n, int | float) or not 0 <= n < math.inf for n in found):
+    if any(isinstance(n, bool) or not isinstance(n, int | float) or not 0 <= n < 1e300 for n in found):
         return None
     return float(found[0] or 0), float(found[1] or 0)
