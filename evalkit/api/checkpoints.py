@@ -9,6 +9,7 @@ from typing import Any
 
 from evalkit.config import read_file
 from evalkit.errors import RunFolderError, UsageError
+from evalkit.regularfile import read_regular_file
 from evalkit.training.checkpoints import Checkpoint
 
 __all__ = ["base_of", "model_of", "refuse_wrong", "settings_of"]
@@ -55,8 +56,8 @@ def base_of(checkpoint: Checkpoint, base: str | None) -> str:
     if base is None:
         path = checkpoint.path / "adapter_config.json"
         try:
-            base = json.loads(path.read_bytes()).get("base_model_name_or_path")
-        except (OSError, ValueError, AttributeError) as error:
+            base = json.loads(read_regular_file(path)).get("base_model_name_or_path")
+        except (OSError, ValueError, RecursionError, AttributeError) as error:
             raise RunFolderError(f"{path} can't be read: {error}") from None
     if not isinstance(base, str) or not base:
         raise UsageError(f"{checkpoint.path} is an adapter and does not name its base: type --model BASE")

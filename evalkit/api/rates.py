@@ -51,6 +51,10 @@ class RatedAnswers:
     def markdown(self) -> str:
         return rate_view.as_markdown(self.result)
 
+    def show(self) -> None:
+        """Print it as the command line does."""
+        rate_view.show(self.result)
+
     def __repr__(self) -> str:
         return rate_view.as_text(self.result)
 

@@ -19,4 +19,4 @@ def command(given: Given, file: str) -> None:
 
     rated = ek.rate(file, **given)
     if not to_stdout(given):
-        click.echo(repr(rated))
+        rated.show()

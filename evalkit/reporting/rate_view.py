@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from evalkit import safe
 from evalkit.detectors.rated import PromptRates, Rated
 from evalkit.detectors.rates import Rate
+from evalkit.reporting.tables import Column, Table, draw, open_console, say
 
-__all__ = ["Line", "as_markdown", "as_text", "content", "heading", "lines", "remarks"]
+__all__ = ["Line", "as_markdown", "as_text", "content", "heading", "lines", "remarks", "show"]
 
 Json = dict[str, object]
 
@@ -101,7 +102,25 @@ def as_text(rated: Rated) -> str:
         + ("" if line.p_holm is None else f"   p {line.p_holm:.3g}")
         for line in lines(rated)
     ]
-    return "\n".join([heading(rated), *rows, *(f"  {safe.terminal(remark)}" for remark in remarks(rated))])
+    return "\n".join([safe.line(heading(rated)), *rows, *(f"  {safe.terminal(remark)}" for remark in remarks(rated))])
+
+
+def show(rated: Rated) -> None:
+    """Print the rates for the width of the terminal."""
+    console = open_console()
+    say(console, heading(rated))
+    shown = list(lines(rated))
+    columns = [Column("rate"), Column("value", "figure"), Column("95% interval", "figure"), Column("n", "figure")]
+    if any(line.p_holm is not None for line in shown):
+        columns.append(Column("p (Holm)", "figure", drop=1))
+    rows = []
+    for line in shown:
+        cells = [line.what, f"{line.rate:.2%}", f"{line.low:.2%} – {line.high:.2%}", f"{line.n:,}"]
+        cells.append("" if line.p_holm is None else f"{line.p_holm:.3g}")
+        rows.append(cells[: len(columns)])
+    draw(console, Table(columns, rows))
+    for remark in remarks(rated):
+        say(console, f"- {remark}")
 
 
 def as_markdown(rated: Rated) -> str:

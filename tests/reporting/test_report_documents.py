@@ -134,6 +134,37 @@ def test_a_phone_needs_no_sideways_scroll(tmp_path: Path, open_page: Any, scheme
 
 
 @pytest.mark.browser
+def test_long_names_of_tasks_break_behind_underlines_alone(tmp_path: Path, open_page: Any) -> None:
+    """`초등학교_수학_문장제` and `mmlu_high_school_…` may take several lines, and no word of them may be cut in two."""
+    names = ("mmlu_high_school_government_and_politics" * 2, "초등학교_수학_문장제_풀이_과정_확인" * 3)
+    folders = [
+        write_run(tmp_path, side, {name: TaskRows([1.0, 0.0] * 20) for name in names}, model=side) for side in "ab"
+    ]
+    page = open_page(page_of(*folders), PHONE)
+    broken = page.tab.evaluate(
+        """() => {
+          const ends = [];
+          for (const name of document.querySelectorAll('#differences .name b')) {
+            const walker = document.createTreeWalker(name, NodeFilter.SHOW_TEXT);
+            let before = null;
+            for (let node = walker.nextNode(); node; node = walker.nextNode())
+              for (let at = 0; at < node.length; at++) {
+                const range = document.createRange();
+                range.setStart(node, at);
+                range.setEnd(node, at + 1);
+                const top = range.getBoundingClientRect().top;
+                if (before && top > before.top + 2) ends.push(before.letter);
+                before = { top, letter: node.data[at] };
+              }
+          }
+          return ends;
+        }"""
+    )
+    assert broken, "the window is narrow enough for a name to take two lines"
+    assert set(broken) == {"_"}
+
+
+@pytest.mark.browser
 def test_dark_where_the_system_is_dark(tmp_path: Path, open_page: Any) -> None:
     html = page_of(*pair_of_runs(tmp_path))
 

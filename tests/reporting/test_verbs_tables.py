@@ -100,6 +100,41 @@ def test_arena(shown: Callable[..., str], tmp_path: Path) -> None:
     shown(typed("arena", "--games", path), names=MODELS)
 
 
+def test_plan(shown: Callable[..., str], results: Path) -> None:
+    shown(typed("plan", "--baseline", "run-0", "--noise", "run-1", "--output-path", results), names=TASKS)
+
+
+def test_rate(shown: Callable[..., str], tmp_path: Path) -> None:
+    kinds = ("초등학교_수학_문장제", "gsm8k-tuned-model-with-a-rather-long-name")
+    rows = [{"id": str(i), "output": "I can't help with that.", "kind": kinds[i % 2]} for i in range(40)]
+    path = tmp_path / "answers.jsonl"
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    text = shown(typed("rate", path, "--detector", "refusal", "--by", "kind"))
+    assert all(kind in text for kind in kinds)
+
+
+def test_overlap(shown: Callable[..., str], tmp_path: Path) -> None:
+    path = tmp_path / "질문이-들어-있는-상당히-긴-이름의-파일.jsonl"
+    path.write_text(json.dumps({"question": "대한민국의 수도는 어디입니까?"}) + "\n")
+    assert "1 of 1 rows" in shown(typed("overlap", path, "--against", path))
+
+
+def test_export(shown: Callable[..., str], results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shown(typed("export", "run-0", "--to", "eee", "--output-path", results, "--out", "나가는-폴더"))
+
+
+def test_cache_prune(shown: Callable[..., str], results: Path) -> None:
+    shown(typed("cache", "prune", "--dry-run", "--output-path", results))
+
+
+def test_tasks_validate(shown: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("질문과_답.csv").write_text("질문,정답\n수도는?,서울\n", encoding="utf-8")
+    shown(typed("tasks", "init", "질문과_답.csv"))
+    assert "1 documents" in shown(typed("tasks", "validate", "질문과_답.yaml"))
+
+
 def test_report(shown: Callable[..., str], results: Path) -> None:
     shown(typed("report", "run-0", "run-1", "--output-path", results), names=NAMES)
 

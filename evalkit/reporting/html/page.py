@@ -11,7 +11,7 @@ from dataclasses import asdict
 from importlib.resources import files
 from typing import Any
 
-from evalkit import __version__
+from evalkit import __version__, safe
 from evalkit.reporting.html.documents import OUTCOMES, index
 from evalkit.reporting.html.figures import run_entry, view_entry
 from evalkit.reporting.html.plain import plain_tables
@@ -79,7 +79,7 @@ def _render(data: JsonObject, tables: Sequence[Any], blocks: Sequence[str]) -> s
         blocks=in_script(blocks),
         blocks_of_tables=tables,
         sections=[id_ for id_, _ in titles],
-        title=", ".join(run["label"] for run in data["runs"]),
+        title=safe.line(", ".join(run["label"] for run in data["runs"])),
     )
 
 
