@@ -1,10 +1,13 @@
 """What a run costs outside the engine: full MMLU 5-shot with an engine that answers at once.
 
-    python bench/overhead.py --data-dir DIR --model CHECKPOINT [--limit N] [--json FILE]
+    python bench/overhead.py --data-dir DIR --model CHECKPOINT [--limit N] [--replicas N] [--json FILE]
 
 Processor seconds of the whole process, of which those for loading the data are told apart (the same load, alone, in a
 process of its own); the rest is importing, building requests, tokenising, planning, bookkeeping, the journal, scoring
 and writing. And the most memory that the process held. No model is loaded: of CHECKPOINT only the tokenizer is read.
+
+With --replicas the same run is made again through so many replicas on Ray, and what evalkit's own process needs beyond
+the first run is told for each answer, with and without starting Ray.
 """
 
 from __future__ import annotations
@@ -39,6 +42,7 @@ def main() -> None:
     parser.add_argument("--data-dir", default=os.environ.get("EVALKIT_DATA_DIR"), help="a mirror that holds cais/mmlu")
     parser.add_argument("--model", required=True, help="a checkpoint folder")
     parser.add_argument("--limit", type=int, help="documents of each subject; all by default")
+    parser.add_argument("--replicas", type=int, help="measure what replicas on Ray cost the process that deals")
     parser.add_argument("--json", type=Path, metavar="FILE")
     asked = parser.parse_args()
 
@@ -65,7 +69,54 @@ def main() -> None:
             raise SystemExit(f"evalkit run ended with {os.waitstatus_to_exitcode(status)}")
         (written,) = Path(folder).rglob("results.json")
         results = json.loads(written.read_text(encoding="utf-8"))
+        if asked.replicas:
+            _tell_replicas(asked, command, environment, results)
     _tell(asked, results, usage, seconds, float(loading.stdout.split()[-1]))
+
+
+DRIVER = """
+import atexit, json, sys, time
+atexit.register(lambda: print(json.dumps({"cpu": time.process_time(), "ray": begun}), file=sys.stderr))
+begun = 0.0
+from evalkit.engines.ray import cluster
+connect = cluster._connect
+def timed(options):
+    global begun
+    start = time.process_time()
+    ray = connect(options)
+    begun = time.process_time() - start
+    return ray
+cluster._connect = timed
+from evalkit.__main__ import main
+sys.argv = ["evalkit", *sys.argv[1:]]
+main()
+"""
+
+
+def _tell_replicas(
+    asked: argparse.Namespace, command: list[str], environment: dict[str, str], results: dict[str, object]
+) -> None:
+    """The processor time of evalkit's own process, alone and with replicas; that of its children is left out."""
+
+    def measure(name: str, *more: str) -> tuple[float, float]:
+        again = [sys.executable, "-c", DRIVER, *command[3:], "--fresh", "-q", *more]
+        again[again.index("--name") + 1] = name
+        ran = subprocess.run(again, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        if ran.returncode:
+            raise SystemExit(f"evalkit run {' '.join(more)} ended with {ran.returncode}: {ran.stderr[-500:]}")
+        told = json.loads(ran.stderr.splitlines()[-1])
+        return told["cpu"], told["ray"]
+
+    alone, _ = measure("alone")
+    together, ray = measure("together", "--replicas", str(asked.replicas))
+    groups = results["groups"]
+    assert isinstance(groups, dict)
+    answers = 4 * groups["mmlu"]["n"]
+    print(f"{answers:,} answers: {alone:.1f} s in one process, {together:.1f} s with {asked.replicas} replicas,")
+    print(
+        f"of which {ray:.1f} s to start Ray: {(together - alone) / answers * 1e6:.0f} us more an answer,"
+        f" {(together - alone - ray) / answers * 1e6:.0f} us without the start"
+    )
 
 
 def _tell(

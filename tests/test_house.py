@@ -86,7 +86,7 @@ ARROWS: dict[str, set[str]] = {
 FREE = {"__init__", "__main__", "pytest_plugin"}
 SEAM = ("registry", "lmeval")
 """The folder that alone imports lm_eval."""
-HEAVY = ("torch", "vllm", "transformers", "datasets", "lm_eval", "openai", "peft", "evaluate")
+HEAVY = ("torch", "vllm", "transformers", "datasets", "lm_eval", "openai", "peft", "evaluate", "ray")
 
 
 def modules() -> list[Path]:

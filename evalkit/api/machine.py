@@ -10,7 +10,7 @@ from pathlib import Path
 
 from evalkit import __version__
 from evalkit.checks.kinds import PLUGINS as CHECKS
-from evalkit.engines.spec import PROJECT, EngineSpec, broken, distributions, startable
+from evalkit.engines.spec import PROJECT, EngineSpec, all_specs, broken, distributions, startable
 from evalkit.errors import OutputError, SandboxError
 from evalkit.exporting.spec import EXPORTERS
 from evalkit.hardware import Hardware, hardware, versions
@@ -30,6 +30,8 @@ class Findings:
     versions: Mapping[str, str]
     engines: Mapping[str, str]
     """Each engine that a run can use, and whether it is installed."""
+    replicas: str
+    """Whether copies of a model can run together, and on which cluster."""
     plugins: Mapping[str, str]
     """The checks, judges, exporters and kinds of tasks of other packages that cannot be loaded, and why."""
     sandbox: JsonObject
@@ -49,6 +51,7 @@ def examine(output_path: Path, data_dir: Path | None = None) -> Findings:
         hardware=hardware(),
         versions=versions(distributions()),
         engines={spec.name: _state(spec) for spec in startable()} | dict(broken()),
+        replicas=_replicas(),
         plugins={**CHECKS.broken(), **BACKENDS.broken(), **TASK_KINDS.broken(), **EXPORTERS.broken()},
         sandbox=_sandbox(),
         results=_results(output_path),
@@ -72,6 +75,14 @@ def _install() -> str:
         return f"{PROJECT} {metadata.version(PROJECT)}"
     except metadata.PackageNotFoundError:
         return "a source tree that is not installed"
+
+
+def _replicas() -> str:
+    spec = next((spec for spec in all_specs().values() if spec.wrap is not None), None)
+    if spec is None:
+        return "no engine is installed that runs several copies of a model"
+    missing = spec.missing()
+    return f'needs {", ".join(missing)}: pip install "{spec.install}"' if missing else _state(spec)
 
 
 def _state(spec: EngineSpec) -> str:

@@ -41,6 +41,7 @@ def _show(findings: Findings) -> None:
         ("cpu", f"{hardware['cpu'] or 'unknown'}, {hardware['cores']} cores, {hardware['memory_gib']} GiB"),
         ("gpu", ", ".join(hardware["gpus"]) or "none"),
         *((f"engine {name}", state) for name, state in findings.engines.items()),
+        ("replicas", findings.replicas),
         *((f"plug-in {name}", reason) for name, reason in findings.plugins.items()),
         ("sandbox", str(tier)),
         ("results", findings.results),

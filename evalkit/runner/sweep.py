@@ -74,6 +74,10 @@ class Sweep:
         self._seats: Seats | None = None
         self._loads: list[float] = []
         self._worked: list[float] = []
+        self.busy: list[tuple[float, float]] = []
+        """Of each run: seconds to load its first replica, and seconds that its replicas worked, together."""
+        self.opened = self.ended = 0.0
+        """When the cluster could take the first replica, and when the last run ended, by the monotonic clock."""
         self._total = 0
         self._tokens = 0
 
@@ -197,6 +201,7 @@ class Sweep:
         assert seats is not None
         assert prepared is not None
         seats.count()  # the cluster is there: forked processes find it known
+        self.opened = self.opened or time.monotonic()
         if ready.first is None:
             ready.first = self._load(ready.found).first
             ready.asked = time.monotonic()
@@ -217,7 +222,7 @@ class Sweep:
                 member.connection.close()
             seats.detach()
 
-        self._members[typed] = fork(typed, self._total, ready.asked, run, forget)
+        self._members[typed] = fork(typed, self._total, max(ready.asked, self.opened), run, forget)
 
     # ── while they run ───────────────────────────────────────────────────────
 
@@ -244,6 +249,8 @@ class Sweep:
             self._drop(self._ready.pop(member.name))
             self._outcomes[member.name] = message.opened()
             self._worked.append(member.worked)
+            self.busy.append((member.load_seconds or 0.0, member.worked))
+            self.ended = time.monotonic()
             self._tokens += member.tokens
             return
         known = member.load_seconds

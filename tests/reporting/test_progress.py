@@ -52,6 +52,16 @@ def test_the_times_are_named_and_the_speed_stands_once() -> None:
     assert pace.text() == "100 tokens/s, 1:08 elapsed"
 
 
+def test_replicas_at_work_are_shown() -> None:
+    stream = io.StringIO()
+    lines = Lines(stream, Clock())
+    lines.start({"a": 10})
+    lines.replicas(1, 2)
+    lines.replicas(2, 2)
+    assert "1 of 2 replicas at work" in stream.getvalue()
+    assert lines.pace.text().endswith("2/2 replicas")
+
+
 def shown(shows: type[Bars] | type[Lines], tasks: dict[str, int]) -> str:
     clock, stream = Clock(), io.StringIO()
     progress = shows(stream, clock)

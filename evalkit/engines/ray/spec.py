@@ -116,6 +116,13 @@ def _count(asked: int | str, gpus: int, each: int, where: str) -> int:
     return count
 
 
+def _state() -> str:
+    """For `evalkit doctor`: the cluster that --cluster auto would find."""
+    from evalkit.engines.ray.nearby import describe
+
+    return describe()
+
+
 def _refuse(*_: Any) -> NoReturn:
     raise UsageError(f"--engine ray {_INSTEAD}")
 
@@ -131,6 +138,7 @@ SPEC = EngineSpec(
     install=f"{PROJECT}[ray]",
     distributions=("ray",),
     abilities=frozenset(),
+    check=_state,
     instead=_INSTEAD,
     wrap=_wrap,
     priority=-10,

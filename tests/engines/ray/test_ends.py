@@ -17,6 +17,7 @@ from evalkit.errors import EngineError
 from tests.helpers import warm
 from tests.helpers.checkpoints import make_checkpoint
 from tests.helpers.fleets import counting_cluster, expected, fleet, items
+from tests.helpers.processes import processes, wait_until_gone
 
 pytest.importorskip("ray", reason='ray is not installed: pip install "lm-evalkit[ray]"')
 
@@ -32,27 +33,6 @@ doc_to_choice: ["yes", "no"]
 doc_to_target: 0
 metric_list: [{metric: acc}]
 """
-
-
-def processes(text: str) -> list[int]:
-    """Living processes whose command line holds this text."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit() and int(folder.name) != os.getpid():
-            try:
-                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            except OSError:
-                continue
-            if text in command:
-                found.append(int(folder.name))
-    return found
-
-
-def wait_until_gone(text: str, seconds: float = 10) -> list[int]:
-    until = time.monotonic() + seconds
-    while (left := processes(text)) and time.monotonic() < until:
-        time.sleep(0.2)
-    return left
 
 
 @pytest.mark.parametrize("daemon", ["raylet", "gcs_server"])
