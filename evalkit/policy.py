@@ -7,6 +7,7 @@ tasks:
     max_drop: 0.01          absolute on the metric's scale, or "2%" of the baseline
     max_rise: 0.01          how far the share of cut, unfinished, unparsed or missing answers may rise; 1.0: any
     tier: critical          critical, supporting or advisory
+    clean_only: true        without the documents that stand in training data (evalkit overlap --mark)
   judged:                   a label of your own, where one task is held to several metrics
     task: instruct
     metric: overall,instruction-following
@@ -65,6 +66,8 @@ class TaskPolicy:
     max_drop: Drop = DEFAULT_DROP
     max_rise: float = 0.01
     tier: Tier = "critical"
+    clean_only: bool = False
+    """Leave out the documents that stand in training data, as `evalkit overlap --mark` found."""
     task: str | None = None
     """The task or group, where the key is a label: one task may be held to several metrics."""
 
@@ -106,7 +109,9 @@ class Policy:
         """A policy from what YAML or JSON holds. `source` is what errors name."""
         file = parse(_File, content, source or "policy")
         tasks = {
-            name: TaskPolicy(entry.metric, entry.max_drop, entry.max_rise, entry.tier, entry.task)
+            name: TaskPolicy(
+                entry.metric, entry.max_drop, entry.max_rise, entry.tier, clean_only=entry.clean_only, task=entry.task
+            )
             for name, entry in file.tasks.items()
         }
         if taken := [name for name in file.rates if name in tasks]:
@@ -155,6 +160,12 @@ def _tier(value: Any) -> Tier:
     return cast(Tier, value)
 
 
+def _yes_or_no(value: Any) -> bool:
+    if not isinstance(value, bool):
+        refuse(f"is {describe(value)}; write true or false")
+    return value
+
+
 def _name(what: str) -> BeforeValidator:
     def check(value: Any) -> str | None:
         if value is not None and (not isinstance(value, str) or not value):
@@ -178,6 +189,7 @@ class _TaskEntry(Strict):
     max_rise: Annotated[float, BeforeValidator(_share)] = TaskPolicy().max_rise
     tier: Annotated[Tier, BeforeValidator(_tier)] = "critical"
     task: Annotated[str | None, _name("the name of a task or group")] = None
+    clean_only: Annotated[bool, BeforeValidator(_yes_or_no)] = False
 
 
 def _which(value: Any) -> Which:

@@ -60,8 +60,21 @@ class ArenaArguments:
 
 @arguments
 class OverlapArguments:
-    """`evalkit overlap`: rows of one file that stand in another."""
+    """`evalkit overlap`: rows of one file that stand in another, or documents of benchmarks that stand in it."""
 
     against: Annotated[_File, Flag("The file that the rows are held against.", metavar="FILE.jsonl")] = None
-    gram: Annotated[int, Field(ge=2), Flag("Words in a row that two texts must share.", metavar="N")] = 8
+    tasks: Annotated[
+        Names, Flag("Benchmarks that are looked for in the file, instead of --against.", metavar="A,B", many=True)
+    ] = ()
+    gram: Annotated[int, Field(ge=2, le=64), Flag("Words in a row that two texts must share.", metavar="N")] = 8
+    syllables: Annotated[
+        int, Field(ge=2, le=64), Flag("Of --tasks, for Korean: Hangul syllables in a row.", metavar="N")
+    ] = 16
+    data_dir: Annotated[Folder | None, Flag("An offline mirror of the benchmarks.", metavar="DIR")] = None
+    include_path: Annotated[Names, Flag("A folder of your own tasks.", metavar="DIR", many=True)] = ()
     json: Annotated[OutFile, Flag("Write all matches here; - is stdout.", metavar="FILE")] = None
+    mark: Annotated[
+        Names, Flag("Note in these runs which of their documents were found.", metavar="RUN", many=True)
+    ] = ()
+    output_path: Annotated[Folder, Flag("The folder that holds the runs.", metavar="DIRECTORY")] = Path("results")
+    quiet: Annotated[bool, Flag("No progress.", switch=True, short=("-q",))] = False

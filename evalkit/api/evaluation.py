@@ -228,7 +228,10 @@ def _evaluate(asked: EvaluateArguments, *, progress: bool, loaded: Any = None) -
     request = _judge_request(asked)
     early = None
     if asked.against is not None:
-        early = EarlyGate(opened(asked.against, asked.output_path), as_policy(asked.policy))
+        policy = as_policy(asked.policy)
+        if policy is not None and any(task.clean_only for task in policy.tasks.values()):
+            raise UsageError("--against: a policy with clean_only is for finished runs: type evalkit gate")
+        early = EarlyGate(opened(asked.against, asked.output_path), policy)
     with Progress.open(quiet=not progress) as shown:
         outcomes = run(asked, shown, report, early, loaded)
         if request is not None:

@@ -36,9 +36,9 @@ def _recipes() -> str:
 
 
 def _formats() -> str:
-    from evalkit.synth.exporting import FORMATS
+    from evalkit.synth.exporting import ANSWERS, FORMATS
 
-    return f"{', '.join(FORMATS)}."
+    return f"{', '.join(FORMATS)}, or {ANSWERS} (the pool's own, to be judged)."
 
 
 @arguments

@@ -13,14 +13,18 @@ from evalkit import safe
 from evalkit.api.output import as_html_table, write_all, write_to
 from evalkit.api.synth_definitions import SynthShowArguments
 from evalkit.arguments import checked
+from evalkit.registry.kinds import plain_name
 from evalkit.synth.jsonl import as_lines
-from evalkit.synth.poolfile import PoolRow, read_pool
+from evalkit.synth.poolfile import POOL, PoolRow, read_pool
 from evalkit.synth.settings import is_own, read_settings
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PoolView", "synth_show"]
+__all__ = ["POOL_LABEL", "PoolView", "pool_task", "synth_show"]
+
+POOL_LABEL = "pool"
+"""What a pool's own answers are called as a run: --model pool."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -117,21 +121,32 @@ def synth_show(
     path = Path(folder)
     view = PoolView(read_pool(path), read_settings(path) if is_own(path) else {}, asked.neighbours)
     if asked.to_label is not None:
-        write_to(str(asked.to_label), as_lines(_to_label(view.rows, asked.sample)))
+        write_to(str(asked.to_label), as_lines(_to_label(path, view.rows, asked.sample)))
     write_all((asked.json, view.json))
     return view
 
 
-def _to_label(rows: Sequence[PoolRow], size: int) -> list[dict[str, Any]]:
-    """A random sample, the same every time. The labels go where null stands; the dimensions are the rubric's."""
+def _to_label(path: Path, rows: Sequence[PoolRow], size: int) -> list[dict[str, Any]]:
+    """A random sample, the same every time, as `judge calibrate` reads it. A number goes where null stands: 1 or 0.
+
+    The items are those of the run that `synth export --format answers` and `evalkit score` make.
+    """
     chosen = random.Random(0).sample(range(len(rows)), min(size, len(rows)))
     return [
         {
-            "item": str(place),
+            "item": f"{pool_task(path)}/{place}|{POOL_LABEL}",
+            "dimension": dimension,
+            "human": None,
+            "question": question,
             "instruction": rows[place].instruction,
             "input": rows[place].instances[0].input if rows[place].instances else "",
             "output": rows[place].instances[0].output if rows[place].instances else "",
-            "scores": {"clear": None, "right": None},
         }
         for place in chosen
+        for dimension, question in (("clear", "is the instruction clear?"), ("right", "is the output right?"))
     ]
+
+
+def pool_task(folder: Path) -> str:
+    """The task that the pool is: its rows are its documents, in order."""
+    return plain_name(f"alpaca:{folder / POOL}")

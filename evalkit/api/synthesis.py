@@ -12,6 +12,7 @@ from evalkit.api.estimates import Estimate
 from evalkit.api.output import as_html_table, write_all, write_to
 from evalkit.api.synth_definitions import SynthExportArguments, SynthNewArguments, SynthReplayArguments
 from evalkit.api.synth_folder import folder_made, write_pool
+from evalkit.api.synth_shows import POOL_LABEL, pool_task
 from evalkit.arguments import checked
 from evalkit.engines.spec import AUTO, engine_names, find_spec
 from evalkit.errors import SynthesisError, UsageError, nearest
@@ -260,6 +261,18 @@ def synth_replay(
     return again
 
 
+def _answers(folder: Path, out: Path) -> Path:
+    """The pool's own answers, to be scored and judged as a run."""
+    task = pool_task(folder)
+    rows = [
+        {"task": task, "doc_id": place, "output": row.instances[0].output if row.instances else ""}
+        for place, row in enumerate(read_pool(folder))
+    ]
+    path = out / f"{POOL_LABEL}.jsonl"
+    write_to(str(path), as_lines(rows))
+    return path
+
+
 def _own(made: Made) -> SynthesizedPool:
     return SynthesizedPool(tuple(pool_rows(made.tasks)), made.funnel)
 
@@ -279,14 +292,17 @@ def _recorded(again: Replay) -> SynthesizedPool:
 
 def synth_export(folder: str | Path, *, format: str | None = None, out: str | Path | None = None) -> list[Path]:
     """Write a pool in another format; the held-out tasks are in no format for training."""
-    from evalkit.synth.exporting import FORMATS, export_pool
+    from evalkit.synth.exporting import ANSWERS, FORMATS, export_pool
 
     asked = checked(SynthExportArguments, {"format": format, "out": out})
     if asked.format is None:
-        raise UsageError(f"--format NAME is missing (one of {', '.join(FORMATS)})")
+        raise UsageError(f"--format NAME is missing (one of {', '.join((*FORMATS, ANSWERS))})")
+    if asked.format == ANSWERS:
+        return [_answers(Path(folder), folder_made(asked.out or Path(folder) / "export"))]
     if asked.format not in FORMATS:
+        known = (*FORMATS, ANSWERS)
         raise UsageError(
-            f"--format {asked.format}: no such format{nearest(asked.format, FORMATS)} (one of {', '.join(FORMATS)})"
+            f"--format {asked.format}: no such format{nearest(asked.format, known)} (one of {', '.join(known)})"
         )
     rows = read_pool(Path(folder))
     target = folder_made(asked.out or Path(folder) / "export")

@@ -34,7 +34,7 @@ VERBS = {
     "judge": "Judge answers with a model, and hold the judge against people.",
     "rate": "How often answers refuse, insult …: raw, and corrected by people's labels.",
     "arena": "Rate models from their games against each other.",
-    "overlap": "Find rows of one file that stand in another.",
+    "overlap": "Find rows of one file in another, or benchmarks in training data.",
     "synth": "New evaluation sets from a few seeds.",
     "tasks": "List, show and validate tasks.",
     "models": "The model aliases and what is known of each.",

@@ -14,9 +14,10 @@ __all__ = ["command"]
 @verb("overlap", OverlapArguments)
 @click.argument("file", metavar="FILE.jsonl")
 def command(given: Given, file: str) -> None:
-    """Find the rows of a JSONL file that share a run of words with rows of another, or equal them."""
+    """Find rows of a JSONL file that stand in another, or documents of benchmarks that stand in it."""
     import evalkit as ek
 
-    rows = ek.overlap(file, **given)
+    quiet = bool(given.pop("quiet", False))
+    rows = ek.overlap(file, **given, progress=not quiet)
     if not to_stdout(given):
         click.echo(repr(rows))

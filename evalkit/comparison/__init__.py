@@ -9,6 +9,7 @@ lines        the checked lines of scores.parquet
 pairing      rows joined by task, document, prompt and filter
 measure      figures, the paired difference, what missing answers could do
 judged       what a judge's error does to a difference: corrected by people's labels
+halves       figures on documents in training data and on the others
 flips        documents that changed, both answers
 unknown      which trouble with answers one of the runs does not know
 texts        what a row says in words
@@ -27,6 +28,7 @@ from evalkit.comparison.comparison import (
     whole,
 )
 from evalkit.comparison.flips import Flip
+from evalkit.comparison.halves import Halves, clean_target, find_halves
 from evalkit.comparison.judged import Labels, check_judge, correct, judge_note
 from evalkit.comparison.lines import FLAGS, NO_ANSWER, Lines, read_lines
 from evalkit.comparison.measure import Measured, Member, design, measure, parts
@@ -61,6 +63,7 @@ __all__ = [
     "Comparison",
     "Difference",
     "Flip",
+    "Halves",
     "Labels",
     "Lines",
     "Measured",
@@ -74,11 +77,13 @@ __all__ = [
     "check",
     "check_allowed",
     "check_judge",
+    "clean_target",
     "compare",
     "correct",
     "design",
     "differences",
     "figure",
+    "find_halves",
     "headline",
     "incomparable_flags",
     "judge_note",

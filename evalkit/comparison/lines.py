@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from evalkit.comparison.corpus_lines import CorpusLines, with_corpus
 from evalkit.comparison.targets import Target
-from evalkit.errors import NoDocumentFigures, RunFolderError
+from evalkit.errors import NoDocumentFigures, NotComparable, RunFolderError
 from evalkit.results import Run
 
 __all__ = ["FLAGS", "NO_ANSWER", "Lines", "read_lines"]
@@ -69,7 +69,30 @@ def read_lines(run: Run, target: Target) -> Lines:
     lines = with_corpus(run, target, lines, column["corpus"], column["parts"])
     _check(run, target, lines)
     lines.value[(lines.flags & FLAGS["missing"]) > 0] = np.nan
-    return lines
+    return _without(lines, target)
+
+
+def _without(lines: Lines, target: Target) -> Lines:
+    """The lines that are left when a target's documents in training data are dropped."""
+    if not target.without:
+        return lines
+    if lines.corpus is not None:
+        raise NotComparable(f"{target.name}: {target.metric} is a figure of the whole corpus, which has no clean part")
+    # A document with several verdicts has lines whose hashes differ behind `#`.
+    keys = zip(lines.task, lines.doc_hash, strict=True)
+    kept = [i for i, (task, doc) in enumerate(keys) if (task, doc.partition("#")[0]) not in target.without]
+    if not kept:
+        raise NotComparable(f"{target.name}: every document stands in training data: clean_only leaves none")
+    return Lines(
+        task=[lines.task[i] for i in kept],
+        doc_id=[lines.doc_id[i] for i in kept],
+        doc_hash=[lines.doc_hash[i] for i in kept],
+        prompt_hash=[lines.prompt_hash[i] for i in kept],
+        stratum=[lines.stratum[i] for i in kept],
+        cluster=[lines.cluster[i] for i in kept],
+        value=lines.value[kept],
+        flags=lines.flags[kept],
+    )
 
 
 def _flags(column: Any) -> NDArray[np.int64]:

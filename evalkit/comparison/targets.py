@@ -51,6 +51,8 @@ class Target:
 
     strata: tuple[str, ...] = ()
     """Where it is a part of a task: only the documents of these strata."""
+    without: frozenset[tuple[str, str]] = frozenset()
+    """Documents that are left out, by task and hash."""
     label: str = ""
     """What it is called where one name is looked at by several metrics."""
     best_at: float | None = None

@@ -14,6 +14,7 @@ from evalkit.comparison import (
     check,
     check_allowed,
     check_judge,
+    clean_target,
     correct,
     figure,
     headline,
@@ -22,6 +23,7 @@ from evalkit.comparison import (
     judged,
     limits_note,
     measured,
+    read_lines,
     requested_names,
     resolve,
     shared_names,
@@ -74,11 +76,23 @@ def gate(
         replace(resolve(baseline, candidate, named[name], pair.metric(named[name], one.metric)), label=name)
         for name, one in policies.items()
     ]
+    targets = [
+        replace(target, without=clean_target(target, [baseline, candidate]))
+        if policies[target.key].clean_only
+        else target
+        for target in targets
+    ]
     leaves = list(dict.fromkeys(leaf for target in targets for leaf in target.leaves))
     notes = [*pair.notes, *limits_note(baseline, candidate), *check(baseline, candidate, leaves, meant)]
     notes += _not_judged(baseline, candidate, [target.name for target in targets])
     notes += [note for target in targets for note in check_judge(baseline, candidate, target, meant)]
     notes += [note for target in targets for note in _model_judged(baseline, candidate, target.name, target.metric)]
+    notes += [
+        f"{target.key}: {len(target.without & _documents(candidate, target)):,} documents that stand in training data"
+        " are left out"
+        for target in targets
+        if target.without
+    ]
     if baseline.path.resolve() == candidate.path.resolve():
         notes.append("baseline and candidate are the same run")
     measurements = []
@@ -200,9 +214,14 @@ def _not_judged(baseline: Run, candidate: Run, judged: Sequence[str]) -> list[st
 def _noise(baseline: Run, noise: Run | None, target: Target) -> Measured | None:
     if noise is None or any(noise.entry(leaf) is None for leaf in target.leaves):
         return None
-    again = replace(resolve(baseline, noise, target.name, target.metric), label=target.label)
+    again = replace(resolve(baseline, noise, target.name, target.metric), label=target.label, without=target.without)
     check(baseline, noise, target.leaves, ())
     return measured(baseline, noise, again, ())[0]
+
+
+def _documents(run: Run, target: Target) -> frozenset[tuple[str, str]]:
+    lines = read_lines(run, replace(target, without=frozenset()).of_candidate)
+    return frozenset((task, doc.partition("#")[0]) for task, doc in zip(lines.task, lines.doc_hash, strict=True))
 
 
 def _less_evidence(candidate: Run, measured: Measured, allow: Collection[str]) -> str | None:
@@ -228,7 +247,7 @@ def _not_run(baseline: Run, candidate: Run, policy: Policy, allow: Collection[st
 def _contradiction(baseline: Run, candidate: Run, measured: Measured, policy: TaskPolicy) -> str | None:
     """Why a PASS is withheld: results.json reports a drop beyond the tolerance that the rows don't show."""
     unpaired = measured.pairs.unpaired
-    if unpaired.outside_limit or unpaired.prompt_differs:
+    if unpaired.outside_limit or unpaired.prompt_differs or measured.target.without:
         return None
     name, metric = measured.target.name, measured.target.metric
     named = ((baseline, metric), (candidate, measured.target.of_candidate.metric))

@@ -140,7 +140,7 @@ def _show(console: Console, run: Run) -> None:
         cells = [name, line.filter, f"{line.metric} {line.arrow}".rstrip(), line.shots, *_numbers(line.figure)]
         rows.append([Cell(cell, "" if line.depth else "bold") for cell in cells])
     draw(console, Table(_COLUMNS, rows, _title(results)))
-    for remark in _remarks(results, _chat(run)):
+    for remark in [*_remarks(results, _chat(run)), *_halves(run)]:
         say(console, remark, "yellow")
     early.show(console, results)
     say(console, str(path), "dim")
@@ -161,7 +161,7 @@ def _markdown(run: Run, path: Path, *, members: bool = True) -> str:
     # Stamps stand two blanks apart, as in earlier reports.
     title = "  ".join([safe.markdown(str(results.model)), *_stamps(results)])
     text = [f"## {title}", "", *_aligned(rows)]
-    remarks = _remarks(results, _chat(run))
+    remarks = [*_remarks(results, _chat(run)), *_halves(run)]
     if remarks:
         text += ["", *(f"- {safe.markdown(remark)}" for remark in remarks)]
     return "\n".join([*text, *early.markdown(results), "", f"`{safe.code(str(path))}`"])
@@ -202,6 +202,13 @@ def _numbers(figure: Metric) -> tuple[str, str, str]:
         "" if figure.stderr is None else f"{figure.stderr:.4f}",
         "" if figure.ci95 is None else f"{figure.ci95[0]:.3f} – {figure.ci95[1]:.3f}",
     )
+
+
+def _halves(run: Run) -> list[str]:
+    """Figures on clean documents and on those that stand in training data, where somebody looked."""
+    from evalkit.comparison.halves import find_halves
+
+    return [str(half) for half in find_halves(run)]
 
 
 def _remarks(results: Results, chat: bool | None) -> list[str]:

@@ -13,6 +13,7 @@ from evalkit.results.finding import Runs, all_runs, bless, find, run_folders
 from evalkit.results.foreign import find_foreign, find_foreign_below
 from evalkit.results.judged import filter_of, judge_names, with_entries
 from evalkit.results.names import check_name, is_plain, member_id, model_slug, new_run_id, run_path, slug
+from evalkit.results.overlap_file import OVERLAP, Overlapping, read_overlap, write_overlap
 from evalkit.results.record import (
     AdapterInfo,
     AgainstInfo,
@@ -44,6 +45,7 @@ from evalkit.results.writer import Reporter, RunWriter, figure
 
 __all__ = [
     "COLUMNS",
+    "OVERLAP",
     "STATUSES",
     "AdapterInfo",
     "AgainstInfo",
@@ -58,6 +60,7 @@ __all__ = [
     "Manifest",
     "Metric",
     "ModelInfo",
+    "Overlapping",
     "Reporter",
     "Results",
     "Run",
@@ -86,6 +89,7 @@ __all__ = [
     "member_id",
     "model_slug",
     "new_run_id",
+    "read_overlap",
     "run_folders",
     "run_path",
     "same_settings",
@@ -93,4 +97,5 @@ __all__ = [
     "slug",
     "with_entries",
     "write_file",
+    "write_overlap",
 ]

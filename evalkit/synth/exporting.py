@@ -9,7 +9,10 @@ from evalkit.synth.jsonl import as_lines
 from evalkit.synth.poolfile import PoolRow
 from evalkit.types import JsonObject
 
-__all__ = ["FORMATS", "export_pool"]
+__all__ = ["ANSWERS", "FORMATS", "export_pool"]
+
+ANSWERS = "answers"
+"""Another format: the pool's own answers as recorded answers, for `evalkit score`."""
 
 
 def export_pool(rows: Sequence[PoolRow], form: str) -> dict[str, str]:

@@ -93,7 +93,8 @@ def test_korean_seeds_give_a_korean_pool_that_is_a_task(seeds: Path, tmp_path: P
     assert content["cost"]["usd"] == made.cost["usd"]
     assert 0 < content["classification_share"] < 1
     assert "refused" in repr(view)
-    assert [row["scores"] for row in lines(tmp_path / "labels.jsonl")] == [{"clear": None, "right": None}] * 5
+    labels = lines(tmp_path / "labels.jsonl")
+    assert [row["dimension"] for row in labels] == ["clear", "right"] * 5
 
     held = {row["instruction"] for row in rows if row["split"] == "held-out"}
     for form in ("alpaca", "koalpaca", "messages"):
@@ -106,6 +107,9 @@ def test_korean_seeds_give_a_korean_pool_that_is_a_task(seeds: Path, tmp_path: P
     assert {path.name for path in paths} == {"synth_pool.yaml", "synth_pool.jsonl"}
     assert len(lines(tmp_path / "task" / "synth_pool.jsonl")) == len(held)
 
+    [answers] = ek.synth_export(tmp_path / "pool", format="answers")
+    items = {f"{row['task']}/{row['doc_id']}|pool" for row in lines(answers)}
+    assert {row["item"] for row in labels} <= items
     pool = tmp_path / "pool" / "pool.jsonl"
     assert len(read_instructions(pool)) == 25, "--tasks alpaca:FILE reads it"
 

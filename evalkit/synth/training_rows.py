@@ -1,0 +1,66 @@
+"""Training data, row by row: the whole text of a row in the formats that people train on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from evalkit.errors import UsageError
+from evalkit.types import JsonObject
+
+__all__ = ["read_training", "training_text"]
+
+_PARTS = (
+    *("system", "instruction", "question", "prompt", "input", "context"),
+    *("output", "answer", "response", "completion", "chosen", "rejected"),
+)
+
+
+def training_text(row: JsonObject) -> str | None:
+    """All that a row says, questions and answers; None where it has none of the known fields."""
+    if isinstance(row.get("text"), str):
+        return str(row["text"])
+    for name in ("messages", "conversations"):
+        if isinstance(row.get(name), list):
+            return _turns(row[name])
+    texts = [text for name in _PARTS if (text := _text(row.get(name)))]
+    return "\n\n".join(texts) if texts else None
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else _turns(value) if isinstance(value, list) else ""
+
+
+def _turns(turns: list[Any]) -> str:
+    said = [turn.get("content", turn.get("value")) if isinstance(turn, dict) else turn for turn in turns]
+    return "\n\n".join(text for text in said if isinstance(text, str))
+
+
+def read_training(path: Path) -> Iterator[tuple[int, str, int]]:
+    """Row number from 0, text and size in bytes of each row of a JSONL file, which is never in memory as a whole."""
+    try:
+        with path.open("rb") as lines:
+            row = 0
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    yield row, _read(line, f"{path}:{number}"), len(line)
+                    row += 1
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror or error})") from None
+
+
+def _read(line: bytes, where: str) -> str:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{where}: not JSON ({error})") from None
+    text = training_text(row) if isinstance(row, dict) else None
+    if text is None:
+        fields = ", ".join(map(str, row)) if isinstance(row, dict) else type(row).__name__
+        raise UsageError(
+            f"{where}: has {fields or 'nothing'}; text, instruction and output, prompt and completion, or messages"
+            " are wanted"
+        )
+    return text
