@@ -66,6 +66,21 @@ class OverlapArguments:
     tasks: Annotated[
         Names, Flag("Benchmarks that are looked for in the file, instead of --against.", metavar="A,B", many=True)
     ] = ()
+    model: Annotated[
+        str | None, Flag("Signs in this model that it was trained on the --tasks.", metavar="MODEL", short=("-m",))
+    ] = None
+    reference: Annotated[str | None, Flag("Of --model: another model, whose signs are taken off.", metavar="MODEL")] = (
+        None
+    )
+    model_args: Annotated[
+        JudgeArgs, Flag("Of --model: engine arguments.", metavar="K=V,…", short=("-a",), many=True)
+    ] = field(default_factory=dict)
+    engine: Annotated[str, Flag("Of --model: auto, vllm, hf …", metavar="ENGINE")] = "auto"
+    device: Annotated[str | None, Flag("Of --model: cpu, cuda …", metavar="DEVICE")] = None
+    limit: Annotated[int | None, Field(ge=1), Flag("Of --model: only so many documents, drawn.", metavar="N")] = None
+    plus_plus: Annotated[
+        bool, Flag("Of --model: Min-K%++ too, at a request for each token of the vocabulary.", switch=True)
+    ] = False
     gram: Annotated[int, Field(ge=2, le=64), Flag("Words in a row that two texts must share.", metavar="N")] = 8
     syllables: Annotated[
         int, Field(ge=2, le=64), Flag("Of --tasks, for Korean: Hangul syllables in a row.", metavar="N")

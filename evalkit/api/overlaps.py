@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_format
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit import results, safe
 from evalkit.api.data_definitions import OverlapArguments
+from evalkit.api.memberships import TrainingSigns
 from evalkit.api.output import as_html_table, write_all
 from evalkit.api.runs import load_all
 from evalkit.arguments import checked
@@ -144,10 +146,17 @@ class LeakedDocuments:
 
 
 def overlap(
-    file: str | Path,
+    file: str | Path | None = None,
     *,
     against: str | Path | None = None,
     tasks: str | Sequence[str] = (),
+    model: str | None = None,
+    reference: str | None = None,
+    model_args: str | Mapping[str, Any] | None = None,
+    engine: str = "auto",
+    device: str | None = None,
+    limit: int | None = None,
+    plus_plus: bool = False,
     gram: int = 8,
     syllables: int = 16,
     data_dir: str | Path | None = None,
@@ -156,17 +165,25 @@ def overlap(
     mark: str | Sequence[str] = (),
     output_path: str | Path = "results",
     progress: bool = False,
-) -> OverlappingRows | LeakedDocuments:
+) -> OverlappingRows | LeakedDocuments | TrainingSigns:
     """Find the rows of a JSONL file that share a run of words with rows of another, or equal them.
 
     With `tasks`, find the documents of these benchmarks that stand in the file, which is read piece by piece; `mark`
-    names runs that are told which of their documents were found.
+    names runs that are told which of their documents were found. With `model`, look for signs in the model that it was
+    trained on them; a file of training data then says which documents it has seen.
     """
     asked = checked(
         OverlapArguments,
         {
             "against": against,
             "tasks": tasks,
+            "model": model,
+            "reference": reference,
+            "model_args": model_args,
+            "engine": engine,
+            "device": device,
+            "limit": limit,
+            "plus_plus": plus_plus,
             "gram": gram,
             "syllables": syllables,
             "data_dir": data_dir,
@@ -176,6 +193,10 @@ def overlap(
             "output_path": output_path,
         },
     )
+    if asked.model is not None and not asked.tasks:
+        raise UsageError("--model needs --tasks: which benchmarks may it have been trained on?")
+    if asked.model is None and asked.reference is not None:
+        raise UsageError("--reference goes with --model: whose signs are taken off from what?")
     if (asked.against is None) == (not asked.tasks):
         raise UsageError(
             "--against FILE or --tasks A,B is wanted: the JSONL file that the rows are held against, or benchmarks"
@@ -183,6 +204,12 @@ def overlap(
     if asked.mark and not asked.tasks:
         raise UsageError("--mark RUN goes with --tasks: which benchmarks' documents are to be marked?")
     runs = load_all(asked.mark, asked.output_path)
+    if asked.model is not None:
+        signs = _signs(None if file is None else Path(file), asked, progress=progress and not asked.quiet)
+        write_all((asked.json, signs.json))
+        return signs
+    if file is None:
+        raise UsageError("FILE.jsonl is missing: the rows or the training data; or --model with --tasks")
     if asked.against is not None:
         overlapping = OverlappingRows(find_overlap(read_texts(Path(file)), read_texts(asked.against), asked.gram))
         write_all((asked.json, overlapping.json))
@@ -217,3 +244,37 @@ def _leaked(file: Path, asked: OverlapArguments, *, progress: bool) -> LeakedDoc
         texts = [Benchmark(document.question, document.answer) for document in documents]
         leaks = find_leaks(texts, read_training(file), gram=asked.gram, syllables=asked.syllables, advance=advance)
     return LeakedDocuments(leaks, documents, asked.gram)
+
+
+def _signs(file: Path | None, asked: OverlapArguments, *, progress: bool) -> TrainingSigns:
+    from evalkit.reporting.progress import Progress
+    from evalkit.runner.benchmarks import benchmark_documents
+    from evalkit.runner.membership import Signs, read_signs
+    from evalkit.synth.leaks import Benchmark, find_leaks
+    from evalkit.synth.training_rows import read_training
+
+    def of(model: str) -> list[Signs]:
+        return read_signs(
+            documents,
+            model,
+            shown,
+            model_args=asked.model_args,
+            engine=asked.engine,
+            device=asked.device,
+            plus_plus=asked.plus_plus,
+            output_path=asked.output_path,
+        )
+
+    assert asked.model is not None
+    with Progress.open(quiet=not progress) as shown:
+        documents = benchmark_documents(asked.tasks, asked.data_dir, asked.include_path, shown)
+        if asked.limit is not None and asked.limit < len(documents):
+            drawn = random.Random(0).sample(range(len(documents)), asked.limit)
+            documents = [documents[place] for place in sorted(drawn)]
+        seen = None
+        if file is not None:
+            texts = [Benchmark(document.question, document.answer) for document in documents]
+            seen = frozenset(find_leaks(texts, read_training(file), gram=asked.gram).found)
+        signs = of(asked.model)
+        of_reference = of(asked.reference) if asked.reference is not None else ()
+    return TrainingSigns(asked.model, documents, signs, asked.reference, of_reference, seen)

@@ -12,8 +12,8 @@ __all__ = ["command"]
 
 
 @verb("overlap", OverlapArguments)
-@click.argument("file", metavar="FILE.jsonl")
-def command(given: Given, file: str) -> None:
+@click.argument("file", metavar="[FILE.jsonl]", required=False)
+def command(given: Given, file: str | None) -> None:
     """Find rows of a JSONL file that stand in another, or documents of benchmarks that stand in it."""
     import evalkit as ek
 

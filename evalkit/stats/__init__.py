@@ -11,6 +11,7 @@ samples        the mean over several answers per document
 groups, ranks  figures made of figures
 """
 
+from evalkit.stats.auc import Area, area_under_curve
 from evalkit.stats.bounded import BoundedDifference, bounded_difference, mover_limits
 from evalkit.stats.bounds import Bounds
 from evalkit.stats.cluster import Design, Mean, clustered_mean
@@ -48,6 +49,7 @@ from evalkit.stats.simultaneous import joint_error, sidak_level
 
 __all__ = [
     "CORPUS_KINDS",
+    "Area",
     "BoundedDifference",
     "Bounds",
     "ConfidenceSequence",
@@ -62,6 +64,7 @@ __all__ = [
     "Mean",
     "Rank",
     "SampleMean",
+    "area_under_curve",
     "bounded_difference",
     "chance_normalised_mean",
     "clopper_pearson_limits",
