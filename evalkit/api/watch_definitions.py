@@ -35,6 +35,10 @@ class WatchArguments:
         BeforeValidator(parse_limit),
         Flag("Only the first N documents of each task. Stamped LIMITED.", metavar="N", short=("-L",)),
     ] = None
+    budget: Annotated[
+        str | None,
+        Flag("Pick tasks and documents that show most in this time for each checkpoint: 90s, 5m.", metavar="TIME"),
+    ] = None
     config: Annotated[
         Path | None,
         BeforeValidator(_file),

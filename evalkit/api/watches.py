@@ -12,11 +12,14 @@ from evalkit.api.evaluation import evaluate
 from evalkit.api.learning_curves import curve
 from evalkit.api.policies import PolicyLike, as_policy
 from evalkit.api.runs import RunLike, opened
+from evalkit.api.watch_costs import Budget, cost_before
 from evalkit.api.watch_definitions import WatchArguments
 from evalkit.arguments import checked
-from evalkit.errors import EvalkitError, UsageError
+from evalkit.errors import EvalkitError, RunFolderError, UsageError
 from evalkit.policy import Policy
+from evalkit.training.budget import parse_seconds
 from evalkit.training.checkpoints import Checkpoint
+from evalkit.training.memory import Memory
 from evalkit.training.spending import confidence_of_look
 from evalkit.training.telling import Telling
 
@@ -63,6 +66,7 @@ def watch(
     tasks: str | list[str] | tuple[str, ...] = (),
     model: str | None = None,
     limit: float | str | None = None,
+    budget: str | None = None,
     config: str | Path | None = None,
     output_path: str | Path = "results",
     baseline: RunLike | None = None,
@@ -85,6 +89,7 @@ def watch(
             "tasks": tasks,
             "model": model,
             "limit": limit,
+            "budget": budget,
             "config": config,
             "output_path": output_path,
             "baseline": baseline,
@@ -104,18 +109,28 @@ def _watch(folder: Path, asked: WatchArguments, *, progress: bool) -> WatchedChe
         raise UsageError("--tasks is missing: which tasks is each checkpoint evaluated on?")
     if asked.baseline is None and (asked.stop_file or asked.policy):
         raise UsageError("--stop-file and --policy need --baseline RUN: against what is a checkpoint a regression?")
+    if asked.budget is not None and asked.limit is not None:
+        raise UsageError("--budget picks how many documents are asked, and --limit says it: drop one of them")
     settings = settings_of(asked.config, "the watch")
     refuse_wrong(settings, asked.tasks)
     baseline = None if asked.baseline is None else opened(asked.baseline, asked.output_path)
     rules = as_policy(asked.policy) or Policy()
     plan = training.Watch(folder, asked.output_path, asked.stop_file, asked.every, asked.once)
 
+    budget = None
+    if asked.budget is not None:
+        seconds = parse_seconds(asked.budget)
+        budget = Budget(seconds, plan.file(".budget.json"), settings, asked.tasks, asked.model, _say)
+    else:
+        _say(cost_before(_earlier(plan), baseline, asked.tasks))
+
     def evaluated(checkpoint: Checkpoint, name: str) -> results.Run:
+        choice = None if budget is None else budget.choice(checkpoint)
         run = evaluate(
             **settings,
             **model_of(checkpoint, asked.model),
-            tasks=asked.tasks,
-            limit=asked.limit,
+            tasks=asked.tasks if choice is None else choice.tasks,
+            limit=asked.limit if choice is None else choice.limit,
             output_path=asked.output_path,
             name=name,
             progress=progress,
@@ -137,6 +152,17 @@ def _watch(folder: Path, asked: WatchArguments, *, progress: bool) -> WatchedChe
     telling = Telling(_say, plan.file(".jsonl"), asked.exec_, asked.post)
     watcher = training.Watcher(plan, evaluated, telling, judged if baseline is not None else None, draw)
     return WatchedCheckpoints(tuple(watcher.run()))
+
+
+def _earlier(plan: training.Watch) -> list[results.Run]:
+    """Runs of an earlier watch of the same folder."""
+    found = []
+    for path in Memory.read(plan.file(".json")).runs():
+        try:
+            found.append(results.Run.open(Path(path)))
+        except RunFolderError:
+            continue  # it was removed since
+    return found
 
 
 def _say(line: str) -> None:

@@ -73,7 +73,7 @@ class Telling:
         """The command gets the event on its standard input. No shell reads it: a checkpoint's name is only a word."""
         done = subprocess.run(
             shlex.split(self.command or ""),
-            input=text.encode(),
+            input=f"{text}\n".encode(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             timeout=_PATIENCE,
