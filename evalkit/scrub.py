@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["SHORTEST_SECRET", "Scrubber", "mark_secret"]
+__all__ = ["SHORTEST_SECRET", "Scrubber", "mark_secret", "without_userinfo"]
 
 _SECRET_NAME = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL)S?(?:_|\d|$)")
 _NOT_SECRET_NAME = re.compile(r"(?:PATH|FILE|DIR|HOME|URL|NAME|SOCK)$")
@@ -16,7 +16,7 @@ _SECRET_ARGUMENT = re.compile(
     r"""((?:^|[\s,;?&"'-])(?:[a-z_]*api[_-]?key|[a-z_]*secret|password|(?:auth_|access_|hf_)?token)\s*[=:]\s*)[^\s,;&"']+""",
     re.IGNORECASE,
 )
-_URL_USERINFO = re.compile(r"(https?://)[^/@\s?#]+@", re.IGNORECASE)
+_URL_USERINFO = re.compile(r"(https?://)[^/\s?#]*@", re.IGNORECASE)
 SHORTEST_SECRET = 8
 """A shorter value (`KEY=1`, `TOKEN=auto`) would strike ordinary words out of the answers."""
 
@@ -27,6 +27,11 @@ _marked: set[str] = set()
 def mark_secret(variable: str) -> None:
     """From now on the value of this environment variable is struck out of everything that is written."""
     _marked.add(variable)
+
+
+def without_userinfo(text: str) -> str:
+    """The text without user and password of the addresses in it."""
+    return _URL_USERINFO.sub(r"\1", text)
 
 
 class Scrubber:
@@ -50,7 +55,7 @@ class Scrubber:
 
     def argument(self, text: str) -> str:
         """One word of a command line: `api_key=…` and the password of a URL are struck out too."""
-        return _URL_USERINFO.sub(r"\1", _SECRET_ARGUMENT.sub(r"\1[key]", self.text(text)))
+        return without_userinfo(_SECRET_ARGUMENT.sub(r"\1[key]", self.text(text)))
 
     @staticmethod
     def is_secret_entry(name: str) -> bool:

@@ -226,9 +226,9 @@ def _generator(asked: SynthNewArguments) -> Generator:
         if engine not in (AUTO, prefix):
             raise UsageError(f"--generator {typed} and --engine {engine} contradict each other: drop one")
         typed, engine = rest, prefix
-        if find_spec(engine).is_served and "@" in rest:
-            typed, _, url = rest.rpartition("@")
-            args["base_url"] = url
+        if find_spec(engine).is_served and "@http" in rest:
+            typed, _, url = rest.partition("@http")
+            args["base_url"] = f"http{url}"
     if asked.max_usd is not None:
         if engine == AUTO or not find_spec(engine).costs_money:
             raise UsageError("--max-usd is for models that cost money: name one as ENGINE:MODEL, or with --engine")

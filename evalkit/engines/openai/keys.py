@@ -35,7 +35,9 @@ class Key:
     """The header, if it is not `Bearer <value>`: made of user and password in the base URL."""
 
     def strike(self, text: str) -> str:
-        return text.replace(self.value, f"[{self.variable}]") if self._long_enough else text
+        for secret in self._secrets:
+            text = text.replace(secret, f"[{self.variable}]")
+        return text
 
     def strike_text(self, text: str) -> str:
         """A text that is no JSON, without the key: also where escapes of JSON, HTML or addresses stand for its letters.
@@ -43,17 +45,16 @@ class Key:
         Such a text is decoded whole.
         """
         plain = self.strike(text)
-        if self._long_enough and self.value in (decoded := unquote(html.unescape(_written_in(plain)))):
-            return self.strike(decoded)
-        return plain
+        decoded = unquote(html.unescape(_written_in(plain)))
+        return self.strike(decoded) if any(secret in decoded for secret in self._secrets) else plain
 
     def strike_all(self, value: Any, content: bytes) -> Any:
         """A parsed reply without the key. `content` is what it was parsed from."""
-        if not self._long_enough:
+        if not self._secrets:
             return value
         # Searching each text costs as much as parsing, so it is done only if the key may be in there, plain or escaped.
         hidden = b"\\u" in content or b"\\/" in content or b"\x00" in content
-        return self._walk(value, 0) if hidden or self.value.encode() in content else value
+        return self._walk(value, 0) if hidden or any(secret.encode() in content for secret in self._secrets) else value
 
     def _walk(self, value: Any, depth: int) -> Any:
         if depth > _DEEPEST:
@@ -67,8 +68,10 @@ class Key:
         return value
 
     @property
-    def _long_enough(self) -> bool:
-        return len(self.value) >= SHORTEST_SECRET
+    def _secrets(self) -> list[str]:
+        """What may come back: the key, and user and password as the header has them."""
+        coded = [] if self.authorization is None else [self.authorization.removeprefix("Basic ")]
+        return [secret for secret in (*coded, self.value) if len(secret) >= SHORTEST_SECRET]
 
 
 NO_KEY = Key("EMPTY")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from evalkit.engines.price import FREE, Price
 from evalkit.errors import UsageError, nearest
 from evalkit.plugins import PluginGroup
+from evalkit.scrub import without_userinfo
 from evalkit.types import Arguments, JsonObject
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ class NamedJudge:
     """A judge as it was named on the command line, `PREFIX:MODEL`."""
 
     typed: str
+    """Its name: without user and password of an address."""
     prefix: str
     model: str
     """What stands behind the colon."""
@@ -158,8 +160,9 @@ def parse_judge(typed: str) -> NamedJudge:
     if colon and model and prefix not in by_prefix and prefix in BACKENDS.declared():
         BACKENDS.find(prefix)  # raises: a plug-in that works has its forms among the prefixes
     if not colon or not model or prefix not in by_prefix:
-        raise UsageError(f"--judge {typed}: {judge_forms()} is wanted{nearest(prefix, by_prefix)}")
-    return NamedJudge(typed, prefix, model, by_prefix[prefix])
+        raise UsageError(f"--judge {without_userinfo(typed)}: {judge_forms()} is wanted{nearest(prefix, by_prefix)}")
+    # A judge's name stands in results, journals and tables: user and password of its address do not belong there.
+    return NamedJudge(without_userinfo(typed), prefix, model, by_prefix[prefix])
 
 
 # ── opening ──────────────────────────────────────────────────────────────────
