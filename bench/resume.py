@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from evalkit.results import Run, all_runs
 from tests.helpers.checkpoints import make_checkpoint
-from tests.runner.test_resume import ENV, ROOT, asked, same
+from tests.helpers.resuming import ENV, ROOT, asked, same
 
 LONGEST = {"hf": 0.3, "vllm": 1.0}
 """Seconds between a new answer and the kill, at most: within the time that the rest takes."""

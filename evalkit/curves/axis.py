@@ -57,10 +57,10 @@ def place_runs(
 def in_name(text: str, axis: str) -> Number | None:
     """The number that a name gives for the axis: step103000, checkpoint-500, stage1-step1000-tokens5B, epoch_2.5."""
     pattern = rf"(?<![a-z])(?:{_WORDS[axis]})[-_=]?(\d{{1,15}}(?:\.\d{{1,6}})?)([kmbt]?)(?![a-z\d])"
-    found = re.findall(pattern, text[-_LONGEST:], re.IGNORECASE)
-    if not found:
+    matches = re.findall(pattern, text[-_LONGEST:], re.IGNORECASE)
+    if not matches:
         return None
-    digits, unit = found[-1]
+    digits, unit = matches[-1]
     return whole(float(digits) * _THOUSANDS[unit.lower()])
 
 
@@ -71,9 +71,9 @@ def whole(value: float) -> Number:
 
 def _place(run: Run, axis: str) -> Number | None:
     for name in _names(run):
-        found = in_name(name, axis)
-        if found is not None:
-            return found
+        place = in_name(name, axis)
+        if place is not None:
+            return place
     for folder in _folders(run):
         state = read_state(folder, axis)
         if state is not None:

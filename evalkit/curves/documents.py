@@ -68,13 +68,14 @@ def _check_mean(run: Run, target: Target, lines: Lines) -> None:
             " one, and none has a value of its own; hold two checkpoints against each other with evalkit compare"
         )
     values = lines.value
-    known, said = values[np.isfinite(values)], figure(run, target.name, target.metric)
+    finite, reported = values[np.isfinite(values)], figure(run, target.name, target.metric)
     weighted = not target.by_size and len(target.leaves) > 1
-    if weighted or said is None or not known.size:
+    if weighted or reported is None or not finite.size:
         return
-    if abs(float(known.mean()) - said) > _CLOSE * max(1.0, abs(said)):
+    if abs(float(finite.mean()) - reported) > _CLOSE * max(1.0, abs(reported)):
         raise NotComparable(
-            f"{target.metric} of {run.run_id} is not the mean of its rows ({said:.6g}, and {float(known.mean()):.6g})"
+            f"{target.metric} of {run.run_id} is not the mean of its rows "
+            f"({reported:.6g}, and {float(finite.mean()):.6g})"
         )
 
 

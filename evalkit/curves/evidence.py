@@ -52,9 +52,9 @@ class Bands:
         sign: int = 1,
     ) -> None:
         self.points = len(values) - outside
-        known = [value for value in values if value is not None]
-        share = bool(known) and min(known) >= 0 and max(known) <= 1
-        level = sidak_level(len(known), LEVEL)
+        finite = [value for value in values if value is not None]
+        share = bool(finite) and min(finite) >= 0 and max(finite) <= 1
+        level = sidak_level(len(finite), LEVEL)
         sizes = counts or [None] * len(values)
         spread = [_size(v, se) for v, se in zip(values, stderrs, strict=True)]
         usual = [size for size in spread if size is not None]
@@ -89,8 +89,8 @@ class Paired:
         self.points = len(values) - outside
         self._make = design or (lambda chosen: Design(int(chosen.sum())))
         self._designs: dict[bytes, Design] = {}
-        known = values[np.isfinite(values)]
-        low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
+        finite = values[np.isfinite(values)]
+        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
         self._negated = low < 0
         self._share = (low >= 0 and high <= 1) or (low >= -1 and high <= 0)
         self._scale = scale or (1.0 if self._share else high - low) or 1.0
@@ -130,8 +130,8 @@ class Paired:
         if k == j or not chosen.any():
             return 0.0 if k == j else -math.inf
         difference = self.values[k, chosen] - self.values[j, chosen]
-        found = bounded_difference(difference, scale=self._scale, design=self._design(chosen))
-        return found.lower(1 - self._pair_error)
+        bounds = bounded_difference(difference, scale=self._scale, design=self._design(chosen))
+        return bounds.lower(1 - self._pair_error)
 
     def _design(self, chosen: Chosen) -> Design:
         key = chosen.tobytes()

@@ -23,7 +23,7 @@ def forgotten(documents: Documents, places: Sequence[Number], best: int) -> tupl
         return ()
     worse = values[best + 1 :] < values[best]
     held = worse | np.isnan(values[best + 1 :])
-    found = []
+    forgotten = []
     for document in np.flatnonzero(worse[-1]):
         start = len(held) - 1
         while start > 0 and held[start - 1, document]:
@@ -31,5 +31,5 @@ def forgotten(documents: Documents, places: Sequence[Number], best: int) -> tupl
         start = next(k for k in range(start, len(held)) if worse[k, document])
         leaf, doc_id = documents.names[document]
         before, after = (float(documents.target.sign * values[k, document]) for k in (best, -1))
-        found.append(Forgotten(leaf, doc_id, places[best + 1 + start], before, after))
-    return tuple(sorted(found, key=lambda one: (one.since, one.task, one.doc_id)))
+        forgotten.append(Forgotten(leaf, doc_id, places[best + 1 + start], before, after))
+    return tuple(sorted(forgotten, key=lambda document: (document.since, document.task, document.doc_id)))

@@ -34,22 +34,22 @@ def decide(values: Sequence[float | None], evidence: Evidence, *, tolerance: flo
     All bounds that this uses hold together, so that of curves without any change at most 5% are called changed.
     """
     points = evidence.points
-    known = [k for k in range(points) if values[k] is not None]
+    measured = [k for k in range(points) if values[k] is not None]
     # Of equal points the first: it cost the least.
-    best = max(known, key=lambda k: (_value(values, k), -k))
+    best = max(measured, key=lambda k: (_value(values, k), -k))
     last = points - 1
-    later = [k for k in known if k > best]
+    later = [k for k in measured if k > best]
     below = {k: evidence.lower(best, k) for k in later}
     judged = evidence.band(best) is not None and evidence.band(last) is not None
-    reference = points if outside else known[0]
+    reference = points if outside else measured[0]
     against = tuple(_against(evidence, k, reference) if values[k] is not None else None for k in range(points))
     return Verdict(
         best=best,
         declined=(last in below and below[last] > 0) if judged else None,
         by=below.get(last, 0.0),
         declined_from=_from_here_on(later, lambda k: below[k] > 0),
-        worse_from=_from_here_on(known, lambda k: against[k] == "worse"),
-        enough=next((k for k in known if k < best and evidence.lower(k, best) >= -tolerance), best),
+        worse_from=_from_here_on(measured, lambda k: against[k] == "worse"),
+        enough=next((k for k in measured if k < best and evidence.lower(k, best) >= -tolerance), best),
         against=against,
     )
 
@@ -70,9 +70,9 @@ def _against(evidence: Evidence, k: int, reference: int) -> Against:
 
 def _from_here_on(places: Sequence[int], holds: Callable[[int], bool]) -> int | None:
     """The first place from which on it holds without a break to the end."""
-    found = None
+    earliest = None
     for k in reversed(places):
         if not holds(k):
             break
-        found = k
-    return found
+        earliest = k
+    return earliest

@@ -30,14 +30,14 @@ def majority(votes: Sequence[str | None], scores: Sequence[float]) -> float:
 
     An answer in which nothing was found (None) has no vote; if no answer has one, it is the mean of all scores.
     """
-    said: dict[str, list[float]] = {}
+    scores_by_vote: dict[str, list[float]] = {}
     for vote, score in zip(votes, scores, strict=True):
         if vote is not None:
-            said.setdefault(vote, []).append(score)
-    if not said:
+            scores_by_vote.setdefault(vote, []).append(score)
+    if not scores_by_vote:
         return fmean(scores)
-    most = max(len(alike) for alike in said.values())
-    return fmean(fmean(alike) for alike in said.values() if len(alike) == most)
+    most = max(len(alike) for alike in scores_by_vote.values())
+    return fmean(fmean(alike) for alike in scores_by_vote.values() if len(alike) == most)
 
 
 def figures(samples: Samples) -> dict[str, float]:
@@ -77,11 +77,11 @@ def level(rows: Sequence[Row]) -> list[Row]:
     count = min(counts, default=0)
     if count < 2:
         return [row if row.samples is None else replace(row, samples=None) for row in rows]
-    found = [None if row.samples is None else _first(row.samples, count) for row in rows]
-    graded = any(score not in (0.0, 1.0, None) for samples in found if samples for score in samples.scores)
+    samples_of_rows = [None if row.samples is None else _first(row.samples, count) for row in rows]
+    graded = any(score not in (0.0, 1.0, None) for samples in samples_of_rows if samples for score in samples.scores)
     return [
         row if samples is None else _with_figures(row, samples, graded)
-        for row, samples in zip(rows, found, strict=True)
+        for row, samples in zip(rows, samples_of_rows, strict=True)
     ]
 
 

@@ -186,3 +186,10 @@ def test_a_classifiers_own_code_does_not_run(classifier: Path, tmp_path: Path) -
     with pytest.raises(CheckpointError, match="cannot be loaded"):
         detector_named(f"classifier:{folder}")
     assert not ran.exists()
+
+
+def test_a_package_cannot_take_the_name_of_a_detector_that_ships(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = plugins.Plugin("evalkit.detectors", "refusal", "somewhere:make", "other 1.0")
+    monkeypatch.setattr(plugins, "installed", lambda group: {"refusal": other})
+    with pytest.raises(PluginError, match=r"other 1\.0 offers the same name"):
+        detector_named("refusal")
