@@ -46,12 +46,12 @@ def read_state(folder: Path, axis: str) -> float | None:
 def _logged(state: JsonObject, names: tuple[str, ...]) -> float | None:
     """The last such figure of the log up to the checkpoint's step."""
     history, step = state.get("log_history"), _number(state.get("global_step"))
-    step = None
+    figure = None
     for line in history if isinstance(history, list) else ():
         if not isinstance(line, Mapping) or (step is not None and (_number(line.get("step")) or 0) > step):
             continue
-        step = next((value for name in names if (value := _number(line.get(name)))), step)
-    return step
+        figure = next((value for name in names if (value := _number(line.get(name)))), figure)
+    return figure
 
 
 def _number(value: Any) -> float | None:
