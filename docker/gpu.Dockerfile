@@ -6,6 +6,7 @@ COPY pyproject.toml README.md LICENSE CHANGELOG.md ./
 COPY evalkit evalkit
 COPY tasks tasks
 COPY judges judges
+COPY recipes recipes
 COPY docs docs
 RUN python3 -m pip install --no-cache-dir build==1.6.1 && python3 -m build --wheel --outdir /wheel
 

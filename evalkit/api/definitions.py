@@ -114,6 +114,10 @@ class EvaluateArguments(RunConfig):
     config: Annotated[
         Path | None, Flag("A YAML file with the same keys as these flags.", metavar="FILE.yaml", short=("-C",))
     ] = None
+    recipe: Annotated[
+        str | None,
+        Flag("Flags and a published figure, from a file or a shipped recipe; says how far the run is from it."),
+    ] = None
     log_samples: Annotated[
         bool,
         Flag("Accepted for lm-eval's sake: samples are always kept.", switch=True, short=("-s",), hidden=True),

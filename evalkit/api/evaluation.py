@@ -15,6 +15,7 @@ from evalkit.api.loaded import in_memory as _in_memory
 from evalkit.api.loaded import label_of, loaded_model
 from evalkit.api.output import write_all
 from evalkit.api.policies import PolicyLike, as_policy
+from evalkit.api.recipes import find_recipe
 from evalkit.api.runs import Run, RunLike, opened
 from evalkit.arguments import Given, definition
 from evalkit.config import read_file
@@ -81,6 +82,7 @@ def evaluate(
     policy: PolicyLike | None = None,
     max_usd: float | None = None,
     dry_run: bool = False,
+    recipe: str | None = None,
     config: str | Path | None = None,
     json: str | Path | None = None,
     markdown: str | Path | None = None,
@@ -150,6 +152,7 @@ def evaluate(
         "policy": policy,
         "max_usd": max_usd,
         "dry_run": dry_run,
+        "recipe": recipe,
         "config": config,
         "json": json,
         "markdown": markdown,
@@ -158,7 +161,7 @@ def evaluate(
     in_memory = _in_memory(model, tokenizer)
     if in_memory is not None:
         given["model"] = label_of(in_memory)
-    asked = _checked(_not_default(given) if config is not None else given)
+    asked = _checked(_not_default(given) if config is not None or recipe is not None else given)
     from evalkit.registry import Registry
 
     Registry(asked.include_path).refuse_unknown(asked.tasks)  # a mistyped task is answered before anything is loaded
@@ -170,12 +173,14 @@ def evaluate(
 
 
 def with_file(given: Given) -> Given:
-    """What was given, and for the rest the keys of its `config` file."""
+    """What was given, and for the rest the keys of its `config` file or `recipe`."""
     path = given.get("config")
     rest = {name: value for name, value in given.items() if name != "config" and value is not None}
+    known = [argument.name for argument in definition(EvaluateArguments) if argument.name != "config"]
+    if rest.get("recipe") is not None:
+        rest = {**find_recipe(str(rest["recipe"])).flags(known), **rest}
     if path is None:
         return rest
-    known = [argument.name for argument in definition(EvaluateArguments) if argument.name != "config"]
     return {**read_file(Path(path), known), **rest}
 
 
@@ -234,6 +239,10 @@ def _evaluate(asked: EvaluateArguments, *, progress: bool, loaded: Any = None) -
         early = EarlyGate(opened(asked.against, asked.output_path), policy)
     with Progress.open(quiet=not progress) as shown:
         outcomes = run(asked, shown, report, early, loaded)
+        if asked.recipe is not None:
+            for outcome in outcomes:
+                for line in find_recipe(asked.recipe).told(outcome.run) if outcome.run is not None else ():
+                    shown.note(line)
         if request is not None:
             from evalkit.runner.judging import judge_outcomes
 
