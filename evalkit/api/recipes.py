@@ -39,11 +39,14 @@ class Published:
         line = f"{name}: {found.value:.4f} here, {self.value:g} published: {apart:+.4f}"
         if found.stderr is None or not math.isfinite(found.stderr):
             return f"{line}; how sure that is cannot be said, the figure has no standard error"
-        reach = _Z95 * math.hypot(found.stderr, self.stderr or 0.0)
-        verdict = "they agree within it" if abs(apart) <= reach else "THEY DIFFER"
+        # As far as the figure's own interval reaches: of a share of 0 or 1 it is not empty, though the error is 0.
+        low, high = found.ci95 or (found.value - _Z95 * found.stderr, found.value + _Z95 * found.stderr)
+        theirs = _Z95 * (self.stderr or 0.0)
+        below, above = math.hypot(found.value - low, theirs), math.hypot(high - found.value, theirs)
+        verdict = "they agree within it" if -above <= apart <= below else "THEY DIFFER"
         counted = "both" if self.stderr is not None else "this run's documents alone"
         limited = "; the run is limited to some documents" if run.status == "limited" else ""
-        return f"{line} (95% {apart - reach:+.4f} to {apart + reach:+.4f}, of {counted}): {verdict}{limited}"
+        return f"{line} (95% {apart - below:+.4f} to {apart + above:+.4f}, of {counted}): {verdict}{limited}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,7 @@ def _published(value: Any, path: Path) -> Iterator[Published]:
                     f"{path}: published: {task}: {metric or 'METRIC'}: a number, or value and stderr, is wanted;"
                     f" this is {given!r:.80}"
                 )
-            yield Published(str(task), str(metric), float(parts["value"]), None if stderr is None else float(stderr))
+            yield Published(str(task), str(metric), float(str(number)), None if stderr is None else float(str(stderr)))
 
 
 def _is_number(value: Any) -> bool:

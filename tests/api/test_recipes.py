@@ -44,6 +44,10 @@ def test_a_run_says_how_far_it_is_from_each_figure() -> None:
     assert "limited" in near
     far = Published("qa", "acc,none", 0.6).told(run)
     assert "-0.1000 (95% -0.1588 to -0.0412, of this run's documents alone): THEY DIFFER" in far
+    metrics["sure,none"] = Metric(value=1.0, stderr=0.0, ci95=(0.84, 1.0))
+    sure = Published("qa", "sure,none", 0.9).told(run)
+    assert "+0.1000 (95% -0.0600 to +0.1000" in sure
+    assert "agree" in sure
     assert "no standard error" in Published("qa", "f1,none", 0.5).told(run)
     assert "has no figure: why" in Published("qa", "none", 0.5).told(run)
     assert "has no figure" in Published("other", "acc,none", 0.5).told(run)
