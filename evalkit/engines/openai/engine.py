@@ -177,9 +177,13 @@ class OpenAIEngine:
     async def _generate(self, item: Generate, ids: Sequence[int], samples: Sequence[int], pace: Pace) -> list[Answer]:
         """The answers of one request, for the first of `ids`."""
 
+        with_stops = False
+
         def body() -> tuple[str, JsonObject]:
+            nonlocal with_stops
             count = len(ids) if self.abilities.has("n") else 1
             path, content = generate_body(self.model, item, count, self.abilities)
+            with_stops = "stop" in content and not self.abilities.thinks
             if "seed" in content and samples[0]:
                 # Asked for one by one, they must differ.
                 return path, {**content, "seed": (int(content["seed"]) + samples[0]) % 2**31}
@@ -191,9 +195,9 @@ class OpenAIEngine:
             return [Failed(id_, reply.reason) for id_ in ids]
         answers = read_choices(reply.body, ids, item.sampling.stop, self.abilities.thinking)
         thought = any(isinstance(answer, Generated) and answer.reasoning for answer in answers)
-        if thought and not self.abilities.thinks:
+        if thought:
             self.abilities.thinks = True
-            if item.sampling.stop and self.abilities.thinking is None:
+            if with_stops and self.abilities.thinking is None:
                 # The stop strings that were sent may have ended a thought: the answers are asked for again without.
                 return await self._generate(item, ids, samples, pace)
         if not answers:
