@@ -18,7 +18,7 @@ from tests.helpers.runfolders import manifest_of, results_of
 from tests.helpers.serving import vllm_serve
 
 
-def _speaks_in_digits(folder: Path) -> Path:
+def speak_in_digits(folder: Path) -> Path:
     """Random weights say anything. One channel that is always on makes the digits 1 to 5 what they mostly say."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -40,7 +40,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
     from tests.helpers.checkpoints import make_checkpoint
 
     folder = make_checkpoint(tmp_path_factory.mktemp("served") / "tiny", chat_template=True)
-    with vllm_serve(_speaks_in_digits(folder), "tiny") as url:
+    with vllm_serve(speak_in_digits(folder), "tiny") as url:
         yield url, folder
 
 
