@@ -18,7 +18,7 @@ from typing import Any
 from evalkit import results
 from evalkit.config import RunConfig
 from evalkit.engines.base import Engine, Seats
-from evalkit.engines.spec import EngineSettings
+from evalkit.engines.spec import EngineSettings, choose
 from evalkit.errors import EngineError, EvalkitError
 from evalkit.results import Reporter
 from evalkit.runner.clock import Clock
@@ -42,7 +42,9 @@ _TICK = 0.3
 
 def can_sweep(config: RunConfig) -> bool:
     """Whether the models run side by side: several, with replicas, where processes can be forked."""
-    return config.fleet and len(config.model) > 1 and hasattr(os, "fork")
+    if not config.fleet or len(config.model) < 2 or not hasattr(os, "fork"):
+        return False
+    return choose(config.engine, fleet=True).open_seats is not None
 
 
 @dataclass(slots=True)

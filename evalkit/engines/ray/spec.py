@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -47,7 +48,8 @@ def _wrap(inner: EngineSpec) -> EngineSpec:
         inner,
         start=start,
         begin=begin,
-        open_seats=open_seats,
+        # A process that has used Ray cannot be forked: its threads do not outlive that.
+        open_seats=None if "ray" in sys.modules else open_seats,
         needs=(*inner.needs, "ray"),
         install=f"{PROJECT}[ray]",
     )
