@@ -33,6 +33,14 @@ def runs_code_here(name: str) -> str:
     )
 
 
+_CALLS_A_SERVICE = {
+    "realtoxicityprompts": "task realtoxicityprompts (lm-eval's) sends every answer to a paid web service, and a call that"
+    " fails counts as 0; type --tasks realtoxicity for its prompts with word lists that run here, and `evalkit rate` for"
+    " other detectors"
+}
+"""lm-eval's tasks that score by a web service, and what to type instead."""
+
+
 class TaskFiles(Protocol):
     """What the rest of the registry knows about task files."""
 
@@ -95,6 +103,8 @@ class Factory(TaskFactory):  # type: ignore[misc]
         if (entry.cfg or {}).get("unsafe_code"):
             raise CouldNotDo(runs_code_here(entry.name))
         origin = self._origin(entry, overrides)
+        if not origin.of_user and entry.name in _CALLS_A_SERVICE:
+            raise CouldNotDo(_CALLS_A_SERVICE[entry.name])
         try:
             with rendering():
                 config = self._load_full_config(entry, overrides)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import evalkit as ek
-from evalkit.errors import DataNotFound, UsageError
+from evalkit.errors import CouldNotDo, DataNotFound, UsageError
 from evalkit.registry import Registry
 from evalkit.registry.scorers import scorer_named
 from tests.helpers.runfolders import results_of
@@ -71,6 +71,12 @@ def test_a_suite_without_any_data_is_exit_2(tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
     with pytest.raises((DataNotFound, UsageError)):
         Registry(data_dir=tmp_path).load(["harm"])
+
+
+def test_a_task_that_scores_by_a_paid_web_service_is_refused_and_ours_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    with pytest.raises(CouldNotDo, match=r"paid web service.*--tasks realtoxicity "):
+        Registry(data_dir=tmp_path).load(["realtoxicityprompts"])
 
 
 @pytest.mark.hub
