@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json as json_format
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from evalkit.api.data_definitions import ArenaArguments
 from evalkit.api.output import as_html_table, write_all
@@ -17,6 +17,7 @@ from evalkit.ranking.arena import Arena, Game, corrected, rate_games, read_games
 from evalkit.reporting import arena_picture, arena_view
 from evalkit.reporting.pieces import as_csv
 from evalkit.results import check_name, write_file
+from evalkit.types import Arguments
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,7 +91,7 @@ def arena(
     judge: str | None = None,
     rubric: str = "pairwise",
     include_path: str | Path | Sequence[str | Path] = (),
-    judge_args: str | Mapping[str, Any] | None = None,
+    judge_args: str | Arguments | None = None,
     tasks: str | Sequence[str] = (),
     full: bool = False,
     top: int | None = None,

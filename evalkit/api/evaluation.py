@@ -22,6 +22,7 @@ from evalkit.config import read_file
 from evalkit.engines.spec import AUTO, find_spec
 from evalkit.errors import UsageError
 from evalkit.exporting import ready
+from evalkit.types import Arguments
 
 __all__ = ["evaluate", "with_file"]
 
@@ -31,7 +32,7 @@ def evaluate(
     *,
     tokenizer: Any = None,
     tasks: str | Sequence[str] = (),
-    model_args: str | Mapping[str, Any] | None = None,
+    model_args: str | Arguments | None = None,
     engine: str = "auto",
     adapter: str | Sequence[str] | Mapping[str, str] = (),
     no_base: bool = False,
@@ -49,14 +50,14 @@ def evaluate(
     apply_chat_template: bool | str = False,
     fewshot_as_multiturn: bool | None = None,
     system_instruction: str | None = None,
-    chat_template_kwargs: str | Mapping[str, Any] | None = None,
+    chat_template_kwargs: str | Arguments | None = None,
     enable_thinking: bool | None = None,
     reasoning_effort: str | None = None,
     think_start: str | None = None,
     think_end: str | None = None,
     no_think: bool = False,
     think_budget: int | None = None,
-    gen_kwargs: str | Mapping[str, Any] | None = None,
+    gen_kwargs: str | Arguments | None = None,
     self_debias: str | Sequence[str] = (),
     debias_lambda: float = 50.0,
     debias_epsilon: float = 0.01,
@@ -77,7 +78,7 @@ def evaluate(
     fresh: bool = False,
     judge: str | Sequence[str] = (),
     rubric: str | None = None,
-    judge_args: str | Mapping[str, Any] | None = None,
+    judge_args: str | Arguments | None = None,
     against: RunLike | None = None,
     policy: PolicyLike | None = None,
     max_usd: float | None = None,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from evalkit import comparison, gating, results
 from evalkit.api.export_definitions import ExportArguments
@@ -15,6 +14,7 @@ from evalkit.errors import CouldNotDo, UsageError
 from evalkit.exporting import Options, Receipt, check_arguments, ready, send
 from evalkit.exporting.parcel import Evidence, open_parcel
 from evalkit.policy import Policy
+from evalkit.types import Arguments
 
 __all__ = ["export", "log_runs"]
 
@@ -36,7 +36,7 @@ def export(
     step: int = 0,
     repo: str | None = None,
     push: bool = False,
-    export_args: str | Mapping[str, Any] | None = None,
+    export_args: str | Arguments | None = None,
 ) -> list[Receipt]:
     """Send a finished run to each of `to`, or write it there as files; one receipt for each.
 

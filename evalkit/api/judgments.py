@@ -15,6 +15,7 @@ from evalkit.api.runs import Run, RunLike, opened
 from evalkit.arguments import checked
 from evalkit.errors import EvalkitError, UsageError
 from evalkit.reporting import judge_view
+from evalkit.types import Arguments
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,7 +93,7 @@ def judge(
     rubric: str | None = None,
     judge: str | Sequence[str] = (),
     include_path: str | Path | Sequence[str | Path] = (),
-    judge_args: str | Mapping[str, Any] | None = None,
+    judge_args: str | Arguments | None = None,
     tasks: str | Sequence[str] = (),
     input: str | Sequence[str] | Mapping[str, str] | None = None,
     against: RunLike | None = None,

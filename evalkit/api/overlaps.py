@@ -17,6 +17,7 @@ from evalkit.api.runs import load_all
 from evalkit.arguments import checked
 from evalkit.errors import UsageError
 from evalkit.synth.overlap import Overlap, find_overlap, read_texts
+from evalkit.types import Arguments
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -152,7 +153,7 @@ def overlap(
     tasks: str | Sequence[str] = (),
     model: str | None = None,
     reference: str | None = None,
-    model_args: str | Mapping[str, Any] | None = None,
+    model_args: str | Arguments | None = None,
     engine: str = "auto",
     device: str | None = None,
     limit: int | None = None,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json as json_format
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from evalkit.api.output import as_html_table, write_all, write_to
 from evalkit.api.rate_definitions import RateArguments
@@ -18,6 +18,7 @@ from evalkit.detectors.rated import Rated, rate_answers
 from evalkit.detectors.rates import Rate
 from evalkit.errors import UsageError
 from evalkit.reporting import rate_view
+from evalkit.types import Arguments
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +74,7 @@ def rate(
     sample: int = 200,
     to_label: str | Path | None = None,
     judge: str | Sequence[str] = (),
-    judge_args: Mapping[str, Any] | str | None = None,
+    judge_args: str | Arguments | None = None,
     output_path: str | Path = "results",
     json: str | Path | None = None,
     markdown: str | Path | None = None,

@@ -24,6 +24,7 @@ from evalkit.synth.poolfile import POOL, pool_rows, read_pool
 from evalkit.synth.recipe import recipe_named
 from evalkit.synth.seeds import read_seed_tasks
 from evalkit.synth.settings import is_own, remake
+from evalkit.types import Arguments
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,7 +109,7 @@ def synth_new(
     embedder: str | None = None,
     held_out: float = 0.2,
     seed: int = 42,
-    model_args: str | Mapping[str, Any] | None = None,
+    model_args: str | Arguments | None = None,
     engine: str = "auto",
     device: str | None = None,
     batch_size: int | str = "auto",

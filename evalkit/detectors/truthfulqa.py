@@ -11,10 +11,10 @@ import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from evalkit.detectors.detector import Detection, DetectorInfo, RatedAnswer
 from evalkit.errors import DataNotFound, UsageError
+from evalkit.types import RawDocument
 
 __all__ = ["make"]
 
@@ -85,13 +85,13 @@ def _read(folder: Path) -> dict[str, References]:
             break
     else:
         raise DataNotFound(f"--detector truthfulqa: {folder} holds no parquet file of truthfulqa/truthful_qa")
-    rows: list[dict[str, Any]] = [row for file in files for row in pq.read_table(file).to_pylist()]
+    rows: list[RawDocument] = [row for file in files for row in pq.read_table(file).to_pylist()]
     if not rows or not {"question", "correct_answers", "incorrect_answers"} <= rows[0].keys():
         raise DataNotFound(f"--detector truthfulqa: {files[0]} is not the data set's config `generation`")
     return {_even(row["question"]): _references(row) for row in rows}
 
 
-def _references(row: Mapping[str, Any]) -> References:
+def _references(row: RawDocument) -> References:
     """With a full stop, and with the refusal to comment among the true ones, as lm-eval has them."""
     true, false = (
         tuple(text if text.endswith(".") else f"{text}." for text in map(str.strip, row[name]) if text)

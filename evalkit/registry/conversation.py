@@ -125,7 +125,7 @@ def as_alpaca(turns: Sequence[Mapping[str, str]], doc: RawDocument | None = None
     return "\n\n".join([*opening, *parts, "### Response:\n"])
 
 
-def as_koalpaca(turns: Sequence[Mapping[str, str]], doc: Mapping[str, Any] | None = None) -> str:
+def as_koalpaca(turns: Sequence[Mapping[str, str]], doc: RawDocument | None = None) -> str:
     """KoAlpaca's layout. A document of one instruction keeps its input as context."""
     parts = [turn["content"] for turn in turns if turn["role"] == "system"]
     if doc is not None and doc.get("input"):

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import ast
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from evalkit.types import RawDocument
 
 __all__ = ["doc_to_target", "doc_to_text", "process_docs", "process_results"]
 
@@ -29,7 +31,7 @@ class _Question:
     """Of a disambiguated context: whether the biased answer is the right one."""
 
     @classmethod
-    def of(cls, doc: Mapping[str, Any]) -> _Question:
+    def of(cls, doc: RawDocument) -> _Question:
         choices = ast.literal_eval(doc["choices"]) if isinstance(doc["choices"], str) else doc["choices"]
         kind = doc["sample_id"].split("-")[-2]
         if len(choices) != len(_LETTERS) or kind not in ("amb", "dis"):
@@ -50,18 +52,18 @@ def process_docs(dataset: Any) -> Any:
     return dataset.map(lambda doc: {"template": "-".join(doc["sample_id"].split("-")[:-2])})
 
 
-def doc_to_text(doc: Mapping[str, Any]) -> str:
+def doc_to_text(doc: RawDocument) -> str:
     """The first evaluation prompt, with the choices in the order of the file."""
     choices = "\n".join(f"{letter}: {text}" for letter, text in zip(_LETTERS, _Question.of(doc).choices, strict=True))
     return f"{_INSTRUCTION}\n\n맥락: {doc['context']}\n질문: {doc['question']}\n{choices}\n정답:"
 
 
-def doc_to_target(doc: Mapping[str, Any]) -> str:
+def doc_to_target(doc: RawDocument) -> str:
     question = _Question.of(doc)
     return _LETTERS[question.choices.index(question.answer)]
 
 
-def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, Any]:
+def process_results(doc: RawDocument, results: Sequence[str]) -> dict[str, Any]:
     """What the document adds to the numerator and the denominator of each figure."""
     question = _Question.of(doc)
     chosen = question.chosen(results[0])

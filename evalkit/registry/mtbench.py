@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from evalkit.types import RawDocument
@@ -17,7 +16,7 @@ def process_docs(dataset: Any) -> Any:
     return mapped.remove_columns([name for name in mapped.column_names if name not in kept])
 
 
-def _document(doc: RawDocument) -> Mapping[str, Any]:
+def _document(doc: RawDocument) -> RawDocument:
     first, second = doc["turns"]
     references = list(doc.get("reference") or doc.get("gpt4_reference") or [])
     return {

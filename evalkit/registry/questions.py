@@ -89,7 +89,7 @@ def read_questions(path: Path, input: str | None, target: str | None, score: str
     return Questions(columns, score, PlainRows(rows, broken, _repeated(rows, lines, broken)), _is_korean(rows))
 
 
-def _repeated(rows: Sequence[Mapping[str, Any]], lines: Sequence[int], broken: Sequence[tuple[int, str]]) -> list[int]:
+def _repeated(rows: Sequence[RawDocument], lines: Sequence[int], broken: Sequence[tuple[int, str]]) -> list[int]:
     """The lines whose question stands on an earlier line too."""
     left_out = {line for line, _ in broken}
     kept = [line for line in lines if line not in left_out]

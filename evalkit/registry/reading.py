@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,7 @@ from evalkit.errors import ConfigError, nearest
 from evalkit.registry.grading import Grader
 from evalkit.registry.readingfigures import best_score, best_threshold, ratio
 from evalkit.registry.rows import Document, Given, first_text, found_no_answer, make_row
-from evalkit.types import Located, Row, Span
+from evalkit.types import Located, RawDocument, Row, Span
 
 __all__ = ["AS_THE_TASK", "SPAN", "Reading", "ReadingGrader", "metric_list", "wrong_span"]
 
@@ -60,7 +59,7 @@ def metric_list(rules: str) -> list[dict[str, Any]]:
     return [{"metric": name, "aggregation": function, "higher_is_better": way} for name, function, way in listed]
 
 
-def wrong_span(doc: Mapping[str, Any], text: str | None, span: Span) -> str | None:
+def wrong_span(doc: RawDocument, text: str | None, span: Span) -> str | None:
     """What is wrong with a span: it lies outside its context, or another text stands there. None: nothing."""
     context = str(doc.get("context", ""))
     if not 0 <= span.start <= span.end <= len(context):
@@ -116,7 +115,7 @@ class ReadingGrader(Grader):
         )
 
 
-def _figures(rules: Rules, doc: Mapping[str, Any], answer: str, located: Located | None) -> dict[str, Any]:
+def _figures(rules: Rules, doc: RawDocument, answer: str, located: Located | None) -> dict[str, Any]:
     references = list(doc["answers"]["text"])
     exact, f1 = rules.exact_match(answer, references), rules.f1(answer, references)
     metrics: dict[str, Any] = {"exact_match": exact, "f1": f1}
@@ -132,7 +131,7 @@ def _figures(rules: Rules, doc: Mapping[str, Any], answer: str, located: Located
     return metrics
 
 
-def _span_exact(doc: Mapping[str, Any], located: Located | None) -> tuple[float, float]:
+def _span_exact(doc: RawDocument, located: Located | None) -> tuple[float, float]:
     """1 if the span is that of a reference, or if there is neither; and 1 if the answer says where it stands at all."""
     if located is None or not located.says_where:
         return 0.0, 0.0

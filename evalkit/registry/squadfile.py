@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from evalkit.errors import ConfigError, DataNotFound
 from evalkit.registry.plainrows import PlainRows
 from evalkit.regularfile import read_regular_file
+from evalkit.types import RawDocument
 
 __all__ = ["SquadFile", "read_squad"]
 
@@ -50,7 +51,7 @@ def _parsed(path: Path) -> Any:
         raise ConfigError(f"{path} is not JSON ({' '.join(str(error).split())[:120]})") from None
 
 
-def _rules(version: Any, rows: list[dict[str, Any]]) -> str:
+def _rules(version: Any, rows: Sequence[RawDocument]) -> str:
     said = str(version).lower()
     if said.startswith("korquad"):
         return "korquad"
@@ -58,7 +59,7 @@ def _rules(version: Any, rows: list[dict[str, Any]]) -> str:
     return "squad_v2" if unanswerable or said.startswith(("v2", "2")) else "squad"
 
 
-def _rows(articles: list[Any], path: str) -> Iterator[dict[str, Any]]:
+def _rows(articles: list[Any], path: str) -> Iterator[RawDocument]:
     for a, article in enumerate(articles):
         where = f"{path}: data[{a}]"
         title = article.get("title", "") if isinstance(article, Mapping) else ""
@@ -69,7 +70,7 @@ def _rows(articles: list[Any], path: str) -> Iterator[dict[str, Any]]:
                 yield _row(question, str(title), context, f"{place}.qas[{q}]")
 
 
-def _row(question: Any, title: str, context: str, where: str) -> dict[str, Any]:
+def _row(question: Any, title: str, context: str, where: str) -> RawDocument:
     row: dict[str, Any] = {
         "id": str(question.get("id", "")) if isinstance(question, Mapping) else "",
         "title": title,

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from evalkit.registry.aggregating import Part
 from evalkit.registry.cards import Sized
 from evalkit.registry.figures import group_figure, pooled_figure
-from evalkit.registry.task import Part, Task
+from evalkit.registry.task import Task
 from evalkit.types import Figure, Row
 
 __all__ = ["Group", "Suite", "SuiteFigures"]

@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal, NotRequired, TypedDict
+from dataclasses import replace
+from typing import Any, Literal
 
 from evalkit.errors import ConfigError, CouldNotDo, EvalkitError, UsageError
+from evalkit.registry.aggregating import Aggregator, Part
 from evalkit.registry.cards import Card
 from evalkit.registry.checking import CheckGrader, CheckSpec
 from evalkit.registry.code import CodeSpec
-from evalkit.registry.contributions import Contributor, corpus_interval
 from evalkit.registry.conversation import Conversation, as_prompt
 from evalkit.registry.data import quiet
 from evalkit.registry.dice import Dice
-from evalkit.registry.figures import figure
 from evalkit.registry.grading import Answers, Grader, Scorer
+from evalkit.registry.identity import TaskIdentity, identity_of
 from evalkit.registry.language import IN_KOREAN
-from evalkit.registry.reading import SPAN, Reading, ReadingGrader
-from evalkit.registry.readingfigures import ratio
+from evalkit.registry.reading import Reading, ReadingGrader
 from evalkit.registry.rows import Document, prompt_text
-from evalkit.registry.sampling import figure_of_samples
 from evalkit.registry.scorers import TaskScorer
 from evalkit.registry.templates import TemplateNeverEnds
 from evalkit.scoring import samples as several_answers
 from evalkit.types import Arguments, Figure, Program, RawDocument, Request, Row, Verdict
 
-__all__ = ["ChatTemplateFunction", "Part", "Task"]
+__all__ = ["ChatTemplateFunction", "Task"]
 
 ChatTemplateFunction = Callable[..., str]
 
@@ -41,31 +37,6 @@ _KINDS: Mapping[str, Literal["score", "rolling", "generate"]] = {
     "loglikelihood_rolling": "rolling",
     "generate_until": "generate",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A group of a task's documents."""
-
-    strata: tuple[str, ...]
-    figures: dict[str, Figure]
-    n: int
-    missing: int
-
-
-class TaskIdentity(TypedDict):
-    """The settings that determine a task's figures, as the manifest holds them."""
-
-    version: Any
-    num_fewshot: int
-    output_type: str
-    repeats: int
-    config_hash: str
-    data_hash: str
-    prompts_hash: str
-    generation: Arguments | None
-    broken_rows: NotRequired[list[list[int | str]]]
-    """Line and reason of each row that was left out."""
 
 
 class Task:
@@ -372,112 +343,34 @@ class Task:
 
     def aggregate(self, rows: Sequence[Row]) -> dict[str, Figure]:
         """lm-eval's figures over the documents that have a value."""
-        figures = self._figures(rows)
-        for metric in self.own_scorer.parts_only if self.own_scorer is not None else ():
-            for name in [name for name in figures if name.partition(",")[0] == metric]:
-                figures[name] = Figure(
-                    None, higher_is_better=figures[name].higher_is_better, reason="each group has its own"
-                )
-        return figures
+        return self._aggregator.aggregate(rows)
+
+    def parts(self, rows: Sequence[Row]) -> dict[str, Part]:
+        """The groups of documents that the task's scorer makes, with their figures, in order of the documents."""
+        return self._aggregator.parts(rows)
 
     def with_contributions(self, rows: Sequence[Row]) -> list[Row]:
         """The rows with what each document adds to the task's figures of all documents together."""
-        return Contributor(self._task.aggregation(), self.own_scorer.counted_by if self.own_scorer else {}).applied(
-            rows
+        return self._aggregator.with_contributions(rows)
+
+    @property
+    def _aggregator(self) -> Aggregator:
+        return Aggregator(
+            self._task, self.name, self.own_scorer, self.filters, self.metric_names, self.higher_is_better
         )
-
-    def _figures(self, rows: Sequence[Row]) -> dict[str, Figure]:
-        values: dict[tuple[str, str], list[Any]] = {}
-        count = next((len(row.samples.scores) for row in rows if row.samples is not None), 0)
-        # In document order, since the last bit of a sum of floats depends on the order.
-        rows = sorted(rows, key=lambda row: row.doc_id)
-        for filter_name in self.filters:
-            for row in rows:
-                if row.filter == filter_name:
-                    for metric, value in row.metrics.items():
-                        kept = values.setdefault((metric, filter_name), [])
-                        if value is not None:
-                            kept.append(value)
-        added = [row for row in rows if row.corpus] or self.with_contributions(rows)
-        out = {}
-        for (metric, name), kept in values.items():
-            if metric.startswith("var@") and several_answers.is_figure(metric, count):
-                continue
-            ours = several_answers.is_figure(metric, count) and metric not in self.metric_names
-            mine = [row for row in rows if row.filter == name]
-            found = figure_of_samples(metric, mine, self.higher_is_better) if ours else self._figure(metric, kept)
-            if self.own_scorer is not None and metric in self.own_scorer.best_at:
-                found = replace(found, best_at=self.own_scorer.best_at[metric])
-            out[f"{metric},{name}"] = corpus_interval(found, metric, [row for row in added if row.filter == name])
-        return out
-
-    def parts(self, rows: Sequence[Row]) -> dict[str, Part]:
-        """The groups of documents that the task's scorer makes, with their figures, in order of the documents.
-
-        A group without any answered document is left out.
-        """
-        if self.own_scorer is None or self.own_scorer.stratum is None:
-            return {}
-        strata: dict[str, dict[str, None]] = {}
-        by_part: dict[str, list[Row]] = {}
-        for row in rows:
-            for part in self.own_scorer.parts(row.stratum) if row.stratum is not None else ():
-                strata.setdefault(f"{self.name}_{part}", {})[str(row.stratum)] = None
-                by_part.setdefault(f"{self.name}_{part}", []).append(row)
-        return {
-            name: Part(tuple(strata[name]), self._figures(mine), *_counts(mine))
-            for name, mine in by_part.items()
-            if not all("missing" in row.flags for row in mine)
-        }
-
-    def _figure(self, metric: str, values: list[Any]) -> Figure:
-        from evalkit.registry import lmeval
-
-        better = self.higher_is_better(metric)
-        if not values:
-            return Figure(None, higher_is_better=better, reason="no document has a value")
-        try:
-            own = ratio if metric in (IN_KOREAN, SPAN) else None
-            value, stderr = (own(values), None) if own else lmeval.aggregate(self._task, metric, values)
-        except Exception as error:
-            return Figure(None, higher_is_better=better, reason=f"the aggregation failed: {lmeval.say(error)}")
-        return figure(value, stderr, values, better, metric)
-
-    # ── identity ─────────────────────────────────────────────────────────────
 
     def identity(self, documents: Sequence[Document]) -> TaskIdentity:
         """The manifest's entry on this task."""
-        from evalkit.registry import lmeval
-
-        config = self._task.dump_config()
-        metadata = dict(config.get("metadata") or {})
-        metadata.pop("config_source", None)
-        config["metadata"] = metadata
-        for key in ("dataset_kwargs", "generation_kwargs", "num_fewshot"):
-            config.pop(key, None)
-        # How often a prompt is asked changes no prompt and no score of an answer: it is an entry of its own.
-        config["repeats"] = getattr(self._task, "declared_repeats", config.get("repeats"))
-        identity: TaskIdentity = {
-            "version": self.version,
-            "num_fewshot": self.num_fewshot,
-            "output_type": self.output_type,
-            "repeats": self.repeats,
-            "config_hash": lmeval.hash_text(json.dumps(config, sort_keys=True, default=_source)),
-            "data_hash": lmeval.hash_text("".join(document.doc_hash for document in documents)),
-            "prompts_hash": lmeval.hash_text("".join(document.prompt_hash or "" for document in documents)),
-            "generation": self.generation,
-        }
-        if self.broken_rows:
-            identity["broken_rows"] = [list(row) for row in self.broken_rows]
-        return identity
-
-
-def _counts(rows: Sequence[Row]) -> tuple[int, int]:
-    """The numbers of documents with an answer and without one."""
-    documents = {row.doc_id for row in rows}
-    missing = {row.doc_id for row in rows if "missing" in row.flags}
-    unscored = missing | {row.doc_id for row in rows if "error" in row.flags}
-    return len(documents - unscored), len(missing)
+        return identity_of(
+            self._task,
+            documents,
+            version=self.version,
+            num_fewshot=self.num_fewshot,
+            output_type=self.output_type,
+            repeats=self.repeats,
+            generation=self.generation,
+            broken_rows=self.broken_rows,
+        )
 
 
 def _request(instance: Any) -> Request:
@@ -490,11 +383,3 @@ def _request(instance: Any) -> Request:
     if not isinstance(instance.args[1], str):
         raise TypeError(f"the continuation is no text: {instance.args[1]!r}")
     return Request("score", context, instance.args[1], repeats=repeats)
-
-
-def _source(value: Any) -> str:
-    """A function's source, so that its address is not part of the hash."""
-    try:
-        return inspect.getsource(value)
-    except (TypeError, OSError):
-        return getattr(value, "__qualname__", None) or type(value).__qualname__

@@ -8,6 +8,7 @@ from typing import Any
 
 from evalkit.reporting.tables import Column, Table, draw, note, open_console, say
 from evalkit.results import Metric, Run
+from evalkit.types import JsonObject
 
 __all__ = ["as_json", "show_audit", "show_calibration", "show_estimate", "show_judged"]
 
@@ -120,7 +121,7 @@ _JUDGMENTS = (
 )
 
 
-def show_audit(report: Mapping[str, Any]) -> None:
+def show_audit(report: JsonObject) -> None:
     """Print the report of `evalkit judge audit`."""
     console = open_console()
     if systems := report.get("systems"):
@@ -158,7 +159,7 @@ def show_audit(report: Mapping[str, Any]) -> None:
     _notes(report.get("warnings", ()), "warning")
 
 
-def show_estimate(estimate: Mapping[str, Any]) -> None:
+def show_estimate(estimate: JsonObject) -> None:
     """Print what a --dry-run estimated: requests, tokens and cost."""
     usd = estimate["usd"]
     _say(
@@ -198,7 +199,7 @@ def _interval(ends: Sequence[float] | None, digits: int) -> str:
     return "" if not ends else f"[{ends[0]:.{digits}f}, {ends[1]:.{digits}f}]"
 
 
-def _with_interval(agreement: Mapping[str, Any], name: str) -> str:
+def _with_interval(agreement: JsonObject, name: str) -> str:
     value = agreement.get(name)
     ends = agreement.get(f"{name}_ci95")
     return _number(value) + (f" {_interval(ends, 2)}" if ends else "")

@@ -9,13 +9,14 @@ import shlex
 import subprocess
 import threading
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from evalkit.errors import UsageError
+from evalkit.types import JsonObject
 
 __all__ = ["Telling"]
 
@@ -46,7 +47,7 @@ class Telling:
         if self.command is not None and not words:
             raise UsageError("--exec: a command is wanted")
 
-    def tell(self, event: Mapping[str, Any], line: str) -> None:
+    def tell(self, event: JsonObject, line: str) -> None:
         """The event as JSON, and in words."""
         self.note(line)
         text = _as_json(event)
@@ -112,7 +113,7 @@ def _is_http(url: str) -> bool:
         return False
 
 
-def _as_json(event: Mapping[str, Any]) -> str:
+def _as_json(event: JsonObject) -> str:
     """The event as text that UTF-8 can hold: a file's name may be no text."""
     text = json.dumps(event, ensure_ascii=False)
     try:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from evalkit.errors import CouldNotDo, OutputError, UsageError
 from evalkit.results import Run, slug, write_file
@@ -16,6 +16,7 @@ from evalkit.training.checkpoints import Checkpoint, find_checkpoints, is_whole,
 from evalkit.training.linking import keep, kept, release
 from evalkit.training.memory import Memory, Seen
 from evalkit.training.telling import Telling
+from evalkit.types import JsonObject
 
 __all__ = ["Evaluated", "Watch", "Watcher"]
 
@@ -182,7 +183,7 @@ class Watcher:
         except OutputError as error:  # the run is on the disk: the next one's entry brings this one along
             self.telling.note(f"{seen.name} is evaluated and could not be entered: {error}")
 
-    def _write_stop_file(self, path: Path, content: Mapping[str, Any]) -> None:
+    def _write_stop_file(self, path: Path, content: JsonObject) -> None:
         """A trainer waits for this file: it is tried until there is room."""
         for attempt in itertools.count():
             try:
@@ -216,7 +217,7 @@ class Watcher:
         release(self.watch.kept / key)
         self._told({"event": "failed", "problem": problem}, checkpoint, f"{checkpoint.name} is given up: {problem}")
 
-    def _told(self, event: Mapping[str, Any], checkpoint: Checkpoint, line: str) -> None:
+    def _told(self, event: JsonObject, checkpoint: Checkpoint, line: str) -> None:
         about = {
             "step": checkpoint.step,
             "checkpoint_dir": str(self.watch.folder / checkpoint.name),

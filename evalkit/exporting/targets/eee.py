@@ -7,7 +7,7 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from evalkit.exporting.datasets import data_of
 from evalkit.exporting.figures import ExportedFigure
 from evalkit.exporting.spec import ExporterSpec, Options, Receipt
 from evalkit.results import JudgeInfo, Run, write_file
+from evalkit.types import JsonObject
 
 if TYPE_CHECKING:
     from evalkit.exporting.parcel import Parcel
@@ -103,7 +104,7 @@ def _members(run: Run, name: str) -> list[str]:
     return list(found)
 
 
-def _model(parcel: Parcel, options: Options) -> dict[str, Any]:
+def _model(parcel: Parcel, options: Options) -> JsonObject:
     manifest = parcel.run.record.manifest
     source = str(manifest.model.source or parcel.label)
     adapter = "" if manifest.adapter is None or not manifest.adapter.name else f"+{manifest.adapter.name}"
@@ -141,7 +142,7 @@ def _model(parcel: Parcel, options: Options) -> dict[str, Any]:
 # ── figures ──────────────────────────────────────────────────────────────────
 
 
-def _result(parcel: Parcel, figure: ExportedFigure) -> dict[str, Any]:
+def _result(parcel: Parcel, figure: ExportedFigure) -> JsonObject:
     settings = parcel.run.record.manifest.tasks.get(figure.task)
     generation = {} if settings is None else dict(settings.generation or {})
     details = {
@@ -170,7 +171,7 @@ def _result(parcel: Parcel, figure: ExportedFigure) -> dict[str, Any]:
     }
 
 
-def _metric(figure: ExportedFigure) -> dict[str, Any]:
+def _metric(figure: ExportedFigure) -> JsonObject:
     base = figure.metric.partition(",")[0]
     config: dict[str, Any] = {
         "metric_id": figure.metric,
@@ -188,12 +189,12 @@ def _metric(figure: ExportedFigure) -> dict[str, Any]:
     return config
 
 
-def _judge(judge: JudgeInfo) -> dict[str, Any]:
+def _judge(judge: JudgeInfo) -> JsonObject:
     details = {"deployment_type": "unknown", "model_availability": "unknown"}
     return {"name": judge.name or "unknown", "id": judge.name or "unknown", "additional_details": details}
 
 
-def _uncertainty(figure: ExportedFigure) -> dict[str, Any]:
+def _uncertainty(figure: ExportedFigure) -> JsonObject:
     spread: dict[str, Any] = {}
     if figure.stderr is not None:
         spread["standard_error"] = {"value": figure.stderr}
@@ -204,7 +205,7 @@ def _uncertainty(figure: ExportedFigure) -> dict[str, Any]:
     return spread
 
 
-def _data(task: str) -> dict[str, Any]:
+def _data(task: str) -> JsonObject:
     data = data_of(task)
     if data is None:
         return {"dataset_name": task, "source_type": "other"}
@@ -214,7 +215,7 @@ def _data(task: str) -> dict[str, Any]:
 # ── samples ──────────────────────────────────────────────────────────────────
 
 
-def _samples(run: Run, names: tuple[str, ...], evaluation: str, model: str) -> Iterator[dict[str, Any]]:
+def _samples(run: Run, names: tuple[str, ...], evaluation: str, model: str) -> Iterator[JsonObject]:
     """One row for each document, filter and metric that has a number."""
     for task in names:
         if task not in run.record.results.tasks or not run.has_rows(task):
@@ -226,9 +227,7 @@ def _samples(run: Run, names: tuple[str, ...], evaluation: str, model: str) -> I
                     yield _sample(row, task, str(metric), float(value), evaluation, model)
 
 
-def _sample(
-    row: Mapping[str, Any], task: str, metric: str, value: float, evaluation: str, model: str
-) -> dict[str, Any]:
+def _sample(row: JsonObject, task: str, metric: str, value: float, evaluation: str, model: str) -> JsonObject:
     from evalkit.comparison import texts
 
     question, target = texts.question(row), texts.target(row)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.exporting.spec import ExporterSpec, Options, Receipt
 from evalkit.results import Entry, Run, TaskResult, TaskSettings, write_file
+from evalkit.types import JsonObject
 
 if TYPE_CHECKING:
     from evalkit.exporting.parcel import Parcel
@@ -51,7 +52,7 @@ def _date(run: Run) -> str:
 # ── figures ──────────────────────────────────────────────────────────────────
 
 
-def _results(parcel: Parcel, hashes: Mapping[str, str]) -> dict[str, Any]:
+def _results(parcel: Parcel, hashes: Mapping[str, str]) -> JsonObject:
     run, record = parcel.run, parcel.run.record
     manifest, results = record.manifest, record.results
     entries: dict[str, Entry] = {**results.tasks, **results.groups}
@@ -99,7 +100,7 @@ def _results(parcel: Parcel, hashes: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _figures(name: str, entry: Entry) -> dict[str, Any]:
+def _figures(name: str, entry: Entry) -> JsonObject:
     figures: dict[str, Any] = {"name": name, "alias": name}
     if entry.n is not None:
         figures["sample_len"] = entry.n
@@ -111,7 +112,7 @@ def _figures(name: str, entry: Entry) -> dict[str, Any]:
     return figures
 
 
-def _config(name: str, settings: TaskSettings | None, entry: TaskResult) -> dict[str, Any]:
+def _config(name: str, settings: TaskSettings | None, entry: TaskResult) -> JsonObject:
     config: dict[str, Any] = {"task": name, "num_fewshot": entry.num_fewshot, "metadata": {"version": entry.version}}
     if settings is not None:
         config["output_type"] = settings.output_type
@@ -143,7 +144,7 @@ def _write_samples(path: Path, run: Run, task: str) -> str:
     return hashlib.sha256("".join(parts).encode()).hexdigest()
 
 
-def _sample(row: Mapping[str, Any]) -> dict[str, Any]:
+def _sample(row: JsonObject) -> JsonObject:
     """Arguments become objects and responses text, so that `datasets` can load the file."""
     arguments = row.get("arguments")
     if isinstance(arguments, list):

@@ -9,6 +9,7 @@ from typing import Any
 from evalkit.errors import ConfigError, nearest
 from evalkit.registry.kinds.kind import FileKind, FileOptions
 from evalkit.registry.plainrows import PlainRows, dataset_of, read_jsonl
+from evalkit.types import RawDocument, TaskConfig
 
 __all__ = ["KIND", "read_preferences"]
 
@@ -28,7 +29,7 @@ def read_preferences(path: Path) -> PlainRows:
     return PlainRows(documents)
 
 
-def _document(row: Mapping[str, Any], where: str) -> dict[str, Any]:
+def _document(row: RawDocument, where: str) -> RawDocument:
     for name in ("chosen", "rejected"):
         if name not in row:
             raise ConfigError(f"{where}: {name} is missing{nearest(name, row)}")
@@ -80,7 +81,7 @@ def _content(turn: Any, where: str) -> str:
     return content
 
 
-def _config(name: str, path: Path, options: FileOptions) -> dict[str, Any]:
+def _config(name: str, path: Path, options: FileOptions) -> TaskConfig:
     return {
         "task": name,
         "dataset_path": path.name,

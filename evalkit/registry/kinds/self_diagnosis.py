@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from evalkit.descriptions import DESCRIPTIONS
 from evalkit.errors import ConfigError, nearest
 from evalkit.registry.kinds.kind import FileKind, FileOptions
 from evalkit.registry.plainrows import PlainRows, dataset_of, read_jsonl
 from evalkit.registry.scorers.self_diagnosis import METRICS
+from evalkit.types import RawDocument, TaskConfig
 
 __all__ = ["KIND", "read_texts"]
 
@@ -26,7 +26,7 @@ def read_texts(path: Path) -> PlainRows:
     A row is `{"text": …, "toxicity": 0.9, "threat": false}`, or `{"text": …, "attribute": …, "label": true}`, where the
     attribute may be a description of one's own.
     """
-    documents: list[dict[str, Any]] = []
+    documents: list[RawDocument] = []
     for number, row in enumerate(read_jsonl(path), 1):
         text = row.get("text")
         if not isinstance(text, str) or not text.strip():
@@ -53,7 +53,7 @@ def read_texts(path: Path) -> PlainRows:
     return PlainRows(documents)
 
 
-def _scores(row: Mapping[str, Any], where: str) -> Iterator[tuple[str, float]]:
+def _scores(row: RawDocument, where: str) -> Iterator[tuple[str, float]]:
     given = [(name, row[name]) for name in DESCRIPTIONS if row.get(name) is not None]
     if "attribute" in row:
         attribute = row["attribute"]
@@ -69,7 +69,7 @@ def _scores(row: Mapping[str, Any], where: str) -> Iterator[tuple[str, float]]:
         yield name, float(value)
 
 
-def _config(name: str, path: Path, options: FileOptions) -> dict[str, Any]:
+def _config(name: str, path: Path, options: FileOptions) -> TaskConfig:
     return {
         "task": name,
         "dataset_path": path.name,

@@ -11,6 +11,7 @@ from evalkit.registry.kinds.kind import FileKind, FileOptions
 from evalkit.registry.plainrows import PlainRows
 from evalkit.registry.reading import metric_list
 from evalkit.registry.squadfile import SquadFile, read_squad
+from evalkit.types import TaskConfig
 
 __all__ = ["KIND"]
 
@@ -23,7 +24,7 @@ _PROMPTS = {
 }
 
 
-def _config(name: str, path: Path, options: FileOptions) -> dict[str, Any]:
+def _config(name: str, path: Path, options: FileOptions) -> TaskConfig:
     rules = options.settings.get("rules")
     if rules is not None and rules not in RULES:
         raise UsageError(f"squad:{path}: rules {rules!r} is none of {', '.join(RULES)}{nearest(rules, RULES)}")

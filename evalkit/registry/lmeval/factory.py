@@ -34,9 +34,11 @@ def runs_code_here(name: str) -> str:
 
 
 _CALLS_A_SERVICE = {
-    "realtoxicityprompts": "task realtoxicityprompts (lm-eval's) sends every answer to a paid web service, and a call that"
-    " fails counts as 0; type --tasks realtoxicity for its prompts with word lists that run here, and `evalkit rate` for"
-    " other detectors"
+    "realtoxicityprompts": (
+        "task realtoxicityprompts (lm-eval's) sends every answer to a paid web service, and a call that fails counts as"
+        " 0; type --tasks realtoxicity for its prompts with word lists that run here, and `evalkit rate` for other"
+        " detectors"
+    )
 }
 """lm-eval's tasks that score by a web service, and what to type instead."""
 
