@@ -55,7 +55,7 @@ def base(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         model=str(tiny_model), tasks="mini_knowledge,mini_arithmetic", output_path=str(root), name="base"
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("evalkit.runner.preparing.choose", lambda *_, **__: mock.SPEC)
+        patch.setattr("evalkit.runner.finding.choose", lambda *_, **__: mock.SPEC)
         run(asked, Heard(), report)
     return root
 
