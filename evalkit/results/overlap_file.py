@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from evalkit.errors import OutputError, RunFolderError
+from evalkit.results.files import parse_json, read_regular
 
 __all__ = ["OVERLAP", "Overlapping", "read_overlap", "write_overlap"]
 
@@ -48,20 +48,20 @@ def read_overlap(folder: Path) -> Overlapping | None:
     """None where nobody searched."""
     path = folder / OVERLAP
     try:
-        content: Any = json.loads(path.read_bytes())
-    except FileNotFoundError:
+        content = parse_json(read_regular(path), path)
+    except (FileNotFoundError, NotADirectoryError):  # a run of another tool may be one file
         return None
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
         raise RunFolderError(f"{path} cannot be read ({error}); evalkit overlap --mark writes it anew") from None
     tasks = content.get("tasks") if isinstance(content, Mapping) else None
     if not isinstance(tasks, Mapping) or content.get("schema") != _SCHEMA:
         raise RunFolderError(f"{path} is no file of evalkit overlap; evalkit overlap --mark writes it anew")
-    if not all(isinstance(hashes, list) and all(isinstance(one, str) for one in hashes) for hashes in tasks.values()):
+    if not all(isinstance(hashes, list) and all(isinstance(text, str) for text in hashes) for hashes in tasks.values()):
         raise RunFolderError(f"{path}: tasks holds something other than lists of hashes")
     gram = content.get("gram")
     return Overlapping(
         str(content.get("training")),
         gram if isinstance(gram, int) else 0,
         tuple(map(str, tasks)),
-        frozenset((str(task), one) for task, hashes in tasks.items() for one in hashes),
+        frozenset((str(task), text) for task, hashes in tasks.items() for text in hashes),
     )
