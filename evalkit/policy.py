@@ -22,6 +22,7 @@ rates:                      of evalkit rate --json: how far a rate may rise
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +31,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BeforeValidator, Field
 
 from evalkit.errors import ConfigError, nearest
-from evalkit.validation import Strict, describe, parse, refuse
+from evalkit.validation import Strict, describe, parse, refuse, shown
 from evalkit.yamlfile import read_yaml
 
 __all__ = ["DEFAULT_CONFIDENCE", "DEFAULT_DROP", "TIERS", "Drop", "Policy", "RatePolicy", "TaskPolicy", "Tier"]
@@ -129,7 +130,7 @@ class Policy:
 
 def _confidence(value: Any) -> float:
     if not _is_number(value) or not 0.5 < value < 1:
-        refuse(f"is {value!r}; it is one-sided and lies between 0.5 and 1, as 0.95 does")
+        refuse(f"is {shown(value)}; it is one-sided and lies between 0.5 and 1, as 0.95 does")
     return float(value)
 
 
@@ -140,23 +141,23 @@ def _drop(value: Any) -> Drop:
         except ValueError:
             percent = math.nan
         if not 0 <= percent < 100:
-            refuse(f'is {value!r}; a relative drop is written "2%", from 0% to below 100%')
+            refuse(f'is {shown(value)}; a relative drop is written "2%", from 0% to below 100%')
         return Drop(percent / 100, relative=True)
-    if not _is_number(value) or value < 0 or not math.isfinite(value):
-        refuse(f'is {value!r}; write a number such as 0.01 (on the metric\'s scale) or a share such as "2%"')
+    if not _is_number(value) or not 0 <= value <= sys.float_info.max:
+        refuse(f'is {shown(value)}; write a number such as 0.01 (on the metric\'s scale) or a share such as "2%"')
     return Drop(float(value))
 
 
 def _share(value: Any) -> float:
     if not _is_number(value) or not 0 <= value <= 1:
-        refuse(f"is {value!r}; it is a share of the documents, from 0 to 1 (1.0: not judged)")
+        refuse(f"is {shown(value)}; it is a share of the documents, from 0 to 1 (1.0: not judged)")
     return float(value)
 
 
 def _tier(value: Any) -> Tier:
     if value not in TIERS:
-        hint = nearest(str(value), TIERS, n=1) or f"; it is one of {', '.join(TIERS)}"
-        refuse(f"is {value!r}{hint}")
+        hint = nearest(value if isinstance(value, str) else "", TIERS, n=1) or f"; it is one of {', '.join(TIERS)}"
+        refuse(f"is {shown(value)}{hint}")
     return cast(Tier, value)
 
 
@@ -194,7 +195,7 @@ class _TaskEntry(Strict):
 
 def _which(value: Any) -> Which:
     if value not in ("raw", "corrected"):
-        refuse(f"is {value!r}; write raw, or corrected where labels corrected both rates")
+        refuse(f"is {shown(value)}; write raw, or corrected where labels corrected both rates")
     return cast(Which, value)
 
 

@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from evalkit.errors import ConfigError, EvalkitError, nearest
 
-__all__ = ["Record", "Strict", "describe", "parse", "refuse"]
+__all__ = ["Record", "Strict", "describe", "parse", "refuse", "shown"]
 
 _WANTED = {
     "bool": "true or false",
@@ -30,6 +30,7 @@ _WANTED = {
     "tuple": "a list",
 }
 _OURS = "said"
+_LONGEST_SHOWN = 80
 
 
 class Record(BaseModel):
@@ -61,8 +62,8 @@ class Strict(BaseModel):
             refuse(f"is {describe(content)}; it takes the keys {', '.join(known)}")
         for key in content:
             if key not in known:
-                hint = nearest(str(key), known, n=1) or f"; known are {', '.join(known)}"
-                refuse(f"unknown key {key!r}{hint}")
+                hint = nearest(key if isinstance(key, str) else "", known, n=1) or f"; known are {', '.join(known)}"
+                refuse(f"unknown key {shown(key)}{hint}")
         return content
 
 
@@ -83,7 +84,16 @@ def describe(value: Any) -> str:
         bool: "true or false",
         type(None): "empty",
     }
-    return f"{names.get(type(value), 'a number')} ({value!r})"
+    return f"{names.get(type(value), 'a number')} ({shown(value)})"
+
+
+def shown(value: Any) -> str:
+    """A value for a message, cut where it is long. Python writes no number of more than 4,300 digits."""
+    try:
+        text = repr(value)
+    except ValueError:
+        return "too large"
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 
 def parse(model: type[R], content: Any, where: str, error: type[EvalkitError] = ConfigError) -> R:

@@ -66,6 +66,8 @@ def test_a_policy_without_tasks_judges_every_shared_task(tmp_path: Path) -> None
         ("tasks: {gsm8k: {max_drop: .nan}}", "max_drop is nan"),
         ("tasks: {gsm8k: {max_drop: .inf}}", "max_drop is inf"),
         ("tasks: {gsm8k: {max_rise: 1.5}}", "share of the documents"),
+        (f"tasks: {{gsm8k: {{max_drop: 1{'0' * 390}}}}}", "max_drop is 1000"),
+        (f"tasks: {{gsm8k: {{max_drop: 0x{'f' * 390}}}}}", "a number such as 0.01"),
         ("tasks: {gsm8k: {metric: 3}}", "metric is a number"),
         ("tasks: {gsm8k: 0.01}", "it takes the keys"),
         ("tasks: [gsm8k]", "`tasks` is a list"),
@@ -85,6 +87,16 @@ def test_a_wrong_policy_is_one_line_and_exit_2(tmp_path: Path, text: str, said: 
     assert said in str(raised.value)
     assert "\n" not in str(raised.value)
     assert raised.value.exit_code == 2
+
+
+@pytest.mark.parametrize("digits", [400, 5000])
+@pytest.mark.parametrize("key", ["max_drop", "max_rise", "tier", "metric", "clean_only", "zzz"])
+def test_a_number_that_no_float_holds_is_one_short_line(key: str, digits: int) -> None:
+    number = 10**digits
+    for content in ({"tasks": {"gsm8k": {key: number}}}, {"confidence": -number}, {number: 1}):
+        with pytest.raises(ConfigError) as raised:
+            Policy.parse(content)
+        assert len(str(raised.value)) < 300
 
 
 def test_a_policy_that_is_not_there(tmp_path: Path) -> None:

@@ -19,10 +19,14 @@ from evalkit.errors import EvalkitError, NoDocumentFigures, RunFolderError
 from evalkit.exporting.cleaning import Cleaner, is_local_path, last_part
 from evalkit.exporting.figures import ExportedFigure, figures_of
 from evalkit.gating import GateResult
+from evalkit.regularfile import read_regular_file
 from evalkit.results import Run, model_slug, slug
 from evalkit.types import JsonObject
 
 __all__ = ["Evidence", "Parcel", "open_parcel"]
+
+_BROKEN = "replace"
+"""What becomes of half a surrogate pair, which JSON can hold and no file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +183,10 @@ def _cleaned(run: Run, root: Path, cleaner: Cleaner) -> Run:
             rows = run.judgments(file.stem)
             _write_rows(folder / "judgments" / file.name, rows, cleaner)
     report = run.path / "report.md"
-    if report.is_file():
-        (folder / "report.md").write_text(cleaner.name(report.read_text("utf-8", "replace")), "utf-8")
+    # In a stranger's folder it may be a link to a file of this machine.
+    if report.is_file() and report.resolve().parent == run.path.resolve():
+        text = read_regular_file(report).decode("utf-8", "replace")
+        (folder / "report.md").write_text(cleaner.name(text), "utf-8", _BROKEN)
     return Run.open(folder)
 
 
@@ -198,11 +204,11 @@ def _model(run: Run, cleaned: Any, cleaner: Cleaner) -> dict[str, Any]:
 
 
 def _write_json(path: Path, content: Any) -> None:
-    path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", "utf-8", _BROKEN)
 
 
 def _write_rows(path: Path, rows: Iterator[JsonObject], cleaner: Cleaner) -> None:
-    with path.open("w", encoding="utf-8", newline="\n") as file:
+    with path.open("w", encoding="utf-8", errors=_BROKEN, newline="\n") as file:
         for row in rows:
             file.write(json.dumps(cleaner.row(row), ensure_ascii=False) + "\n")
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from evalkit.errors import CheckpointError, UsageError
+from evalkit.models.adaptersettings import check_adapter_settings
 from evalkit.models.checkpoint import first_few
 from evalkit.models.files import read_json
 from evalkit.models.header import read_header
@@ -36,6 +37,7 @@ def adapter_config(path: str | Path) -> JsonObject:
     if not file.is_file():
         raise CheckpointError(f"{path} is no adapter: it has no {_CONFIG}")
     config = read_json(file)
+    check_adapter_settings(config, file)
     if not isinstance(config.get("r"), int):
         raise CheckpointError(f"{file} is no LoRA adapter (peft_type {config.get('peft_type')!r}, no rank r)")
     return config

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from evalkit.errors import CheckpointError, EvalkitError
+from evalkit.models.adaptersettings import check_adapter_settings
 from evalkit.models.files import read_json, refuse_pointer
 from evalkit.models.fingerprint import fingerprint, fingerprint_adapter
 from evalkit.models.header import read_header
@@ -34,12 +35,14 @@ __all__ = [
     "memory_needed",
     "resolve",
     "resolve_adapter",
+    "weight_files",
 ]
 
 _TOKENIZERS = (
     "tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.json", "vocab.txt",
     "tekken.json", "tiktoken.model",
 )  # fmt: skip
+_INDEX = "model.safetensors.index.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ def resolve_adapter(source: str, revision: str | None = None) -> Path:
         if (folder / "config.json").is_file():
             raise CheckpointError(f"{folder} is a whole model, no adapter: give it as --model {source}.")
         raise CheckpointError(f"{folder} has no adapter_config.json: that is no peft adapter.")
-    read_json(folder / "adapter_config.json")
+    check_adapter_settings(read_json(folder / "adapter_config.json"), folder / "adapter_config.json")
     weights = folder / "adapter_model.safetensors"
     if weights.is_file():
         read_header(weights)
@@ -188,13 +191,20 @@ def _check_model(folder: Path, *, needs_tokenizer: bool) -> None:
 
 def _check_weights(folder: Path) -> None:
     """Check by the headers that each file is complete and that together they have the tensors of the index."""
-    files = _weight_files(folder)
+    files = weight_files(folder)
+    indexed = (folder / _INDEX).is_file()
     tensors: set[str] = set()
     for file in files:
         if file.suffix != ".safetensors":
             refuse_pointer(file)
             return
-        tensors |= set(read_header(file))
+        names = read_header(file).keys()
+        if not indexed and (twice := sorted(tensors & names)):
+            raise CheckpointError(
+                f"{folder}: {len(twice)} tensors stand in two files ({first_few(twice)}), and no {_INDEX} says which "
+                "counts: leave one of each."
+            )
+        tensors |= names
     if not tensors:
         raise CheckpointError(f"{folder} holds no tensor, so there is no model in it: copy or download it again.")
     listed = _listed(folder, files)
@@ -207,7 +217,7 @@ def _check_weights(folder: Path) -> None:
 
 def _listed(folder: Path, files: list[Path]) -> set[str]:
     """The tensors in the index of these shards; empty if there is no index."""
-    index = folder / "model.safetensors.index.json"
+    index = folder / _INDEX
     if [file.name for file in files] == ["model.safetensors"] or not index.is_file():
         return set()
     return set(read_json(index)["weight_map"])
@@ -218,9 +228,10 @@ def first_few(names: Sequence[str], most: int = 3) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def _weight_files(folder: Path) -> list[Path]:
+def weight_files(folder: Path) -> list[Path]:
+    """The files with the model's weights, chosen as transformers does; without its names, every *.safetensors."""
     for index, single in (
-        ("model.safetensors.index.json", "model.safetensors"),
+        (_INDEX, "model.safetensors"),
         ("pytorch_model.bin.index.json", "pytorch_model.bin"),
     ):
         # If there is a single file beside an index, transformers loads the single file.
@@ -285,7 +296,7 @@ def _sliding_window(text: Any) -> int | None:
 
 
 def _count(path: Path) -> tuple[int | None, int]:
-    files = _weight_files(path)
+    files = weight_files(path)
     weight_bytes = sum(file.stat().st_size for file in files)
     if any(file.suffix != ".safetensors" for file in files):
         return None, weight_bytes

@@ -7,12 +7,16 @@ allowed to differ.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from evalkit.errors import CheckpointError
-from evalkit.models.checkpoint import Checkpoint, first_few
+from evalkit.models.checkpoint import Checkpoint, first_few, weight_files
+from evalkit.models.header import read_header
 from evalkit.types import JsonObject
 
 __all__ = ["check_against_architecture", "refuse_differences"]
@@ -46,9 +50,25 @@ def check_against_architecture(typed: str, checkpoint: Checkpoint, *, trust_remo
     """
     if checkpoint.quantization is not None or not any(checkpoint.path.glob("*.safetensors")):
         return
-    info = _loading_info(checkpoint.path, trust_remote_code)
+    with _under_names_of_transformers(checkpoint.path) as folder:
+        info = _loading_info(folder, trust_remote_code)
     if info is not None:
         refuse_differences(typed, info["missing_keys"], info["unexpected_keys"])
+
+
+@contextmanager
+def _under_names_of_transformers(folder: Path) -> Iterator[Path]:
+    """A folder in which transformers finds the weights; vLLM takes files of any name, without an index."""
+    index, files = "model.safetensors.index.json", weight_files(folder)
+    if (folder / index).is_file() or [file.name for file in files] == ["model.safetensors"]:
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="evalkit-weights-") as made:
+        for file in folder.iterdir():
+            (Path(made) / file.name).symlink_to(file.absolute())
+        names = {tensor: file.name for file in files for tensor in read_header(file)}
+        (Path(made) / index).write_text(json.dumps({"metadata": {}, "weight_map": names}), encoding="utf-8")
+        yield Path(made)
 
 
 def _loading_info(folder: Path, trust_remote_code: bool) -> JsonObject | None:

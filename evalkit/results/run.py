@@ -29,6 +29,10 @@ SCHEMA = 1
 STATUSES = ("complete", "limited", "partial", "incomplete")
 """complete: every document. limited: fewer were asked for. partial: some have no answer. incomplete: some failed."""
 
+_MOST_LEVELS = 100
+"""Of groups in groups."""
+_MOST_MEMBERS = 1_000_000
+"""Of all groups, each with everything below it written out. lm-eval's own task files are 14,000."""
 _LONG_AGO = datetime.datetime.min.replace(tzinfo=datetime.UTC)
 
 
@@ -42,7 +46,7 @@ class Run:
     """For each task, the filters in scores.parquet that have another name in `record`."""
 
     def __post_init__(self) -> None:
-        self._refuse_loops()
+        self._check_groups()
 
     @classmethod
     def open(cls, path: Path | str) -> Run:
@@ -176,25 +180,32 @@ class Run:
         if path.is_file():
             yield from read_lines(path)
 
-    def _refuse_loops(self) -> None:
-        """A group that contains itself through others has no tasks that could be counted."""
-        groups = self.record.results.groups
-        done: set[str] = set()
+    def _check_groups(self) -> None:
+        """Refuse groups that contain themselves, and those that stand for more members than anyone could list."""
+        groups, tasks = self.record.results.groups, self.record.results.tasks
+        sizes: dict[str, int] = {}
+        """The lines of each group with everything below it written out."""
         for name in groups:
-            path: list[str] = []
-            waiting = [(name, 0)]
-            while waiting:
-                at, depth = waiting.pop()
-                del path[depth:]
-                if at in path and not (path[-1] == at and at in self.record.results.tasks):
-                    loop = " → ".join([*path[path.index(at) :], at][:5])
-                    raise RunFolderError(f"{self.results_path}: groups contain themselves: {loop}")
-                if at in done or at not in groups or at in path:
-                    continue
-                path.append(at)
-                waiting += [(member, depth + 1) for member in groups[at].all_members]
-            done |= set(path)
-            done.add(name)
+            path = {} if name in sizes else {name: iter(groups[name].all_members)}
+            while path:
+                at, members = next(reversed(path.items()))
+                for member in members:
+                    if member not in groups or member in sizes or (member == at and at in tasks):
+                        continue
+                    if member in path:
+                        loop = " → ".join([*list(path)[list(path).index(member) :], member][:5])
+                        raise RunFolderError(f"{self.results_path}: groups contain themselves: {loop}")
+                    path[member] = iter(groups[member].all_members)
+                    break
+                else:
+                    sizes[at] = 1 + sum(sizes.get(member, 1) for member in groups[at].all_members)
+                    del path[at]
+                if len(path) > _MOST_LEVELS:
+                    raise RunFolderError(f"{self.results_path}: {name} holds more than {_MOST_LEVELS} levels of groups")
+        if sum(sizes.values()) > _MOST_MEMBERS:
+            raise RunFolderError(
+                f"{self.results_path}: its groups stand for more than {_MOST_MEMBERS:,} members, written out"
+            )
 
     def _check_same(self) -> None:
         """A folder that was swapped for a newer one while we read would give us half of each."""

@@ -27,9 +27,19 @@ def json_lines(path: Path) -> Iterator[tuple[JsonObject, str]]:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise UsageError(f"{where}: not JSON ({error})") from None
+        if b"\\ud" in line.lower() and _has_half_characters(row):
+            raise UsageError(f"{where}: half of a surrogate pair stands in it, which is no text")
         if not isinstance(row, dict):
             raise UsageError(f"{where}: an object is wanted, this is {type(row).__name__}")
         yield row, where
+
+
+def _has_half_characters(row: object) -> bool:
+    try:
+        json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def as_lines(rows: Iterable[JsonObject]) -> str:

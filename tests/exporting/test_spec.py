@@ -12,6 +12,8 @@ import evalkit as ek
 from evalkit import plugins
 from evalkit.errors import ExportError, RunFolderError, UsageError
 from evalkit.exporting import GROUP, ExporterSpec, Options, Receipt, exporter_names, find_exporter, live_exporters, spec
+from evalkit.exporting.parcel import open_parcel
+from evalkit.results import Run
 from tests.helpers.exporting import bytes_below, private_run
 from tests.helpers.runfolders import TaskRows, write_run
 
@@ -71,6 +73,22 @@ def test_whatever_a_library_raises_is_one_line_without_keys(tmp_path: Path, monk
     monkeypatch.setattr("evalkit.api.exports.ready", lambda names: [broken])
     with pytest.raises(ExportError, match=r"^Broken: not exported \(RuntimeError: refused for \[SOME_API_KEY\] at x\)"):
         ek.export(private_run(tmp_path), to="broken")
+
+
+def test_a_strangers_run_sends_no_file_of_this_machine_and_no_half_character(tmp_path: Path) -> None:
+    """Its report is a link to elsewhere, and its rows hold halves of surrogate pairs."""
+    (tmp_path / "private.md").write_text("sealed-canary")
+    broken = [{"doc_id": 0, "doc": {"q": "\ud800"}, "resps": [["\udfff"]], "filtered_resps": ["x"], "acc": 1.0}]
+    folder = write_run(tmp_path, "r", {"t": TaskRows([1.0])}, samples={"t": broken})
+    (folder / "report.md").symlink_to(tmp_path / "private.md")
+    with open_parcel(Run.open(folder)) as parcel:
+        assert not (parcel.folder / "report.md").exists()
+        assert b"sealed-canary" not in b"".join(bytes_below(parcel.folder).values())
+        assert next(iter(parcel.run.rows("t")))["doc"] == {"q": "?"}
+    (folder / "report.md").unlink()
+    (folder / "report.md").write_text("figures")
+    with open_parcel(Run.open(folder)) as parcel:
+        assert (parcel.folder / "report.md").read_text() == "figures"
 
 
 def test_an_error_about_the_runs_names_the_runs_and_not_their_copies(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from evalkit.engines.huggingface import load
 from evalkit.engines.vllm import load as load_vllm
+from evalkit.engines.vllm.weights import with_checked_weights
 from evalkit.errors import CheckpointError
 from evalkit.models import checkpoint
 from evalkit.models.catalog import nano_path
@@ -109,3 +110,61 @@ def test_tied_weights_and_old_buffers_are_no_difference(tiny_model: Path, tmp_pa
     load(ModelSpec(typed="m", source=str(folder)), device="cpu").close()
     # nano's head is its embedding: only one of the two is in the file.
     check_against_architecture("nano", checkpoint.inspect(nano_path()))
+
+
+# ── folders with several files ───────────────────────────────────────────────
+
+
+def split(model: Path, folder: Path, files: dict[str, Callable[[Tensors], Tensors]]) -> Path:
+    """The model's folder with these files in place of its weights, and no index."""
+    shutil.copytree(model, folder)
+    tensors = safetensors.load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    for name, part in files.items():
+        kept = {key: value.clone() for key, value in part(tensors).items()}
+        safetensors.save_file(kept, folder / name, metadata={"format": "pt"})
+    return folder
+
+
+def embeddings(tensors: Tensors) -> Tensors:
+    return {name: tensor for name, tensor in tensors.items() if "embed" in name}
+
+
+def others(tensors: Tensors) -> Tensors:
+    return {name: tensor for name, tensor in tensors.items() if "embed" not in name}
+
+
+def everything(tensors: Tensors) -> Tensors:
+    return tensors
+
+
+def test_a_tensor_that_stands_in_two_files_without_an_index_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    folder = split(tiny_model, tmp_path / "m", {"a.safetensors": everything, "b.safetensors": embeddings})
+    with pytest.raises(CheckpointError, match="stand in two files"):
+        checkpoint.resolve(str(folder))
+
+
+def test_missing_tensors_are_found_in_files_of_any_name(tiny_model: Path, tmp_path: Path) -> None:
+    files = {"a.safetensors": embeddings, "b.safetensors": others}
+    with_checked_weights(ModelSpec(typed="m", source=str(split(tiny_model, tmp_path / "whole", files))))
+    files["b.safetensors"] = lambda tensors: without_a_layer(others(tensors))
+    with pytest.raises(CheckpointError, match=r"9 tensors that the model needs are not in its files"):
+        with_checked_weights(ModelSpec(typed="m", source=str(split(tiny_model, tmp_path / "half", files))))
+
+
+@pytest.mark.parametrize("name", ["z.safetensors", "consolidated.safetensors"])
+def test_vllm_loads_no_other_files_than_those_that_were_checked(tiny_model: Path, tmp_path: Path, name: str) -> None:
+    folder = split(tiny_model, tmp_path / "m", {"model.safetensors": everything, name: everything})
+    with pytest.raises(CheckpointError, match=f"would also load {name}"):
+        with_checked_weights(ModelSpec(typed="m", source=str(folder)))
+
+
+def test_with_an_index_vllm_reads_its_files_and_not_the_consolidated_one(tmp_path: Path) -> None:
+    folder = make_checkpoint(tmp_path / "model", shards=2, seed=5)
+    spec = ModelSpec(typed="m", source=str(folder))
+    assert with_checked_weights(spec) is spec
+    shutil.copy(next(folder.glob("model-*.safetensors")), folder / "consolidated.safetensors")
+    assert with_checked_weights(spec).args["load_format"] == "safetensors"
+    shutil.copy(folder / "consolidated.safetensors", folder / "model.safetensors")
+    with pytest.raises(CheckpointError, match="would also load model-0000"):
+        with_checked_weights(spec)

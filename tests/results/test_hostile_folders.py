@@ -47,7 +47,26 @@ def own_member(folder: Path) -> None:
     edit(folder / "results.json", groups={"g": {"members": ["g"]}}, requested=["g"])
 
 
-REFUSED = {"deep": deep, "deeper": deeper, "pipe": pipe, "loop": loop, "own_member": own_member}
+def chain(folder: Path) -> None:
+    groups = {f"g{n}": {"members": [f"g{n + 1}"]} for n in range(3000)}
+    edit(folder / "results.json", groups=groups, requested=["g0"])
+
+
+def doubled(folder: Path) -> None:
+    """Forty groups that each hold the next one twice stand for 2**40 members."""
+    groups = {f"g{n}": {"members": [f"g{n + 1}"] * 2} for n in range(40)}
+    edit(folder / "results.json", groups=groups, requested=["g0"])
+
+
+REFUSED = {
+    "deep": deep,
+    "deeper": deeper,
+    "pipe": pipe,
+    "loop": loop,
+    "own_member": own_member,
+    "chain": chain,
+    "doubled": doubled,
+}
 
 
 def huge(folder: Path) -> None:

