@@ -185,6 +185,7 @@ class Run:
         groups, tasks = self.record.results.groups, self.record.results.tasks
         sizes: dict[str, int] = {}
         """The lines of each group with everything below it written out."""
+        levels: dict[str, int] = {}
         for name in groups:
             path = {} if name in sizes else {name: iter(groups[name].all_members)}
             while path:
@@ -199,8 +200,9 @@ class Run:
                     break
                 else:
                     sizes[at] = 1 + sum(sizes.get(member, 1) for member in groups[at].all_members)
+                    levels[at] = 1 + max((levels.get(member, 0) for member in groups[at].all_members), default=0)
                     del path[at]
-                if len(path) > _MOST_LEVELS:
+                if max(len(path), levels.get(at, 0)) > _MOST_LEVELS:
                     raise RunFolderError(f"{self.results_path}: {name} holds more than {_MOST_LEVELS} levels of groups")
         if sum(sizes.values()) > _MOST_MEMBERS:
             raise RunFolderError(

@@ -52,6 +52,12 @@ def chain(folder: Path) -> None:
     edit(folder / "results.json", groups=groups, requested=["g0"])
 
 
+def upwards(folder: Path) -> None:
+    """The deepest group first."""
+    groups = {f"g{n}": {"members": [f"g{n + 1}"]} for n in reversed(range(500))}
+    edit(folder / "results.json", groups=groups, requested=["g0"])
+
+
 def doubled(folder: Path) -> None:
     """Forty groups that each hold the next one twice stand for 2**40 members."""
     groups = {f"g{n}": {"members": [f"g{n + 1}"] * 2} for n in range(40)}
@@ -65,6 +71,7 @@ REFUSED = {
     "loop": loop,
     "own_member": own_member,
     "chain": chain,
+    "upwards": upwards,
     "doubled": doubled,
 }
 
