@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from jinja2 import nodes
 from jinja2.compiler import CodeGenerator, Frame
+from jinja2.utils import Namespace
 
 __all__ = ["Bounded", "TooMuchText", "before_call", "with_most_text"]
 
@@ -27,9 +28,16 @@ _SLOW = frozenset(("pprint", "striptags", "sum", "title", "urlize", "wordcount",
 _SIZED = frozenset(("batch", "center", "indent", "round", "slice", "tojson", "truncate", "wordwrap"))
 """Filters that take a size."""
 _SIZED_METHODS = frozenset(("center", "expandtabs", "ljust", "rjust", "to_bytes", "zfill"))
+_PLAIN = (str, bytes, int, float, type(None), list, tuple, dict, set, frozenset, Namespace)
 _OF_ANY = 8
 """What a value counts that is neither text nor a container, inside a container."""
 _WIDTH = re.compile(r"\d{7,}")
+_CONTAINERS = (list, tuple, dict, set, frozenset, Namespace)
+_PERCENT = re.compile(r"%(?:\([^)]*\))?[-#0 +]*(\d*)(?:\.(\d+))?")
+_BRACES = re.compile(r"\{[^{}:]*(?::[^{}\d]*0?(\d*)[^{}\d]*(\d*)[^{}]*)?")
+"""A place in a format, with its width and its precision."""
+_MOST_OPAQUE = 10
+"""Places in a format with a value of which nobody can tell how long its parts are."""
 
 
 class TooMuchText(Exception):
@@ -65,16 +73,18 @@ def _weight(value: Any) -> int:
         return len(value)
     if isinstance(value, int):
         return value.bit_length() // 8
-    return _written_out(value, {}) if isinstance(value, (list, tuple, dict, set, frozenset)) else 0
+    return _written_out(value, {}) if isinstance(value, _CONTAINERS) else 0
 
 
 def _written_out(value: Any, known: dict[int, int]) -> int:
     if isinstance(value, (str, bytes)):
         return len(value)
-    if not isinstance(value, (list, tuple, dict, set, frozenset)):
+    if not isinstance(value, _CONTAINERS):
         return _OF_ANY
     size = known.get(id(value))
     if size is None:
+        if isinstance(value, Namespace):
+            value = object.__getattribute__(value, "_Namespace__attrs")
         items = [*value.keys(), *value.values()] if isinstance(value, dict) else value
         size = known[id(value)] = len(items) + sum(_written_out(item, known) for item in items)
     return size
@@ -86,7 +96,7 @@ def _written_out(value: Any, known: dict[int, int]) -> int:
 def _before_operator(operator: str, left: Any, right: Any) -> None:
     if operator == "%":
         if isinstance(left, (str, bytes)):
-            _check_format(str(left), right if isinstance(right, tuple) else (right,))
+            _check_format(str(left), right if isinstance(right, tuple) else (right,), _PERCENT)
         return
     if operator == "+":
         if isinstance(left, (str, bytes, list, tuple)):
@@ -102,8 +112,8 @@ def _before_operator(operator: str, left: Any, right: Any) -> None:
         _charge(bits[0] * max(right, 0) // 8 if operator == "**" and bits[0] > 1 else sum(bits) // 8)
 
 
-def _check_format(text: str, values: Iterable[Any]) -> None:
-    """`%1000000000d` and `{:1000000000}`, also where the width is a value."""
+def _check_format(text: str, values: Collection[Any], place: re.Pattern[str]) -> None:
+    """`%1000000000d` and `{:1000000000}`, also where the width is a value, or where many places add up."""
     if _WIDTH.search(text):
         raise TooMuchText("the template asks for a very long text")
     if "*" in text or re.search(r"\{[^{}]*\{", text):
@@ -111,6 +121,13 @@ def _check_format(text: str, values: Iterable[Any]) -> None:
             _check_number(value)
             if isinstance(value, str) and _WIDTH.search(value):
                 raise TooMuchText("the template asks for a very long text")
+    places = place.findall(text)
+    if len(places) > _MOST_OPAQUE and not all(isinstance(value, _PLAIN) for value in values):
+        raise TooMuchText("the template asks for many parts of a value")
+    longest = max((_weight(value) for value in values), default=0)
+    if "*" in text or re.search(r"\{[^{}]*\{", text):
+        longest += max((abs(value) for value in values if isinstance(value, int)), default=0)
+    _charge(sum(longest + sum(int(number or 0) for number in numbers) for numbers in places))
 
 
 def _check_number(value: Any) -> None:
@@ -148,7 +165,7 @@ def _before_method(owner: Any, name: str, arguments: tuple[Any, ...], named: Map
     elif name == "translate" and arguments and isinstance(arguments[0], Mapping):
         _charge(len(owner) * max((_weight(value) for value in arguments[0].values()), default=0))
     elif name in ("format", "format_map"):
-        _check_format(str(owner), (*arguments, *named.values()))
+        _check_format(str(owner), (*arguments, *named.values()), _BRACES)
 
 
 def _before_replace(text: Any, old: Any, new: Any) -> None:
@@ -245,7 +262,7 @@ def _counting(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         if name == "replace" and len(given) >= 2:
             _before_replace(str(value), str(given[0]), str(given[1]))
         elif name == "format":
-            _check_format(str(value), (*given, *named.values()))
+            _check_format(str(value), (*given, *named.values()), _PERCENT)
         elif name == "join":
             items = value if isinstance(value, (list, tuple, str, dict)) else list(value or ())
             arguments = (*arguments[:place], items, *given)
