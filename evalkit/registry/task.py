@@ -236,23 +236,24 @@ class Task:
                 requests = tuple(_request(instance) for instance in instances)
                 requests += self._follow_ups(doc, requests[0], system, chat_template)
                 target = task.doc_to_target(doc)
+                document = Document(
+                    task=self.name,
+                    doc_id=doc_id,
+                    doc=doc,
+                    requests=requests,
+                    target=target,
+                    doc_hash=lmeval.hash_json(doc),
+                    prompt_hash=lmeval.hash_text(prompt_text(requests[0].context)),
+                    target_hash=lmeval.hash_text(str(target)),
+                    cluster=self._cluster(doc),
+                    stratum=self._stratum_of(doc),
+                )
             except TemplateNeverEnds as error:  # the other documents would take as long
                 raise ConfigError(f"task {self.name}: document {doc_id}: {error}") from error
             except Exception as error:
                 yield self._unbuilt(doc_id, doc, lmeval.say(error))
                 continue
-            yield Document(
-                task=self.name,
-                doc_id=doc_id,
-                doc=doc,
-                requests=requests,
-                target=target,
-                doc_hash=lmeval.hash_json(doc),
-                prompt_hash=lmeval.hash_text(prompt_text(requests[0].context)),
-                target_hash=lmeval.hash_text(str(target)),
-                cluster=self._cluster(doc),
-                stratum=self._stratum_of(doc),
-            )
+            yield document
 
     def _follow_ups(
         self, doc: RawDocument, first: Request, system: str | None, chat_template: ChatTemplateFunction | None

@@ -229,6 +229,13 @@ def test_a_template_that_never_ends_stops_its_task_at_once(folder: Path, text: s
         Registry([folder]).load(["own"]).tasks["own"].build()
 
 
+def test_half_a_character_of_a_template_is_an_error_of_its_document(folder: Path) -> None:
+    text = r"{{ '\ud800' if q.startswith('1') else q }}"
+    (folder / "own.yaml").write_text(TASK.format(path="json", files="rows.jsonl").replace('"{{text}}"', f"{text!r}"))
+    documents = Registry([folder]).load(["own"]).tasks["own"].build()
+    assert ["surrogates not allowed" in str(document.error) for document in documents] == [False, True, False]
+
+
 def test_a_group_cannot_point_a_task_elsewhere(folder: Path, secret: Path) -> None:
     files = f"dataset_kwargs: {{data_files: {{test: '{secret}'}}}}"
     body = f"group: own\ntask:\n  - {{task: arc_easy, dataset_path: text, dataset_name: null, {files}}}\n"
