@@ -31,7 +31,8 @@ def run(project: Path, call: str, *args: str) -> str:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *args]
     if not installed():
         command += ["-p", "evalkit.pytest_plugin"]
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    # Options that the outer pytest was given by the environment are not those of the project's.
+    env = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"} | {"PYTHONPATH": str(ROOT)}
     return subprocess.run(command, cwd=project, env=env, capture_output=True, text=True).stdout
 
 
