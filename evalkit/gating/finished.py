@@ -133,7 +133,7 @@ def gate(
         )
         for one, proof, decision, other in zip(measurements, evidence, decisions, noises, strict=True)
     )
-    tasks += judge_rates(chosen.rates, chosen.confidence)
+    tasks += judge_rates(chosen.rates, chosen.confidence, meant)
     verdict, not_run = overall(tasks), _not_run(baseline, candidate, chosen, meant)
     if not_run and verdict == "pass":
         verdict = "cannot_tell"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
@@ -39,6 +39,8 @@ class _RateFile(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     n: int = Field(ge=1)
+    missing: int = Field(default=0, ge=0)
+    """Answers without a verdict. Files of older versions do not say."""
     raw: _Rate
     corrected: _Rate | None
 
@@ -65,13 +67,18 @@ class _Rise:
         return NormalDist().cdf((limit - self.value) / (self.low_by / _Z975))
 
 
-def judge_rates(policies: Mapping[str, RatePolicy], confidence: float) -> tuple[TaskVerdict, ...]:
-    """A verdict for each rate of a policy. Regressions are corrected for how many rates could fail (Bonferroni)."""
+def judge_rates(
+    policies: Mapping[str, RatePolicy], confidence: float, allow: Collection[str] = ()
+) -> tuple[TaskVerdict, ...]:
+    """A verdict for each rate of a policy. With `limit` in `allow`, the candidate may have fewer answers.
+
+    Regressions are corrected for how many rates could fail (Bonferroni).
+    """
     tested = max(1, sum(policy.tier != "advisory" for policy in policies.values()))
-    return tuple(_judged(name, policy, confidence, tested) for name, policy in policies.items())
+    return tuple(_judged(name, policy, confidence, tested, allow) for name, policy in policies.items())
 
 
-def _judged(name: str, policy: RatePolicy, confidence: float, tested: int) -> TaskVerdict:
+def _judged(name: str, policy: RatePolicy, confidence: float, tested: int, allow: Collection[str]) -> TaskVerdict:
     files = [_read(name, path) for path in (policy.baseline, policy.candidate)]
     kind = _kind(name, policy, files)
     before, after = (
@@ -80,12 +87,13 @@ def _judged(name: str, policy: RatePolicy, confidence: float, tested: int) -> Ta
     rise = _rise(before, after)
     strict = 1 - (1 - confidence) / (1 if policy.tier == "advisory" else tested)
     verdict = _verdict(rise, policy.max_rise, confidence, strict)
+    less = _less_evidence(policy, files, allow) if verdict == "pass" else None
     # Bounds are positive where it is better, as for any metric of which less is better.
     low, high = -rise.upper(confidence), -rise.lower(strict)
     p = rise.p_above(policy.max_rise)
     return TaskVerdict(
         name=name,
-        verdict=verdict,
+        verdict="cannot_tell" if less else verdict,
         tier=policy.tier,
         metric=f"{kind} rate",
         higher_is_better=False,
@@ -107,14 +115,14 @@ def _judged(name: str, policy: RatePolicy, confidence: float, tested: int) -> Ta
         upper=Bound(high, strict),
         needed_n=None,
         needed_repeats=None,
-        missing_baseline=0,
-        missing_candidate=0,
+        missing_baseline=files[0].missing,
+        missing_candidate=files[1].missing,
         missing_both=0,
         unpaired=Unpaired(),
         flags=(),
         noise=None,
         members=(),
-        reasons=_reasons(kind, policy, rise, verdict, confidence, strict),
+        reasons=((less,) if less else ()) + _reasons(kind, policy, rise, verdict, confidence, strict),
         metric_verdict=verdict,
     )
 
@@ -146,6 +154,22 @@ def _rise(before: _Rate, after: _Rate) -> _Rise:
     down = math.hypot(after.rate - after.ci95[0], before.ci95[1] - before.rate)
     up = math.hypot(after.ci95[1] - after.rate, before.rate - before.ci95[0])
     return _Rise(after.rate - before.rate, down, up)
+
+
+def _less_evidence(policy: RatePolicy, files: Sequence[_RateFile], allow: Collection[str]) -> str | None:
+    """Why a PASS is withheld: the candidate's rate is of fewer answers, or of a smaller share of them."""
+    before, after = (file.n + file.missing for file in files)
+    if after < before and "limit" not in allow:
+        return (
+            f"{policy.candidate} has {after:,} answers, the baseline {before:,}: rate as many, or type --allow limit"
+            " if that is meant"
+        )
+    if files[1].missing / after - files[0].missing / before > policy.max_rise:
+        return (
+            f"{files[1].missing:,} of {after:,} answers have no verdict, of the baseline's {files[0].missing:,} of"
+            f" {before:,}: what they would be is not known"
+        )
+    return None
 
 
 def _kind(name: str, policy: RatePolicy, files: Sequence[_RateFile]) -> str:

@@ -39,6 +39,8 @@ def content(rated: Rated) -> Json:
             "labels": rated.corrected.labels,
         }
     found: Json = {"n": rated.n, "raw": _rate(rated.raw), "corrected": corrected, "reason": rated.reason}
+    if rated.missing:
+        found["missing"] = rated.missing
     if rated.notes:
         found["notes"] = list(rated.notes)
     if rated.groups:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +30,14 @@ def write(path: Path, rate: float, half: float, corrected: float | None = None, 
     path.write_text(json.dumps(content))
 
 
-def judge(tmp_path: Path, **entry: Any) -> Any:
+def judge(tmp_path: Path, allow: tuple[str, ...] | list[str] = (), **entry: Any) -> Any:
     for run_id in ("a", "b"):
         write_run(tmp_path, run_id, {"gsm8k": TaskRows([1.0, 0.0] * 200)}, model=run_id)
     lines = "".join(
         f"    {key}: {value}\n" for key, value in {"baseline": "a.json", "candidate": "b.json", **entry}.items()
     )
     (tmp_path / "gate.yaml").write_text(f"tasks: {{gsm8k: {{max_drop: 0.05}}}}\nrates:\n  refusals:\n{lines}")
-    return ek.gate("a", "b", policy=tmp_path / "gate.yaml", output_path=tmp_path)
+    return ek.gate("a", "b", policy=tmp_path / "gate.yaml", output_path=tmp_path, allow=allow)
 
 
 @pytest.mark.parametrize(
@@ -59,6 +60,21 @@ def test_a_raw_rate_is_called_raw(tmp_path: Path) -> None:
     assert found.verdict == "pass"
     assert found.tasks[-1].metric == "raw rate"
     assert any(reason.startswith("raw:") for reason in found.tasks[-1].reasons)
+
+
+def test_less_evidence_is_no_pass(tmp_path: Path) -> None:
+    """Fewer answers, or more of them without a verdict: the rate alone would pass."""
+    write(tmp_path / "a.json", 0.10, 0.001, 0.1)
+    for n, missing, verdict in ((400, 0, "pass"), (300, 100, "cannot_tell"), (399, 1, "pass"), (300, 0, "cannot_tell")):
+        write(tmp_path / "b.json", 0.05, 0.001, 0.05, n=n)
+        content = json.loads((tmp_path / "b.json").read_text())
+        (tmp_path / "b.json").write_text(json.dumps({**content, "missing": missing}))
+        found = judge(tmp_path)
+        assert (found.verdict, found.tasks[-1].verdict) == (verdict, verdict), (n, missing)
+        shutil.rmtree(tmp_path / "a")
+        shutil.rmtree(tmp_path / "b")
+    found = judge(tmp_path, allow=["limit"])
+    assert found.verdict == "pass"
 
 
 def test_advisory_rates_never_fail(tmp_path: Path) -> None:

@@ -119,6 +119,17 @@ def test_a_file_that_is_none_is_one_line(content: str, code: int, says: str, tmp
     assert len(shown.stderr.strip().splitlines()) == 1
 
 
+def test_groups_that_hold_each_other_many_times_are_walked_once(tmp_path: Path) -> None:
+    """Forty groups that each hold the next one twice stand for 2**40 members: the file is refused, and at once."""
+    groups = {f"g{n}": [f"g{n + 1}"] * 2 for n in range(40)} | {"g40": ["t"]}
+    content = {"results": {"t": {"acc,none": 0.5}}, "configs": {"t": {}}, "group_subtasks": groups}
+    file = tmp_path / "results_2026-01-01T00-00-00.json"
+    file.write_text(json.dumps(content))
+    shown = typed("leaderboard", file)
+    assert shown.exit_code == 4, shown.stderr
+    assert "written out" in " ".join(shown.stderr.split())
+
+
 def test_a_folder_without_any_run_says_what_is_read(tmp_path: Path) -> None:
     shown = typed("compare", tmp_path, tmp_path)
     assert shown.exit_code == 2

@@ -178,7 +178,7 @@ def _group(
 ) -> GroupResult:
     stated = mapping(content.get("groups"), f"{path}: groups").get(name)
     figures = mapping(stated or mapping(content["results"], path).get(name), f"{path}: groups.{name}")
-    sizes = [tasks[leaf].n for leaf in _leaves(name, groups, frozenset()) if leaf in tasks]
+    sizes = [tasks[leaf].n for leaf in _leaves(name, groups) if leaf in tasks]
     known = [size for size in sizes if size is not None]
     return GroupResult.model_validate(
         {
@@ -191,11 +191,21 @@ def _group(
     )
 
 
-def _leaves(name: str, groups: Mapping[str, list[str]], above: frozenset[str]) -> list[str]:
-    if name not in groups or name in above:
+def _leaves(name: str, groups: Mapping[str, list[str]]) -> list[str]:
+    """The tasks below a group. Each group is walked once, however often it stands in others."""
+    if name not in groups:
         return [name]
-    leaves = [leaf for member in groups[name] for leaf in _leaves(member, groups, above | {name})]
-    return list(dict.fromkeys(leaves))
+    leaves: dict[str, None] = {}
+    waiting, seen = [name], {name}
+    while waiting:
+        at = waiting.pop()
+        for member in groups[at]:
+            if member not in groups or member == at:
+                leaves[member] = None
+            elif member not in seen:
+                seen.add(member)
+                waiting.append(member)
+    return list(leaves)
 
 
 def _version(content: JsonObject, name: str) -> JsonObject:
