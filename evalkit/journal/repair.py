@@ -16,6 +16,7 @@ from evalkit.journal.records import checksum
 from evalkit.journal.salvage import Rescued, open_damaged, rescue
 from evalkit.journal.store import Damaged, Store
 from evalkit.journal.wal import Log, log_path, read_log
+from evalkit.regularfile import open_regular_file
 
 __all__ = ["open_checked", "remember_good"]
 
@@ -26,6 +27,8 @@ def open_checked(path: Path, *, safe: bool) -> tuple[Store, list[str]]:
     """Open a file, repaired if necessary, and return it with notices. Raises Busy if another process has it open."""
     if not path.exists() and _fresh(path).exists():
         _fresh(path).rename(path)  # a rebuild was interrupted between its last two steps
+    if path.exists():
+        open_regular_file(path).close()  # SQLite would wait for ever for the writer of a pipe
     notices = _missing_parts(path, safe)
     log = read_log(path) if path.exists() else None
     known_good = log is None and _known_good(path)
@@ -50,6 +53,8 @@ def _open_with_log(path: Path, log: Log | None, safe: bool) -> tuple[Store, list
     store = Store(path, safe=safe)
     try:
         read = store.fold_log()
+        if log is not None and log.overwritten and not log.cut:
+            return store, [f"{log_path(path)} was overwritten: its answers are computed again"]
         if log is None or (log.committed <= read and not log.cut):
             return store, []
         if log.committed <= read:

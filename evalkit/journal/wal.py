@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evalkit.journal.schema import PAGE_SIZE
+from evalkit.regularfile import open_regular_file
 
 __all__ = ["Log", "log_path", "read_log"]
 
@@ -35,6 +36,8 @@ class Log:
     """The value that all frames of this log carry; frames with another salt are older."""
     committed: int
     """The number of frames up to the end of the last finished transaction."""
+    overwritten: bool
+    """Whether it does not begin as a log does, and no frame of it can be used: as after a power cut, all zeros."""
     cut: bool
     """Whether the last frame is incomplete, after an interrupted write or a truncated file."""
 
@@ -61,7 +64,8 @@ def log_path(path: Path) -> Path:
 def read_log(path: Path) -> Log | None:
     """The log of a database file; None if it has none."""
     try:
-        content = log_path(path).read_bytes()
+        with open_regular_file(log_path(path)) as file:
+            content = file.read()
     except FileNotFoundError:
         return None
     if not content:
@@ -75,7 +79,8 @@ def read_log(path: Path) -> Log | None:
         if content[at + 8 : at + 16] == salt and any(content[at + 4 : at + 8]):
             committed = number
     cut = len(content) < _HEADER + _FRAME or (len(content) - _HEADER) % _FRAME != 0
-    return Log(content, salt, committed, cut)
+    overwritten = committed == 0 and int.from_bytes(content[:4], "big") not in (_MAGIC, _MAGIC + 1)
+    return Log(content, salt, committed, overwritten, cut)
 
 
 def _add(sums: tuple[int, int], data: bytes | bytearray) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sqlite3
 from collections.abc import Callable
@@ -206,10 +207,11 @@ def killed(tmp_path: Path, count: int = 1000) -> Path:
     ("harm", "says"),
     [
         (lambda log: log.write_bytes(b""), "answers.db-wal is empty"),
+        (lambda log: log.write_bytes(bytes(log.stat().st_size)), "answers.db-wal was overwritten"),
         (lambda log: log.unlink(), "answers.db-wal is missing"),
         (lambda log: log.with_name("answers.db").unlink(), "answers.db is missing beside answers.db-wal"),
     ],
-    ids=["emptied log", "deleted log", "deleted file"],
+    ids=["emptied log", "log of zeros", "deleted log", "deleted file"],
 )
 def test_a_file_that_was_deleted_or_emptied_is_named(tmp_path: Path, harm: Callable[[Path], Any], says: str) -> None:
     harm(killed(tmp_path))
@@ -218,6 +220,15 @@ def test_a_file_that_was_deleted_or_emptied_is_named(tmp_path: Path, harm: Calla
     assert [says in notice for notice in notices] == [True]
     fill(tmp_path, range(1000))
     assert known(tmp_path, range(1000)) == ({number: answer(number) for number in range(1000)}, [])
+
+
+@pytest.mark.parametrize("name", ["answers.db", "answers.db-wal"])
+def test_a_pipe_in_place_of_a_file_is_refused_without_waiting(tmp_path: Path, name: str) -> None:
+    fill(tmp_path, range(3))
+    (tmp_path / ".journal" / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / ".journal" / name)
+    with pytest.raises(OutputError, match="a pipe or a device"):
+        Journal.open(tmp_path)
 
 
 def test_a_killed_journal_may_move_to_a_network_file_system(tmp_path: Path) -> None:
