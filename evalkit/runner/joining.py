@@ -109,8 +109,12 @@ def _rows(runs: Sequence[Run], task: Task) -> list[Row]:
     rows: list[Row] = []
     for run in runs:
         labels = _labels(run, task.name)
-        for line in run.rows(task.name) if run.has_rows(task.name) else ():
-            rows.append(_row(task, line, labels))
+        own = [_row(task, line, labels) for line in (run.rows(task.name) if run.has_rows(task.name) else ())]
+        if lost := len(labels.keys() - {(row.doc_id, row.filter) for row in own}):
+            raise RunFolderError(
+                f"{run.path}: {task.name} lacks {lost:,} rows that its scores.parquet has: copy it again"
+            )
+        rows += own
     filters = {name: place for place, name in enumerate(dict.fromkeys(row.filter for row in rows))}
     rows.sort(key=lambda row: (row.doc_id, filters[row.filter]))
     for before, after in itertools.pairwise(rows):

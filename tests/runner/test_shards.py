@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import evalkit as ek
-from evalkit.errors import NotComparable, UsageError
+from evalkit.errors import EvalkitError, NotComparable, UsageError
 from evalkit.parsing import Shard, parse_shard
 
 TASKS = {
@@ -133,6 +134,18 @@ def test_wrong_sets_of_shards_are_refused_with_their_names(
         ek.merge([*shards[:2], other], **options)
     with pytest.raises(UsageError, match="give the runs of all shards"):
         ek.merge([], **options)
+
+
+@pytest.mark.parametrize("spoil", ["last", "all"])
+def test_a_shard_that_lost_rows_is_refused(folder: Path, shards: list[ek.Run], tmp_path: Path, spoil: str) -> None:
+    copy = shutil.copytree(shards[1].path, tmp_path / "s2")
+    for file in (copy / "samples").iterdir():
+        lines = file.read_text().splitlines(keepends=True)
+        file.unlink()
+        if spoil == "last":
+            file.write_text("".join(lines[:-1]))
+    with pytest.raises(EvalkitError, match=r"lacks .* rows that its scores\.parquet has"):
+        ek.merge([shards[0], copy, shards[2]], name="lost", include_path=folder, output_path=tmp_path / "out")
 
 
 def test_several_answers_per_document_keep_their_figures(folder: Path, tiny_model: Path) -> None:
