@@ -105,7 +105,7 @@ class TrainingSigns:
             )
         for name in FIGURES:
             values = [value for value in self._values(name) if value is not None and math.isfinite(value)]
-            lines.append(f"{name}: mean {sum(values) / len(values):+.4f}" if values else f"{name}: not known")
+            lines.append(f"{name}: mean {sum(values) / len(values):+.4f}" if values else f"{name}: {_why_not(name)}")
         for name, area in self.areas().items():
             lines.append(f"{name} tells seen documents from others: {_told(area)}")
         if self.seen is None:
@@ -114,6 +114,10 @@ class TrainingSigns:
 
     def _repr_html_(self) -> str:
         return as_html_table(repr(self).split("\n", 1)[0], self.frame())
+
+
+def _why_not(name: str) -> str:
+    return "not computed; --plus-plus asks for it, where the vocabulary is small" if name == "min_k_pp" else "not known"
 
 
 def _told(area: Area | None) -> str:
