@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -10,8 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from evalkit.errors import UsageError
-from evalkit.regularfile import open_regular_file, read_lines_of
+from evalkit.synth.textrows import text_rows
 from evalkit.types import JsonObject
 
 __all__ = ["GRAM", "Match", "Overlap", "find_overlap", "read_texts", "row_text"]
@@ -117,22 +115,5 @@ def row_text(row: JsonObject) -> str | None:
 
 def read_texts(path: Path) -> Iterator[str]:
     """The texts of a JSONL file, row by row. A row without one is named by line."""
-    try:
-        with open_regular_file(path) as file:
-            for number, line in enumerate(read_lines_of(file, path), 1):
-                if line.strip():
-                    yield _text_of(line, f"{path}:{number}")
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror or error})") from None
-
-
-def _text_of(line: bytes, where: str) -> str:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{where}: not JSON ({error})") from None
-    text = row_text(row) if isinstance(row, dict) else None
-    if text is None:
-        fields = ", ".join(map(str, row)) if isinstance(row, dict) else type(row).__name__
-        raise UsageError(f"{where}: has {fields or 'nothing'}; `text`, `instruction` or `question` is wanted")
-    return text
+    for _, text, _ in text_rows(path, row_text, "`text`, `instruction` or `question` is wanted"):
+        yield text

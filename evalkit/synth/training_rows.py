@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import UsageError
+from evalkit.synth.textrows import text_rows
 from evalkit.types import JsonObject
 
 __all__ = ["read_training", "training_text"]
@@ -39,28 +38,6 @@ def _turns(turns: list[Any]) -> str:
 
 
 def read_training(path: Path) -> Iterator[tuple[int, str, int]]:
-    """Row number from 0, text and size in bytes of each row of a JSONL file, which is never in memory as a whole."""
-    try:
-        with path.open("rb") as lines:
-            row = 0
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    yield row, _read(line, f"{path}:{number}"), len(line)
-                    row += 1
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror or error})") from None
-
-
-def _read(line: bytes, where: str) -> str:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{where}: not JSON ({error})") from None
-    text = training_text(row) if isinstance(row, dict) else None
-    if text is None:
-        fields = ", ".join(map(str, row)) if isinstance(row, dict) else type(row).__name__
-        raise UsageError(
-            f"{where}: has {fields or 'nothing'}; text, instruction and output, prompt and completion, or messages"
-            " are wanted"
-        )
-    return text
+    """Row number from 0, text and size in bytes of each row of a JSONL file."""
+    wanted = "text, instruction and output, prompt and completion, or messages are wanted"
+    return text_rows(path, training_text, wanted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 from pathlib import Path
@@ -189,3 +190,13 @@ def test_preferences_are_read_in_the_forms_of_dpo_and_rlhf(tmp_path: Path) -> No
         path.write_text(json.dumps(wrong))
         with pytest.raises(ConfigError, match=words):
             read_preferences(path)
+
+
+def test_a_pipe_or_an_endless_device_is_no_training_data(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.jsonl"
+    os.mkfifo(pipe)
+    endless = tmp_path / "endless.jsonl"
+    endless.symlink_to("/dev/zero")
+    for path in (pipe, endless):
+        with pytest.raises(UsageError, match=r"cannot be read"):
+            next(read_training(path))
