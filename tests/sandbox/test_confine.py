@@ -104,9 +104,9 @@ def hostile() -> list[dict[str, Any]]:
 @pytest.mark.parametrize("user", ["this user", "another user"])
 @pytest.mark.parametrize("tier", SAFE)
 def test_hostile_programs_get_an_expected_verdict(tier: str, user: str, canary: Path) -> None:
-    # What never ends by itself ends at the limit, whichever that is: it gets a short one.
-    endless = [attack for attack in hostile() if "timed_out" in attack["expected"]]
-    others = [attack for attack in hostile() if "timed_out" not in attack["expected"]]
+    # What can only end at the limit gets a short one. Others keep theirs, which might hide how they end otherwise.
+    endless = [attack for attack in hostile() if attack["expected"] == ["timed_out"]]
+    others = [attack for attack in hostile() if attack["expected"] != ["timed_out"]]
     groups = [
         (seconds, [{"source": attack["code"], "tests": ADD, "entry_point": "add"} for attack in attacks])
         for seconds, attacks in ((0.5, endless), (1.5, others))

@@ -128,7 +128,7 @@ def plain_run(texts: list[str], limit: float) -> list[str]:
 
 @pytest.mark.hub
 def test_mutants_get_the_verdict_of_a_plain_run(humaneval: list[dict[str, str]]) -> None:
-    limit = 0.5
+    limit = 1.0
     rows = [row for row in humaneval if "from random import" not in row["test"]]
     every = [(row, source) for row in rows for source in mutants(row)]
     chosen = random.Random(0).sample(every, 1000)
