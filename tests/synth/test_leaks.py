@@ -97,7 +97,7 @@ def test_korean_is_searched_by_syllables(hub: Path) -> None:
     found = find_leaks(documents, copies).found
     assert set(long[:200]) <= set(found), "recall 1.0 on copies that are spaced anew"
     near = find_leaks(documents, [(n, text, 1) for n, text in enumerate(others)]).found
-    assert len(near) <= 0.05 * len(others), "they ask other things, of the same articles"
+    assert len(near) <= 0.05 * len(asked), "others of the same articles: 41 of these 1,000 are asked in like words"
 
 
 def test_training_rows_of_every_form(tmp_path: Path) -> None:
