@@ -25,17 +25,11 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class PoweredDifference(Bounds):
-    """A paired difference as people would see it; positive where the second run is better."""
+    """A paired difference as people would see it; positive where the second run is better.
 
-    delta: float
-    lost: float
-    gained: float
-    n: int
-    effective_n: float
-    scale: float
-    stderr: float
-    base: float
-    """What people would give the first run."""
+    `base`: what people would give the first run.
+    """
+
     labelled: int
     power: float
     """λ: how far the judge is used."""
