@@ -146,6 +146,14 @@ def _fleet(silence: float, seconds: float) -> Iterator[Any]:
         engine.close()
 
 
+def _when_both(engine: Any, work: list[Any]) -> Iterator[Any]:
+    """The work, kept back until both replicas have joined: else a fast first one answers everything alone."""
+    until = time.monotonic() + 120
+    while engine._most < 2 and time.monotonic() < until:
+        yield None
+    yield from work
+
+
 def _ask(what: str, act: Callable[[], None], *, silence: float = 30.0, seconds: float = 0.01, count: int = 600) -> None:
     from evalkit.errors import EngineError
     from tests.helpers.fleets import expected, items
@@ -158,7 +166,7 @@ def _ask(what: str, act: Callable[[], None], *, silence: float = 30.0, seconds: 
         problem = ""
         acted = False
         try:
-            for answer in engine.run(iter(work)):
+            for answer in engine.run(_when_both(engine, work)):
                 twice += answer.id in got
                 got[answer.id] = answer
                 if not acted and len(got) >= 100 and engine._most == 2:
