@@ -28,9 +28,10 @@ $(VENV)/.test: pyproject.toml constraints.txt $(VENV)/.torch
 demo: $(VENV)/.demo
 	@EVALKIT=$(BIN)/evalkit tools/demo
 
-# A file's tests stay in one process: they share its engine, its browser, its checkpoints.
+# A file's tests stay in one process: they share its engine, its browser, its checkpoints. Bytecode is kept, whatever the
+# environment says: the tests start hundreds of Pythons.
 test: $(VENV)/.test lint
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

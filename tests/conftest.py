@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -55,12 +56,26 @@ settings.load_profile("evalkit")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# Several tests run at once: a second thread of torch or numpy would only wait actively for the first one.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """The number of workers for `-n auto`: one more than processors, as many tests wait for servers and processes."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = {name: place for place, name in enumerate(LONG)}
     here = Path(__file__).parent
     items.sort(key=lambda item: places.get(item.path.relative_to(here).as_posix(), len(LONG)))
+
+
+def pytest_collection_finish() -> None:
+    """Leave all modules out of every later garbage collection: libraries that collect in a loop would walk them all."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
