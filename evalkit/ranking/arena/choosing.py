@@ -1,10 +1,10 @@
 """Chooses which games to play next, and says when the order of the models is sure.
 
 Only neighbours in rank need to be told apart: if a is above b and b above c, a is above c. So the next games go to the
-neighbours whose order is least certain. A pair is separated by the ratings' standardised difference, or by the games
-of the two alone (Hoeffding 1963, JASA 58:13, theorem 1). Every look spends a part of the error of 5% that is allowed
-for all pairs and looks together (Lan & DeMets 1983, Biometrika 70:659, with Pocock's boundary), so that looking often
-makes no rank surer than it is.
+neighbours whose order is least certain, until it is settled or a full design would most likely not settle it either. A
+pair is separated by the ratings' standardised difference, or by the games of the two alone (Hoeffding 1963, JASA 58:13,
+theorem 1). Every look spends a part of the error of 5% that is allowed for all pairs and looks together (Lan & DeMets
+1983, Biometrika 70:659, with Pocock's boundary), so that looking often makes no rank surer than it is.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from evalkit.stats.bradley_terry import fit_ratings
+from evalkit.ranking.arena.precision import Precision, precision_of
 
 __all__ = ["Draw", "Fixture"]
 
@@ -30,9 +30,10 @@ _FIRST = 6
 _GROWTH = 0.25
 """New games of a round, as a share of those played."""
 _ALL_PAIRS = 15
-_PRIOR = 0.5
 _ENOUGH = 30
 """Games for each model before a pair is given up."""
+_HOPE = 0.25
+"""A pair is given up where a full design would settle it with a smaller probability than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class Draw:
     _games: list[tuple[int, int, int, float]] = field(default_factory=list)
     _numbers: dict[str, int] = field(default_factory=dict)
     _spent: float = 0.0
-    _known: tuple[int, Floats, Floats] | None = None
+    _computed: tuple[int, Precision] | None = None
 
     def __post_init__(self) -> None:
         self.above = np.zeros((self.models, self.models), dtype=bool)
@@ -148,7 +149,7 @@ class Draw:
 
     def look(self) -> None:
         """Take what the games played so far settle."""
-        ratings, spread = self._ratings()
+        now = self._precision()
         share = min(self.played / max(self.total, 1), 1.0)
         allowed = self.alpha * math.log(1 + (math.e - 1) * share)
         error = max(allowed - self._spent, 0.0)
@@ -157,8 +158,8 @@ class Draw:
         if error <= 0:
             return
         limit = -float(ndtri(error / pairs / 2))
-        gap = ratings[:, None] - ratings[None, :]
-        sure = (gap > limit * spread) & (spread > 0)
+        gap = now.ratings[:, None] - now.ratings[None, :]
+        sure = (gap > limit * now.spread) & (now.spread > 0)
         sure |= self._decided(error / pairs)
         # What was seen to be sure stays so, and the other way round is not believed any more.
         self.above = _closed(self.above | (sure & ~self.above.T))
@@ -174,38 +175,11 @@ class Draw:
         distance = mean * np.log(2 * mean) + (1 - mean) * np.log(2 * (1 - mean))
         return np.asarray((mean > 0.5) & (n * distance > math.log(2 / error)))
 
-    def _ratings(self) -> tuple[Floats, Floats]:
-        """Ratings with half a game of each result added to every pair that met, and the errors of their differences.
-
-        The larger of the variance that the model expects and the one that the prompts show (games on a prompt hang
-        together): the second is far too small where one model wins every game.
-        """
-        if self._known is not None and self._known[0] == len(self._games):
-            return self._known[1], self._known[2]
-        k = self.models
-        i, j, prompts, points = self._columns()
-        wins = np.zeros((k, k))
-        np.add.at(wins, (i, j), points)
-        np.add.at(wins, (j, i), 1 - points)
-        met = (wins + wins.T) > 0
-        wins = wins + _PRIOR * met
-        fit = fit_ratings(wins, 0)
-        ratings = np.nan_to_num(fit.ratings, nan=0.0, posinf=0.0, neginf=0.0)
-        chance = 0.5 * (1 + np.tanh((ratings[:, None] - ratings[None, :]) / 2))
-        weight = (wins + wins.T) * chance * (1 - chance)
-        information = np.diag(weight.sum(axis=1)) - weight
-        inverse = np.asarray(np.linalg.pinv(information), float)
-        rest = points - chance[i, j]
-        stacked = np.zeros((len(self._numbers), k))
-        np.add.at(stacked, (prompts, i), rest)
-        np.add.at(stacked, (prompts, j), -rest)
-        clusters = max(len(stacked), 2)
-        robust = np.asarray(inverse @ (stacked.T @ stacked) @ inverse * clusters / (clusters - 1), float)
-        spread = np.sqrt(np.maximum(_of_gaps(inverse), _of_gaps(robust)))
-        apart = ~fit.tied[:, None] | ~fit.tied[None, :]
-        spread[apart] = np.inf
-        self._known = len(self._games), ratings, spread
-        return ratings, spread
+    def _precision(self) -> Precision:
+        """Of the games played so far; computed once for each state of them."""
+        if self._computed is None or self._computed[0] != len(self._games):
+            self._computed = len(self._games), precision_of(*self._columns(), self.models)
+        return self._computed[1]
 
     def _columns(self) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], Floats]:
         """First model, second model, prompt and points of each game."""
@@ -215,7 +189,7 @@ class Draw:
 
     def _unsettled(self) -> list[tuple[int, int]]:
         """Neighbours in rank whose order is not sure, best rank first."""
-        ratings = self._ratings()[0] if self._games else np.zeros(self.models)
+        ratings = self._precision().ratings if self._games else np.zeros(self.models)
         order = sorted(range(self.models), key=lambda i: (-int(self.above[i].sum()), -ratings[i], i))
         last = self.models - 1 if self.top is None else min(self.top, self.models - 1)
         if last < self.models - 1:
@@ -233,47 +207,19 @@ class Draw:
         return [pair for pair in self._unsettled() if not self._beyond_hope(*pair)]
 
     def _beyond_hope(self, a: int, b: int) -> bool:
-        """Whether all games that are left would most likely not settle it, though the gap were larger by its error."""
-        ratings, spread = self._ratings()
-        if not np.isfinite(spread[a, b]) or self.played < _ENOUGH * self.models:
+        """Whether a full design would most likely not settle it either."""
+        now = self._precision()
+        if not np.isfinite(now.spread[a, b]) or self.played < _ENOUGH * self.models:
             return False
         prompts = len(self.prompts.get((min(a, b), max(a, b)), ()))
         pairs = self.models * (self.models - 1) / 2
-        chance = 1 / (1 + math.exp(ratings[b] - ratings[a]))
-        # In a full design of K models the error of a difference is that of K/2 times the pair's own games.
-        best = math.sqrt(1 / max(prompts * self.models / 2 * chance * (1 - chance), 1e-9))
-        return bool((abs(ratings[a] - ratings[b]) + spread[a, b]) / best < -float(ndtri(self.alpha / pairs / 2)))
+        limit = -float(ndtri(max(self.alpha - self._spent, 1e-12) / pairs / 2))
+        return now.chance_of_separating(a, b, prompts, limit) < _HOPE
 
     def _wanted(self, games: int) -> dict[tuple[int, int], int]:
-        """Shares the round among the neighbours that are not told apart; where their prompts are used up, among the
-        pairs that hold either of them against a third model."""
-        ratings, _ = self._ratings()
-        wanted: dict[tuple[int, int], int] = {}
-        unsure = self._open()
-        for number, (a, b) in enumerate(unsure):
-            share = games // len(unsure) + (number < games % len(unsure))
-            pair = (min(a, b), max(a, b))
-            others = [
-                (min(one, other), max(one, other))
-                for one in (a, b)
-                for other in range(self.models)
-                if other not in (a, b) and (min(one, other), max(one, other)) in self.prompts
-            ]
-            others.sort(key=lambda p: abs(ratings[p[0]] - ratings[p[1]]))
-            for candidate in [pair, *others]:
-                if candidate not in self.prompts or share <= 0:
-                    continue
-                left = len(self.prompts[candidate]) - self._played[candidate] - wanted.get(candidate, 0)
-                taken = min(left, share)
-                if taken > 0:
-                    wanted[candidate] = wanted.get(candidate, 0) + taken
-                    share -= taken
-        return wanted
-
-
-def _of_gaps(covariance: Floats) -> Floats:
-    own = np.diag(covariance)
-    return np.asarray(np.maximum(own[:, None] + own[None, :] - 2 * covariance, 0.0))
+        """The games of the next round that tell most of the neighbours that are not told apart."""
+        left = {pair: len(prompts) - self._played[pair] for pair, prompts in self.prompts.items()}
+        return self._precision().best_games(self._open(), left, games)
 
 
 def _closed(above: NDArray[np.bool_]) -> NDArray[np.bool_]:
