@@ -1,11 +1,16 @@
-"""What a judge's errors do to the gate's verdict, with labels by people and without.
+"""What a judge's errors do to the gate's verdict and to an arena's ratings, with labels by people and without.
 
     python bench/judge_error.py [--runs 1000] [--documents 1000] [--labels 100 200]
+    python bench/judge_error.py --arena [--runs 300]
 
 A judge says yes or no with a sensitivity of .7 and a specificity of .8. It judges both models alike, or is harder
 on the candidate (sensitivity .6). Candidates are as good as the baseline or worse by just the tolerated drop: in both
 cases a REGRESSION is false. Prints the share of one-sided 95% bounds below the tolerance
 with the judge's scores alone and with the corrected difference, and how often its 95% interval holds the truth.
+
+`--arena`: a judge that names people's winner in three of four games and favours one model in 30% of its games, in full
+designs of 200 prompts. Prints how often 95% intervals of ratings hold what people would say: of the judge alone (a
+bootstrap over prompts), of the corrected ratings by percentiles of such a bootstrap, and as `evalkit arena` has them.
 """
 
 from __future__ import annotations
@@ -13,9 +18,15 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evalkit.stats import bounded_difference
+from evalkit.stats.bradley_terry import bootstrap_ratings, fit_ratings
 from evalkit.stats.powered import powered_difference
+from evalkit.stats.powered_ratings import powered_ratings
+
+Floats = NDArray[np.float64]
+Pairs = NDArray[np.intp]
 
 _SPECIFICITY = 0.8
 
@@ -37,13 +48,72 @@ def one(rng: np.random.Generator, n: int, labels: int, rate: float, drop: float,
     return judge, seen
 
 
+def rate_arenas(runs: int, prompts: int = 200, rounds: int = 100) -> None:
+    print(
+        "| models | labels | judge alone | corrected, percentiles | corrected | mean width: percentiles | corrected |"
+    )
+    print("|---|---|---|---|---|---|---|")
+    for count, labels in ((3, 30), (3, 100), (5, 100), (5, 200), (8, 100)):
+        strength = np.linspace(0, 1.5, count)
+        pairs, _, people, _ = full_design(np.random.default_rng(0), strength, 60_000)
+        truth = fit_ratings(_table(pairs, people, count), 0).ratings[1:]
+        held, width = np.zeros(3), np.zeros(2)
+        for seed in range(runs):
+            rng = np.random.default_rng([seed, count, labels])
+            pairs, number, people, judge = full_design(rng, strength, prompts)
+            seen = np.full(len(pairs), np.nan)
+            chosen = rng.permutation(len(pairs))[:labels]
+            seen[chosen] = people[chosen]
+            points = np.stack([judge, 1 - judge], axis=1)
+            alone = bootstrap_ratings(pairs, points, number, count, 0, rounds, seed)[:, 1:]
+            found = powered_ratings(pairs, judge, seen, number, anchor=0, models=count)
+            middle, reach = found.ratings[1:], found.reach(0.05)[1:]
+            resampled = []
+            by_prompt = np.argsort(number, kind="stable").reshape(prompts, -1)
+            for _ in range(rounds):
+                games = by_prompt[rng.integers(0, prompts, prompts)].ravel()
+                renumbered = np.repeat(np.arange(prompts), by_prompt.shape[1])
+                again = powered_ratings(pairs[games], judge[games], seen[games], renumbered, anchor=0, models=count)
+                resampled.append(again.ratings[1:])
+            ends = [np.quantile(drawn, [0.025, 0.975], axis=0) for drawn in (alone, np.array(resampled))]
+            ends.append(np.stack([middle - reach, middle + reach]))
+            held += [np.mean((low <= truth) & (truth <= high)) for low, high in ends]
+            width += [np.median(high - low) for low, high in ends[1:]]
+        shares = " | ".join([*(f"{share:.1%}" for share in held / runs), *(f"{wide:.2f}" for wide in width / runs)])
+        print(f"| {count} | {labels} | {shares} |", flush=True)
+
+
+def full_design(rng: np.random.Generator, strength: Floats, prompts: int) -> tuple[Pairs, Pairs, Floats, Floats]:
+    """Pairs and prompts of all games, and the points that people and the judge give the first model."""
+    i, j = np.triu_indices(len(strength), 1)
+    pairs = np.repeat(np.stack([i, j], axis=1), prompts, axis=0)
+    number = np.tile(np.arange(prompts), len(i))
+    quality = strength[:, None] + rng.normal(0, 0.5, (len(strength), prompts))
+    gap = quality[pairs[:, 1], number] - quality[pairs[:, 0], number]
+    people = (rng.random(len(pairs)) < 1 / (1 + np.exp(gap))).astype(float)
+    judge = np.where(rng.random(len(pairs)) < 0.75, people, 1 - people)
+    judge[(pairs[:, 1] == len(strength) - 1) & (rng.random(len(pairs)) < 0.3)] = 0.0
+    return pairs, number, people, judge
+
+
+def _table(pairs: Pairs, points: Floats, models: int) -> Floats:
+    table = np.zeros((models, models))
+    np.add.at(table, (pairs[:, 0], pairs[:, 1]), points)
+    np.add.at(table, (pairs[:, 1], pairs[:, 0]), 1 - points)
+    return table
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--runs", type=int, default=500)
     parser.add_argument("--documents", type=int, default=1000)
     parser.add_argument("--labels", type=int, nargs="+", default=[100, 200])
     parser.add_argument("--tolerance", type=float, default=0.05)
+    parser.add_argument("--arena", action="store_true")
     asked = parser.parse_args()
+    if asked.arena:
+        rate_arenas(asked.runs)
+        return
     print("| judge | true drop | labels | false regressions: alone | corrected | coverage: alone | corrected |")
     print("|---|---|---|---|---|---|---|")
     for name, sensitivity in (("as hard on both", (0.7, 0.7)), ("harder on the candidate", (0.7, 0.6))):

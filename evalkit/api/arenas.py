@@ -166,7 +166,7 @@ def _rate(games: Sequence[Game], asked: ArenaArguments, settled: Collection[tupl
     rated = rate_games(games, asked.anchor, asked.scale, asked.rounds, asked.seed, asked.ties, settled)
     if asked.labels is None:
         return rated
-    return corrected(rated, games, read_games(asked.labels), asked.rounds, asked.seed)
+    return corrected(rated, games, read_games(asked.labels), asked.seed)
 
 
 def _play(runs: Sequence[RunLike], asked: ArenaArguments, progress: bool) -> RatedModels:

@@ -14,11 +14,19 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
-__all__ = ["PairwiseFit", "bootstrap_ratings", "fit_ratings", "fit_soft_ratings", "simultaneously_better"]
+__all__ = [
+    "PRIOR_VARIANCE",
+    "PairwiseFit",
+    "bootstrap_ratings",
+    "fit_ratings",
+    "fit_soft_ratings",
+    "simultaneously_better",
+]
 
 _STEPS = 100
 _CLOSE = 1e-12
-_PULL = 25.0
+PRIOR_VARIANCE = 25.0
+"""Of the slight pull towards the anchor by which soft ratings stay finite."""
 
 Floats = NDArray[np.float64]
 
@@ -48,7 +56,7 @@ def fit_ratings(wins: ArrayLike, anchor: int, start: ArrayLike | None = None) ->
 def fit_soft_ratings(wins: ArrayLike, anchor: int) -> Floats:
     """Ratings from points that may be negative, as corrections make them: `wins[i, j] + wins[j, i]` is what was played.
 
-    A slight pull towards the anchor (a normal prior of variance 25) keeps every connected model finite.
+    A slight pull towards the anchor (a normal prior) keeps every connected model finite.
     """
     w = np.asarray(wins, float)
     games = w + w.T
@@ -60,9 +68,9 @@ def fit_soft_ratings(wins: ArrayLike, anchor: int) -> Floats:
     free = np.flatnonzero(chosen != anchor)
     for _ in range(_STEPS if free.size else 0):
         chance = _sigmoid(value[:, None] - value[None, :])
-        gradient = (inside - played * chance).sum(axis=1) - value / _PULL
+        gradient = (inside - played * chance).sum(axis=1) - value / PRIOR_VARIANCE
         weight = played * chance * (1 - chance)
-        hessian = np.diag(weight.sum(axis=1) + 1 / _PULL) - weight
+        hessian = np.diag(weight.sum(axis=1) + 1 / PRIOR_VARIANCE) - weight
         step = np.linalg.solve(hessian[np.ix_(free, free)], gradient[free])
         step *= min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-12))
         value[free] += step

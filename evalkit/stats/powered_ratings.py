@@ -1,0 +1,112 @@
+"""Ratings that people's results would give, from a judge's results of all games and people's of some.
+
+Prediction-powered inference (Angelopoulos, Duchi & Zrnic 2023, "PPI++", arXiv:2311.01453) for Bradley–Terry: the points
+of every game as the judge gives them, plus what people gave more or less in the labelled games, raised to all of them.
+The labelled games have to be drawn at random. Errors are the sandwich's over whole prompts, as games on one prompt hang
+together, and quantiles are Student's with as many degrees of freedom as labelled prompts less one. (Percentiles of a
+bootstrap held the truth in 90 to 94% instead of 95%: `bench/judge_error.py` has both.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from evalkit.stats.bradley_terry import PRIOR_VARIANCE, fit_soft_ratings
+
+__all__ = ["PoweredRatings", "powered_ratings"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class PoweredRatings:
+    ratings: Floats
+    """On the logit scale, the anchor at 0. NaN: no chain of games connects the model with the anchor."""
+    covariance: Floats
+    labelled: int
+    """Prompts with a labelled game."""
+    power: float
+    """λ: how far the judge is used."""
+
+    def reach(self, alpha: float) -> Floats:
+        """Half the width of each rating's interval at the confidence 1 − alpha."""
+        quantile = -float(stdtrit(max(self.labelled - 1, 1), alpha / 2))
+        return np.asarray(quantile * np.sqrt(np.maximum(np.diag(self.covariance), 0.0)))
+
+    def draws(self, rounds: int, seed: int) -> Floats:
+        """Ratings drawn from the estimate's distribution (a multivariate t), as rows."""
+        values, vectors = np.linalg.eigh(self.covariance)
+        rng = np.random.default_rng(seed)
+        normal = rng.normal(size=(rounds, len(values))) * np.sqrt(np.maximum(values, 0.0))
+        freedom = max(self.labelled - 1, 1)
+        spread = np.sqrt(freedom / rng.chisquare(freedom, size=(rounds, 1)))
+        return np.asarray(self.ratings + normal @ vectors.T * spread)
+
+
+def powered_ratings(
+    pairs: NDArray[np.intp],
+    judge: Floats,
+    people: Floats,
+    prompts: NDArray[np.intp],
+    *,
+    anchor: int,
+    models: int,
+    weights: Floats | None = None,
+) -> PoweredRatings:
+    """`pairs[k]` = (i, j) of game k; `judge` and `people`: the points of i, people's NaN where nobody labelled it.
+
+    At least two prompts have to have a labelled game.
+    """
+    times = np.ones(len(pairs)) if weights is None else weights
+    labelled = np.isfinite(people)
+    n, rest = int(labelled.sum()), int((~labelled).sum())
+    power = _power(judge[labelled], people[labelled], n, rest)
+    points = power * judge + (1 - power) * 0.5
+    beyond = np.where(labelled, np.nan_to_num(people) - points, 0.0)
+    raised = points + (n + rest) / max(n, 1) * beyond
+    table = np.zeros((models, models))
+    np.add.at(table, (pairs[:, 0], pairs[:, 1]), raised * times)
+    np.add.at(table, (pairs[:, 1], pairs[:, 0]), (1 - raised) * times)
+    ratings = fit_soft_ratings(table, anchor)
+
+    finite = np.where(np.isfinite(ratings), ratings, 0.0)
+    chance = 0.5 * (1 + np.tanh((finite[pairs[:, 0]] - finite[pairs[:, 1]]) / 2))
+    design = np.zeros((len(pairs), models))
+    rows = np.arange(len(pairs))
+    design[rows, pairs[:, 0]] += times
+    design[rows, pairs[:, 1]] -= times
+    # What each game adds to the score equation. The labelled ones' share is a mean over them, and so is centred.
+    moved = design * beyond[:, None]
+    correction = (moved - labelled[:, None] * moved.sum(axis=0) / max(n, 1)) * ((n + rest) / max(n, 1))
+    added = design * (points - chance)[:, None] + correction
+    sums = np.zeros((int(prompts.max()) + 1, models))
+    np.add.at(sums, prompts, added)
+    sums -= sums.mean(axis=0)
+    clusters = len(np.unique(prompts[labelled]))
+    if clusters < 2:
+        raise ValueError("labels of two prompts at least")
+
+    free = np.flatnonzero(np.isfinite(ratings) & (np.arange(models) != anchor))
+    covariance = np.zeros((models, models))
+    if free.size:
+        weighted = design[:, free] * (chance * (1 - chance) / times)[:, None]
+        information = design[:, free].T @ weighted + np.eye(free.size) / PRIOR_VARIANCE
+        inverse = np.linalg.inv(information)
+        covariance[np.ix_(free, free)] = (
+            clusters / (clusters - 1) * inverse @ (sums[:, free].T @ sums[:, free]) @ inverse
+        )
+    return PoweredRatings(ratings, covariance, clusters, power)
+
+
+def _power(judge: Floats, people: Floats, n: int, rest: int) -> float:
+    if n < 2 or rest < 1:
+        return 0.0
+    spread = float(np.var(judge))
+    if spread == 0:
+        return 0.0
+    together = float(np.mean((judge - judge.mean()) * (people - people.mean())))
+    return float(min(max(together / ((1 + n / rest) * spread), 0.0), 1.0))

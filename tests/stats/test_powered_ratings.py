@@ -1,0 +1,83 @@
+"""Ratings corrected by people's results of some games: near the truth, with intervals that hold it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from evalkit.stats.bradley_terry import fit_ratings
+from evalkit.stats.powered_ratings import PoweredRatings, powered_ratings
+
+STRENGTH = np.array([0.0, 0.5, 1.0, 1.5])
+
+
+def games(seed: int, prompts: int, labels: int, favour: float = 0.3) -> tuple[np.ndarray, ...]:
+    """A full design: pairs, the judge's points, people's (NaN where not labelled), prompts.
+
+    The judge names people's winner in three of four games and favours the last model in a share of its games.
+    """
+    rng = np.random.default_rng([seed, prompts, labels])
+    i, j = np.triu_indices(len(STRENGTH), 1)
+    pairs = np.repeat(np.stack([i, j], axis=1), prompts, axis=0)
+    quality = STRENGTH[:, None] + rng.normal(0, 0.3, (len(STRENGTH), prompts))
+    number = np.tile(np.arange(prompts), len(i))
+    gap = quality[pairs[:, 1], number] - quality[pairs[:, 0], number]
+    people = (rng.random(len(pairs)) < 1 / (1 + np.exp(gap))).astype(float)
+    judge = np.where(rng.random(len(pairs)) < 0.75, people, 1 - people)
+    judge[(pairs[:, 1] == len(STRENGTH) - 1) & (rng.random(len(pairs)) < favour)] = 0.0
+    seen = np.full(len(pairs), np.nan)
+    chosen = rng.permutation(len(pairs))[:labels]
+    seen[chosen] = people[chosen]
+    return pairs, judge, seen, number, people
+
+
+def estimate(seed: int, prompts: int = 150, labels: int = 100) -> PoweredRatings:
+    pairs, judge, seen, number, _ = games(seed, prompts, labels)
+    return powered_ratings(pairs, judge, seen, number, anchor=0, models=len(STRENGTH))
+
+
+@pytest.mark.parametrize("labels", [60, 150])
+def test_intervals_hold_what_people_would_say(labels: int) -> None:
+    # Luck of the prompts draws all ratings a little together: people's own rating over many prompts is the truth.
+    pairs, _, _, _, people = games(0, 60_000, 0)
+    wins = np.zeros((len(STRENGTH), len(STRENGTH)))
+    np.add.at(wins, (pairs[:, 0], pairs[:, 1]), people)
+    np.add.at(wins, (pairs[:, 1], pairs[:, 0]), 1 - people)
+    truth = fit_ratings(wins, 0).ratings
+    found = [estimate(seed, labels=labels) for seed in range(200)]
+    held = np.mean([np.abs(one.ratings - truth)[1:] <= one.reach(0.05)[1:] for one in found])
+    assert 0.925 < held < 0.99
+
+
+def test_with_all_games_labelled_they_are_people_s_ratings() -> None:
+    pairs, judge, _, number, people = games(1, 200, 0)
+    found = powered_ratings(pairs, judge, people, number, anchor=0, models=len(STRENGTH))
+    wins = np.zeros((len(STRENGTH), len(STRENGTH)))
+    np.add.at(wins, (pairs[:, 0], pairs[:, 1]), people)
+    np.add.at(wins, (pairs[:, 1], pairs[:, 0]), 1 - people)
+    assert found.ratings == pytest.approx(fit_ratings(wins, 0).ratings, abs=0.01)
+
+
+def test_a_weight_counts_as_so_many_games() -> None:
+    pairs, judge, seen, number, _ = games(2, 80, 200)
+    twice = powered_ratings(
+        pairs, judge, seen, number, anchor=0, models=len(STRENGTH), weights=np.full(len(pairs), 2.0)
+    )
+    once = powered_ratings(pairs, judge, seen, number, anchor=0, models=len(STRENGTH))
+    assert twice.ratings == pytest.approx(once.ratings, abs=0.02)
+    assert twice.reach(0.05) == pytest.approx(once.reach(0.05), rel=0.05)
+
+
+def test_draws_have_the_estimate_s_mean_and_spread() -> None:
+    found = estimate(3)
+    drawn = found.draws(4000, 0)
+    assert drawn.mean(axis=0) == pytest.approx(found.ratings, abs=0.05)
+    assert drawn[:, 1:].std(axis=0) == pytest.approx(np.sqrt(np.diag(found.covariance))[1:], rel=0.1)
+    assert (drawn[:, 0] == 0).all()
+
+
+def test_labels_of_one_prompt_are_refused() -> None:
+    pairs, judge, seen, number, people = games(4, 30, 0)
+    seen[number == 3] = people[number == 3]
+    with pytest.raises(ValueError, match="two prompts"):
+        powered_ratings(pairs, judge, seen, number, anchor=0, models=len(STRENGTH))
