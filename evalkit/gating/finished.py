@@ -191,14 +191,20 @@ def check_drop(measured: Measured, policy: TaskPolicy) -> None:
 
 def _model_judged(baseline: Run, candidate: Run, name: str, metric: str) -> list[str]:
     """A figure that a model gave stands for people's only as far as it was held against theirs."""
-    entries = [run.entry(name) for run in (baseline, candidate)]
-    figures = [entry.metrics[metric] for entry in entries if entry and metric in entry.metrics]
-    judged = [figure for figure in figures if figure.judged]
-    if not judged:
-        return []
-    calibrations = [figure.calibration for figure in judged if figure.calibration]
-    reasons = [calibration["reason"] for calibration in calibrations if calibration.get("reason")]
-    return [f"{name}: {metric} has no calibration record: {reasons[0]}"] if reasons else []
+    for run in (baseline, candidate):
+        entry = run.entry(name)
+        figure = entry.metrics.get(metric) if entry else None
+        record = figure.calibration if figure is not None and figure.judged else None
+        if not record:
+            continue
+        models = record.get("models")
+        reason = record.get("reason")
+        if not reason and models and run.label not in models:
+            # Runs that an older version judged carry the record of whatever models were labelled.
+            reason = f"its calibration record is of answers by {', '.join(map(str, models[:3]))}, not by {run.label}"
+        if reason:
+            return [f"{name}: {metric} has no calibration record that fits: {reason}"]
+    return []
 
 
 def _not_judged(baseline: Run, candidate: Run, judged: Sequence[str]) -> list[str]:

@@ -1,30 +1,57 @@
-"""Keeps the record that a judge with a rubric was compared with people. A gate needs it to use the judge's figures."""
+"""Keeps the records of how far a judge with a rubric agreed with people, and finds the one that a figure may rest on.
+
+A record names the judge's fingerprint, the rubric's hash, the dimensions that were labelled, and the models and the
+language of the labelled answers. A figure of another model, language or dimension does not rest on it.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from evalkit.judging.items import Item
 from evalkit.judging.judgment import Judge
 from evalkit.judging.records import Judged
 from evalkit.judging.reports import CalibrationNote, DimensionReport
 from evalkit.results import check_writable, slug, write_file
+from evalkit.types import JsonObject
 
-__all__ = ["find_certificate", "save_certificate"]
+__all__ = ["JudgedAnswers", "find_certificate", "language_of", "save_certificate"]
 
 _FOLDER = ".calibration"
 _KEPT = ("n", "coverage", "pearson", "spearman", "kendall", "qwk", "alpha", "pairwise_accuracy", "bias")
+_NEVER = "this judge with this rubric was never held against people; evalkit judge calibrate does that"
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedAnswers:
+    """What a figure is of, as far as a record has to fit it."""
+
+    models: frozenset[str]
+    language: str | None
+
+    @classmethod
+    def of(cls, items: Sequence[Item]) -> JudgedAnswers:
+        models = frozenset(item.system for item in items if item.system)
+        return cls(models, language_of(item.answer for item in items))
 
 
 def save_certificate(
     root: Path, figures: Mapping[str, DimensionReport], judged: Sequence[Judged], labels: str
 ) -> Path | None:
-    """Write the record. None if the judgments do not all name the same judge and rubric."""
+    """Write the record. None if the judgments do not all name the same judge and rubric.
+
+    Records of other models or another language stay beside it.
+    """
     named = {(row.row.get("rubric_hash"), row.row.get("judge_fingerprint")) for row in judged}
     if len(named) != 1 or None in next(iter(named)):
         return None
     (rubric_hash, fingerprint), first = named.pop(), judged[0].row
+    models = sorted({str(row.system) for row in judged if row.system})
+    language = language_of(str(row.row.get("answer") or "") for row in judged)
     content = {
         "schema": 1,
         "rubric": first.get("rubric"),
@@ -32,50 +59,93 @@ def save_certificate(
         "judge": first.get("judge"),
         "judge_fingerprint": fingerprint,
         "labels": labels,
-        "models": sorted({str(row.system) for row in judged if row.system}),
-        "language": _language([str(row.row.get("answer") or "") for row in judged]),
+        "models": models,
+        "language": language,
         "dimensions": {
             name: {key: value.get(key) for key in _KEPT} | {"spearman_ci95": value.get("spearman_ci95")}
             for name, value in figures.items()
         },
     }
-    path = _path(check_writable(root), str(rubric_hash), str(fingerprint))
+    answers = hashlib.blake2b("\0".join([str(language), *models]).encode(), digest_size=4).hexdigest()
+    path = check_writable(root) / _FOLDER / f"{_stem(str(rubric_hash), str(fingerprint))}@{answers}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_file(path, json.dumps(content, ensure_ascii=False, indent=1).encode() + b"\n")
     return path
 
 
-def find_certificate(root: Path, rubric_hash: str, judges: Sequence[Judge]) -> CalibrationNote:
-    """The record of this judge with exactly this rubric, or the reason why there is none and how to make one."""
-    missing: CalibrationNote = {
-        "value": None,
-        "reason": "this judge with this rubric was never held against people; evalkit judge calibrate does that",
-    }
+def find_certificate(
+    root: Path, rubric_hash: str, judges: Sequence[Judge], answers: JudgedAnswers | None = None
+) -> CalibrationNote:
+    """The record of this judge with exactly this rubric for such answers, or the reason why there is none.
+
+    Where there are only records of other answers, the reason says of which.
+    """
     if len(judges) != 1:
-        return {**missing, "reason": "several judges together have no calibration record"}
-    path = _path(root, rubric_hash, judges[0].fingerprint)
-    try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return missing
-    if not isinstance(content, dict) or content.get("rubric_hash") != rubric_hash:
-        return missing
+        return {"value": None, "reason": "several judges together have no calibration record"}
+    records = _records(root, rubric_hash, judges[0].fingerprint)
+    if not records:
+        return {"value": None, "reason": _NEVER}
+    reasons = [(_mismatch(record, answers), record) for record in records]
+    fitting = [record for reason, record in reasons if reason is None]
+    if not fitting:
+        return {"value": None, "reason": f"{reasons[0][0]}; evalkit judge calibrate with labels of these answers does"}
+    record = fitting[0]
     return {
-        "labels": content.get("labels"),
-        "language": content.get("language"),
-        "models": content.get("models"),
-        "dimensions": content.get("dimensions"),
+        "labels": record.get("labels"),
+        "language": record.get("language"),
+        "models": record.get("models"),
+        "dimensions": record.get("dimensions"),
     }
 
 
-def _language(answers: Sequence[str]) -> str | None:
-    """`ko` where at least half of the letters are Hangul, else `other`. None where the judgments hold no answer."""
-    letters = [character for answer in answers for character in answer if character.isalpha()]
+def language_of(answers: Iterable[str]) -> str | None:
+    """`ko` where at least half of the letters are Hangul, else `other`. None where there are no letters."""
+    letters = korean = 0
+    for answer in answers:
+        letters += sum(map(str.isalpha, answer))
+        korean += sum("\uac00" <= character <= "\ud7a3" for character in answer)
     if not letters:
         return None
-    korean = sum("\uac00" <= character <= "\ud7a3" for character in letters)
-    return "ko" if 2 * korean >= len(letters) else "other"
+    return "ko" if 2 * korean >= letters else "other"
 
 
-def _path(root: Path, rubric_hash: str, fingerprint: str) -> Path:
-    return root / _FOLDER / f"{slug(rubric_hash[:16])}@{slug(fingerprint)[:60]}.json"
+def _records(root: Path, rubric_hash: str, fingerprint: str) -> list[JsonObject]:
+    """All records of the judge with the rubric, the newest first."""
+    stem = _stem(rubric_hash, fingerprint)
+    try:
+        # A record of an older version has no part for its answers in its name.
+        paths = [path for path in (root / _FOLDER).iterdir() if path.stem == stem or path.stem.startswith(f"{stem}@")]
+        paths.sort(key=lambda path: (-path.stat().st_mtime_ns, path.name))
+    except OSError:
+        return []
+    records = []
+    for path in paths:
+        try:
+            content = json.loads(path.read_bytes())
+        except (OSError, ValueError, RecursionError):
+            continue
+        if isinstance(content, dict) and content.get("rubric_hash") == rubric_hash:
+            records.append(content)
+    return records
+
+
+def _mismatch(record: JsonObject, answers: JudgedAnswers | None) -> str | None:
+    """Why the record says nothing of these answers; None where it does. What a record leaves open fits all."""
+    if answers is None:
+        return None
+    models, language = record.get("models"), record.get("language")
+    if isinstance(models, list) and models and (others := sorted(answers.models - set(map(str, models)))):
+        return f"its calibration record is of answers by {_words(models)}, and not by {_words(others)}"
+    if language and answers.language and language != answers.language:
+        words = {"ko": "Korean answers", "other": "answers in another language than Korean"}
+        return f"its calibration record is of {words.get(str(language), str(language))}, these are not"
+    return None
+
+
+def _words(names: Sequence[object]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(str(name)[:80] for name in names[:3]) + more
+
+
+def _stem(rubric_hash: str, fingerprint: str) -> str:
+    return f"{slug(rubric_hash[:16])}@{slug(fingerprint)[:60]}"

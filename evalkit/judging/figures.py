@@ -12,7 +12,7 @@ import numpy as np
 from evalkit.judging.judgment import Judge, Judgment
 from evalkit.judging.pairwise import Comparison, length_dependence, win_rate
 from evalkit.judging.reports import CalibrationNote, PairwiseFigures
-from evalkit.judging.rubric import Rubric
+from evalkit.judging.rubric import Dimension, Rubric
 from evalkit.results import Metric, figure, filter_of
 from evalkit.stats import clustered_mean
 from evalkit.types import Figure, JsonObject
@@ -20,6 +20,8 @@ from evalkit.types import Figure, JsonObject
 __all__ = ["OVERALL", "Design", "combine", "comparisons_of", "coverage", "metric_entries", "overall", "row_of"]
 
 OVERALL = "overall"
+_FEWEST_LABELS = 2
+"""Labels of a dimension without which its calibration record says nothing of it."""
 Design = Mapping[tuple[str, int], tuple[str | None, str | None]]
 """(task, doc_id) → its stratum and cluster, as the run has them."""
 
@@ -141,6 +143,7 @@ def metric_entries(
         by_dimension[judgment.dimension].append(judgment)
     entries: dict[str, Metric] = {}
     for name, rows in by_dimension.items():
+        dimensions = rubric.dimensions if name == OVERALL else (rubric.dimension(name),)
         if name == OVERALL:
             first = rubric.dimensions[0].scale
             scale = _Scale(first.low, first.high) if same_scale(rubric) else _Scale(0.0, 1.0)
@@ -158,7 +161,7 @@ def metric_entries(
             "rubric": {"id": rubric.id, "version": rubric.version, "hash": rubric.hash},
             "judge": [{"name": judge.name, "fingerprint": judge.fingerprint} for judge in judges],
             "fingerprint": "+".join(judge.fingerprint for judge in judges),
-            "calibration": calibration,
+            "calibration": _calibration_of(calibration, dimensions),
         }
         if name in disagreement:
             entry["disagreement"] = disagreement[name]
@@ -166,6 +169,19 @@ def metric_entries(
             entry |= _pairwise(rows)
         entries[f"{name},{filter_of(rubric.id, [judge.name for judge in judges])}"] = Metric.model_validate(entry)
     return entries
+
+
+def _calibration_of(note: CalibrationNote | None, dimensions: Sequence[Dimension]) -> CalibrationNote | None:
+    """The record, where it says something of all these dimensions; else that it does not."""
+    if note is None or note.get("reason"):
+        return note
+    held = note.get("dimensions") or {}
+    for dimension in dimensions:
+        n = held.get(dimension.name, {}).get("n")
+        if not isinstance(n, int) or n < _FEWEST_LABELS:
+            reason = f"people's labels in its calibration record say nothing of {dimension.name}"
+            return {"value": None, "reason": f"{reason}; evalkit judge calibrate with such labels does"}
+    return note
 
 
 def _figure(rows: Sequence[Judgment], rubric: Rubric, scale: _Scale, design: Design) -> Figure:

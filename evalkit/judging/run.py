@@ -11,6 +11,7 @@ from evalkit.errors import JudgeError
 from evalkit.judging.audit import constant_outputs, self_preference
 from evalkit.judging.backends.spec import OpenJudge
 from evalkit.judging.caps import capped, capped_score
+from evalkit.judging.certificate import JudgedAnswers
 from evalkit.judging.entries import Entries, Opinion
 from evalkit.judging.figures import Design, combine, coverage, overall, row_of
 from evalkit.judging.items import Item
@@ -23,7 +24,7 @@ from evalkit.types import JsonObject
 __all__ = ["Judged", "cautions", "judge_all", "write_judged"]
 
 Progress = Callable[[int, int], None]
-Calibration = Callable[[Sequence[Judge]], CalibrationNote | None]
+Calibration = Callable[[Sequence[Judge], JudgedAnswers], CalibrationNote | None]
 """Finds the record of how far judges agree with people."""
 
 
@@ -130,7 +131,8 @@ def _opinion(
     given, disagreement = combine(by_judge, [judge.name for judge in judges])
     counted = capped(given, rubric)
     given, counted = given + overall(given, rubric), counted + overall(counted, rubric)
-    return Opinion(judges, given, counted, disagreement, calibration(judges))
+    answers = JudgedAnswers.of([judgment.item for judgments in by_judge for judgment in judgments])
+    return Opinion(judges, given, counted, disagreement, calibration(judges, answers))
 
 
 def _row(judgment: Judgment, judge: Judge, rubric: Rubric) -> JsonObject:

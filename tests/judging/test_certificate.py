@@ -1,0 +1,111 @@
+"""Which figures may rest on a record of how far a judge agreed with people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import evalkit as ek
+from evalkit.judging.certificate import JudgedAnswers, find_certificate, save_certificate
+from evalkit.judging.figures import OVERALL, metric_entries
+from evalkit.judging.items import Item
+from evalkit.judging.judgment import Judge, Judgment
+from evalkit.judging.records import read_judgments
+from evalkit.judging.reports import CalibrationNote
+from evalkit.judging.rubricfile import load_rubric
+from tests.helpers.judged import write
+from tests.helpers.runfolders import TaskRows, write_run
+
+ENGLISH, KOREAN = "An answer in English.", "한국어로 쓴 답입니다."
+
+
+def keep(root: Path, models: list[str], answer: str) -> Path:
+    rows = [
+        {"item": str(place), "dimension": "q", "score": 3, "system": model, "answer": answer}
+        | {"rubric_hash": "h", "judge_fingerprint": "f"}
+        for place, model in enumerate(models)
+    ]
+    judged = read_judgments(write(root / "judgments.jsonl", rows), {})
+    kept = save_certificate(root, {"q": {"n": 40}}, judged, f"{'+'.join(models)}.jsonl")
+    assert kept is not None
+    return kept
+
+
+def finder(root: Path) -> Callable[..., dict[str, Any]]:
+    def find(language: str, *models: str) -> dict[str, Any]:
+        return dict(find_certificate(root, "h", [Judge("openai:x", "f")], JudgedAnswers(frozenset(models), language)))
+
+    return find
+
+
+def test_a_record_counts_for_its_models_and_its_language_only(tmp_path: Path) -> None:
+    find = finder(tmp_path)
+    assert "never held against people" in find("other", "a")["reason"]
+    keep(tmp_path, ["a", "b"], ENGLISH)
+    keep(tmp_path, ["a"], KOREAN)
+    assert find("other", "a", "b")["labels"] == "a+b.jsonl"
+    assert find("other", "b")["labels"] == "a+b.jsonl"
+    assert find("ko", "a")["labels"] == "a.jsonl", "a record in another language does not replace it"
+    for language, model in (("other", "c"), ("ko", "b")):
+        missing = find(language, model)
+        assert missing["value"] is None
+        assert "its calibration record is of" in missing["reason"]
+        assert "evalkit judge calibrate" in missing["reason"]
+        assert "dimensions" not in missing
+
+
+def test_a_record_of_another_language_alone_says_so(tmp_path: Path) -> None:
+    keep(tmp_path, ["a"], ENGLISH)
+    assert "another language than Korean, these are not" in finder(tmp_path)("ko", "a")["reason"]
+
+
+def test_a_record_of_an_older_version_is_found_and_checked(tmp_path: Path) -> None:
+    kept = keep(tmp_path, ["a"], ENGLISH)
+    kept.rename(kept.with_name("h@f.json"))
+    assert finder(tmp_path)("other", "a")["labels"] == "a.jsonl"
+    assert "not by z" in finder(tmp_path)("other", "z")["reason"]
+
+
+def test_what_is_no_record_is_passed_over(tmp_path: Path) -> None:
+    kept = keep(tmp_path, ["a"], ENGLISH)
+    for name, content in (("h@f@1.json", "{"), ("h@f@2.json", "[1]"), ("h@f@3.json", "[" * 100_000)):
+        (kept.parent / name).write_text(content)
+    assert finder(tmp_path)("other", "a")["labels"] == "a.jsonl"
+
+
+def test_a_figure_does_not_rest_on_labels_of_other_dimensions(tmp_path: Path) -> None:
+    file = tmp_path / "two.yaml"
+    file.write_text("id: two\ndimensions: {clear: {criteria: x, scale: '1:5'}, right: {criteria: y, scale: '1:5'}}\n")
+    rubric = load_rubric(file)
+    items = [Item(str(i), str(i), "a", {"answer": ENGLISH}, "chat", i, str(i), None) for i in range(4)]
+    judgments = [Judgment(item, name, 3.0) for item in items for name in ("clear", "right", OVERALL)]
+    record: CalibrationNote = {"labels": "h.jsonl", "dimensions": {"clear": {"n": 30}, "right": {"n": 0}}}
+    figures = metric_entries(judgments, rubric, [Judge("j:x", "f")], {}, {}, record)
+    notes = {name.partition(",")[0]: dict(figure.calibration or {}) for name, figure in figures.items()}
+    assert notes["clear"]["labels"] == "h.jsonl"
+    for name in ("right", OVERALL):
+        assert notes[name]["value"] is None
+        assert "say nothing of right" in notes[name]["reason"]
+
+
+def test_a_gate_says_that_a_record_is_of_other_models(tmp_path: Path) -> None:
+    record = {"labels": "h.jsonl", "language": "other", "models": ["a"], "dimensions": {"quality": {"n": 30}}}
+    extra = {
+        "scale": [0, 1],
+        "rubric": {"id": "one", "version": 1, "hash": "h1"},
+        "judge": [{"name": "j:x", "fingerprint": "f1"}],
+        "fingerprint": "f1",
+        "calibration": record,
+        "higher_is_better": True,
+    }
+    values = (np.arange(40) % 2).astype(float)
+    for name in ("a", "b"):
+        rows = TaskRows(values, metric="quality,one@j:x", figure={"value": 0.5, **extra})
+        write_run(tmp_path, name, {"chat": rows}, model=name)
+    policy = {"tasks": {"chat": {"metric": "quality,one@j:x", "max_drop": 0.5}}}
+    notes = json.loads(ek.gate("a", "b", output_path=tmp_path, policy=policy).json())
+    assert "answers by a, not by b" in json.dumps(notes)
