@@ -118,7 +118,7 @@ def _records(root: Path, rubric_hash: str, fingerprint: str) -> list[JsonObject]
         paths.sort(key=lambda path: (-path.stat().st_mtime_ns, path.name))
     except OSError:
         return []
-    records = []
+    records: list[JsonObject] = []
     for path in paths:
         try:
             content = json.loads(path.read_bytes())
