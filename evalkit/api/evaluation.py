@@ -208,7 +208,10 @@ def _checked(given: Given) -> EvaluateArguments:
             " evalkit gate BASELINE CANDIDATE --policy FILE"
         )
     if checked.against is not None and checked.judge:
-        raise UsageError("--against stops a run early, and --judge reads whole runs: drop one of them")
+        raise UsageError(
+            "--against stops a run early, and --judge reads whole runs: drop one of them. For a verdict on judged"
+            " figures run without --against, then type evalkit gate BASELINE RUN --policy FILE --labels LABELS"
+        )
     if checked.log_to:
         ready(checked.log_to, "--log-to", tracking=True)  # a tracker that is not installed must not cost a run
     return checked
@@ -235,8 +238,12 @@ def _evaluate(asked: EvaluateArguments, *, progress: bool, loaded: Any = None) -
     early = None
     if asked.against is not None:
         policy = as_policy(asked.policy)
-        if policy is not None and any(task.clean_only for task in policy.tasks.values()):
-            raise UsageError("--against: a policy with clean_only is for finished runs: type evalkit gate")
+        if policy is not None and (of_clean := [name for name, rule in policy.tasks.items() if rule.clean_only]):
+            raise UsageError(
+                f"--against: {of_clean[0]} is to be judged by clean documents (clean_only), and which of them stand in"
+                " this model's training data is marked in a finished run: run without --against, then type evalkit"
+                f" overlap TRAIN.jsonl --tasks {of_clean[0]} --mark RUN and evalkit gate BASELINE RUN --policy FILE"
+            )
         early = EarlyGate(opened(asked.against, asked.output_path), policy)
     with Progress.open(quiet=not progress) as shown:
         outcomes = run(asked, shown, report, early, loaded)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -37,6 +37,9 @@ def _dashes(token: str) -> str:
 class Verb(click.Command):
     """Flags may be typed with `-` or `_`, and each can be set as EVALKIT_<FLAG>."""
 
+    elsewhere: Mapping[str, str] = {}
+    """For a flag that another verb has: what to do instead. Added to the refusal."""
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         settings = kwargs.setdefault("context_settings", {})
         settings.setdefault("token_normalize_func", _dashes)
@@ -46,6 +49,14 @@ class Verb(click.Command):
         for param in self.params:
             if isinstance(param, click.Option) and param.envvar is None and param.name:
                 param.envvar = variable_of(param.name)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if instead := self.elsewhere.get(_dashes(error.option_name)):
+                error.message = f"{error.message.rstrip('.')}: {instead}"
+            raise
 
     def invoke(self, ctx: click.Context) -> Any:
         from evalkit.cli.variables import refuse_misspelt
@@ -77,14 +88,14 @@ def variable_of(name: str) -> str:
 
 def verb(
     name: str, asks: type[Any], *, group: click.Group | None = None, without: Collection[str] = ()
-) -> Callable[[Callable[..., None]], click.Command]:
+) -> Callable[[Callable[..., None]], Verb]:
     """A verb whose flags are the arguments that `asks` defines.
 
     The decorated function gets what was typed or set by a variable as one mapping, then its positional arguments. A
     flag that was left out is not in the mapping, so that defaults stand in one place.
     """
 
-    def decorate(function: Callable[..., None]) -> click.Command:
+    def decorate(function: Callable[..., None]) -> Verb:
         defined = [argument for argument in definition(asks) if argument.name not in without]
         names = {argument.name for argument in defined}
 

@@ -38,6 +38,12 @@ def command(given: Given) -> None:
     conclude(lambda: ek.evaluate(**asked, progress=not quiet), stdout=to_stdout(asked))
 
 
+command.elsewhere = {
+    "--labels": "people cannot have labelled answers that are not there yet. Run, judge (evalkit judge run RUN), let"
+    " people label some answers of both runs, then type evalkit gate BASELINE RUN --labels FILE"
+}
+
+
 def conclude(evaluate: Callable[[], Any], *, stdout: bool) -> NoReturn:
     """Show what came out, then leave with the right exit code. `stdout`: a file was sent there instead."""
     problem = None

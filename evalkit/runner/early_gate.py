@@ -128,6 +128,13 @@ def _policies(early: EarlyGate, candidate: Run, suite: Suite) -> dict[str, TaskP
 def _target(baseline: Run, suite: Suite, name: str, metric: str | None) -> Target:
     """What is compared under this name. Raises if the candidate's tasks or metrics differ from the baseline's."""
     target = resolve(baseline, baseline, name, metric)
+    entry = baseline.entry(name)
+    if entry is not None and target.metric in entry.metrics and entry.metrics[target.metric].judged:
+        raise UsageError(
+            f"{name}: {target.metric} is a judge's figure, and a judge reads whole runs: run without --against, then"
+            f" type evalkit judge run RUN and evalkit gate {baseline.run_id} RUN --policy FILE (--labels corrects for"
+            " the judge's errors)"
+        )
     leaves = [
         leaf for leaf in suite.leaves(name) if leaf in target.leaves or target.metric in suite.tasks[leaf].metrics
     ]

@@ -237,6 +237,23 @@ def test_what_can_not_be_held_against_the_baseline_is_refused_before_any_engine_
         corridor(EarlyGate(perfect, policy(**rules)), **asked)
 
 
+def test_a_judge_s_figure_is_refused_with_what_to_type_instead(
+    corridor: Callable[..., list[Outcome]], perfect: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evalkit.runner.answering.start", lambda *args: pytest.fail("an engine was started"))
+    content = json.loads((perfect.path / "results.json").read_text())
+    content["tasks"]["mini_knowledge"]["metrics"]["quality,one@openai:j"] = {
+        "value": 0.5,
+        "higher_is_better": True,
+        "rubric": {"id": "one", "version": 1, "hash": "h"},
+        "judge": [{"name": "openai:j", "fingerprint": "f"}],
+    }
+    (perfect.path / "results.json").write_text(json.dumps(content))
+    rules = Policy(tasks={"mini_knowledge": TaskPolicy("quality,one@openai:j", Drop(0.1))})
+    with pytest.raises(UsageError, match=r"a judge's figure.*evalkit judge run RUN and evalkit gate base RUN"):
+        corridor(EarlyGate(Run.open(perfect.path), rules), tasks="mini_knowledge")
+
+
 @pytest.fixture
 def duo(tmp_path: Path) -> str:
     """A group over two shipped tasks, in a folder of the user's own."""
@@ -295,10 +312,14 @@ def test_a_policy_from_the_environment_is_left_for_the_gate(tmp_path: Path) -> N
     [
         (["--policy", "gate.yaml"], "--policy goes with --against"),
         (["--against", "nobody"], "nobody"),
-        (["--against", "x", "--judge", "openai:j", "--rubric", "dialogue"], "drop one"),
+        (["--against", "x", "--judge", "openai:j", "--rubric", "dialogue"], "evalkit gate BASELINE RUN --policy FILE"),
+        (["--against", "x", "--policy", "CLEAN"], "--mark RUN and evalkit gate"),
     ],
 )
 def test_flags_that_make_no_sense_are_exit_2(argv: list[str], says: str, tmp_path: Path) -> None:
+    clean = tmp_path / "clean.yaml"
+    clean.write_text("tasks: {mini_endings: {clean_only: true}}\n")
+    argv = [str(clean) if word == "CLEAN" else word for word in argv]
     done = CliRunner().invoke(
         command, ["--model", "nano", "--tasks", "mini_endings", "--output-path", str(tmp_path), *argv]
     )
@@ -306,3 +327,9 @@ def test_flags_that_make_no_sense_are_exit_2(argv: list[str], says: str, tmp_pat
     assert says in told
     assert isinstance(done.exception, EvalkitError)
     assert done.exception.exit_code == 2
+
+
+def test_labels_of_answers_that_are_not_there_are_refused_with_what_to_type_instead() -> None:
+    done = CliRunner().invoke(command, ["--model", "nano", "--tasks", "mini", "--against", "x", "--labels", "h.jsonl"])
+    assert done.exit_code == 2
+    assert "evalkit gate BASELINE RUN --labels FILE" in done.output
