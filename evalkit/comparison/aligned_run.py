@@ -67,22 +67,22 @@ def aligned_task(
     log_metric: str,
     rows: Sequence[tuple[str, JsonObject]],
     samples: Sequence[JsonObject],
-    found: Mapping[int, int],
+    partner_of: Mapping[int, int],
 ) -> AlignedTask:
     documents = _documents(other, metric, rows)
     values, flags, _ = _scores(log, theirs, log_metric)
-    said = {row["doc_id"]: row for row in samples}
+    sample_of = {row["doc_id"]: row for row in samples}
     places: dict[int, tuple[str, int, str]] = {}
     drafts: list[tuple[int, float | None, str, bool]] = []
     equal = unlike = 0
-    partners = {samples[place]["doc_id"]: rows[at] for place, at in found.items()}
+    partners = {samples[place]["doc_id"]: rows[at] for place, at in partner_of.items()}
     for doc_id, value in values.items():
         partner = partners.get(doc_id)
         document = documents.get((partner[0], partner[1].get("doc_id"))) if partner else None
         if document is None:
             continue  # the other run has no such document, or the log never came to it and does not say what it asks
         places[doc_id] = (document.leaf, document.doc_id, document.doc_hash)
-        same = value is not None and _same_answer(document, said.get(doc_id, {}))
+        same = value is not None and _same_answer(document, sample_of.get(doc_id, {}))
         equal += same
         if same and value is not None and math.isfinite(document.value) and value != document.value:
             unlike += 1
@@ -96,9 +96,13 @@ def aligned_task(
         for doc_id, value, flag, differs in drafts
     )
     notes = [
-        f"{name}: {len(found):,} of {len(samples):,} documents of {theirs} ({log.run_id}) are paired by what they ask,"
-        f" and {log_metric} there stands for {metric} here"
-        + (f"; {len(rows) - len(found):,} documents of {other.run_id} are not in it" if len(rows) > len(found) else "")
+        f"{name}: {len(partner_of):,} of {len(samples):,} documents of {theirs} ({log.run_id}) are paired by what they"
+        f" ask, and {log_metric} there stands for {metric} here"
+        + (
+            f"; {len(rows) - len(partner_of):,} documents of {other.run_id} are not in it"
+            if len(rows) > len(partner_of)
+            else ""
+        )
     ]
     if unlike:
         notes.append(
@@ -106,11 +110,13 @@ def aligned_task(
             " no change"
             + (f", and {doubted:,} other documents whose score differs count as not known" if doubted else "")
         )
-    return AlignedTask(name, theirs, metric, log_metric, lines, places, tuple(notes), doubted, len(found) < len(rows))
+    return AlignedTask(
+        name, theirs, metric, log_metric, lines, places, tuple(notes), doubted, len(partner_of) < len(rows)
+    )
 
 
 def _documents(run: Run, metric: str, rows: Sequence[tuple[str, JsonObject]]) -> dict[tuple[str, Any], _Document]:
-    found = {}
+    documents = {}
     words = {(leaf, row.get("doc_id")): row for leaf, row in rows}
     for leaf in dict.fromkeys(leaf for leaf, _ in rows):
         values, _, hashes = _scores(run, leaf, metric)
@@ -118,8 +124,8 @@ def _documents(run: Run, metric: str, rows: Sequence[tuple[str, JsonObject]]) ->
             row = words.get((leaf, doc_id))
             if row is not None:
                 number = math.nan if value is None else value
-                found[leaf, doc_id] = _Document(leaf, doc_id, hashes[doc_id], number, _answer(row))
-    return found
+                documents[leaf, doc_id] = _Document(leaf, doc_id, hashes[doc_id], number, _answer(row))
+    return documents
 
 
 def _scores(run: Run, leaf: str, metric: str) -> tuple[dict[int, float | None], dict[int, str], dict[int, str]]:
@@ -146,8 +152,8 @@ def _scores(run: Run, leaf: str, metric: str) -> tuple[dict[int, float | None], 
 
 def _answer(row: JsonObject) -> str | None:
     """The one text that was written; None where there were several, or choices were scored."""
-    found = answers(row)
-    return plain(found[0]) if len(found) == 1 and not continuations(row) else None
+    texts = answers(row)
+    return plain(texts[0]) if len(texts) == 1 and not continuations(row) else None
 
 
 def _same_answer(document: _Document, sample: JsonObject) -> bool:

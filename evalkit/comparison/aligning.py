@@ -69,10 +69,10 @@ def align(baseline: Run, candidate: Run, metrics: Mapping[str, str | None] | Non
     )
 
 
-def _share_documents(one: Run, other: Run) -> bool:
-    if not set(one.record.results.tasks) & set(other.record.results.tasks):
+def _share_documents(run: Run, other: Run) -> bool:
+    if not set(run.record.results.tasks) & set(other.record.results.tasks):
         return False
-    here, there = (set(run.scores().column("doc_hash").unique().to_pylist()) for run in (one, other))
+    here, there = (set(side.scores().column("doc_hash").unique().to_pylist()) for side in (run, other))
     return bool(here & there)
 
 
@@ -86,7 +86,7 @@ def _names(asked: str | None, metric: str) -> bool:
 def _tasks(log: Run, other: Run, metrics: Mapping[str, str | None]) -> Iterator[AlignedTask]:
     """For each task of the log the other run's task that asks the same questions."""
     names = list(dict.fromkeys([*(name for name in metrics if other.entry(name)), *requested_names(other)]))
-    left = {name: found for name in names if (found := _rows(other, name))}
+    left = {name: documents for name in names if (documents := _rows(other, name))}
     for theirs in log.record.results.tasks:
         if not log.has_rows(theirs):
             continue
@@ -134,11 +134,11 @@ def _rows(run: Run, name: str) -> list[tuple[str, JsonObject]]:
         waiting += [member for member in members if member != at]
         if not members:
             leaves.append(at)
-    found: list[tuple[str, JsonObject]] = []
+    documents: list[tuple[str, JsonObject]] = []
     for leaf in dict.fromkeys(leaves):
         if run.has_rows(leaf):
-            found += [(leaf, row) for row in {row.get("doc_id"): row for row in run.rows(leaf)}.values()]
-    return found
+            documents += [(leaf, row) for row in {row.get("doc_id"): row for row in run.rows(leaf)}.values()]
+    return documents
 
 
 # ── which metric is which ────────────────────────────────────────────────────

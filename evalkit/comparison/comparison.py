@@ -117,12 +117,12 @@ def whole(run: Run) -> None:
     if not run.not_run:
         return
     sequential = run.record.results.early_stopping
-    said = ((sequential and sequential.verdict) or "unknown").replace("_", " ").upper()
+    verdict = ((sequential and sequential.verdict) or "unknown").replace("_", " ").upper()
     raise NotComparable(
         f"{run.run_id} stopped early, with {run.not_run:,} documents not run: what was drawn until a verdict was sure"
         f" can't be judged again as if its size had been fixed before. Its own verdict against {run.against or '?'} is"
-        f" {said} ({run.path / 'results.json'}, early_stopping); for a run that can be judged, type its `evalkit run`"
-        " without --against: the answers so far are kept"
+        f" {verdict} ({run.path / 'results.json'}, early_stopping); for a run that can be judged, type its"
+        " `evalkit run` without --against: the answers so far are kept"
     )
 
 
@@ -193,9 +193,9 @@ def _against(
     compared = []
     for target in targets:
         try:
-            task, said = _task(baseline, run, target, allow, flips, labels)
+            task, task_notes = _task(baseline, run, target, allow, flips, labels)
             compared.append(task)
-            notes += said
+            notes += task_notes
         except NoDocumentFigures as error:
             if tasks or (target is targets[-1] and not compared):
                 raise
@@ -223,7 +223,7 @@ def _alone(baseline: Run, run: Run, names: Sequence[str]) -> list[str]:
 def _task(
     baseline: Run, run: Run, target: Target, allow: Collection[str], flips: int, labels: Labels | None
 ) -> tuple[TaskComparison, list[str]]:
-    """The comparison of one target, and what is to be said of it."""
+    """The comparison of one target, and notes on it."""
     measurement, lines = measured(baseline, run, target, allow)
     if labels is None:
         notes = judge_note(baseline, target)

@@ -129,9 +129,9 @@ def _another(gold: Floats, labels: Floats) -> Floats:
 def _by_leaf(target: Target, pairs: Pairs, chosen: Chosen) -> list[tuple[str, Chosen, float]]:
     """Each task with its documents and its share of the figure."""
     names = np.array(pairs.task, dtype=object)
-    found = [(leaf, chosen & (names == leaf)) for leaf in target.leaves]
-    found = [(leaf, mine) for leaf, mine in found if mine.any()]
-    return [(leaf, mine, float(mine.sum()) if target.by_size else 1.0) for leaf, mine in found]
+    leaves = [(leaf, chosen & (names == leaf)) for leaf in target.leaves]
+    leaves = [(leaf, mine) for leaf, mine in leaves if mine.any()]
+    return [(leaf, mine, float(mine.sum()) if target.by_size else 1.0) for leaf, mine in leaves]
 
 
 def _difference(
@@ -140,13 +140,15 @@ def _difference(
     tasks = []
     for _, mine, share in _by_leaf(target, pairs, chosen):
         kept = np.flatnonzero(mine)
-        clusters, strata = (np.array([said[i] for i in kept], dtype=object) for said in (pairs.cluster, pairs.stratum))
+        clusters, strata = (
+            np.array([column[i] for i in kept], dtype=object) for column in (pairs.cluster, pairs.stratum)
+        )
         tasks.append(Contributions(kind.name, (here[mine], there[mine]), clusters, strata, share))
     if target.best_at is not None:
-        found: CorpusDistance | CorpusDifference | None = corpus_distance(tasks) if tasks else None
+        difference: CorpusDistance | CorpusDifference | None = corpus_distance(tasks) if tasks else None
     else:
-        found = corpus_difference(tasks, target.sign) if tasks else None
-    return found if found is not None and math.isfinite(found.delta) else None
+        difference = corpus_difference(tasks, target.sign) if tasks else None
+    return difference if difference is not None and math.isfinite(difference.delta) else None
 
 
 def _value(target: Target, pairs: Pairs, kind: CorpusKind, parts: Floats, chosen: Chosen) -> float:
@@ -164,9 +166,9 @@ def _members(
         return ()
     moved = np.zeros(both.size)
     moved[both] = change
-    found = []
+    members = []
     for leaf, mine, _ in _by_leaf(target, pairs, both):
         here, there = (corpus_value(kind.name, run[mine]) for run in parts)
         lost, gained = int(np.sum(moved[mine] < 0)), int(np.sum(moved[mine] > 0))
-        found.append(Member(leaf, int(mine.sum()), here, there, lost, gained))
-    return tuple(found)
+        members.append(Member(leaf, int(mine.sum()), here, there, lost, gained))
+    return tuple(members)

@@ -54,8 +54,8 @@ class Halves:
 
 def find_halves(run: Run) -> list[Halves]:
     """For each requested name whose documents were looked for; empty where nobody searched."""
-    found = read_overlap(run.path)
-    if found is None:
+    overlap = read_overlap(run.path)
+    if overlap is None:
         return []
     halves = []
     for name in requested_names(run):
@@ -64,15 +64,15 @@ def find_halves(run: Run) -> list[Halves]:
             lines = read_lines(run, target)
         except EvalkitError:
             continue  # a figure without documents of its own has no halves
-        if lines.corpus is None and set(target.leaves) <= set(found.searched):
-            halves.append(_of(target, lines, found.dirty, found.training))
+        if lines.corpus is None and set(target.leaves) <= set(overlap.searched):
+            halves.append(_of(target, lines, overlap.dirty, overlap.training))
     return halves
 
 
 def _of(target: Target, lines: Lines, dirty: frozenset[tuple[str, str]], training: str) -> Halves:
-    found = is_dirty(lines, dirty)
+    marked = is_dirty(lines, dirty)
     known = np.isfinite(lines.value)
-    sides = [lines.value[known & ~found], lines.value[known & found]]
+    sides = [lines.value[known & ~marked], lines.value[known & marked]]
     errors = [float(np.var(side, ddof=1)) / len(side) if len(side) > 1 else math.nan for side in sides]
     stderr = math.sqrt(sum(errors))
     clean, of_dirty = (float(np.mean(side)) if len(side) else None for side in sides)
@@ -96,11 +96,11 @@ def is_dirty(lines: Lines, dirty: frozenset[tuple[str, str]]) -> np.ndarray[tupl
 
 def clean_target(target: Target, runs: Sequence[Run]) -> frozenset[tuple[str, str]]:
     """The documents that are to be left out: found for either run. NotComparable where nobody looked."""
-    found = [one for run in runs if (one := read_overlap(run.path)) is not None]
-    searched = {task for one in found for task in one.searched}
+    overlaps = [overlap for run in runs if (overlap := read_overlap(run.path)) is not None]
+    searched = {task for overlap in overlaps for task in overlap.searched}
     if unknown := [leaf for leaf in target.leaves if leaf not in searched]:
         raise NotComparable(
             f"{target.name}: clean_only, and nobody looked for {', '.join(unknown[:3])} in training data: type"
             f" evalkit overlap TRAIN.jsonl --tasks {target.name} --mark {runs[-1].run_id}"
         )
-    return frozenset(key for one in found for key in one.dirty)
+    return frozenset(key for overlap in overlaps for key in overlap.dirty)

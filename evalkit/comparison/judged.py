@@ -73,7 +73,7 @@ def correct(
         )
     sign = target.sign
     clusters = np.array([pairs.cluster[i] for i in np.flatnonzero(both)], dtype=object)
-    found = powered_difference(
+    difference = powered_difference(
         sign * pairs.baseline[both],
         sign * pairs.candidate[both],
         sign * people[0][both],
@@ -82,29 +82,29 @@ def correct(
         clusters=clusters,
     )
     note = (
-        f"{target.name}: {target.metric} is corrected by {found.labelled:,} documents that people labelled in both runs"
-        f" (prediction-powered, λ {found.power:.2f}); the judge alone says {measured.delta:+.4g}"
+        f"{target.name}: {target.metric} is corrected by {difference.labelled:,} documents that people labelled in both"
+        f" runs (prediction-powered, λ {difference.power:.2f}); the judge alone says {measured.delta:+.4g}"
     )
-    first = sign * found.base
+    first = sign * difference.base
     point = measured.point
     lower, upper = (
-        found if end is point or end is None else _moved(found, end.delta - point.delta)
+        difference if end is point or end is None else _moved(difference, end.delta - point.delta)
         for end in (measured.worst, measured.best)
     )
     corrected = replace(
         measured,
         baseline=first,
-        candidate=first + sign * found.delta,
-        point=found,
+        candidate=first + sign * difference.delta,
+        point=difference,
         worst=None if measured.worst is None else lower,
         best=None if measured.best is None else upper,
     )
     return corrected, [note]
 
 
-def _moved(found: PoweredDifference, shift: float) -> PoweredDifference:
+def _moved(difference: PoweredDifference, shift: float) -> PoweredDifference:
     """The difference with every bound moved."""
-    return replace(found, delta=found.delta + shift, shift=shift)
+    return replace(difference, delta=difference.delta + shift, shift=shift)
 
 
 def _names(baseline: Run, candidate: Run) -> tuple[tuple[str, ...], tuple[str, ...]]:

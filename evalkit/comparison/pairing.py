@@ -39,13 +39,13 @@ class Unpaired:
         return self.only_baseline + self.only_candidate + self.prompt_differs
 
     def lines(self) -> list[str]:
-        said = {
+        reasons = {
             "only in the baseline": self.only_baseline,
             "only in the candidate": self.only_candidate,
             "asked with another prompt": self.prompt_differs,
             "outside the other run's limit": self.outside_limit,
         }
-        lines = [f"{count} documents not paired: {why}" for why, count in said.items() if count]
+        lines = [f"{count} documents not paired: {why}" for why, count in reasons.items() if count]
         if self.without_prompt_hash:
             lines.append(f"{self.without_prompt_hash} documents paired without a prompt hash: prompts may differ")
         return lines

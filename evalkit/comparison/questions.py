@@ -29,11 +29,11 @@ def same_questions(ours: Sequence[Row], samples: Sequence[Row]) -> dict[int, int
     texts = [list(_asked(sample)) for sample in samples]
     ids = [_id(sample) for sample in samples]
     best: dict[int, int] = {}
-    for field, known in _fields(ours).items():
+    for field, places_of in _fields(ours).items():
         looked_up = [[one] if one else [] for one in ids] if field == _ID else texts
-        found = _pairs(known, looked_up, ours, samples)
-        if len(found) > len(best):
-            best = found
+        pairs = _pairs(places_of, looked_up, ours, samples)
+        if len(pairs) > len(best):
+            best = pairs
     return best
 
 
@@ -81,21 +81,21 @@ def _asked(sample: Row) -> Iterator[str]:
 def _id(sample: Row) -> str | None:
     """An id that somebody gave it. A number is only its place."""
     doc = sample.get("doc")
-    found = doc.get("id") if isinstance(doc, Mapping) else None
-    return plain(found) if isinstance(found, str) and not found.isdigit() else None
+    given = doc.get("id") if isinstance(doc, Mapping) else None
+    return plain(given) if isinstance(given, str) and not given.isdigit() else None
 
 
 def _pairs(
-    known: Mapping[str, list[int]], looked_up: Sequence[Sequence[str]], ours: Sequence[Row], samples: Sequence[Row]
+    places_of: Mapping[str, list[int]], looked_up: Sequence[Sequence[str]], ours: Sequence[Row], samples: Sequence[Row]
 ) -> dict[int, int]:
     asking: dict[str, list[int]] = defaultdict(list)
     for place, texts in enumerate(looked_up):
-        if text := next((text for text in texts if text and text in known), None):
+        if text := next((text for text in texts if text and text in places_of), None):
             asking[text].append(place)
-    found: dict[int, int] = {}
+    pairs: dict[int, int] = {}
     for text, places in asking.items():
-        found.update(_told_apart(known[text], places, ours, samples))
-    return found
+        pairs.update(_told_apart(places_of[text], places, ours, samples))
+    return pairs
 
 
 def _told_apart(

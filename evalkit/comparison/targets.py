@@ -153,21 +153,21 @@ def resolve(baseline: Run, candidate: Run, name: str, metric: str | None = None)
 
 
 def _best_at(name: str, metric: str, ours: Metric, theirs: Metric) -> float | None:
-    found = {side.best_at for side in (ours, theirs)} - {None}
-    if found - {0.0}:
-        raise NotComparable(f"{name}: {metric} is best at {found.pop():g}, and only figures that are best at 0 compare")
-    return 0.0 if found else None
+    best = {side.best_at for side in (ours, theirs)} - {None}
+    if best - {0.0}:
+        raise NotComparable(f"{name}: {metric} is best at {best.pop():g}, and only figures that are best at 0 compare")
+    return 0.0 if best else None
 
 
-def _other_count(usual: str, found: Entry) -> str:
+def _other_count(usual: str, entry: Entry) -> str:
     """The headline of a run with another number of answers per document: the same mean, or the score of one answer.
 
     Empty where the run has the usual metric, or its headline is another figure.
     """
-    theirs = headline(found) or ""
+    theirs = headline(entry) or ""
     (here, _, its_filter), (there, _, their_filter) = usual.partition(","), theirs.partition(",")
     means = [bool(_MEAN.fullmatch(metric)) for metric in (here, there)]
-    if usual in found.metrics or its_filter != their_filter or not any(means):
+    if usual in entry.metrics or its_filter != their_filter or not any(means):
         return ""
     return theirs
 

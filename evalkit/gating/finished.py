@@ -97,13 +97,13 @@ def gate(
         notes.append("baseline and candidate are the same run")
     measurements = []
     for target in targets:
-        one, lines = measured(baseline, candidate, target, meant)
+        measurement, lines = measured(baseline, candidate, target, meant)
         if labels is None:
             notes += judge_note(baseline, target)
         else:
-            one, said = correct(one, lines, baseline, candidate, labels)
-            notes += said
-        measurements.append(one)
+            measurement, label_notes = correct(measurement, lines, baseline, candidate, labels)
+            notes += label_notes
+        measurements.append(measurement)
     if labels is not None and not any(" is corrected by " in note for note in notes):
         raise UsageError("--labels: none of the judged metrics was given by a judge; name one in the policy")
     for one in measurements:

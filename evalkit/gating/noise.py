@@ -44,12 +44,12 @@ def answer_noise(baseline: Run, candidate: Run, target: Target) -> AnswerNoise:
 
 def answer_variance(run: Run, target: Target) -> tuple[float, int] | None:
     """The mean variance of the answers to one document, and how many answers there are; None for one answer each."""
-    found = _MEAN.fullmatch(target.metric)
-    if found is None:
+    mean = _MEAN.fullmatch(target.metric)
+    if mean is None:
         return None
-    count = int(found[1])
+    count = int(mean[1])
     try:
-        lines = read_lines(run, replace(target, metric=f"var@{count},{found[2]}"))
+        lines = read_lines(run, replace(target, metric=f"var@{count},{mean[2]}"))
     except EvalkitError:
         return None
     known = lines.value[np.isfinite(lines.value)]

@@ -28,8 +28,8 @@ Parts = tuple[float, ...]
 
 
 def _pair(item: Any) -> Parts:
-    gold, said = item
-    return _label(gold), _label(said)
+    gold, predicted = item
+    return _label(gold), _label(predicted)
 
 
 def _label(value: Any) -> float:
@@ -78,10 +78,10 @@ def _segment(name: str) -> Callable[[Any], Parts]:
     """sacrebleu's counts of one answer against its references."""
 
     def parts(item: Any) -> Parts:
-        wanted, said = item
-        said = said[0] if isinstance(said, list | tuple) else said
+        wanted, predicted = item
+        predicted = predicted[0] if isinstance(predicted, list | tuple) else predicted
         references = list(wanted) if isinstance(wanted, list | tuple) else [wanted]
-        [counts] = _sacrebleu(name)._extract_corpus_statistics([str(said)], [[str(text)] for text in references])
+        [counts] = _sacrebleu(name)._extract_corpus_statistics([str(predicted)], [[str(text)] for text in references])
         return tuple(map(float, counts))
 
     return parts
@@ -129,15 +129,26 @@ class Contributor:
         """The rows with their contributions, where every document's value has the form that the figure is made from."""
         by_metric: dict[str, list[Contribution | None]] = {}
         for metric in dict.fromkeys(metric for row in rows for metric in row.metrics):
-            found = [self._of_row(metric, row) for row in rows]
-            made = [one for one in found if one is not None]
-            unmade = [row for row, one in zip(rows, found, strict=True) if one is None and row.metrics.get(metric)]
-            if made and not unmade and self._is_the_figure(metric, rows, made):
-                by_metric[metric] = found
+            contributions = [self._of_row(metric, row) for row in rows]
+            present = [contribution for contribution in contributions if contribution is not None]
+            missing = [
+                row
+                for row, contribution in zip(rows, contributions, strict=True)
+                if contribution is None and row.metrics.get(metric)
+            ]
+            if present and not missing and self._is_the_figure(metric, rows, present):
+                by_metric[metric] = contributions
         if not by_metric:
             return list(rows)
         return [
-            replace(row, corpus={metric: one for metric, found in by_metric.items() if (one := found[place])})
+            replace(
+                row,
+                corpus={
+                    metric: contribution
+                    for metric, contributions in by_metric.items()
+                    if (contribution := contributions[place])
+                },
+            )
             for place, row in enumerate(rows)
         ]
 
@@ -175,8 +186,8 @@ class Contributor:
         values = next(iter(by_filter.values()))
         try:
             wanted = float(function(list(values)))
-            found = [self._contribution(metric, value) for value in values]
-            ours = _value([one for one in found if one is not None])
+            contributions = [self._contribution(metric, value) for value in values]
+            ours = _value([part for part in contributions if part is not None])
         except Exception:
             return False
         return (math.isnan(wanted) and math.isnan(ours)) or math.isclose(wanted, ours, rel_tol=_SAME, abs_tol=_SAME)
@@ -190,14 +201,14 @@ def corpus_interval(figure: Figure, metric: str, rows: Sequence[Row]) -> Figure:
     if figure.value is None:
         empty = not any(any(row.corpus[metric].parts) for row in rows)
         return replace(figure, reason="no document counts for it") if empty else figure
-    found = _figure(
+    bootstrapped = _figure(
         [row.corpus[metric] for row in rows],
         clusters=[row.cluster for row in rows],
         strata=[row.stratum for row in rows],
     )
-    interval = found.interval()
+    interval = bootstrapped.interval()
     known = math.isfinite(interval.low) and math.isfinite(interval.high)
-    stderr = figure.stderr if figure.stderr is not None else found.stderr
+    stderr = figure.stderr if figure.stderr is not None else bootstrapped.stderr
     return replace(
         figure,
         stderr=stderr if stderr is not None and math.isfinite(stderr) else None,
@@ -210,7 +221,7 @@ def _value(made: Sequence[Contribution]) -> float:
 
     from evalkit.stats import corpus_value
 
-    return corpus_value(made[0].kind, np.array([one.parts for one in made], dtype=float))
+    return corpus_value(made[0].kind, np.array([part.parts for part in made], dtype=float))
 
 
 def _figure(
@@ -222,6 +233,6 @@ def _figure(
 
     from evalkit.stats import Contributions, corpus_figure
 
-    parts = np.array([one.parts for one in made], dtype=float)
-    owners, groups = (None if said is None else np.array(said, dtype=object) for said in (clusters, strata))
+    parts = np.array([part.parts for part in made], dtype=float)
+    owners, groups = (None if labels is None else np.array(labels, dtype=object) for labels in (clusters, strata))
     return corpus_figure([Contributions(made[0].kind, (parts,), owners, groups)])

@@ -108,8 +108,8 @@ def transcript(conversation: Conversation, doc: RawDocument, answers: Sequence[s
 
 def as_dialogue(turns: Sequence[Mapping[str, str]]) -> str:
     """Plain text for a model without a chat template: lines with speakers, of which the model writes the next."""
-    said = [f"{_NAMES[turn['role']]}: {turn['content'].strip()}" for turn in turns]
-    return "\n\n".join([*said, f"{_NAMES['assistant']}:"])
+    lines = [f"{_NAMES[turn['role']]}: {turn['content'].strip()}" for turn in turns]
+    return "\n\n".join([*lines, f"{_NAMES['assistant']}:"])
 
 
 def as_alpaca(turns: Sequence[Mapping[str, str]], doc: RawDocument | None = None) -> str:

@@ -224,10 +224,10 @@ _OUTPUT_TYPES = ("generate_until", "loglikelihood", "loglikelihood_rolling", "mu
 def _check_values(path: Path, keys: dict[str, tuple[Any, Any]]) -> None:
     for name, (_, node) in keys.items():
         where = f"{path}:{node.start_mark.line + 1}: {name}"
-        kind, said = _WANTED.get(name, (yaml.Node, ""))
+        kind, expected = _WANTED.get(name, (yaml.Node, ""))
         plain = isinstance(node, yaml.ScalarNode)
         if not isinstance(node, kind) and not (plain and node.tag in ("!function", "tag:yaml.org,2002:null")):
-            raise ConfigError(f"{where}: {said} is wanted")
+            raise ConfigError(f"{where}: {expected} is wanted")
         if name == "output_type" and (not plain or node.value not in _OUTPUT_TYPES):
             raise ConfigError(f"{where}: {node.value!r} is none of {', '.join(_OUTPUT_TYPES)}")
         is_name = plain and node.tag == "tag:yaml.org,2002:str" and node.value

@@ -113,14 +113,16 @@ class Grader:
                     filtered = self._filtered(ensemble, sound)
             except Exception as raised:
                 error = lmeval.say(raised)
-            found = {id(document): parts for (document, _), parts in zip(sound, filtered, strict=False)}
+            parts_of = {id(document): parts for (document, _), parts in zip(sound, filtered, strict=False)}
             made = [
-                self._row(document, g, ensemble, found[id(document)], cut)
-                if id(document) in found
+                self._row(document, g, ensemble, parts_of[id(document)], cut)
+                if id(document) in parts_of
                 else self._null_row(document, g, ensemble.name, g.error or (None if g.missing else error), cut)
                 for document, g, cut in given
             ]
-            places = [i for i, (document, g, _) in enumerate(given) if id(document) in found and several(document, g)]
+            places = [
+                i for i, (document, g, _) in enumerate(given) if id(document) in parts_of and several(document, g)
+            ]
             sampled = self._sampled([given[i][:2] for i in places], ensemble, [made[i] for i in places])
             for place, row in zip(places, sampled, strict=True):
                 made[place] = row

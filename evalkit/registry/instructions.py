@@ -115,11 +115,11 @@ def _messages(value: Any, name: str) -> list[dict[str, str]]:
         role_key, text_key = ("from", "value") if "from" in turn and "role" not in turn else ("role", "content")
         if role_key not in turn:
             raise Broken(f"message {number}: no role")
-        said = turn[role_key]
-        role = said.lower() if isinstance(said, str) else said
+        speaker = turn[role_key]
+        role = speaker.lower() if isinstance(speaker, str) else speaker
         role = "system" if role == "developer" else _SPEAKERS.get(str(role), role)
         if role not in ROLES:
-            raise Broken(f"message {number}: {role_key} {said!r:.40} is none of {', '.join(ROLES)}")
+            raise Broken(f"message {number}: {role_key} {speaker!r:.40} is none of {', '.join(ROLES)}")
         turns.append({"role": str(role), "content": _content(turn.get(text_key), number)})
     return turns
 

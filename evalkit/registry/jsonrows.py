@@ -81,9 +81,9 @@ def _items(content: bytes) -> Iterator[tuple[int, Any]]:
             item, place = decoder.raw_decode(text, place)
             yield line, item
         except (ValueError, RecursionError) as error:
-            said = error.msg if isinstance(error, json.JSONDecodeError) else type(error).__name__
+            reason = error.msg if isinstance(error, json.JSONDecodeError) else type(error).__name__
             at = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) and error.lineno != line else ""
-            yield line, Broken(f"not JSON: {said}{at}")
+            yield line, Broken(f"not JSON: {reason}{at}")
             following = _next_item(text, place)
             if following is None:
                 return

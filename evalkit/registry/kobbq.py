@@ -39,9 +39,9 @@ class _Question:
         answer, biased = str(doc["answer"]), str(doc["biased_answer"])
         return cls(tuple(map(str, choices)), answer, biased, kind == "amb", answer == biased)
 
-    def chosen(self, said: str) -> str | None:
+    def chosen(self, answer: str) -> str | None:
         """The choice that an answer names, by its text or its letter; None where it is none of them."""
-        text = _composed(said)
+        text = _composed(answer)
         if text in _LETTERS and len(text) == 1:
             return self.choices[_LETTERS.index(text)]
         return next((choice for choice in self.choices if _composed(choice) == text), None)

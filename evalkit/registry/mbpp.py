@@ -19,8 +19,8 @@ def examples() -> list[RawDocument]:
         for node in ast.parse(path.read_text("utf-8")).body:
             if isinstance(node, ast.FunctionDef) and node.name == "list_fewshot_samples":
                 returned = next(part for part in node.body if isinstance(part, ast.Return))
-                found: list[RawDocument] = ast.literal_eval(returned.value or ast.Constant(None))
-                return found
+                documents: list[RawDocument] = ast.literal_eval(returned.value or ast.Constant(None))
+                return documents
     raise CouldNotDo(
         "the installed lm-eval has no mbpp/utils.py with the three examples: install lm-eval 0.4.9 or later"
     )

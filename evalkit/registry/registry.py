@@ -85,8 +85,8 @@ class Registry:
         except EvalkitError:
             raise
         except Exception as error:
-            said = " ".join(str(error).split())[:240]
-            raise CouldNotDo(f"{', '.join(names)} cannot be loaded: {type(error).__name__}: {said}") from error
+            message = " ".join(str(error).split())[:240]
+            raise CouldNotDo(f"{', '.join(names)} cannot be loaded: {type(error).__name__}: {message}") from error
         tasks: dict[str, Task] = {}
         for name, made in loaded["tasks"].items():
             source = manager.factory.sources.get(name)
@@ -305,17 +305,17 @@ def _code_spec(made: Any, source: Path | None, name: str) -> Any:
 def _reading_spec(made: Any, card: Card | None, source: Path | None, name: str) -> Any:
     from evalkit.registry.reading import Reading
 
-    said = (made.get_config("metadata") or {}).get("reading") or (card.reading if card is not None else None)
-    return None if said is None else Reading.read(said, str(source or name))
+    settings = (made.get_config("metadata") or {}).get("reading") or (card.reading if card is not None else None)
+    return None if settings is None else Reading.read(settings, str(source or name))
 
 
 def _check_spec(made: Any, source: Path | None, name: str) -> Any:
     from evalkit.registry.checking import CheckSpec
 
-    said = (made.get_config("metadata") or {}).get("checks")
-    if said is None:
+    settings = (made.get_config("metadata") or {}).get("checks")
+    if settings is None:
         return None
-    spec = CheckSpec.read(said, str(source or name))
+    spec = CheckSpec.read(settings, str(source or name))
     spec.validate(made.task_docs, str(source or name))
     return spec
 
@@ -323,5 +323,5 @@ def _check_spec(made: Any, source: Path | None, name: str) -> Any:
 def _scorer(made: Any, source: Path | None, name: str) -> Any:
     from evalkit.registry.scorers import scorer_named
 
-    said = (made.get_config("metadata") or {}).get("scorer")
-    return scorer_named(said, str(source or name)) if said is not None else None
+    scorer = (made.get_config("metadata") or {}).get("scorer")
+    return scorer_named(scorer, str(source or name)) if scorer is not None else None

@@ -79,7 +79,7 @@ def _scored(
 ) -> Row:
     from evalkit.registry import lmeval
 
-    known: dict[str, float | None] = {}
+    scored: dict[str, float | None] = {}
     scores: list[float | None] = []
     votes: list[str | None] = []
     for place, answer in enumerate(answers):
@@ -87,14 +87,14 @@ def _scored(
             scores.append(None)
             votes.append(None)
             continue
-        said = json.dumps(answer, default=repr)
-        if said not in known:
+        written = json.dumps(answer, default=repr)
+        if written not in scored:
             try:
                 value = task.process_results(document.doc, answer).get(metric)
-                known[said] = None if value is None else float(value)
+                scored[written] = None if value is None else float(value)
             except Exception as error:
                 return replace(row, sample={**row.sample, "samples_error": lmeval.say(error)})
-        scores.append(known[said])
+        scores.append(scored[written])
         votes.append(None if found_no_answer(answer, fallbacks) else ballot.vote(_text(answer)))
     return replace(row, samples=Samples(metric, tuple(scores), tuple(votes)))
 

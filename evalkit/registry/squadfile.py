@@ -52,11 +52,11 @@ def _parsed(path: Path) -> Any:
 
 
 def _rules(version: Any, rows: Sequence[RawDocument]) -> str:
-    said = str(version).lower()
-    if said.startswith("korquad"):
+    spelled = str(version).lower()
+    if spelled.startswith("korquad"):
         return "korquad"
     unanswerable = any(row.get("is_impossible") or not row["answers"]["text"] for row in rows)
-    return "squad_v2" if unanswerable or said.startswith(("v2", "2")) else "squad"
+    return "squad_v2" if unanswerable or spelled.startswith(("v2", "2")) else "squad"
 
 
 def _rows(articles: list[Any], path: str) -> Iterator[RawDocument]:
@@ -91,18 +91,18 @@ def _row(question: Any, title: str, context: str, where: str) -> RawDocument:
 
 
 def _list(value: Any, key: str, where: str) -> list[Any]:
-    found = value.get(key) if isinstance(value, Mapping) else None
-    if not isinstance(found, list):
+    entries = value.get(key) if isinstance(value, Mapping) else None
+    if not isinstance(entries, list):
         raise ConfigError(f"{where}: no list `{key}`")
-    return found
+    return entries
 
 
 def _text(value: Any, key: str, where: str) -> str:
-    found = value.get(key) if isinstance(value, Mapping) else None
-    if not isinstance(found, str):
+    text = value.get(key) if isinstance(value, Mapping) else None
+    if not isinstance(text, str):
         raise ConfigError(f"{where}: `{key}` is missing, or no text")
     try:
-        found.encode("utf-8")
+        text.encode("utf-8")
     except UnicodeEncodeError:
         raise ConfigError(f"{where}: `{key}` holds half of a surrogate pair, which no model can be shown") from None
-    return found
+    return text

@@ -65,7 +65,7 @@ class Suite:
         }
         sizes = {name: _sample_len(rows_by_task[name]) for name in tasks}
         groups = {name: self._group_figures(group, tasks, sizes) for name, group in self.groups.items()}
-        parts = {name: found for name in tasks if (found := self.tasks[name].parts(rows_by_task[name]))}
+        parts = {name: part for name in tasks if (part := self.tasks[name].parts(rows_by_task[name]))}
         return SuiteFigures(tasks, {name: figures for name, figures in groups.items() if figures}, parts)
 
     def _group_figures(
@@ -121,15 +121,15 @@ def _macro(group: Group, tasks: Mapping[str, Mapping[str, Figure]]) -> dict[str,
 
     if group.macro is None:
         return {}
-    found = [tasks[name][group.macro] for name in group.tasks if name in tasks and group.macro in tasks[name]]
-    values = [figure.value for figure in found if figure.value is not None]
+    figures = [tasks[name][group.macro] for name in group.tasks if name in tasks and group.macro in tasks[name]]
+    values = [figure.value for figure in figures if figure.value is not None]
     if len(values) < len(group.tasks):
         return {}
-    stderrs = [math.nan if figure.stderr is None else figure.stderr for figure in found]
+    stderrs = [math.nan if figure.stderr is None else figure.stderr for figure in figures]
     value, stderr = plain_mean(values, stderrs)
     metric, _, filter_name = group.macro.partition(",")
     unit = all(0 <= value <= 1 for value in values)
-    figure = group_figure(value, stderr, found[0].higher_is_better, unit=unit, n=len(values))
+    figure = group_figure(value, stderr, figures[0].higher_is_better, unit=unit, n=len(values))
     return {f"{metric}_macro,{filter_name}": figure}
 
 

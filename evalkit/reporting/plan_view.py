@@ -54,18 +54,18 @@ def heading(plan: Plan) -> str:
 
 
 def notes(plan: Plan) -> list[str]:
-    said = [
+    notes = [
         f"{task.task}: needs {task.documents:,} documents, has {task.have:,}"
         for task in plan.tasks
         if task.documents is not None and not task.enough
     ]
-    said += [f"{task.task}: {task.reason}" for task in plan.tasks if task.reason]
+    notes += [f"{task.task}: {task.reason}" for task in plan.tasks if task.reason]
     if bound := [task.task for task in plan.tasks if not task.measured and not task.reason]:
-        said.append(
+        notes.append(
             f"{', '.join(bound)}: one answer per document, so the discordance is the largest that the figure allows and"
             " fewer documents may do; a baseline with --repeats 2, or --noise RUN, says it exactly"
         )
-    return said
+    return notes
 
 
 def show(plan: Plan) -> None:

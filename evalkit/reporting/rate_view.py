@@ -38,18 +38,18 @@ def content(rated: Rated) -> Json:
             "specificity": rated.corrected.specificity,
             "labels": rated.corrected.labels,
         }
-    found: Json = {"n": rated.n, "raw": _rate(rated.raw), "corrected": corrected, "reason": rated.reason}
+    entry: Json = {"n": rated.n, "raw": _rate(rated.raw), "corrected": corrected, "reason": rated.reason}
     if rated.missing:
-        found["missing"] = rated.missing
+        entry["missing"] = rated.missing
     if rated.notes:
-        found["notes"] = list(rated.notes)
+        entry["notes"] = list(rated.notes)
     if rated.groups:
-        found["groups"] = {
+        entry["groups"] = {
             group.name: {"n": group.n, "raw": _rate(group.raw), "p_holm": group.p_holm} for group in rated.groups
         }
     if rated.by_prompt is not None:
-        found["by_prompt"] = _by_prompt(rated.by_prompt)
-    return found
+        entry["by_prompt"] = _by_prompt(rated.by_prompt)
+    return entry
 
 
 def _by_prompt(rates: PromptRates) -> Json:
@@ -84,17 +84,17 @@ def heading(rated: Rated) -> str:
 
 def remarks(rated: Rated) -> list[str]:
     corrected = rated.corrected
-    said = [f"detector {rated.detector.name} {rated.detector.version}: {rated.detector.known_error}"]
+    notes = [f"detector {rated.detector.name} {rated.detector.version}: {rated.detector.known_error}"]
     if rated.missing:
-        said.append(f"{rated.missing:,} answers without a verdict are in no rate")
+        notes.append(f"{rated.missing:,} answers without a verdict are in no rate")
     if corrected is not None:
-        said.append(
+        notes.append(
             f"against {corrected.labels} labels: sensitivity {_share(corrected.sensitivity)}, specificity"
             f" {_share(corrected.specificity)}; Rogan–Gladen would say {_share(corrected.rogan_gladen)}"
         )
     if rated.reason:
-        said.append(rated.reason)
-    return [*said, *rated.notes]
+        notes.append(rated.reason)
+    return [*notes, *rated.notes]
 
 
 def as_text(rated: Rated) -> str:

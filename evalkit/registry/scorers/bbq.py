@@ -25,11 +25,11 @@ _CONTEXTS = {"ambig": "amb", "disambig": "dis"}
 
 def read_choice(doc: Doc, text: str) -> int | None:
     """The number of the choice that an answer names; None where it names none, or cannot be told from another."""
-    said = _even(text)
-    if (equal := [place for place, name in enumerate(_CHOICES) if _even(str(doc[name])) == said]) and said:
+    answer = _even(text)
+    if (equal := [place for place, name in enumerate(_CHOICES) if _even(str(doc[name])) == answer]) and answer:
         return equal[0]
     words = {place: _first_words(doc["answer_info"][name]) for place, name in enumerate(_CHOICES)}
-    held = {place: part for place, part in words.items() if part and part in said}
+    held = {place: part for place, part in words.items() if part and part in answer}
     # "no tattoos" holds "tattoos" too: the one that holds all the others is meant.
     whole = [place for place, part in held.items() if all(other in part for other in held.values())]
     return whole[0] if len(whole) == 1 else None

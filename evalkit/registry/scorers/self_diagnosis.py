@@ -45,17 +45,17 @@ def tuned_accuracy(pairs: Sequence[Pair]) -> float:
 def pearson(pairs: Sequence[Pair]) -> float:
     """Of p(Yes) and the texts' scores on the test part; NaN where one of them never changes."""
     test = [pair for pair in pairs if not pair[2]]
-    said, scores = [pair[0] for pair in test], [pair[1] for pair in test]
-    if len(test) < 2 or len(set(said)) < 2 or len(set(scores)) < 2:
+    answers, scores = [pair[0] for pair in test], [pair[1] for pair in test]
+    if len(test) < 2 or len(set(answers)) < 2 or len(set(scores)) < 2:
         return math.nan
-    mean_said, mean_score = math.fsum(said) / len(test), math.fsum(scores) / len(test)
-    together = math.fsum((a - mean_said) * (b - mean_score) for a, b in zip(said, scores, strict=True))
-    squares = math.fsum((a - mean_said) ** 2 for a in said) * math.fsum((b - mean_score) ** 2 for b in scores)
+    mean_answer, mean_score = math.fsum(answers) / len(test), math.fsum(scores) / len(test)
+    together = math.fsum((a - mean_answer) * (b - mean_score) for a, b in zip(answers, scores, strict=True))
+    squares = math.fsum((a - mean_answer) ** 2 for a in answers) * math.fsum((b - mean_score) ** 2 for b in scores)
     return together / math.sqrt(squares)
 
 
 def _accuracy(pairs: Sequence[Pair], limit: float) -> float:
-    return sum((said > limit) == (score > 0.5) for said, score, _ in pairs) / len(pairs)
+    return sum((answer > limit) == (score > 0.5) for answer, score, _ in pairs) / len(pairs)
 
 
 METRICS: tuple[Mapping[str, Any], ...] = (

@@ -111,16 +111,16 @@ def _bands(known: Sequence[Point], across: _Scale, up: _Scale) -> tuple[str, ...
 def _mark(task: TaskCurve, point: Point, axis: str, across: _Scale, up: _Scale) -> Mark:
     declined = task.declined_from is not None and point.x >= task.declined_from
     kind = "best" if point is task.best else "worse" if declined or point.against == "worse" else ""
-    said = [f"{axis} {place(point.x)}: {number(_value(point))}"]
+    parts = [f"{axis} {place(point.x)}: {number(_value(point))}"]
     if point.low is not None and point.high is not None:
-        said.append(f"band {number(point.low)} to {number(point.high)}")
+        parts.append(f"band {number(point.low)} to {number(point.high)}")
     if point is task.best:
-        said.append("the best")
+        parts.append("the best")
     if declined:
-        said.append("surely worse than the best")
+        parts.append("surely worse than the best")
     if point.against is not None:
-        said.append(f"surely {point.against} than {'the baseline' if task.baseline is not None else 'the first'}")
-    return Mark(across(point.x), up(_value(point)), kind, ", ".join(said))
+        parts.append(f"surely {point.against} than {'the baseline' if task.baseline is not None else 'the first'}")
+    return Mark(across(point.x), up(_value(point)), kind, ", ".join(parts))
 
 
 def _x_ticks(points: Sequence[Point], across: _Scale) -> tuple[tuple[float, str], ...]:

@@ -93,10 +93,10 @@ def _documents(task: TaskCurve, runs: Mapping[str, Run]) -> list[JsonObject]:
     wanted = {(one.task, one.doc_id) for one in listed}
     ends = [runs.get(point.run_id) if point is not None else None for point in (task.best, task.last)]
     texts = [_texts(run, wanted, task.metric) for run in ends]
-    found: list[JsonObject] = []
+    documents: list[JsonObject] = []
     for one in listed:
         before, after = (texts[k].get((one.task, one.doc_id), {}) for k in (0, 1))
-        found.append(
+        documents.append(
             {
                 "task": one.task,
                 "doc_id": one.doc_id,
@@ -108,23 +108,23 @@ def _documents(task: TaskCurve, runs: Mapping[str, Run]) -> list[JsonObject]:
                 "values": f"{number(one.before)} → {number(one.after)}",
             }
         )
-    return found
+    return documents
 
 
 def _texts(run: Run | None, wanted: set[tuple[str, int]], metric: str) -> dict[tuple[str, int], dict[str, str]]:
     """Question, target and answer of the wanted documents; empty where the run keeps no rows."""
-    found: dict[tuple[str, int], dict[str, str]] = {}
+    texts: dict[tuple[str, int], dict[str, str]] = {}
     for leaf in dict.fromkeys(leaf for leaf, _ in sorted(wanted)) if run is not None else ():
         assert run is not None
         if not run.has_rows(leaf):
             continue
         for row in run.rows(leaf):
             key = leaf, row.get("doc_id", -1)
-            if key in wanted and key not in found:
+            if key in wanted and key not in texts:
                 answer = " · ".join(answers(row, metric)[:2])
                 told = {"question": question(row), "target": target(row), "answer": answer}
-                found[key] = {name: _cut(text) for name, text in told.items()}
-    return found
+                texts[key] = {name: _cut(text) for name, text in told.items()}
+    return texts
 
 
 def _cut(text: str) -> str:
