@@ -55,7 +55,8 @@ class Verb(click.Command):
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             if instead := self.elsewhere.get(_dashes(error.option_name)):
-                error.message = f"{error.message.rstrip('.')}: {instead}"
+                message = f"{error.message.rstrip('.')}: {instead}"
+                raise click.NoSuchOption(error.option_name, message, ctx=error.ctx) from None
             raise
 
     def invoke(self, ctx: click.Context) -> Any:
