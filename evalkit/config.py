@@ -214,6 +214,8 @@ class RunConfig:
     ] = None
     name: Annotated[str | None, Flag("The run's id; by default the time and four hex digits.", metavar="NAME")] = None
     fresh: Annotated[bool, Flag("Ask again whatever is kept: a second baseline for gate --noise.", switch=True)] = False
+    known_as: Mapping[str, str] = field(default_factory=dict)
+    """What results call a folder that is read in place of another one, as `watch` reads links to a checkpoint."""
 
     def __post_init__(self) -> None:
         if not self.model:

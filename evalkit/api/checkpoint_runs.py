@@ -81,7 +81,7 @@ def _holds_checkpoint(folder: Path) -> bool:
 def _whole(folders: Sequence[Path]) -> tuple[list[Checkpoint], list[str]]:
     whole, notes = [], []
     for folder in folders:
-        checkpoint = Checkpoint(folder, 0, (folder / "adapter_config.json").is_file())
+        checkpoint = Checkpoint.at(folder)
         command = merge_command(folder)
         if command is not None:
             notes.append(f"{folder} is left out: it holds shards, which no engine loads; this merges them: {command}")

@@ -47,7 +47,7 @@ def model_of(checkpoint: Checkpoint, base: str | None) -> dict[str, Any]:
     """The arguments of `evaluate` that name a checkpoint."""
     if not checkpoint.is_adapter:
         return {"model": str(checkpoint.path)}
-    adapter = f"{checkpoint.name}={checkpoint.path}"
+    adapter = {checkpoint.name: str(checkpoint.path)}
     return {"model": base_of(checkpoint, base), "adapter": adapter, "no_base": True}
 
 

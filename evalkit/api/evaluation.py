@@ -24,7 +24,7 @@ from evalkit.errors import UsageError
 from evalkit.exporting import ready
 from evalkit.types import Arguments
 
-__all__ = ["evaluate", "with_file"]
+__all__ = ["evaluate", "evaluate_links", "with_file"]
 
 
 def evaluate(
@@ -171,6 +171,12 @@ def evaluate(
         return _evaluate(asked, progress=shown)
     with loaded_model(in_memory, tokenizer, asked) as loaded:
         return _evaluate(asked, progress=shown, loaded=loaded)
+
+
+def evaluate_links(known_as: Mapping[str, str], *, progress: bool = False, **given: Any) -> Any:
+    """`evaluate` on folders of links; results name the folders that these stand for."""
+    asked = replace(_checked(given), known_as=known_as)
+    return _evaluate(asked, progress=progress and not asked.quiet)
 
 
 def with_file(given: Given) -> Given:

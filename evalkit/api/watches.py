@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from evalkit import gating, results, training
 from evalkit.api.checkpoints import model_of, refuse_wrong, settings_of
-from evalkit.api.evaluation import evaluate
+from evalkit.api.evaluation import evaluate_links
 from evalkit.api.learning_curves import curve
 from evalkit.api.policies import PolicyLike, as_policy
 from evalkit.api.runs import RunLike, opened
@@ -126,7 +126,8 @@ def _watch(folder: Path, asked: WatchArguments, *, progress: bool) -> WatchedChe
 
     def evaluated(checkpoint: Checkpoint, name: str) -> results.Run:
         choice = None if budget is None else budget.choice(checkpoint)
-        run = evaluate(
+        run = evaluate_links(
+            {str(checkpoint.path): str(folder / checkpoint.name)},
             **settings,
             **model_of(checkpoint, asked.model),
             tasks=asked.tasks if choice is None else choice.tasks,
@@ -149,7 +150,7 @@ def _watch(folder: Path, asked: WatchArguments, *, progress: bool) -> WatchedChe
             except EvalkitError as error:
                 telling.note(f"no curve: {error}")
 
-    telling = Telling(_say, plan.file(".jsonl"), asked.exec_, asked.post)
+    telling = Telling(_say, plan.log, asked.exec_, asked.post)
     watcher = training.Watcher(plan, evaluated, telling, judged if baseline is not None else None, draw)
     return WatchedCheckpoints(tuple(watcher.run()))
 

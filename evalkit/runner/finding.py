@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from evalkit.config import RunConfig
 from evalkit.engines.base import Engine, EngineModel, EngineTokenizer
@@ -67,9 +67,12 @@ def find(
         raise UsageError("--no-base without --adapter leaves nothing to run")
     listener.stage(f"finding {', '.join(config.tasks)}")
     suite = materials.suite(lambda: _sized_suite(config, listener))
+    folder, typed = typed, config.known_as.get(typed, typed)
     listener.stage(f"reading {typed}")
     if loaded is None:
-        model = kind.find_model(typed, config.model_args, config.trust_remote_code)
+        model = kind.find_model(folder, config.model_args, config.trust_remote_code)
+        if folder != typed:
+            model = model.opened_from(replace(model.spec, typed=typed))
         tokenizer = kind.load_tokenizer(model)
     else:
         model, tokenizer = loaded.model, loaded.tokenizer

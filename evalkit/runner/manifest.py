@@ -32,12 +32,19 @@ def draw_up(
     """The manifest before the engine starts; the engine's description is added when it runs."""
     return draw_up_settings(config, suite, documents, chat).model_copy(
         update={
-            "model": ModelInfo.model_validate(model.manifest()),
-            "adapter": None if adapter is None else AdapterInfo.model_validate(asdict(adapter)),
+            "model": ModelInfo.model_validate(_as_known(config, model.manifest())),
+            "adapter": None if adapter is None else AdapterInfo.model_validate(_as_known(config, asdict(adapter))),
             "engine": EngineInfo(name=engine),
             "model_args": dict(model.spec.args),
         }
     )
+
+
+def _as_known(config: RunConfig, entry: JsonObject) -> JsonObject:
+    """The entry with the folder's own path where links to it were read."""
+    return {
+        name: config.known_as.get(value, value) if isinstance(value, str) else value for name, value in entry.items()
+    }
 
 
 def draw_up_settings(

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from evalkit.errors import CouldNotDo, UsageError
-from evalkit.training.ranks import all_ranks_hear, plain_log, refuse_sharded
+from evalkit.training.handover import HandOver, Result
+from evalkit.training.ranks import all_ranks_hear, plain_log, refuse_sharded, several_ranks
 from evalkit.training.spending import confidence_of_look
-from evalkit.training.watching import scalars
+from evalkit.training.watching import Watch, scalars
 
 __all__ = ["EvalkitCallback"]
 
@@ -27,12 +28,17 @@ class EvalkitCallback:
     `trainer = Trainer(…, callbacks=[callback])` works too; figures then stand in `trainer.state.log_history` alone.
     Whatever else `evalkit.evaluate` takes may be given as keyword arguments. Training goes on as if nothing had
     happened: the mode of each module and the random state are as before.
+
+    `watch="results"` evaluates nothing here: each checkpoint is handed to the `evalkit watch OUTPUT_DIR` of another
+    process that writes to that folder, and its figures come into this trainer's log at a later step.
     """
 
     def __init__(
         self,
-        tasks: str | Sequence[str],
+        tasks: str | Sequence[str] = (),
         *,
+        watch: str | Path | None = None,
+        wait: float = 0.0,
         steps: int | None = None,
         name: str = "training",
         baseline: Any = None,
@@ -40,14 +46,26 @@ class EvalkitCallback:
         stop_on: Literal["regression"] | None = None,
         **settings: Any,
     ) -> None:
-        """`stop_on="regression"`: end the training once the gate is sure of one against `baseline`."""
+        """`stop_on="regression"`: end the training once the gate is sure of one against `baseline`.
+
+        `watch`: the --output-path of the watch that evaluates the checkpoints, and gates them where it has a baseline.
+        `wait`: for so many seconds the end of the training waits for the figures of the last checkpoints.
+        """
         if stop_on not in (None, "regression"):
             raise UsageError(f"stop_on={stop_on!r}: 'regression' or None is wanted")
-        if baseline is None and (stop_on or policy is not None):
+        if watch is not None and (tasks or settings or steps is not None or baseline is not None or policy is not None):
+            raise UsageError("watch=… hands checkpoints over: tasks, baseline and the rest are evalkit watch's flags")
+        if watch is None and not tasks:
+            raise UsageError("tasks is missing: which tasks is the model evaluated on?")
+        if wait and watch is None:
+            raise UsageError("wait goes with watch=…: without it nothing is waited for")
+        if watch is None and baseline is None and (stop_on or policy is not None):
             raise UsageError("stop_on and policy need baseline=RUN: against what is the model a regression?")
         if steps is not None and steps < 1:
             raise UsageError(f"steps={steps}: must be 1 or more")
         self.tasks = [tasks] if isinstance(tasks, str) else list(tasks)
+        self.watch = None if watch is None else Path(watch)
+        self.wait = wait
         self.steps = steps
         self.name = name
         self.baseline = baseline
@@ -55,12 +73,15 @@ class EvalkitCallback:
         self.stop_on = stop_on
         self.settings = settings
         self.runs: list[Any] = []
+        self.results: list[Result] = []
+        """What a watch in another process found."""
         self.verdicts: list[str] = []
         self.seconds: list[float] = []
         """What each evaluation took."""
         self.problems: list[str] = []
         """Looks that could not be done, on a full disk for one: training went on without them."""
         self._trainer: Any = None
+        self._hand_over: HandOver | None = None
 
     def add_to(self, trainer: Any) -> None:
         """Add this callback to a trainer, whose log then gets the figures, and with it W&B, MLflow and others."""
@@ -70,23 +91,78 @@ class EvalkitCallback:
     # ── what the trainer calls ───────────────────────────────────────────────
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **given: Any) -> Any:
+        if self.watch is not None:
+            if state.is_world_process_zero:
+                watched = Watch(Path(args.output_dir), self.watch)
+                self._hand_over = HandOver(watched.folder, watched.saved, watched.log)
+            return control
         from evalkit.registry import Registry
 
         Registry(_paths(self.settings.get("include_path", ()))).refuse_unknown(self.tasks)
         return control
 
     def on_save(self, args: Any, state: Any, control: Any, **given: Any) -> Any:
-        return control if self.steps is not None else self._look(state, control, given)
+        if self._hand_over is not None:
+            self._hand(self._hand_over, state.global_step, Path(args.output_dir) / f"checkpoint-{state.global_step}")
+        due = self.steps is None and self.watch is None
+        return self._look(state, control, given) if due else control
 
     def on_step_end(self, args: Any, state: Any, control: Any, **given: Any) -> Any:
+        if self.watch is not None:
+            return self._hear(state, control)
         due = self.steps is not None and state.global_step % self.steps == 0
         return self._look(state, control, given) if due else control
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **given: Any) -> Any:
+        if self._hand_over is not None:
+            end = time.monotonic() + self.wait
+            self._take_results(self._hand_over, state, control)
+            while (waiting := self._hand_over.waiting) and time.monotonic() < end:
+                time.sleep(min(0.2, self.wait))
+                self._take_results(self._hand_over, state, control)
+            if self.wait and waiting:
+                self._warn(f"the watch said nothing of {', '.join(waiting)} within {self.wait:g} s")
+        return control
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         """A trainer calls every event that it knows; the others mean nothing here."""
         if name.startswith("on_"):
             return lambda args, state, control, **given: control
         raise AttributeError(name)
+
+    # ── a watch in another process ───────────────────────────────────────────
+
+    def _hand(self, hand_over: HandOver, step: int, checkpoint: Path) -> None:
+        try:
+            hand_over.saved(step, checkpoint)
+        except OSError as error:
+            self._warn(f"step {step}: the watch could not be told ({error.strerror or error}); training goes on")
+
+    def _hear(self, state: Any, control: Any) -> Any:
+        """Log what the watch found since the last step, and stop where it is sure of a regression."""
+        if self._hand_over is not None:
+            self._take_results(self._hand_over, state, control)
+        # Ranks ask each other at the same steps: those at which each of them logs or saves.
+        if self.stop_on is not None and (not several_ranks() or control.should_log or control.should_save):
+            control.should_training_stop |= all_ranks_hear("regression" in self.verdicts)
+        return control
+
+    def _take_results(self, hand_over: HandOver, state: Any, control: Any) -> None:
+        asked_to_log = control.should_log
+        for result in hand_over.results():
+            self.results.append(result)
+            if result.verdict is not None:
+                self.verdicts.append(result.verdict)
+            if result.problem is not None:
+                self._warn(f"{result.checkpoint} could not be evaluated: {result.problem}")
+            else:
+                figures = {f"eval/{name}": value for name, value in result.scalars.items()}
+                self._log(state, {**figures, "eval/step": result.step})
+        control.should_log = asked_to_log
+
+    def _warn(self, problem: str) -> None:
+        self.problems.append(problem)
+        warnings.warn(f"evalkit: {problem}", stacklevel=3)
 
     # ── a look at the model ──────────────────────────────────────────────────
 
@@ -107,8 +183,7 @@ class EvalkitCallback:
         try:
             run = self._run(f"{self.name}-step-{state.global_step}", given)
         except CouldNotDo as error:
-            self.problems.append(f"step {state.global_step}: {error}")
-            warnings.warn(f"evalkit: {self.problems[-1]}; training goes on", stacklevel=2)
+            self._warn(f"step {state.global_step}: {error}; training goes on")
             return False
         self.seconds.append(time.monotonic() - began)
         self.runs.append(run)

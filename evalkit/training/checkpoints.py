@@ -27,20 +27,23 @@ class Checkpoint:
     path: Path
     step: float
     is_adapter: bool
+    name: str
+    """The folder's own name; `path` may be one of links to its files."""
 
-    @property
-    def name(self) -> str:
-        return self.path.name
+    @classmethod
+    def at(cls, path: Path, step: float = 0, name: str | None = None) -> Checkpoint:
+        """The checkpoint in a folder. `name`: the folder whose files are linked there."""
+        return cls(path, step, (path / "adapter_config.json").is_file(), name or path.name)
 
 
 def find_checkpoints(folder: Path) -> list[Checkpoint]:
     """Folders whose name says a step (checkpoint-500, step_500), the first step first, whole or not."""
-    found = []
+    checkpoints = []
     for entry in _entries(folder):
         step = in_name(entry.name, "step")
         if step is not None and entry.is_dir():
-            found.append(Checkpoint(entry, step, (entry / "adapter_config.json").is_file()))
-    return sorted(found, key=lambda checkpoint: checkpoint.step)
+            checkpoints.append(Checkpoint.at(entry, step))
+    return sorted(checkpoints, key=lambda checkpoint: checkpoint.step)
 
 
 def signature(checkpoint: Path) -> str | None:
@@ -101,7 +104,7 @@ def _weights_are_whole(checkpoint: Checkpoint) -> bool:
     json.loads(read_regular_file(path / "config.json"))
     for name in _INDEXES:
         if (path / name).is_file():
-            shards = set(json.loads((path / name).read_bytes())["weight_map"].values())
+            shards = set(json.loads(read_regular_file(path / name))["weight_map"].values())
             return all("/" not in shard and _file_is_whole(path / shard) for shard in shards)
     return any(_file_is_whole(path / name) for name in _MODELS)
 
@@ -127,7 +130,7 @@ def _file_is_whole(path: Path) -> bool:
 
 def _state_is_newer(checkpoint: Path) -> bool:
     state = checkpoint / STATE
-    if not state.is_file() or not isinstance(json.loads(state.read_bytes()), dict):
+    if not state.is_file() or not isinstance(json.loads(read_regular_file(state)), dict):
         return False
     weights = [path for path in _entries(checkpoint) if path.suffix in (".safetensors", ".bin")]
     written = [path.stat().st_mtime_ns for path in weights if path.name != "training_args.bin"]

@@ -10,11 +10,16 @@ from pathlib import Path
 __all__ = ["keep", "kept", "release"]
 
 _NOT_NEEDED = ("optimizer", "scheduler", "rng_state", "training_args", "scaler", "global_step")
+_FILES = "files"
+_NAME = "name"
 
 
 def keep(checkpoint: Path, folder: Path) -> Path:
-    """Hard links of what an evaluation reads, or copies where the file system has no links. Returns their folder."""
-    target = folder / checkpoint.name
+    """Hard links of what an evaluation reads, or copies where the file system has no links. Returns their folder.
+
+    That folder's name is ours: a checkpoint's own may hold a comma, which separates models, or be too long for more.
+    """
+    target = folder / _FILES
     if target.is_dir():
         return target
     shutil.rmtree(draft := folder / ".draft", ignore_errors=True)
@@ -22,19 +27,26 @@ def keep(checkpoint: Path, folder: Path) -> Path:
     for entry in sorted(checkpoint.iterdir()):
         if entry.is_file() and not entry.name.startswith(_NOT_NEEDED):
             _link(entry, draft / entry.name)
+    (folder / _NAME).write_bytes(os.fsencode(checkpoint.name))
     draft.rename(target)
     return target
 
 
-def kept(root: Path) -> Iterator[tuple[str, Path]]:
-    """What an earlier watch had kept and not come to the end of: key and folder."""
-    if root.is_dir():
-        for folder in sorted(root.iterdir()):
-            if folder.is_dir():
-                yield from ((folder.name, entry) for entry in folder.iterdir() if not entry.name.startswith("."))
+def kept(root: Path) -> Iterator[tuple[str, str, Path]]:
+    """What an earlier watch kept and did not finish: the key, the checkpoint's name and the folder of its files."""
+    if not root.is_dir():
+        return
+    for folder in sorted(root.iterdir()):
+        files = folder / _FILES
+        if files.is_dir():
+            try:
+                yield folder.name, os.fsdecode((folder / _NAME).read_bytes()), files
+            except OSError:
+                continue
 
 
 def release(folder: Path) -> None:
+    """Remove the links of a checkpoint."""
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -6,8 +6,9 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from evalkit.errors import RunFolderError
+from evalkit.errors import RunFolderError, UsageError
 from evalkit.results import write_file
+from evalkit.training.telling import as_json
 
 __all__ = ["Memory", "Seen"]
 
@@ -34,6 +35,8 @@ class Memory:
     seen: list[Seen] = field(default_factory=list)
     looks: int = 0
     """Verdicts so far: each spends a part of the error rate."""
+    folder: str | None = None
+    """The folder that is watched. None: an older evalkit wrote the file."""
 
     @classmethod
     def read(cls, path: Path) -> Memory:
@@ -41,16 +44,32 @@ class Memory:
             content = json.loads(path.read_bytes())
             if content["schema"] != _SCHEMA:
                 raise ValueError(f"schema {content['schema']!r}")
-            return cls(path, [Seen(**entry) for entry in content["seen"]], int(content["looks"]))
+            seen = [Seen(**entry) for entry in content["seen"]]
+            return cls(path, seen, int(content["looks"]), content.get("folder"))
         except FileNotFoundError:
             return cls(path)
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise RunFolderError(f"{path} is no file of a watch ({error}): move it away to begin anew") from None
 
+    def begin(self, folder: Path) -> None:
+        """Refuse the file of another folder with the same name, whose checkpoints would be mixed with these."""
+        if self.folder is not None:
+            try:
+                same = Path(self.folder).samefile(folder)
+            except (OSError, ValueError):
+                same = True  # it was moved, or is not there yet
+            if not same:
+                raise UsageError(
+                    f"{self.path} is the watch of {self.folder}, and this is {folder.resolve()}, a folder of the same"
+                    " name: give one of them another --output-path"
+                )
+        self.folder = str(folder.resolve())
+
     def add(self, seen: Seen) -> None:
         self.seen.append(seen)
-        content = {"schema": _SCHEMA, "looks": self.looks, "seen": [asdict(entry) for entry in self.seen]}
-        write_file(self.path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
+        entries = [asdict(entry) for entry in self.seen]
+        content = {"schema": _SCHEMA, "folder": self.folder, "looks": self.looks, "seen": entries}
+        write_file(self.path, (as_json(content, indent=1) + "\n").encode())
 
     def knows(self, key: str) -> bool:
         return any(entry.key == key for entry in self.seen)

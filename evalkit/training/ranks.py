@@ -7,7 +7,7 @@ from typing import Any
 
 from evalkit.errors import UsageError
 
-__all__ = ["all_ranks_hear", "plain_log", "refuse_sharded"]
+__all__ = ["all_ranks_hear", "plain_log", "refuse_sharded", "several_ranks"]
 
 
 def plain_log(trainer: Any, figures: dict[str, float]) -> None:
@@ -23,11 +23,18 @@ def plain_log(trainer: Any, figures: dict[str, float]) -> None:
         trainer.log(figures)
 
 
+def several_ranks() -> bool:
+    """Whether this process is one of several that train together."""
+    import torch.distributed as ranks
+
+    return bool(ranks.is_available() and ranks.is_initialized() and ranks.get_world_size() > 1)
+
+
 def all_ranks_hear(stop: bool) -> bool:
     """What rank 0 decided, in every rank: one that stops alone leaves the others waiting for it."""
     import torch.distributed as ranks
 
-    if not (ranks.is_available() and ranks.is_initialized() and ranks.get_world_size() > 1):
+    if not several_ranks():
         return stop
     decided = [stop]
     ranks.broadcast_object_list(decided, src=0)

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from evalkit.errors import UsageError
 from evalkit.types import JsonObject
 
-__all__ = ["Telling"]
+__all__ = ["Telling", "append_line", "as_json"]
 
 _PATIENCE = 60.0
 """Seconds that a command may take."""
@@ -50,9 +50,9 @@ class Telling:
     def tell(self, event: JsonObject, line: str) -> None:
         """The event as JSON, and in words."""
         self.note(line)
-        text = _as_json(event)
-        if self.log is not None:
-            self._tried("the log", lambda: self._append(text))
+        text = as_json(event)
+        if (log := self.log) is not None:
+            self._tried("the log", lambda: append_line(log, event))
         if self.command is not None:
             self._tried("--exec", lambda: self._run(text))
         if self.url is not None:
@@ -63,12 +63,6 @@ class Telling:
             act()
         except (OSError, subprocess.SubprocessError, http.client.HTTPException, ValueError) as error:
             self.note(f"{what} failed: {str(error) or type(error).__name__}")
-
-    def _append(self, text: str) -> None:
-        assert self.log is not None
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("a", encoding="utf-8") as file:
-            file.write(text + "\n")
 
     def _run(self, text: str) -> None:
         """The command gets the event on its standard input. No shell reads it: a checkpoint's name is only a word."""
@@ -106,6 +100,13 @@ class Telling:
             raise TimeoutError(f"no whole answer within {2 * _POST_PATIENCE:.0f} s")
 
 
+def append_line(path: Path, event: JsonObject) -> None:
+    """Add the event to a file of JSON lines."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(as_json(event) + "\n")
+
+
 def _is_http(url: str) -> bool:
     try:
         return urlsplit(url).scheme in ("http", "https")
@@ -113,11 +114,11 @@ def _is_http(url: str) -> bool:
         return False
 
 
-def _as_json(event: JsonObject) -> str:
-    """The event as text that UTF-8 can hold: a file's name may be no text."""
-    text = json.dumps(event, ensure_ascii=False)
+def as_json(content: JsonObject, indent: int | None = None) -> str:
+    """JSON that UTF-8 can hold. A file's name may be no text; it is then escaped."""
+    text = json.dumps(content, ensure_ascii=False, indent=indent)
     try:
         text.encode()
     except UnicodeEncodeError:
-        return json.dumps(event)
+        return json.dumps(content, indent=indent)
     return text

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import itertools
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from evalkit.errors import CouldNotDo, OutputError, UsageError
+from evalkit.curves.axis import in_name
+from evalkit.errors import AskedWrong, CouldNotDo, OutputError, UsageError
 from evalkit.results import Run, slug, write_file
 from evalkit.training.checkpoints import Checkpoint, find_checkpoints, is_whole, merge_command, signature
+from evalkit.training.handover import Saved
 from evalkit.training.linking import keep, kept, release
 from evalkit.training.memory import Memory, Seen
-from evalkit.training.telling import Telling
+from evalkit.training.telling import Telling, as_json
 from evalkit.types import JsonObject
 
 __all__ = ["Evaluated", "Watch", "Watcher"]
@@ -39,7 +40,7 @@ class Judge(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What is watched, and where what is found of it goes."""
+    """Which folder is watched, and where the results go."""
 
     folder: Path
     output_path: Path
@@ -61,6 +62,16 @@ class Watch:
     def file(self, ending: str) -> Path:
         return self.output_path / f"watch-{self.label}{ending}"
 
+    @property
+    def saved(self) -> Path:
+        """Where a trainer's callback says which checkpoints it wrote."""
+        return self.file(".saved.jsonl")
+
+    @property
+    def log(self) -> Path:
+        """Where the watch says what it did, a line for each event."""
+        return self.file(".jsonl")
+
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
@@ -80,17 +91,28 @@ class Watcher:
     """Draws the curve anew, of these runs' folders."""
     sleep: Callable[[float], None] = time.sleep
     found: list[Evaluated] = field(default_factory=list)
-    _looked: dict[Path, str | None] = field(default_factory=dict)
+    _looked: dict[Path, tuple[str | None, int]] = field(default_factory=dict)
+    """The signature that a folder had, and after how many pauses it was first seen so."""
+    _pauses: int = 0
     _tries: dict[str, int] = field(default_factory=dict)
     _named: set[Path] = field(default_factory=set)
     _waiting: set[str] = field(default_factory=set)
     """Problems that were said, of what waits for room on a disk."""
+    _refused: dict[str, AskedWrong] = field(default_factory=dict)
+    """Checkpoints that are not what the flags say, by key: an adapter whose base is named nowhere, for one."""
+
+    _growing: bool = False
+    """Whether a folder may be one that is still written."""
+
+    def __post_init__(self) -> None:
+        self._saved = Saved(self.watch.saved)
 
     def run(self) -> list[Evaluated]:
         """Until it is interrupted, a regression is sure and there is a stop file, or, with `once`, nothing is left."""
         if not self.watch.folder.is_dir() and self.watch.once:
             raise UsageError(f"{self.watch.folder}: no such folder")
         memory = Memory.read(self.watch.file(".json"))
+        memory.begin(self.watch.folder)
         quiet_looks = 0
         while True:
             if (turn := self._next(memory)) is not None:
@@ -99,44 +121,70 @@ class Watcher:
                     return self.found
                 continue
             quiet_looks += 1
-            if self.watch.once and quiet_looks > 1:  # the second look tells whether what has no state still grows
+            # A second look tells whether what is not whole still grows.
+            if self.watch.once and (quiet_looks > 1 or not self._growing):
+                if self._refused and not memory.runs():
+                    raise next(iter(self._refused.values()))
                 return self.found
-            self.sleep(self.watch.every)
+            self._pause()
+
+    def _pause(self) -> None:
+        """Until the next look at the folder, or until a trainer says that it wrote a checkpoint."""
+        self._pauses += 1
+        left = self.watch.every
+        while left > 0 and not self._saved.grew:
+            self.sleep(min(left, 1.0))
+            left -= 1.0
 
     # ── whose turn it is ─────────────────────────────────────────────────────
 
     def _next(self, memory: Memory) -> tuple[Checkpoint, str] | None:
         """The newest checkpoint that is whole and was not evaluated, or one that an earlier watch had begun with."""
         left = [
-            (Checkpoint(path, step, (path / "adapter_config.json").is_file()), key)
-            for key, path in kept(self.watch.kept)
-            for step in [next((c.step for c in find_checkpoints(path.parent) if c.path == path), None)]
-            if step is not None and not memory.knows(key) and not self._given_up(key)
+            (Checkpoint.at(path, step, name), key)
+            for key, name, path in kept(self.watch.kept)
+            if (step := in_name(name, "step")) is not None and self._is_open(key, memory)
         ]
         ready = []
+        self._growing = False
+        self._saved.read()
         for checkpoint in find_checkpoints(self.watch.folder):
-            key, before = signature(checkpoint.path), self._looked.get(checkpoint.path)
-            self._looked[checkpoint.path] = key
+            key = signature(checkpoint.path)
+            earlier, pauses = self._looked.get(checkpoint.path, (None, 0))
+            before = earlier if pauses < self._pauses else None
+            if key != earlier:
+                self._looked[checkpoint.path] = key, self._pauses
             if key is None:
-                self._name_shards(checkpoint)
-            elif not memory.knows(key) and not self._given_up(key) and is_whole(checkpoint, before):
-                ready.append((checkpoint, key))
+                self._growing |= not self._holds_shards(checkpoint)
+            elif self._is_open(key, memory):
+                if self._saved.signatures.get(checkpoint.name) == key:
+                    before = key  # the trainer says so: there is no need to see it stand still
+                if is_whole(checkpoint, before):
+                    ready.append((checkpoint, key))
+                else:
+                    self._growing = True
         return max([*ready, *left], key=lambda turn: turn[0].step, default=None)
+
+    def _is_open(self, key: str, memory: Memory) -> bool:
+        return not (memory.knows(key) or self._given_up(key) or key in self._refused)
 
     def _given_up(self, key: str) -> bool:
         return self._tries.get(key, 0) >= _TRIES
 
-    def _name_shards(self, checkpoint: Checkpoint) -> None:
-        if checkpoint.path not in self._named and (command := merge_command(checkpoint.path)):
+    def _holds_shards(self, checkpoint: Checkpoint) -> bool:
+        """Whether a distributed trainer left only shards, which are named once."""
+        command = merge_command(checkpoint.path)
+        if command is not None and checkpoint.path not in self._named:
             self._named.add(checkpoint.path)
             self.telling.note(f"{checkpoint.path} holds shards, which no engine loads; this merges them: {command}")
+        return command is not None
 
     # ── its turn ─────────────────────────────────────────────────────────────
 
     def _turn(self, checkpoint: Checkpoint, key: str, memory: Memory) -> str | None:
         folder = self.watch.kept / key
         try:
-            held = Checkpoint(keep(checkpoint.path, folder), checkpoint.step, checkpoint.is_adapter)
+            held = Checkpoint.at(keep(checkpoint.path, folder), checkpoint.step, checkpoint.name)
         except OSError as error:
             release(folder)
             self._waits(checkpoint, key, error.strerror or str(error))
@@ -144,11 +192,18 @@ class Watcher:
         if signature(held.path) != key:
             release(folder)  # deleted or written again between the two looks: what is whole of it comes up again
             return None
-        name = f"{self.watch.label}-{checkpoint.name}"
+        name = slug(f"{self.watch.label}-{checkpoint.name}")
         if any(seen.name == checkpoint.name for seen in memory.seen):
-            name += f"-{key[:6]}"  # the folder was written again: the earlier run stays
+            name = slug(f"{name}-{key[:6]}")  # the folder was written again: the earlier run stays
         try:
             run = self.evaluate(held, name)
+        except AskedWrong as error:
+            release(folder)
+            if not memory.runs() and not self.watch.once:
+                raise  # nothing was ever evaluated: more likely a flag is wrong than this checkpoint
+            self._refused[key] = error
+            self.telling.note(f"{checkpoint.name} is left out: {error}")
+            return None
         except OutputError as error:
             self._waits(checkpoint, key, str(error))
             return None
@@ -187,7 +242,7 @@ class Watcher:
         """A trainer waits for this file: it is tried until there is room."""
         for attempt in itertools.count():
             try:
-                write_file(path, (json.dumps(content, ensure_ascii=False) + "\n").encode())
+                write_file(path, (as_json(content) + "\n").encode())
             except OutputError as error:
                 if attempt == 0:
                     self.telling.note(f"--stop-file could not be written and is tried again: {error}")

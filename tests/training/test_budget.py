@@ -52,7 +52,7 @@ def test_a_watch_measures_once_and_keeps_what_it_picked(tmp_path: Path, tiny_mod
     out = tmp_path / "out"
     out.mkdir()
     (out / "checkpoint-5").symlink_to(tiny_model, target_is_directory=True)
-    asked = {"tasks": "mini_knowledge", "output_path": tmp_path / "results", "once": True}
+    asked = {"tasks": "mini_knowledge", "output_path": tmp_path / "results", "once": True, "every": 0.05}
     with pytest.raises(UsageError, match="drop one of them"):
         ek.watch(out, **asked, budget="1h", limit=5)
     [found] = ek.watch(out, **asked, budget="1h").evaluated

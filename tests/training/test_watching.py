@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from evalkit.errors import CouldNotDo, OutputError, UsageError
-from evalkit.results import Run
+from evalkit.results import Run, check_name
 from evalkit.training import Watch, Watcher
 from evalkit.training.checkpoints import Checkpoint, find_checkpoints, is_whole, merge_command, signature
 from evalkit.training.memory import Memory
@@ -84,7 +84,7 @@ class Trial:
 
     def __init__(self, tmp_path: Path, **asked: Any) -> None:
         self.root, self.results = tmp_path / "out", tmp_path / "results"
-        self.root.mkdir(exist_ok=True)
+        self.root.mkdir(parents=True, exist_ok=True)
         self.asked: list[str] = []
         self.notes: list[str] = []
         self.drawn: list[list[str]] = []
@@ -302,3 +302,92 @@ def test_names_that_are_no_text_are_told_too(tmp_path: Path) -> None:
     Telling(notes.append, log).tell({"dir": "a\udcffb"}, "line")
     assert json.loads(log.read_text())["dir"] == "a\udcffb"
     assert notes == ["line"]
+
+
+HOSTILE = (
+    "checkpoint-1,2",
+    "checkpoint-3 (copy)",
+    "checkpoint-4;touch x",
+    "checkpoint-5\n::error::gone",
+    "checkpoint-6\x1b[31m",
+    "checkpoint-7 ",
+    "-checkpoint-8",
+    "체크포인트 step-9",
+    "🚀checkpoint-10",
+    "<img src=x>-checkpoint-11",
+    "x" * 230 + "-checkpoint-12",
+    "checkpoint-13=..\\..",
+    "checkpoint-14-\udcff",
+)
+
+
+def test_odd_names_of_folders_are_only_names(tmp_path: Path) -> None:
+    """Each is evaluated once and told of under its own name, and the run's name is one that a folder can have."""
+    trial = Trial(tmp_path, stop_file=tmp_path / "STOP")
+    for name in HOSTILE:
+        checkpoint(trial.root, 0).rename(trial.root / name)
+    script = "import sys, json; sys.exit(len(json.load(sys.stdin)['checkpoint_dir']) < 14)"
+    telling = Telling(trial.notes.append, trial.watch.log, f'{sys.executable} -c "{script}"')
+    names = trial.go(telling=telling, judge=lambda run, look: "pass")
+    assert len(names) == len(set(names)) == len(HOSTILE)
+    assert all(check_name(name) == name for name in names)
+    told = [json.loads(line) for line in trial.watch.log.read_text().splitlines()]
+    assert {os.path.basename(event["checkpoint_dir"]) for event in told} == set(HOSTILE)  # noqa: PTH119
+    assert [event["step"] for event in told] == [14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 1]
+    assert not [note for note in trial.notes if "failed" in note or "--exec ended" in note]
+    assert trial.go() == []
+    assert not any((trial.results / ".watch").rglob("*.safetensors"))
+
+
+def test_a_checkpoint_that_does_not_go_with_the_flags_costs_only_itself(tmp_path: Path) -> None:
+    trial = Trial(tmp_path)
+    checkpoint(trial.root, 5)
+    checkpoint(trial.root, 6)
+
+    def refuse(held: Checkpoint) -> None:
+        if held.name == "checkpoint-6":
+            raise UsageError("type --model BASE")
+
+    trial.during = refuse
+    assert trial.go() == ["out-checkpoint-6", "out-checkpoint-5"]
+    assert trial.notes[0] == "checkpoint-6 is left out: type --model BASE"
+    shutil.rmtree(trial.root / "checkpoint-5")
+    assert trial.go() == ["out-checkpoint-6"], "another watch tries it again"
+    alone = Trial(tmp_path / "alone")
+    checkpoint(alone.root, 6)
+    alone.during = refuse
+    with pytest.raises(UsageError, match="type --model BASE"):
+        alone.go()
+
+
+def test_folders_of_one_name_are_not_mixed(tmp_path: Path) -> None:
+    trial = Trial(tmp_path)
+    checkpoint(trial.root, 5)
+    trial.go()
+    other = tmp_path / "other" / "out"
+    checkpoint(other, 5)
+    trial.watch = Watch(other, trial.results, once=True)
+    with pytest.raises(UsageError, match="a folder of the same name: give one of them another --output-path"):
+        trial.go()
+    shutil.move(tmp_path / "out", tmp_path / "moved")
+    assert trial.go(), "the other one is gone: this may be it, under another path"
+
+
+def test_files_that_are_no_files_are_passed_over(tmp_path: Path) -> None:
+    """A pipe, a device and a folder in place of a file neither hang nor fill the memory."""
+    path = checkpoint(tmp_path, 5)
+    for name in ("config.json", "model.safetensors", "trainer_state.json"):
+        for place in ("pipe", "device", "folder"):
+            content = (path / name).read_bytes()
+            (path / name).unlink()
+            if place == "pipe":
+                os.mkfifo(path / name)
+            elif place == "device":
+                (path / name).symlink_to("/dev/zero")
+            else:
+                (path / name).mkdir()
+            assert not whole(path), (name, place)
+            (path / name).rmdir() if place == "folder" else (path / name).unlink()
+            (path / name).write_bytes(content)
+    os.utime(path / "trainer_state.json")
+    assert whole(path)

@@ -1,0 +1,166 @@
+"""How a trainer's callback and a watch in another process tell each other what they did: two files beside the runs.
+
+watch-<folder>.saved.jsonl   the trainer's lines, one for each checkpoint that it wrote
+watch-<folder>.jsonl         the watch's lines, one for each checkpoint that it evaluated or gave up
+
+A trainer's line is {event, step, checkpoint_dir, output_dir, weights}; `weights` is the signature of the files. Of
+either file only whole lines count, and a line that is no such object is passed over.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from evalkit.regularfile import open_regular_file
+from evalkit.training.checkpoints import signature
+from evalkit.training.telling import append_line
+from evalkit.types import JsonObject
+
+__all__ = ["Followed", "HandOver", "Result", "Saved"]
+
+_MOST_BYTES = 16 << 20
+"""Read at once of a file, from its end: it may be a very long training's, or no such file at all."""
+
+
+@dataclass(slots=True)
+class Followed:
+    """The lines that are added to a file, from a place in it on."""
+
+    path: Path
+    offset: int = 0
+
+    @classmethod
+    def from_now_on(cls, path: Path) -> Followed:
+        """The lines that are added after this call."""
+        return cls(path, _size(path))
+
+    def read(self) -> list[JsonObject]:
+        """The objects that were added since the last call. A file that became shorter is read anew."""
+        size = _size(self.path)
+        if size == self.offset:
+            return []
+        try:
+            start = self.offset if size > self.offset else 0
+            start = max(start, size - _MOST_BYTES)
+            with open_regular_file(self.path) as file:
+                file.seek(start)
+                content = file.read(size - start)
+        except OSError:
+            return []
+        end = content.rfind(b"\n") + 1
+        self.offset = start + end
+        return list(_objects(content[:end]))
+
+
+@dataclass(slots=True)
+class Saved:
+    """What the trainer says it has written, as the watch reads it."""
+
+    path: Path
+    signatures: dict[str, str] = field(default_factory=dict)
+    """Those that the weights had when the trainer had written them, by the folder's name."""
+    _followed: Followed | None = None
+    _size: int = 0
+
+    def read(self) -> None:
+        self._followed = self._followed or Followed(self.path)
+        self._size = _size(self.path)
+        for line in self._followed.read():
+            where, weights = line.get("checkpoint_dir"), line.get("weights")
+            if isinstance(where, str) and isinstance(weights, str):
+                self.signatures[Path(where).name] = weights
+
+    @property
+    def grew(self) -> bool:
+        """Whether something was added since the file was read."""
+        return _size(self.path) != self._size
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a watch found of a checkpoint."""
+
+    checkpoint: str
+    """The folder's name."""
+    step: float
+    scalars: Mapping[str, float]
+    verdict: str | None
+    problem: str | None
+
+
+class HandOver:
+    """A trainer's side: says which checkpoints are written, and reads what the watch found of them."""
+
+    def __init__(self, output_dir: Path, saved: Path, log: Path) -> None:
+        self._output_dir, self._saved = output_dir, saved
+        self._results = Followed.from_now_on(log)
+        # Results of checkpoints that an earlier process of the same training wrote may still come.
+        lines = Followed(saved).read()
+        self._written = {Path(where).name for line in lines if isinstance(where := line.get("checkpoint_dir"), str)}
+        self._open: dict[str, Path] = {}
+
+    def saved(self, step: int, checkpoint: Path) -> None:
+        """Tell the watch of a checkpoint. Raises OSError where that can't be written."""
+        line = {
+            "event": "saved", "step": step, "checkpoint_dir": str(checkpoint), "output_dir": str(self._output_dir),
+            "weights": signature(checkpoint),
+        }  # fmt: skip
+        self._written.add(checkpoint.name)
+        self._open[checkpoint.name] = checkpoint
+        append_line(self._saved, line)
+
+    def results(self) -> list[Result]:
+        """What the watch found since the last call, in its order."""
+        found = [result for line in self._results.read() if (result := self._result(line)) is not None]
+        for result in found:
+            self._open.pop(result.checkpoint, None)
+        return found
+
+    @property
+    def waiting(self) -> list[str]:
+        """Checkpoints that this process handed over, that are still there, and of which nothing was heard."""
+        return [name for name, path in self._open.items() if path.is_dir()]
+
+    def _result(self, line: JsonObject) -> Result | None:
+        where, event = line.get("checkpoint_dir"), line.get("event")
+        if not isinstance(where, str) or event not in ("evaluated", "failed"):
+            return None
+        name, step = os.path.basename(where), line.get("step")  # noqa: PTH119
+        if name not in self._written or not isinstance(step, int | float) or not _is_number(step):
+            return None
+        scalars, verdict, problem = line.get("scalars"), line.get("verdict"), line.get("problem")
+        figures = scalars.items() if isinstance(scalars, Mapping) else ()
+        return Result(
+            checkpoint=name,
+            step=step,
+            scalars={str(figure)[:500]: float(value) for figure, value in figures if _is_number(value)},
+            verdict=verdict if isinstance(verdict, str) else None,
+            problem=str(problem)[:2000] if event == "failed" else None,
+        )
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _objects(content: bytes) -> Iterator[JsonObject]:
+    for line in content.splitlines():
+        try:
+            parsed = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(parsed, dict):
+            yield parsed
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
