@@ -55,7 +55,7 @@ ARROWS: dict[str, set[str]] = {
     "gating": GROUND | READS_RESULTS | {"comparison"},
     "ranking": GROUND | READS_RESULTS | {"comparison", "models"},
     "curves": GROUND | READS_RESULTS | {"comparison"},
-    "training": GROUND | READS_RESULTS | {"curves", "registry"},
+    "training": GROUND | READS_RESULTS | {"comparison", "curves", "registry", "hardware"},
     "reporting": GROUND | READS_RESULTS | {"comparison", "gating", "ranking", "curves", "scrub", "safe", "detectors"},
     "exporting": GROUND | READS_RESULTS | {"comparison", "gating", "scrub", "safe", "plugins", "engines"},
     "runner": ABOVE_REGISTRY

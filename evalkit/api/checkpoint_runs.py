@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from evalkit import results
-from evalkit.api.checkpoints import base_of, refuse_wrong, settings_of
+from evalkit.api.checkpoints import base_of, is_alike, probe_of, refuse_wrong, settings_of
 from evalkit.api.evaluation import evaluate
 from evalkit.api.runs import opened
 from evalkit.errors import UsageError
+from evalkit.hardware import hardware
+from evalkit.training.budget import parse_seconds
+from evalkit.training.budgeting import Budget
 from evalkit.training.checkpoints import Checkpoint, is_whole, merge_command, signature
 
 __all__ = ["CheckpointRuns", "evaluate_checkpoints", "split_checkpoints"]
@@ -52,15 +55,29 @@ def evaluate_checkpoints(
     tasks: tuple[str, ...],
     base: str | None,
     limit: float | None,
+    budget: str | None,
+    compared: Sequence[results.Run],
     config: Path | None,
     output_path: Path,
     progress: bool = False,
 ) -> CheckpointRuns:
+    """Evaluate checkpoints. `compared`: runs beside them in the curve, which may say what fits `budget`."""
     if not tasks:
         raise UsageError(f"--tasks is missing: {folders[0]} is a checkpoint; which tasks is it evaluated on?")
     settings = settings_of(config, "curve")
     refuse_wrong(settings, tasks)
+    if budget is not None and limit is not None:
+        raise UsageError("--budget picks how many documents are asked, and --limit says it: drop one of them")
+    seconds = None if budget is None else parse_seconds(budget)
     whole, notes = _whole(folders)
+    if seconds is not None:
+        # The last one's weights are those that a curve is asked for, and its answers to the probe are kept.
+        chosen = Budget(seconds, tasks, settings, hardware(), _note if progress else notes.append).choose(
+            probe_of(whole[-1], base, settings, output_path),
+            timed=[run for run in compared if is_alike(run, whole[-1], base)],
+            earlier=compared,
+        )
+        tasks, limit = chosen.tasks, chosen.limit
     began = time.monotonic()
     passes = []
     for model in _models(whole, base):
@@ -92,6 +109,12 @@ def _whole(folders: Sequence[Path]) -> tuple[list[Checkpoint], list[str]]:
     if not whole:
         raise UsageError("none of these folders is a whole checkpoint" + "".join(f"\n  {note}" for note in notes[:5]))
     return whole, notes
+
+
+def _note(line: str) -> None:
+    from evalkit.reporting.tables import note
+
+    note(line)
 
 
 def _models(whole: Sequence[Checkpoint], base: str | None) -> list[Mapping[str, Any]]:

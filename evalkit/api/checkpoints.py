@@ -7,12 +7,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from evalkit.api.evaluation import evaluate
+from evalkit.api.runs import opened
 from evalkit.config import read_file
-from evalkit.errors import RunFolderError, UsageError
+from evalkit.errors import EvalkitError, RunFolderError, UsageError
+from evalkit.models.checkpoint import inspect
 from evalkit.regularfile import read_regular_file
+from evalkit.results import Run
+from evalkit.training.budgeting import Probe
 from evalkit.training.checkpoints import Checkpoint
 
-__all__ = ["base_of", "model_of", "refuse_wrong", "settings_of"]
+__all__ = ["base_of", "is_alike", "model_of", "probe_of", "refuse_wrong", "settings_of"]
 
 _OWN = (
     "model", "tasks", "adapter", "no_base", "name", "output_path", "limit", "config", "dry_run", "against", "policy",
@@ -62,3 +67,25 @@ def base_of(checkpoint: Checkpoint, base: str | None) -> str:
     if not isinstance(base, str) or not base:
         raise UsageError(f"{checkpoint.path} is an adapter and does not name its base: type --model BASE")
     return base
+
+
+def is_alike(run: Run, checkpoint: Checkpoint, base: str | None) -> bool:
+    """Whether a run is of the checkpoint's base or of a model with as many parameters: it takes as long, then."""
+    model = run.record.manifest.model
+    try:
+        if checkpoint.is_adapter:
+            return base_of(checkpoint, base) in (model.typed, model.source, model.path)
+        return model.parameters is not None and inspect(checkpoint.path).parameters == model.parameters
+    except EvalkitError:
+        return False
+
+
+def probe_of(checkpoint: Checkpoint, base: str | None, settings: Mapping[str, Any], output_path: Path) -> Probe:
+    """Evaluates the checkpoint on a few documents. The answers are kept in the journal of the runs to come."""
+    kept = {"journal": output_path / ".journal", **settings}
+
+    def probe(task: str, limit: int, folder: Path) -> Run:
+        run = evaluate(**kept, **model_of(checkpoint, base), tasks=task, limit=limit, output_path=folder)
+        return opened(run[0] if isinstance(run, list) else run, folder)
+
+    return probe

@@ -63,6 +63,10 @@ class CurveArguments:
         BeforeValidator(parse_limit),
         Flag("Of checkpoints: only the first N documents of each task.", metavar="N", short=("-L",)),
     ] = None
+    budget: Annotated[
+        str | None,
+        Flag("Of checkpoints: pick tasks and documents that show most in this time for each: 90s, 5m.", metavar="TIME"),
+    ] = None
     config: Annotated[
         Path | None,
         BeforeValidator(_file),

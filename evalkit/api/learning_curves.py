@@ -81,6 +81,7 @@ def curve(
     import_: str | Path | Sequence[str | Path] = (),
     model: str | None = None,
     limit: float | str | None = None,
+    budget: str | None = None,
     config: str | Path | None = None,
     x: str = "step",
     points: str | Path | None = None,
@@ -97,8 +98,9 @@ def curve(
 ) -> LearningCurves:
     """Figures of runs along a training run: the best checkpoint, whether the last is worse and since when.
 
-    A folder of a checkpoint, or a pattern such as "out/checkpoint-*", is evaluated on `tasks` first. Where a run
-    stands on the axis `x` is read from the table `points`, its revision, its names or trainer_state.json.
+    A folder of a checkpoint, or a pattern such as "out/checkpoint-*", is evaluated on `tasks` first: on `limit`
+    documents of each, or on as many as fit `budget` for each checkpoint. Where a run stands on the axis `x` is read
+    from the table `points`, its revision, its names or trainer_state.json.
     """
     asked = checked(
         CurveArguments,
@@ -107,6 +109,7 @@ def curve(
             "import_": import_,
             "model": model,
             "limit": limit,
+            "budget": budget,
             "config": config,
             "x": x,
             "points": points,
@@ -126,8 +129,10 @@ def curve(
         raise UsageError("no run is named: evalkit curve RUN RUN …, or evalkit curve --import DIR")
     baseline_run = None if asked.baseline is None else opened(asked.baseline, asked.output_path)
     folders, refs = split_checkpoints(runs if isinstance(runs, list | tuple) else [runs])
-    if not folders and (asked.model or asked.limit or asked.config):
-        raise UsageError("--model, --limit and --config are for checkpoints, and none is named: these are runs")
+    if not folders and (asked.model or asked.limit or asked.budget or asked.config):
+        raise UsageError(
+            "--model, --limit, --budget and --config are for checkpoints, and none is named: these are runs"
+        )
     chosen = load_all(refs, asked.output_path)
     broken: list[str] = []
     if folders:
@@ -136,6 +141,8 @@ def curve(
             tasks=asked.tasks,
             base=asked.model,
             limit=asked.limit,
+            budget=asked.budget,
+            compared=[*chosen, *([baseline_run] if baseline_run is not None else [])],
             config=asked.config,
             output_path=asked.output_path,
             progress=progress,

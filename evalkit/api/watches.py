@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalkit import gating, results, training
-from evalkit.api.checkpoints import model_of, refuse_wrong, settings_of
+from evalkit.api.checkpoints import is_alike, model_of, probe_of, refuse_wrong, settings_of
 from evalkit.api.evaluation import evaluate_links
 from evalkit.api.learning_curves import curve
 from evalkit.api.policies import PolicyLike, as_policy
 from evalkit.api.runs import RunLike, opened
-from evalkit.api.watch_costs import Budget, cost_before
+from evalkit.api.watch_costs import cost_before
 from evalkit.api.watch_definitions import WatchArguments
 from evalkit.arguments import checked
 from evalkit.errors import EvalkitError, RunFolderError, UsageError
+from evalkit.hardware import hardware
 from evalkit.policy import Policy
-from evalkit.training.budget import parse_seconds
+from evalkit.training.budget import Choice, parse_seconds
+from evalkit.training.budgeting import Budget
 from evalkit.training.checkpoints import Checkpoint
 from evalkit.training.memory import Memory
 from evalkit.training.spending import confidence_of_look
@@ -120,12 +122,12 @@ def _watch(folder: Path, asked: WatchArguments, *, progress: bool) -> WatchedChe
     budget = None
     if asked.budget is not None:
         seconds = parse_seconds(asked.budget)
-        budget = Budget(seconds, plan.file(".budget.json"), settings, asked.tasks, asked.model, _say)
+        budget = Budget(seconds, asked.tasks, settings, hardware(), _say, plan.file(".budget.json"))
     else:
         _say(cost_before(_earlier(plan), baseline, asked.tasks))
 
     def evaluated(checkpoint: Checkpoint, name: str) -> results.Run:
-        choice = None if budget is None else budget.choice(checkpoint)
+        choice = None if budget is None else chosen(budget, checkpoint)
         run = evaluate_links(
             {str(checkpoint.path): str(folder / checkpoint.name)},
             **settings,
@@ -137,6 +139,15 @@ def _watch(folder: Path, asked: WatchArguments, *, progress: bool) -> WatchedChe
             progress=progress,
         )
         return opened(run, asked.output_path)
+
+    def chosen(budget: Budget, checkpoint: Checkpoint) -> Choice:
+        before = _earlier(plan)[::-1]
+        alike = baseline is not None and is_alike(baseline, checkpoint, asked.model)
+        return budget.choose(
+            probe_of(checkpoint, asked.model, settings, asked.output_path),
+            timed=[*before, *([baseline] if baseline is not None and alike else [])],
+            earlier=[*before, *([baseline] if baseline is not None else [])],
+        )
 
     def judged(run: results.Run, look: int) -> str:
         assert baseline is not None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from evalkit.errors import UsageError
 from evalkit.results import Run
 from evalkit.stats import smallest_detectable_drop
+from evalkit.training.pace import Discordance
 
 __all__ = ["Choice", "TaskCost", "choose", "measure", "parse_seconds", "seconds_text"]
 
@@ -16,7 +17,7 @@ _LEAST = 30
 """Documents of a task below which nothing is shown."""
 _PROBED = 16
 _DISCORDANT = 0.1
-"""The share of documents that two checkpoints answer differently, where nothing is known of it."""
+"""The share of documents that two checkpoints answer differently, where no two earlier runs show it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,9 @@ class TaskCost:
     """Documents of each member; of a task that is no group, its own."""
     seconds: float
     """For one document."""
+    timed_by: str | None = None
+    """The earlier run that the speed is from; None: a probe."""
+    discordance: Discordance | None = None
 
     def documents(self, limit: int) -> int:
         return sum(min(limit, size) for size in self.sizes)
@@ -48,10 +52,14 @@ class Choice:
     """What a checkpoint takes by the measured speed."""
     documents: Mapping[str, int]
     left_out: tuple[str, ...] = ()
+    timed_by: Mapping[str, str | None] = field(default_factory=dict)
+    """The earlier run that a task's speed is from; None: a probe."""
+    discordances: Mapping[str, Discordance] = field(default_factory=dict)
 
     def shows(self, name: str) -> float | None:
         """The smallest drop that would be found in four cases of five."""
-        return smallest_detectable_drop(self.documents[name], _DISCORDANT)
+        seen = self.discordances.get(name)
+        return smallest_detectable_drop(self.documents[name], _DISCORDANT if seen is None else seen.share)
 
     @property
     def text(self) -> str:
@@ -61,7 +69,27 @@ class Choice:
             drop = self.shows(name)
             parts.append(f"{name} {count:,} documents" + ("" if drop is None else f" (shows a drop of {drop:.1%})"))
         left = f"; left out: {', '.join(self.left_out)}" if self.left_out else ""
-        return f"about {seconds_text(self.seconds)} for each checkpoint: {', '.join(parts)}{left}"
+        by = f"; {self._speeds}; {self._changes}"
+        return f"about {seconds_text(self.seconds)} for each checkpoint: {', '.join(parts)}{left}{by}"
+
+    @property
+    def _speeds(self) -> str:
+        probed = [name for name in self.documents if self.timed_by.get(name) is None]
+        runs = _grouped((name, run) for name in self.documents if (run := self.timed_by.get(name)) is not None)
+        told = [f"{', '.join(names)} as in {run}" for run, names in runs.items()]
+        told += [f"{', '.join(probed)} by {_PROBED} documents or more asked of the first checkpoint"] if probed else []
+        return f"speed of {'; of '.join(told)}"
+
+    @property
+    def _changes(self) -> str:
+        assumed = [name for name in self.documents if name not in self.discordances]
+        told = [
+            f"{self.discordances[name].share:.1%} of {name} changed between {' and '.join(seen.between)}"
+            for name in self.documents
+            if (seen := self.discordances.get(name)) is not None
+        ]
+        told += [f"{_DISCORDANT:.0%} of {', '.join(assumed)} assumed to change"] if assumed else []
+        return "; ".join(told)
 
 
 def choose(costs: Sequence[TaskCost], budget: float, fixed: float = 0.0) -> Choice:
@@ -78,7 +106,15 @@ def choose(costs: Sequence[TaskCost], budget: float, fixed: float = 0.0) -> Choi
             whole = all(limit >= size for cost in kept for size in cost.sizes)
             documents = {cost.name: cost.documents(limit) for cost in kept}
             seconds = fixed + _time(kept, limit)
-            return Choice(tuple(documents), None if whole else limit, seconds, documents, tuple(left))
+            return Choice(
+                tasks=tuple(documents),
+                limit=None if whole else limit,
+                seconds=seconds,
+                documents=documents,
+                left_out=tuple(left),
+                timed_by={cost.name: cost.timed_by for cost in kept},
+                discordances={cost.name: cost.discordance for cost in kept if cost.discordance is not None},
+            )
         dearest = max(kept, key=lambda cost: cost.seconds * cost.documents(cost.least))
         kept.remove(dearest)
         left.append(dearest.name)
@@ -89,21 +125,16 @@ def choose(costs: Sequence[TaskCost], budget: float, fixed: float = 0.0) -> Choi
     )
 
 
-def measure(sizes: Mapping[str, Sequence[int]], evaluate: Callable[[str, int], Run]) -> tuple[list[TaskCost], float]:
-    """Ask each task for a few documents. Returns what a document of each costs, and the seconds of loading.
+def measure(sizes: Sequence[int], evaluate: Callable[[int], Run]) -> tuple[float, float]:
+    """Ask a task for a few documents. Returns the seconds of one, and those of loading.
 
-    `evaluate` is given a task and a limit. Its answers stay in the journal, so that they are not asked again.
+    `evaluate` is given a limit. Its answers stay in the journal, so that they are not asked again.
     """
-    costs, fixed = [], 0.0
-    for name, of_members in sizes.items():
-        limit = max(math.ceil(_PROBED / len(of_members)), 1)
-        run = evaluate(name, limit)
-        timing = run.record.results.timing
-        asked = sum(min(limit, size) for size in of_members)
-        work = (timing.inference or 0.0) + (timing.scoring or 0.0)
-        costs.append(TaskCost(name, tuple(of_members), max(work / max(asked, 1), 1e-6)))
-        fixed = max(fixed, (timing.total or 0.0) - work)
-    return costs, fixed
+    limit = max(math.ceil(_PROBED / len(sizes)), 1)
+    timing = evaluate(limit).record.results.timing
+    asked = sum(min(limit, size) for size in sizes)
+    work = (timing.inference or 0.0) + (timing.scoring or 0.0)
+    return max(work / max(asked, 1), 1e-6), max((timing.total or 0.0) - work, 0.0)
 
 
 def parse_seconds(text: str) -> float:
@@ -120,6 +151,13 @@ def parse_seconds(text: str) -> float:
 
 def seconds_text(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 90 else f"{seconds / 60:.1f} min"
+
+
+def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for name, run in pairs:
+        groups.setdefault(run, []).append(name)
+    return groups
 
 
 def _largest(costs: Sequence[TaskCost], seconds: float) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sys
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from evalkit.errors import CouldNotDo, UsageError
+from evalkit.training.budget import parse_seconds
+from evalkit.training.budgeting import Budget
 from evalkit.training.handover import HandOver, Result
 from evalkit.training.ranks import all_ranks_hear, plain_log, refuse_sharded, several_ranks
 from evalkit.training.spending import confidence_of_look
@@ -39,6 +42,7 @@ class EvalkitCallback:
         *,
         watch: str | Path | None = None,
         wait: float = 0.0,
+        budget: str | None = None,
         steps: int | None = None,
         name: str = "training",
         baseline: Any = None,
@@ -49,6 +53,7 @@ class EvalkitCallback:
         """`stop_on="regression"`: end the training once the gate is sure of one against `baseline`.
 
         `watch`: the --output-path of the watch that evaluates the checkpoints, and gates them where it has a baseline.
+        `budget`: pick tasks and documents that show most in this time for each look: "90s", "5m".
         `wait`: for so many seconds the end of the training waits for the figures of the last checkpoints.
         """
         if stop_on not in (None, "regression"):
@@ -57,6 +62,8 @@ class EvalkitCallback:
             raise UsageError("watch=… hands checkpoints over: tasks, baseline and the rest are evalkit watch's flags")
         if watch is None and not tasks:
             raise UsageError("tasks is missing: which tasks is the model evaluated on?")
+        if budget is not None and (watch is not None or "limit" in settings):
+            raise UsageError("budget picks how many documents are asked: it goes with neither limit nor watch")
         if wait and watch is None:
             raise UsageError("wait goes with watch=…: without it nothing is waited for")
         if watch is None and baseline is None and (stop_on or policy is not None):
@@ -66,6 +73,7 @@ class EvalkitCallback:
         self.tasks = [tasks] if isinstance(tasks, str) else list(tasks)
         self.watch = None if watch is None else Path(watch)
         self.wait = wait
+        self.budget = None if budget is None else parse_seconds(budget)
         self.steps = steps
         self.name = name
         self.baseline = baseline
@@ -82,6 +90,7 @@ class EvalkitCallback:
         """Looks that could not be done, on a full disk for one: training went on without them."""
         self._trainer: Any = None
         self._hand_over: HandOver | None = None
+        self._budget: Budget | None = None
 
     def add_to(self, trainer: Any) -> None:
         """Add this callback to a trainer, whose log then gets the figures, and with it W&B, MLflow and others."""
@@ -193,10 +202,14 @@ class EvalkitCallback:
     def _run(self, name: str, given: Mapping[str, Any]) -> Any:
         import evalkit as ek
 
-        def evaluated(name: str) -> Any:
+        def evaluated(name: str | None, **more: Any) -> Any:
             # A model in memory is left in the mode and with the random state that it had.
             tokenizer = given.get("processing_class") or given.get("tokenizer")
-            return ek.evaluate(given["model"], tokenizer=tokenizer, tasks=self.tasks, name=name, **self.settings)
+            asked = {"tasks": self.tasks, "name": name, **self.settings, **more}
+            return ek.evaluate(given["model"], tokenizer=tokenizer, **asked)
+
+        if self.budget is not None and self._budget is None:
+            self._choose(self.budget, evaluated)
 
         try:
             return evaluated(name)
@@ -204,6 +217,20 @@ class EvalkitCallback:
             if not any(Path(self.settings.get("output_path", "results")).glob(f"*/{name}/manifest.json")):
                 raise
             return evaluated(f"{name}-{secrets.token_hex(2)}")  # an earlier training came to this step, too
+
+    def _choose(self, seconds: float, evaluated: Callable[..., Any]) -> None:
+        """Pick tasks and documents with the model as it is at the first look, and keep to them."""
+        from evalkit.hardware import hardware
+
+        journal = self.settings.get("journal", Path(self.settings.get("output_path", "results")) / ".journal")
+
+        def probe(task: str, limit: int, folder: Path) -> Any:
+            return evaluated(None, tasks=[task], limit=limit, output_path=folder, journal=journal).stored
+
+        self._budget = Budget(seconds, tuple(self.tasks), self.settings, hardware(), _note)
+        choice = self._budget.choose(probe)
+        self.tasks = list(choice.tasks)
+        self.settings = {**self.settings, "limit": choice.limit}
 
     def _verdict(self, run: Any) -> str:
         import evalkit as ek
@@ -222,6 +249,10 @@ class EvalkitCallback:
             plain_log(self._trainer, dict(figures))
         else:
             state.log_history.append({**figures, "step": state.global_step, "epoch": state.epoch})
+
+
+def _note(line: str) -> None:
+    print(f"note: {line}", file=sys.stderr)
 
 
 def _paths(given: Any) -> list[Path]:

@@ -6,7 +6,7 @@ import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Protocol
 
 from evalkit.curves.axis import in_name
@@ -282,11 +282,14 @@ class Watcher:
 
 
 def scalars(run: Run) -> dict[str, float]:
-    """`task/metric` and its value, for each name that was asked for."""
-    found = {}
+    """`task/metric` and its value, for each name that was asked for; of a file its name without the folder."""
+    figures = {}
     for name in run.requested:
         entry = run.entry(name)
-        for metric, figure in entry.metrics.items() if entry else ():
-            if figure.value is not None and metric == (entry and (entry.headline or next(iter(entry.metrics)))):
-                found[f"{name}/{metric.partition(',')[0]}"] = figure.value
-    return found
+        if entry is None or not entry.metrics:
+            continue
+        headline = entry.headline or next(iter(entry.metrics))
+        figure = entry.metrics.get(headline)
+        if figure is not None and figure.value is not None:
+            figures[f"{PurePath(name).name}/{headline.partition(',')[0]}"] = figure.value
+    return figures

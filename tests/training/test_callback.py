@@ -85,6 +85,13 @@ def test_a_second_training_and_a_full_disk_cost_no_training(
         train(tiny_model, tmp_path / "out", callback=callback, max_steps=2, learning_rate=rate).train()
         assert callback.runs[0].run_id.startswith("training-step-2")
     assert callback.runs[0].run_id != "training-step-2"
+    (tmp_path / "sums.csv").write_text("question,answer\n" + "".join(f"{k} + 1?,{k + 1}\n" for k in range(20)))
+    tasks = [str(tmp_path / "sums.csv")]
+    callback = EvalkitCallback(tasks, budget="1h", name="fitted", output_path=tmp_path / "results")
+    trainer = train(tiny_model, tmp_path / "out", callback=callback, max_steps=2)
+    trainer.train()
+    assert any("eval/sums.csv/numeric_match" in line for line in trainer.state.log_history)
+    assert callback.runs[0].stored.entry(tasks[0]).n == 20
     (tmp_path / "file").write_text("no folder")
     callback = EvalkitCallback(TASK, limit=3, output_path=tmp_path / "file" / "results")
     trainer = train(tiny_model, tmp_path / "out", callback=callback, max_steps=2)
