@@ -6,7 +6,7 @@ Trains twice from the same weights, without and with the callback, by TRL's SFTT
 to bf16, gradient checkpointing) or by transformers' Trainer. Prints whether the final weights are equal to the bit,
 whether the last look's rows are those of `evaluate` on the saved checkpoint, and where the time of the looks went: the
 evaluation's own parts as its results state them, and the rest, which is the callback's: hashing the weights in memory,
-putting modes and random state back, the log.
+putting modes and random state back, the log. Imports are done before by an evaluation of its own.
 """
 
 from __future__ import annotations
@@ -58,8 +58,18 @@ def train(arguments: argparse.Namespace, out: Path, callback: EvalkitCallback | 
     return trainer, time.perf_counter() - began
 
 
+def warm_up(arguments: argparse.Namespace, results: Path) -> float:
+    """The seconds of a first evaluation, most of which are imports: the looks are measured without them."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(arguments.model)
+    model = transformers.AutoModelForCausalLM.from_pretrained(arguments.model, dtype=torch.float32)
+    began = time.perf_counter()
+    ek.evaluate(model, tokenizer=tokenizer, tasks=TASKS, limit=1, output_path=results)
+    return time.perf_counter() - began
+
+
 def measure(arguments: argparse.Namespace, root: Path) -> dict[str, Any]:
     plain, alone = train(arguments, root / "plain", None)
+    imports = warm_up(arguments, root / "warm")
     settings: dict[str, Any] = {"tasks": TASKS, "limit": arguments.limit, "output_path": root / "results"}
     callback = EvalkitCallback(**settings)
     watched, together = train(arguments, root / "watched", callback)
@@ -83,6 +93,7 @@ def measure(arguments: argparse.Namespace, root: Path) -> dict[str, Any]:
         ),
         "training_seconds": alone,
         "with_callback_seconds": together,
+        "import_seconds": imports,
         "looks_seconds": looks,
         "evaluation_seconds": parts,
         "own_seconds": looks - sum(parts.values()),
@@ -104,6 +115,7 @@ def main() -> None:
     print(f"weights equal to the bit: {found['weights_equal']}; rows as of the checkpoint: {found['rows_equal']}")
     print(f"training alone {found['training_seconds']:.1f} s, with looks {found['with_callback_seconds']:.1f} s")
     parts = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in found["evaluation_seconds"].items())
+    print(f"a first evaluation outside of the training, with the imports: {found['import_seconds']:.1f} s")
     print(f"looks {found['looks_seconds']:.1f} s, of which: {parts}; the callback's own {found['own_seconds']:.2f} s")
     if arguments.json:
         Path(arguments.json).write_text(json.dumps(found, indent=1))
