@@ -1,6 +1,6 @@
 """How often `evalkit curve` errs, by simulation, and how long it takes on a training run's published figures.
 
-    python bench/curve.py [--runs 400] [--points 10] [--documents 500] [--json FILE] [--sweep DIR]
+    python bench/curve.py [--runs 400] [--f1-runs 0] [--points 10] [--documents 500] [--json FILE] [--sweep DIR]
 
 Each run is a curve of `--points` checkpoints that all have the same true accuracy, judged by the product's own code.
 Checkpoints share their documents: an answer depends on the document's difficulty and on luck of its own.
@@ -22,8 +22,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.curves import Bands, Paired, decide
-from evalkit.stats import wilson
+from evalkit.curves import Bands, Evidence, Paired, decide
+from evalkit.curves.corpus import Resampled
+from evalkit.stats import Contributions, Interval, corpus_figure, wilson
 
 Floats = NDArray[np.float64]
 
@@ -54,22 +55,41 @@ def simulate(evidence: str, runs: int, points: int, documents: int, *, draws: in
     changed = covered = naive = found = 0
     for _ in range(runs):
         values = answers(points, documents, rng)
-        means = [float(mean) for mean in values.mean(axis=1)]
         judge = _judge(evidence, values, draws)
+        means = _figures(judge, values)
         verdict = decide(means, judge, tolerance=0.01)
         changed += bool(verdict.declined) or any(verdict.against)
         band = judge.band(verdict.best)
         covered += band is not None and TRUE in band
-        naive += TRUE in wilson(means[verdict.best] * documents, documents)
+        naive += TRUE in _naive(evidence, values[verdict.best])
         better = answers(points, documents, rng, GAIN)
         judge = _judge(evidence, better, draws)
-        found += bool(decide([float(mean) for mean in better.mean(axis=1)], judge, tolerance=0.01).declined)
+        found += bool(decide(_figures(judge, better), judge, tolerance=0.01).declined)
     return Outcome(evidence, runs, changed / runs, covered / runs, naive / runs, found / runs)
 
 
-def _judge(evidence: str, values: Floats, draws: int) -> Paired | Bands:
+def _f1(*right: Floats) -> list[Contributions]:
+    """Two classes of the same size, of which either is taken for the other where an answer is wrong."""
+    gold = np.arange(right[0].size) % 2
+    parts = tuple(np.stack([gold, np.where(run > 0, gold, 1 - gold)], axis=1).astype(float) for run in right)
+    return [Contributions("macro_f1", parts)]
+
+
+def _figures(judge: Evidence, values: Floats) -> list[float]:
+    return judge.values if isinstance(judge, Resampled) else [float(mean) for mean in values.mean(axis=1)]
+
+
+def _naive(evidence: str, values: Floats) -> Interval:
+    if evidence == "macro F1":
+        return corpus_figure(_f1(values)).interval()
+    return wilson(float(values.sum()), values.size)
+
+
+def _judge(evidence: str, values: Floats, draws: int) -> Evidence:
     if evidence == "paired":
         return Paired(values, draws=draws)
+    if evidence == "macro F1":
+        return Resampled(_f1(*values))
     n = values.shape[1]
     means = [float(mean) for mean in values.mean(axis=1)]
     return Bands(means, [float(np.sqrt(mean * (1 - mean) / (n - 1))) for mean in means])
@@ -78,6 +98,7 @@ def _judge(evidence: str, values: Floats, draws: int) -> Paired | Bands:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=400)
+    parser.add_argument("--f1-runs", type=int, default=0, help="runs of a figure of all documents together, slower")
     parser.add_argument("--points", type=int, default=10)
     parser.add_argument("--documents", type=int, default=500)
     parser.add_argument("--json", metavar="FILE")
@@ -86,8 +107,10 @@ def main() -> None:
     print(f"{args.points} checkpoints, {args.documents} documents, {args.runs} runs")
     print(f"{'':10}{'called a change':>18}{'best covered':>15}{'naive':>9}{'found':>9}")
     outcomes = []
-    for evidence in ("paired", "unpaired"):
-        outcome = simulate(evidence, args.runs, args.points, args.documents)
+    for evidence, runs in (("paired", args.runs), ("unpaired", args.runs), ("macro F1", args.f1_runs)):
+        if not runs:
+            continue
+        outcome = simulate(evidence, runs, args.points, args.documents)
         outcomes.append(outcome)
         print(
             f"{evidence:10}{outcome.called_a_change:>17.1%} {outcome.best_covered:>14.1%} {outcome.naive_covered:>8.1%}"

@@ -27,6 +27,7 @@ from evalkit.comparison.comparison import (
     usable,
     whole,
 )
+from evalkit.comparison.corpus import contributions, parts_at
 from evalkit.comparison.flips import Flip
 from evalkit.comparison.halves import Halves, clean_target, find_halves
 from evalkit.comparison.judged import Labels, check_judge, correct, judge_note
@@ -79,6 +80,7 @@ __all__ = [
     "check_judge",
     "clean_target",
     "compare",
+    "contributions",
     "correct",
     "design",
     "differences",
@@ -94,6 +96,7 @@ __all__ = [
     "measured",
     "pair",
     "parts",
+    "parts_at",
     "prompts_may_differ",
     "read_lines",
     "requested_names",

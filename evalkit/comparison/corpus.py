@@ -23,7 +23,7 @@ from evalkit.stats import (
     corpus_value,
 )
 
-__all__ = ["measure_corpus"]
+__all__ = ["contributions", "measure_corpus", "parts_at"]
 
 Floats = NDArray[np.float64]
 Chosen = NDArray[np.bool_]
@@ -32,7 +32,7 @@ Chosen = NDArray[np.bool_]
 def measure_corpus(target: Target, pairs: Pairs, lines: tuple[Lines, Lines]) -> Measured:
     """As `measure`, from what each document adds to the figure."""
     kind = _kind(target, lines)
-    here, there = _parts(lines[0], pairs.baseline_line), _parts(lines[1], pairs.candidate_line)
+    here, there = parts_at(lines[0], pairs.baseline_line), parts_at(lines[1], pairs.candidate_line)
     has = _answered(here), _answered(there)
     both, neither = has[0] & has[1], ~has[0] & ~has[1]
     point = _difference(target, pairs, kind, here, there, both)
@@ -81,7 +81,8 @@ def _kind(target: Target, lines: tuple[Lines, Lines]) -> CorpusKind:
     return here.kind
 
 
-def _parts(lines: Lines, index: NDArray[np.int64]) -> Floats:
+def parts_at(lines: Lines, index: NDArray[np.int64]) -> Floats:
+    """The numbers of these lines of a run; NaN where the index is −1."""
     assert lines.corpus is not None
     held = np.full((index.size, lines.corpus.kind.width), np.nan)
     known = index >= 0
@@ -134,16 +135,24 @@ def _by_leaf(target: Target, pairs: Pairs, chosen: Chosen) -> list[tuple[str, Ch
     return [(leaf, mine, float(mine.sum()) if target.by_size else 1.0) for leaf, mine in leaves]
 
 
-def _difference(
-    target: Target, pairs: Pairs, kind: CorpusKind, here: Floats, there: Floats, chosen: Chosen
-) -> CorpusDistance | CorpusDifference | None:
+def contributions(
+    target: Target, pairs: Pairs, kind: CorpusKind, parts: Sequence[Floats], chosen: Chosen
+) -> list[Contributions]:
+    """What the chosen documents add to the figure in each run, for each member of the target."""
     tasks = []
     for _, mine, share in _by_leaf(target, pairs, chosen):
         kept = np.flatnonzero(mine)
         clusters, strata = (
-            np.array([column[i] for i in kept], dtype=object) for column in (pairs.cluster, pairs.stratum)
+            np.array([labels[i] for i in kept], dtype=object) for labels in (pairs.cluster, pairs.stratum)
         )
-        tasks.append(Contributions(kind.name, (here[mine], there[mine]), clusters, strata, share))
+        tasks.append(Contributions(kind.name, tuple(run[mine] for run in parts), clusters, strata, share))
+    return tasks
+
+
+def _difference(
+    target: Target, pairs: Pairs, kind: CorpusKind, here: Floats, there: Floats, chosen: Chosen
+) -> CorpusDistance | CorpusDifference | None:
+    tasks = contributions(target, pairs, kind, (here, there), chosen)
     if target.best_at is not None:
         difference: CorpusDistance | CorpusDifference | None = corpus_distance(tasks) if tasks else None
     else:

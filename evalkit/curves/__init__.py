@@ -5,6 +5,7 @@ trainer      what trainer_state.json says
 choosing     which runs make a task's points, and by which metric
 table        places of runs from a CSV file
 evidence     bands and differences, paired on documents or from figures alone
+corpus       the same for figures of all documents together, such as F1 and perplexity
 verdicts     the best checkpoint, whether the last is worse, since when, which is enough
 documents    the rows of all points of a task, joined on documents
 forgetting   documents that were forgotten, and since when

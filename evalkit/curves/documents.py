@@ -8,10 +8,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.comparison import Lines, Pairs, Target, design, figure, pair, prompts_may_differ, read_lines, resolve
+from evalkit.comparison import (
+    Lines,
+    Pairs,
+    Target,
+    contributions,
+    design,
+    figure,
+    pair,
+    parts_at,
+    prompts_may_differ,
+    read_lines,
+    resolve,
+)
 from evalkit.errors import NotComparable
 from evalkit.results import Run
-from evalkit.stats import Design
+from evalkit.stats import Contributions, CorpusKind, Design
 
 __all__ = ["Documents", "read_documents"]
 
@@ -28,6 +40,16 @@ class Documents:
     pairs: Pairs
     names: Sequence[tuple[str, int]]
     """Task and doc_id of each document, as the last run has them."""
+    kind: CorpusKind | None = None
+    """Of a figure of all documents together: how it is made of their numbers."""
+    parts: tuple[Floats, ...] = ()
+    """Those numbers, for each run."""
+
+    def contributions(self) -> list[Contributions]:
+        """What the documents that every run answered add to the figure, for each member of the task."""
+        assert self.kind is not None
+        chosen = np.asarray(np.isfinite(np.stack(self.parts)).all(axis=(0, 2)))
+        return contributions(self.target, self.pairs, self.kind, self.parts, chosen)
 
     def design(self, chosen: NDArray[np.bool_]) -> Design:
         """Strata, clusters and weights of some of the documents."""
@@ -44,29 +66,34 @@ def read_documents(runs: Sequence[Run], name: str, metric: str, allow: Collectio
     last = runs[-1]
     target = resolve(last, last, name, metric)
     ours = read_lines(last, target)
-    columns, merged = [], None
+    kind = None if ours.corpus is None else ours.corpus.kind
+    if kind is not None and target.best_at is not None:
+        raise NotComparable(f"{metric} is best at {target.best_at:g}, and neither more nor less of it is better")
+    columns, parts, merged = [], [], None
     for run in runs:
         lines = ours if run is last else read_lines(run, resolve(last, run, name, metric))
-        _check_mean(run, target, lines)
+        if (None if lines.corpus is None else lines.corpus.kind) is not kind:
+            raise NotComparable(
+                f"{run.run_id} does not keep what each document adds to {metric}: evalkit score RUN does"
+            )
+        if kind is None:
+            _check_mean(run, target, lines)
         pairs = pair(ours, lines, ignore_prompts=prompts_may_differ(allow))
         here = np.flatnonzero(pairs.baseline_line >= 0)
         columns.append(target.sign * pairs.candidate[here])
         if not np.isfinite(columns[-1]).any():
             raise NotComparable(f"{run.run_id} and {last.run_id} share no document that both answered")
+        if kind is not None:
+            parts.append(parts_at(lines, pairs.candidate_line[here]))
         merged = _merged(merged, pairs, len(here))
     assert merged is not None
     own_order = merged.baseline_line[: len(columns[0])]
     names = [(ours.task[place], ours.doc_id[place]) for place in own_order]
-    return Documents(np.array(columns), target, merged, names)
+    return Documents(np.array(columns), target, merged, names, kind, tuple(parts))
 
 
 def _check_mean(run: Run, target: Target, lines: Lines) -> None:
     """Only a figure that is the mean of its documents can be judged by them."""
-    if lines.corpus is not None:
-        raise NotComparable(
-            f"{target.metric} of {run.run_id} is a figure of all documents together: a curve follows documents one by"
-            " one, and none has a value of its own; hold two checkpoints against each other with evalkit compare"
-        )
     values = lines.value
     finite, reported = values[np.isfinite(values)], figure(run, target.name, target.metric)
     weighted = not target.by_size and len(target.leaves) > 1

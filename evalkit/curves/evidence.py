@@ -19,7 +19,7 @@ from scipy.special import ndtri, stdtrit
 
 from evalkit.stats import Design, Interval, bounded_difference, joint_error, sidak_level, wilson
 
-__all__ = ["LEVEL", "Bands", "Evidence", "Paired"]
+__all__ = ["LEVEL", "Bands", "Evidence", "Paired", "contrasts"]
 
 LEVEL = 0.95
 
@@ -100,16 +100,16 @@ class Paired:
 
     def _errors(self, whole: Chosen, draws: int) -> None:
         count = len(self.values)
-        contrasts = _contrasts(count, self.points)
+        pairs = contrasts(count, self.points)
         plan = self._design(whole) if whole.any() else None
         if plan is None or plan.df < 1:
             self._band_error = (1 - sidak_level(self.points, LEVEL)) / 2
-            self._pair_error = (1 - LEVEL) / max(len(contrasts), 1)
+            self._pair_error = (1 - LEVEL) / max(len(pairs), 1)
             return
         sigma = plan.covariance(self.values[:, whole].T)
         one = np.eye(count)[: self.points]
         self._band_error = joint_error(sigma, one, level=LEVEL, df=plan.df, two_sided=True, draws=draws)
-        self._pair_error = joint_error(sigma, contrasts, level=LEVEL, df=plan.df, draws=draws)
+        self._pair_error = joint_error(sigma, pairs, level=LEVEL, df=plan.df, draws=draws)
 
     def band(self, k: int) -> Interval | None:
         chosen = np.isfinite(self.values[k])
@@ -140,7 +140,7 @@ class Paired:
         return self._designs[key]
 
 
-def _contrasts(count: int, points: int) -> Floats:
+def contrasts(count: int, points: int) -> Floats:
     """Each earlier point less each later one; every point against the first, or both ways against a baseline."""
     eye = np.eye(count)
     pairs = list(combinations(range(points), 2))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from evalkit.curves.corpus import Resampled
 from evalkit.curves.documents import Documents
 from evalkit.curves.evidence import Bands, Evidence, Paired
 from evalkit.curves.forgetting import forgotten
@@ -85,7 +86,7 @@ def judge_task(
 def _forgotten(
     documents: Documents | None, places: Sequence[Number], outside: bool, verdict: Verdict | None
 ) -> tuple[Forgotten, ...]:
-    if documents is None or verdict is None:
+    if documents is None or verdict is None or (documents.kind is not None and not documents.kind.labelled):
         return ()
     values = documents.values[1:] if outside else documents.values
     return forgotten(replace(documents, values=values), places, verdict.best)
@@ -98,6 +99,12 @@ def _evidence(
         columns = zip(*((figure.value, figure.stderr, figure.documents) for figure in measured), strict=True)
         values, stderrs, counts = (list(column) for column in columns)
         return Bands(values, stderrs, counts, outside=outside, sign=sign), None
+    if documents.kind is not None:
+        tasks = documents.contributions()
+        order = [*range(1, len(documents.parts)), 0] if outside else range(len(documents.parts))
+        tasks = [replace(task, parts=tuple(task.parts[run] for run in order)) for task in tasks]
+        together = Resampled(tasks, outside=outside, sign=sign)
+        return together, together.documents
     rows = np.roll(documents.values, -1, axis=0) if outside else documents.values
     paired = Paired(rows, documents.design, outside=outside, scale=documents.scale)
     return paired, paired.documents
