@@ -131,7 +131,7 @@ def figure_of_samples(metric: str, rows: Sequence[Row], better: Callable[[str], 
     values = [float(row.metrics[metric]) for row in with_value]
     if not values:
         return Figure(None, higher_is_better=way, reason="no document has a value")
-    if not metric.startswith("avg@"):
+    if not metric.startswith("avg@") or metric == "avg@1":
         mean = sum(values) / len(values)
         stderr = float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else None
         return figure(mean, stderr, values, way, metric)

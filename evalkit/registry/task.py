@@ -148,7 +148,7 @@ class Task:
     def _sample_figures(self) -> tuple[str, ...]:
         """The figures over several answers per document; a code task's own names hold what it asks for."""
         generates = self.output_type == "generate_until" and self.code is None
-        return several_answers.names_of(self.repeats) if generates else ()
+        return several_answers.names_of(self.repeats) if generates and self.repeats > 1 else ()
 
     @property
     def headline(self) -> str:

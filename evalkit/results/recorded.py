@@ -50,6 +50,8 @@ class Answered:
     """Whether the row says of every generated answer how it ended."""
     span: RecordedSpan | None = None
     """Where the answer stands in its context, as the row has it: nothing of it was checked against the context."""
+    listed: bool = False
+    """The row has a list of sampled answers, which may hold a single one."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,14 @@ class Recording:
             if answers is not None:
                 known = _finish_known(row, answers)
                 out[asked.doc_id] = Answered(
-                    answers, row.prompt_hash, row.cut_tokens, row.place, row.arguments, known, row.span
+                    answers,
+                    row.prompt_hash,
+                    row.cut_tokens,
+                    row.place,
+                    row.arguments,
+                    known,
+                    row.span,
+                    row.kind == "outputs",
                 )
         if moved:
             self.notes.append(f"{task}: {moved} rows were matched by doc_hash, not by their doc_id, which is another's")

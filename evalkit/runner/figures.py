@@ -42,7 +42,11 @@ def task_entry(task: Task, rows: Sequence[Row], metrics: Mapping[str, Figure]) -
 def _headline(usual: str | None, metrics: Mapping[str, Figure]) -> str | None:
     """The usual headline; with several answers per document its mean over them, which pass@1 of a code task is."""
     name, _, filter_name = (usual or "").partition(",")
-    means = [key for key in metrics if key.startswith("avg@") and key.partition(",")[2] == filter_name]
+    means = [
+        key
+        for key in metrics
+        if key.startswith("avg@") and not key.startswith("avg@1,") and key.partition(",")[2] == filter_name
+    ]
     return means[0] if means and not name.startswith("pass@") else usual
 
 

@@ -84,7 +84,7 @@ class AnswerLoop:
                 if self._stop.requested:
                     return
                 yield self._hand_out(item)
-            while self._late or not self._batches.settled:
+            while self._late or self._more_may_follow():
                 if self._stop.requested:
                     return
                 self._grading.poll()
@@ -144,6 +144,10 @@ class AnswerLoop:
             return
         self.generated[pending.variant] += pending.generated_tokens
         self._grading.take(pending)
+
+    def _more_may_follow(self) -> bool:
+        """Whether an answer that is still out may bring another request."""
+        return not self._batches.settled or (self.requests.budgeted and self.in_flight > 0)
 
     def _hand_out(self, item: Work) -> Work:
         self.in_flight += len(item.ids)

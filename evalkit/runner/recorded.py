@@ -28,7 +28,8 @@ from evalkit.runner.preparing import Variant, build_documents
 from evalkit.runner.recorded_spans import located
 from evalkit.runner.running_code import start_sandbox
 from evalkit.runner.writing import Outcome, write
-from evalkit.types import Row
+from evalkit.scoring.samples import level
+from evalkit.types import Row, Samples
 
 __all__ = ["score"]
 
@@ -104,10 +105,13 @@ class _Grading(Grading):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.recorded: dict[str, dict[int, Recorded]] = {}
+        self._headlines: dict[str, str] = {}
+        """The metric of each task that is counted over several answers."""
 
     def take_recorded(self, task: Task, document: Document) -> None:
         """Grade a document with its recorded answers; without any, its answers are missing."""
         recorded = self.recorded[task.name].get(document.doc_id)
+        self._headlines[task.name] = task.headline.partition(",")[0]
         if recorded is None and document.error is None and (rows := task.unanswered(document)) is not None:
             self._rows[0, task.name] += rows
             return
@@ -119,9 +123,21 @@ class _Grading(Grading):
 
     def rows(self, variant: int) -> dict[str, list[Row]]:
         return {
-            task: [self._as_recorded(row, self.recorded[task].get(row.doc_id)) for row in rows]
+            task: [self._as_recorded(row, self.recorded[task].get(row.doc_id)) for row in self._listed(task, rows)]
             for task, rows in super().rows(variant).items()
         }
+
+    def _listed(self, task: str, rows: Sequence[Row]) -> Sequence[Row]:
+        """The rows with avg@1 and the like where a document has a list of one answer."""
+        recorded = self.recorded[task]
+        alone = {
+            number
+            for number, found in recorded.items()
+            if found.listed and all(len(answers) == 1 for answers in found.answers)
+        }
+        if not alone:
+            return rows
+        return level([_as_sample(row, self._headlines[task]) if row.doc_id in alone else row for row in rows], least=1)
 
     @staticmethod
     def _as_recorded(row: Row, recorded: Recorded | None) -> Row:
@@ -135,6 +151,15 @@ class _Grading(Grading):
             # The prompt that was answered; the one rebuilt here may lack its chat template and its examples.
             sample["arguments"] = recorded.arguments
         return replace(row, prompt_hash=prompt_hash, sample=sample)
+
+
+def _as_sample(row: Row, metric: str) -> Row:
+    """The row with its one answer as a sample, where the metric is a number of each document."""
+    value = row.metrics.get(metric)
+    counted = metric in row.metrics and (value is None or isinstance(value, int | float))
+    if row.samples is not None or not counted or {"error", "missing"} & set(row.flags):
+        return row
+    return replace(row, samples=Samples(metric, (None if value is None else float(value),), (None,)))
 
 
 def _as_asked(source: results.Run | None) -> dict[str, Any]:

@@ -44,6 +44,11 @@ class PassRequests:
         self._add_keys(encoded, pending.variant)
         return [turn for turn in encoded.requests if isinstance(turn, GenerateRequest)]
 
+    @property
+    def budgeted(self) -> bool:
+        """Whether an answer may turn out to be a part, whose rest is asked for by another request."""
+        return self._prepared.budget is not None
+
     def rest_of(self, id_: int, answer: Answer) -> GenerateRequest | None:
         """The request for the rest of an answer whose thought came to its budget; None if the answer is whole."""
         budget = self._prepared.budget

@@ -58,7 +58,7 @@ def figures(samples: Samples) -> dict[str, float]:
 
 def names_of(count: int) -> tuple[str, ...]:
     """The figures of this many answers, as results.json has them."""
-    return (f"avg@{count}", f"maj@{count}", *(f"pass@{k}" for k in ks_up_to(count))) if count > 1 else ()
+    return (f"avg@{count}", f"maj@{count}", *(f"pass@{k}" for k in ks_up_to(count)))
 
 
 def is_figure(metric: str, count: int) -> bool:
@@ -67,15 +67,15 @@ def is_figure(metric: str, count: int) -> bool:
     return bool(at) and (k == str(count) if name in ("avg", "maj", "var") else name == "pass" and k.isdecimal())
 
 
-def level(rows: Sequence[Row]) -> list[Row]:
+def level(rows: Sequence[Row], least: int = 2) -> list[Row]:
     """The rows of a task with the figures of their answers, over equally many answers for each document.
 
     Documents with more answers than another count with their first ones. pass@k is left out where some document has
-    scores other than right and wrong.
+    scores other than right and wrong. `least`: with fewer answers there are no such figures.
     """
     counts = [len(row.samples.scores) for row in rows if row.samples is not None]
     count = min(counts, default=0)
-    if count < 2:
+    if count < least:
         return [row if row.samples is None else replace(row, samples=None) for row in rows]
     samples_of_rows = [None if row.samples is None else _first(row.samples, count) for row in rows]
     graded = any(score not in (0.0, 1.0, None) for samples in samples_of_rows if samples for score in samples.scores)

@@ -52,12 +52,14 @@ class Thinker(MockEngine):
 @pytest.fixture
 def think(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
     def start(model: Any, tokenizer: Any, adapters: Any, settings: Any) -> Thinker:
-        return Thinker(die_after=deaths.pop() if deaths else None, window=1)
+        return Thinker(die_after=deaths.pop() if deaths else None, window=windows[0])
 
     deaths: list[int] = []
+    windows = [1]
     monkeypatch.setattr("evalkit.runner.finding.choose", lambda *_, **__: dataclasses.replace(mock.SPEC, start=start))
 
-    def go(die_after: int | None = None, **asked: Any) -> Outcome:
+    def go(die_after: int | None = None, window: int = 1, **asked: Any) -> Outcome:
+        windows[0] = window
         deaths[:] = [] if die_after is None else [die_after]
         Thinker.asked = 0
         flags = {"model": str(tiny_model), "tasks": "mini_arithmetic", "limit": 4, "think_end": "</think>"}
@@ -121,6 +123,14 @@ def test_a_budget_closes_the_thought_and_asks_for_the_answer(think: Callable[...
     again = think(name="budget", think_budget=5)
     assert Thinker.asked == 0
     assert again.path == closed.path
+
+
+def test_an_engine_that_takes_all_documents_at_once_is_asked_for_the_answers_too(think: Callable[..., Outcome]) -> None:
+    wide = think(name="wide", think_budget=5, window=64)
+    assert wide.exit_code == 0
+    assert Thinker.asked == 8
+    assert rows_of(wide)[0]["resps"] == [["#### 4"]]
+    assert [row["finish"] for row in rows_of(wide)] == [["stop"]] * 4
 
 
 def test_a_run_that_dies_between_thought_and_answer_goes_on_there(think: Callable[..., Outcome]) -> None:

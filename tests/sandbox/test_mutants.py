@@ -1,4 +1,4 @@
-"""Changed programs of HumanEval get the verdict of a plain run."""
+"""Changed programs in HumanEval's and MBPP's format get the verdict of a plain run."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import random
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
 from evalkit.sandbox import Limits, Sandbox
 from evalkit.types import Program
+from tests.sandbox.mbpp_rows import ROWS
 
 BINARY: dict[type, type] = {
     ast.Add: ast.Sub,
@@ -82,17 +84,19 @@ class _Mutator(ast.NodeTransformer):
         return node
 
 
-def mutants(row: dict[str, str]) -> list[str]:
-    """Of the function asked for; the prompt's helpers are the tests' as well, and stay what they are."""
-    tree = ast.parse(row["prompt"] + row["canonical_solution"])
-    at = max(n for n, node in enumerate(tree.body) if getattr(node, "name", None) == row["entry_point"])
-    counter = _Mutator(-1)
-    counter.visit(copy.deepcopy(tree.body[at]))
+def mutants(source: str, name: str | None = None) -> list[str]:
+    """Of one function, or of the whole program."""
+    tree = ast.parse(source)
+    # The prompt's helpers are the tests' as well, and stay what they are.
+    chosen = [max(n for n, node in enumerate(tree.body) if getattr(node, "name", None) == name)] if name else None
     found = []
-    for n in range(counter.count):
-        changed = copy.deepcopy(tree)
-        changed.body[at] = _Mutator(n).visit(changed.body[at])
-        found.append(ast.unparse(ast.fix_missing_locations(changed)))
+    for place in range(len(tree.body)) if chosen is None else chosen:
+        counter = _Mutator(-1)
+        counter.visit(copy.deepcopy(tree.body[place]))
+        for n in range(counter.count):
+            changed = copy.deepcopy(tree)
+            changed.body[place] = _Mutator(n).visit(changed.body[place])
+            found.append(ast.unparse(ast.fix_missing_locations(changed)))
     return found
 
 
@@ -126,27 +130,49 @@ def plain_run(texts: list[str], limit: float) -> list[str]:
     return list(json.loads(done.stdout))
 
 
-@pytest.mark.hub
-def test_mutants_get_the_verdict_of_a_plain_run(humaneval: list[dict[str, str]]) -> None:
+def hold_to_a_plain_run(programs: list[Program]) -> list[str]:
+    """What plain runs say of the programs; the sandbox must say the same."""
     limit = 1.0
-    rows = [row for row in humaneval if "from random import" not in row["test"]]
-    every = [(row, source) for row in rows for source in mutants(row)]
-    chosen = random.Random(0).sample(every, 1000)
-    whole = [f"{source}\n{row['test']}\ncheck({row['entry_point']})" for row, source in chosen]
+    whole = [
+        "\n".join([one.source, one.tests, *([f"check({one.entry_point})"] if one.entry_point else [])])
+        for one in programs
+    ]
+    half = len(whole) // 2
     with ThreadPoolExecutor(2) as halves:
-        runs = halves.map(lambda part: plain_run(part, limit), (whole[:500], whole[500:]))
+        runs = halves.map(lambda part: plain_run(part, limit), (whole[:half], whole[half:]))
         expected = [verdict for found in runs for verdict in found]
     with Sandbox.start(limits=Limits(seconds=limit)) as box:
-        verdicts = box.judge(
-            [Program(source, row["test"], row["entry_point"], row["prompt"]) for row, source in chosen]
-        )
-    assert expected.count("passed") > 50
-    assert expected.count("failed") > 500
+        verdicts = box.judge(programs)
     differ = []
-    for (row, _), text, plain, found in zip(chosen, whole, expected, verdicts, strict=True):
+    for program, text, plain, found in zip(programs, whole, expected, verdicts, strict=True):
         # What grows without bound ends at whichever limit comes first.
         ours = found.verdict if found.verdict != "memory" else "failed"
         # Some mutants depend on the order of a set, or stand at the edge of the time limit.
         if ours != plain and (ours == "passed" or plain == "passed") and ours not in plain_run([text] * 5, limit):
-            differ.append((row["task_id"], plain, found))
+            differ.append((program.source, plain, found))
     assert differ == []
+    return expected
+
+
+@pytest.mark.hub
+def test_mutants_get_the_verdict_of_a_plain_run(humaneval: list[dict[str, str]]) -> None:
+    rows = [row for row in humaneval if "from random import" not in row["test"]]
+    every = [
+        Program(source, row["test"], row["entry_point"], row["prompt"])
+        for row in rows
+        for source in mutants(row["prompt"] + row["canonical_solution"], row["entry_point"])
+    ]
+    expected = hold_to_a_plain_run(random.Random(0).sample(every, 500))
+    assert expected.count("passed") > 25
+    assert expected.count("failed") > 250
+
+
+def test_mutants_in_mbpps_format_get_the_verdict_of_a_plain_run() -> None:
+    right = [Program(row["code"], row["tests"]) for row in ROWS]
+    changed = [replace(one, source=source) for one in right for source in mutants(one.source)]
+    twice = [replace(one, source=source) for one in changed for source in mutants(one.source)]
+    chosen = [*changed, *random.Random(0).sample(twice, 500 - len(changed))]
+    expected = hold_to_a_plain_run([*right, *chosen])
+    assert expected[: len(right)] == ["passed"] * len(right)
+    assert expected.count("passed") > 25 + len(right)
+    assert expected.count("failed") > 250

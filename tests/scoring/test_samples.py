@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import random
 from collections import Counter
 from collections.abc import Sequence
+from fractions import Fraction
+from math import comb
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -62,6 +65,7 @@ def test_an_answer_that_is_not_finished_is_not_scored() -> None:
 
 
 def scored(tmp_path: Path, rows: Sequence[dict[str, Any]], **more: Any) -> tuple[dict[str, Any], Any]:
+    tmp_path.mkdir(exist_ok=True)
     file = tmp_path / "recorded.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     run = ek.score(file, output_path=tmp_path / "runs", name="a", **more)
@@ -116,3 +120,55 @@ def test_documents_with_fewer_answers_set_how_many_count(tmp_path: Path) -> None
     entry, _ = scored(tmp_path, rows, limit=2)
     assert entry["metrics"]["avg@2,strict-match"]["value"] == pytest.approx(0.75)
     assert not any(name.startswith("avg@3") for name in entry["metrics"])
+
+
+def test_a_list_of_one_answer_has_the_figures_of_one(tmp_path: Path) -> None:
+    texts = ["#### 4", "#### 9", "nothing"]
+    rows = [{"task": "mini_arithmetic", "doc_id": i, "outputs": [text]} for i, text in enumerate(texts)]
+    entry, _ = scored(tmp_path, rows, limit=3)
+    for name in ("strict-match", "flexible-extract"):
+        plain = entry["metrics"][f"exact_match,{name}"]
+        for metric in ("avg@1", "maj@1", "pass@1"):
+            ours = entry["metrics"][f"{metric},{name}"]
+            assert (ours["value"], ours["ci95"]) == (plain["value"], plain["ci95"])
+    assert entry["headline"] == "exact_match,strict-match"
+    alone = [{"task": "mini_arithmetic", "doc_id": i, "output": text} for i, text in enumerate(texts)]
+    without, _ = scored(tmp_path / "plain", alone, limit=3)
+    assert not any("@" in name for name in without["metrics"])
+    mixed, _ = scored(tmp_path / "mixed", [rows[0], {**rows[1], "outputs": ["#### 5", "#### 9"]}], limit=2)
+    assert mixed["metrics"]["avg@1,strict-match"]["value"] == 1.0  # every document's first answer
+
+
+def test_a_hundred_programs_give_the_published_way_of_counting(tmp_path: Path) -> None:
+    """CodeGen's records: n = 100 samples of each problem, pass@1, pass@10 and pass@100 by the estimator."""
+    right, wrong = ["    return x * 8 + 11\n", "    return 11 + 8 * x\n"], ["    return x\n", "    return x +\n"]
+    solved = 7
+    outputs = [random.Random(1).choice(right) for _ in range(solved)]
+    outputs += [random.Random(2).choice(wrong) for _ in range(100 - solved)]
+    random.Random(3).shuffle(outputs)
+    entry, _ = scored(tmp_path, [{"task": "mini_code", "doc_id": 0, "outputs": outputs}], limit=1)
+    for k in (1, 2, 4, 5, 8, 10, 16, 32, 64, 100):
+        expected = 1 - Fraction(comb(100 - solved, k), comb(100, k))
+        assert entry["metrics"][f"pass@{k},create_test"]["value"] == pytest.approx(float(expected), abs=1e-12)
+    assert entry["metrics"]["avg@100,create_test"]["value"] == pytest.approx(0.07)
+
+
+def test_votes_over_a_hundred_answers_are_counted_as_lm_eval_compares_them(tmp_path: Path) -> None:
+    """Each document's right answer, a wrong one and texts without an answer; ways of writing a number are one vote."""
+    # (right, wrong, others, nothing) of each document, and what the majority scores
+    counts = [((60, 40, 0, 0), 1.0), ((45, 45, 10, 0), 1 / 2), ((2, 1, 0, 97), 1.0)]
+    gold = ["4", "5", "7"]
+    rows = []
+    for i, ((good, bad, others, nothing), _) in enumerate(counts):
+        ways = [f"so #### {gold[i]}", f"#### {gold[i]}.", f"It is\n#### {gold[i]}"]
+        texts = [ways[n % 3] for n in range(good)] + ["#### 1,234" if n % 2 else "#### 1234" for n in range(bad)]
+        texts += [f"#### {2000 + n}" for n in range(others)] + ["I don't know"] * nothing
+        random.Random(i).shuffle(texts)
+        rows.append({"task": "mini_arithmetic", "doc_id": i, "outputs": texts})
+    entry, _ = scored(tmp_path, rows, limit=3)
+    value = {name: figure["value"] for name, figure in entry["metrics"].items()}
+    assert value["maj@100,strict-match"] == pytest.approx(fmean(share for _, share in counts))
+    assert value["avg@100,strict-match"] == pytest.approx(fmean(good / 100 for (good, *_), _ in counts))
+    for k in (1, 10, 100):
+        each = [1 - Fraction(comb(100 - good, k), comb(100, k)) for (good, *_), _ in counts]
+        assert value[f"pass@{k},strict-match"] == pytest.approx(float(sum(each) / 3), abs=1e-12)

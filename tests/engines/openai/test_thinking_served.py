@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 
 from evalkit.config import RunConfig
+from evalkit.engines.openai.server import Reply, Server
+from evalkit.errors import EngineError
 from evalkit.reporting.run_view import report
 from evalkit.runner import Outcome, run
+from evalkit.types import JsonObject
 from tests.helpers.listening import Heard
 from tests.helpers.serving import vllm_serve
 from tests.helpers.thinker import ANSWER, THOUGHT, make_thinker
@@ -74,3 +77,39 @@ def test_a_reasoning_parsers_thought_is_no_answer_and_stop_strings_count_after_i
     entry = short.run.record.results.tasks["says"]  # type: ignore[union-attr]
     assert entry.thinking is not None
     assert entry.thinking.unfinished == 1.0
+
+
+@pytest.mark.vllm
+def test_a_budget_closes_the_thought_on_a_real_server_and_resumes_there(
+    served: tuple[str, Path], task: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, folder = served
+    answered: list[Reply] = []
+    plain = Server.post
+
+    async def counted(self: Server, path: str, content: JsonObject, timeout: float) -> Reply:
+        if len(answered) >= dies_after:
+            raise EngineError("the server is gone")
+        answered.append(await plain(self, path, content, timeout))
+        return answered[-1]
+
+    monkeypatch.setattr(Server, "post", counted)
+    flags = {
+        **through(url, tokenizer=str(folder), max_length="2048", max_concurrency="1"),
+        "name": "budget",
+        "apply_chat_template": True,
+        "think_budget": 3,
+    }
+    dies_after = 4
+    died, _ = go(task, **flags)
+    assert died.exit_code == 4
+    assert len(answered) == 4
+    dies_after = 99
+    done, rows = go(task, **flags)
+    assert done.exit_code == 0
+    assert len(answered) == 6, "what was kept is not asked for again, neither thought nor answer"
+    assert [row["resps"] for row in rows] == [[["d"]]] * 3
+    assert {row["reasoning"][0] for row in rows} == {"a;"}
+    _, ours = go(task, engine="hf", model=str(folder), name="local", apply_chat_template=True, think_budget=3)
+    assert [row["resps"] for row in ours] == [row["resps"] for row in rows]
+    assert [row["reasoning"] for row in ours] == [row["reasoning"] for row in rows]
