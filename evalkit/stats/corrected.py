@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["corrected_interval", "rogan_gladen"]
+__all__ = ["corrected_interval", "intervals_of_counts", "rogan_gladen"]
 
 _DRAWS = 20_000
 _SEED = 20230
@@ -26,20 +26,39 @@ def corrected_interval(
     upper one. `people` and `detector` are of the labelled answers, `rest` is the detector's word on all others.
     """
     y, f = np.asarray(people, bool), np.asarray(detector, bool)
-    flagged, n = int(f.sum() + np.sum(rest)), y.size + len(rest)
-    rare = min(int(y.sum()), int((~y).sum()))
-    shift = _MOST_SHIFT * min(1.0, _RARE / max(rare, 1)) ** 2
-    random = np.random.default_rng(_SEED)
-    share = random.beta(flagged + 0.5, n - flagged + 0.5, _DRAWS)
+    flagged, answers = int(f.sum() + np.sum(rest)), y.size + len(rest)
+    counts = np.array([np.sum(y & f), np.sum(~y & f), np.sum(y & ~f), np.sum(~y & ~f), flagged], float)
+    low, high = intervals_of_counts(counts, answers, np.random.default_rng(_SEED), level=level)
+    return float(low), float(high)
 
-    def drawn(prior: float) -> NDArray[np.float64]:
-        among, without = (
-            random.beta(np.sum(y & chosen) + prior, np.sum(~y & chosen) + 1 - prior, _DRAWS) for chosen in (f, ~f)
-        )
+
+def intervals_of_counts(
+    counts: NDArray[np.float64],
+    answers: int,
+    random: np.random.Generator,
+    *,
+    level: float = 0.95,
+    draws: int = _DRAWS,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The ends of one interval or of many at once.
+
+    `counts` along its first axis: labelled answers that people and the detector find, the detector alone, people alone,
+    nobody; and how many of all answers the detector finds.
+    """
+    both, detector_alone, people_alone, nobody, flagged = counts[..., None]
+    rare = np.minimum(both + people_alone, detector_alone + nobody)
+    shift = _MOST_SHIFT * np.minimum(1.0, _RARE / np.maximum(rare, 1)) ** 2
+    size = (*counts.shape[1:], draws)
+    share = random.beta(flagged + 0.5, answers - flagged + 0.5, size)
+
+    def drawn(prior: NDArray[np.float64]) -> NDArray[np.float64]:
+        among = random.beta(both + prior, detector_alone + 1 - prior, size)
+        without = random.beta(people_alone + prior, nobody + 1 - prior, size)
         return np.asarray(share * among + (1 - share) * without, float)
 
     tail = (1 - level) / 2
-    return float(np.quantile(drawn(0.5 - shift), tail)), float(np.quantile(drawn(0.5 + shift), 1 - tail))
+    low = np.quantile(drawn(0.5 - shift), tail, axis=-1)
+    return np.asarray(low), np.asarray(np.quantile(drawn(0.5 + shift), 1 - tail, axis=-1))
 
 
 def rogan_gladen(apparent: float, sensitivity: float | None, specificity: float | None) -> float | None:

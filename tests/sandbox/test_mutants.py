@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import copy
 import json
 import random
 import subprocess
@@ -84,20 +83,26 @@ class _Mutator(ast.NodeTransformer):
         return node
 
 
-def mutants(source: str, name: str | None = None) -> list[str]:
-    """Of one function, or of the whole program."""
-    tree = ast.parse(source)
-    # The prompt's helpers are the tests' as well, and stay what they are.
-    chosen = [max(n for n, node in enumerate(tree.body) if getattr(node, "name", None) == name)] if name else None
+def changes(source: str, name: str | None = None) -> list[tuple[int, int]]:
+    """What can be changed in a program: which of its statements, and which change there.
+
+    Of HumanEval's programs only the function asked for: the prompt's helpers are the tests' as well.
+    """
+    body = ast.parse(source).body
+    named = [n for n, node in enumerate(body) if name is not None and getattr(node, "name", None) == name]
     found = []
-    for place in range(len(tree.body)) if chosen is None else chosen:
+    for place in named[-1:] or range(len(body)):
         counter = _Mutator(-1)
-        counter.visit(copy.deepcopy(tree.body[place]))
-        for n in range(counter.count):
-            changed = copy.deepcopy(tree)
-            changed.body[place] = _Mutator(n).visit(changed.body[place])
-            found.append(ast.unparse(ast.fix_missing_locations(changed)))
+        counter.visit(body[place])
+        found += [(place, n) for n in range(counter.count)]
     return found
+
+
+def mutant(source: str, change: tuple[int, int]) -> str:
+    tree = ast.parse(source)
+    place, n = change
+    tree.body[place] = _Mutator(n).visit(tree.body[place])
+    return ast.unparse(ast.fix_missing_locations(tree))
 
 
 _PLAIN = """\
@@ -157,22 +162,24 @@ def hold_to_a_plain_run(programs: list[Program]) -> list[str]:
 @pytest.mark.hub
 def test_mutants_get_the_verdict_of_a_plain_run(humaneval: list[dict[str, str]]) -> None:
     rows = [row for row in humaneval if "from random import" not in row["test"]]
-    every = [
-        Program(source, row["test"], row["entry_point"], row["prompt"])
-        for row in rows
-        for source in mutants(row["prompt"] + row["canonical_solution"], row["entry_point"])
+    wholes = [(row, row["prompt"] + row["canonical_solution"]) for row in rows]
+    every = [(row, whole, change) for row, whole in wholes for change in changes(whole, row["entry_point"])]
+    chosen = [
+        Program(mutant(whole, change), row["test"], row["entry_point"], row["prompt"])
+        for row, whole, change in random.Random(0).sample(every, 500)
     ]
-    expected = hold_to_a_plain_run(random.Random(0).sample(every, 500))
+    expected = hold_to_a_plain_run(chosen)
     assert expected.count("passed") > 25
     assert expected.count("failed") > 250
 
 
 def test_mutants_in_mbpps_format_get_the_verdict_of_a_plain_run() -> None:
     right = [Program(row["code"], row["tests"]) for row in ROWS]
-    changed = [replace(one, source=source) for one in right for source in mutants(one.source)]
-    twice = [replace(one, source=source) for one in changed for source in mutants(one.source)]
-    chosen = [*changed, *random.Random(0).sample(twice, 500 - len(changed))]
-    expected = hold_to_a_plain_run([*right, *chosen])
+    dice = random.Random(0)
+    changed = [replace(one, source=mutant(one.source, change)) for one in right for change in changes(one.source)]
+    twice = [replace(one, source=mutant(one.source, dice.choice(changes(one.source)))) for one in changed]
+    assert len(changed) + len(twice) >= 500
+    expected = hold_to_a_plain_run([*right, *changed, *twice])
     assert expected[: len(right)] == ["passed"] * len(right)
     assert expected.count("passed") > 25 + len(right)
     assert expected.count("failed") > 250
