@@ -72,6 +72,8 @@ class EvalkitError(Exception):
 
     runs: tuple[Any, ...] = ()
     """The runs that were written before it, where a function of the Python API could not do all that was asked."""
+    not_at_hand = False
+    """Whether data or a package is missing here, so that a suite may go without the part that needs it."""
 
 
 class Regression(EvalkitError):
@@ -103,7 +105,7 @@ class UnknownRun(AskedWrong):
 
 
 class DataNotFound(AskedWrong):
-    pass
+    not_at_hand = True
 
 
 class NotComparable(AskedWrong):

@@ -52,4 +52,6 @@ def profanity_of(asker: str) -> Holds:
 
 
 def _missing(asker: str, package: str) -> UsageError:
-    return UsageError(f'{asker} needs the package {package}: pip install "lm-evalkit[behaviour]"')
+    error = UsageError(f'{asker} needs the package {package}: pip install "lm-evalkit[behaviour]"')
+    error.not_at_hand = True
+    return error

@@ -48,6 +48,37 @@ def test_mbpps_examples_are_lm_evals() -> None:
     assert [example["task_id"] for example in examples()] == [2, 3, 4]
 
 
+def test_right_answers_that_take_too_long_here_are_told_before_the_run(tmp_path: Path) -> None:
+    """One of them never ends, as on a CPU that is too slow; one uses most of its time."""
+    spins = "import time\ndef f(x):\n    end = time.process_time() + {}\n    while time.process_time() < end: pass\n"
+    tests = ["assert f(1) is None", "assert f(2) is None", "assert f(3) is None"]
+    notes = {}
+    for name, spin in (("late", "100"), ("narrow", "0.22")):
+        folder = tmp_path / name / "google-research-datasets" / "mbpp"
+        folder.mkdir(parents=True)
+        row = {**ROWS[0], "code": spins.format(spin), "test_list": tests}
+        datasets.Dataset.from_list([ROWS[1], row]).to_parquet(folder / "test.parquet")
+        (folder / "README.md").write_text(README)
+        file = tmp_path / f"{name}.jsonl"
+        file.write_text(json.dumps({"task": "mbpp", "doc_id": 0, "output": ROWS[1]["code"]}) + "\n")
+        heard = Heard()
+        config = RunConfig.build(
+            model="m",
+            tasks="mbpp",
+            data_dir=str(tmp_path / name),
+            output_path=str(tmp_path / "runs"),
+            engine="replay",
+            sandbox_seconds=1,
+        )
+        score(Recording.load(file), config, heard, report)
+        notes[name] = "\n".join(heard.notes)
+    assert "mbpp: 1 of 2 right answers ran out of their 1 s: this CPU is too slow" in notes["late"]
+    assert "--sandbox-seconds" in notes["late"]
+    assert "mbpp: the slowest of 2 right answers took" in notes["narrow"]
+    assert "of its 1 s on this CPU" in notes["narrow"]
+
+
+README = "---\nconfigs:\n- config_name: full\n  data_files:\n  - split: test\n    path: test.parquet\n---\n"
 ROWS = [
     {
         "task_id": 11,
@@ -72,9 +103,7 @@ def test_mbpp_is_judged_in_the_sandbox(tmp_path: Path) -> None:
     folder = tmp_path / "hub" / "google-research-datasets" / "mbpp"
     folder.mkdir(parents=True)
     datasets.Dataset.from_list(ROWS).to_parquet(folder / "test.parquet")
-    (folder / "README.md").write_text(
-        "---\nconfigs:\n- config_name: full\n  data_files:\n  - split: test\n    path: test.parquet\n---\n"
-    )
+    (folder / "README.md").write_text(README)
     outputs = [
         [ROWS[0]["code"], "def double(x):\n    return x", "import os\ndef double(x):\n    os._exit(0)"],
         ["def join(a, b):\r\n    return a + b", "def join(a, b) return", "def other(a, b):\n    return a + b"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,10 +60,11 @@ def test_the_suites_say_what_they_are_sized_for() -> None:
 
 
 def test_a_suite_whose_data_is_partly_at_hand_is_sized_and_says_what_is_left_out(
-    corridor: Callable[..., list[Outcome]], tmp_path: Path
+    corridor: Callable[..., list[Outcome]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(sys.modules, "badwords", None)  # as if it were not installed
     (tmp_path / "net.yaml").write_text(
-        "group: net\ntask: [mini_knowledge, xstest]\nmetadata: {version: 1, skip_missing_data: true}\n"
+        "group: net\ntask: [mini_knowledge, xstest, realtoxicity]\nmetadata: {version: 1, skip_missing_data: true}\n"
     )
     (tmp_path / "hub").mkdir()
     heard = Heard()
@@ -76,6 +78,7 @@ def test_a_suite_whose_data_is_partly_at_hand_is_sized_and_says_what_is_left_out
         power=0.5,
         name="d",
     )
-    assert any("net goes without xstest" in note for note in heard.notes)
+    assert any("net goes without xstest" in note and "evalkit data pull" in note for note in heard.notes), heard.notes
+    assert any("net goes without realtoxicity" in note and "badwords-py: pip install" in note for note in heard.notes)
     assert done.run is not None
     assert 0 < (done.run.record.results.tasks["mini_knowledge"].n or 0) < 60

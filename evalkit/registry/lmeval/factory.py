@@ -67,7 +67,7 @@ class Factory(TaskFactory):  # type: ignore[misc]
         self._names: list[str] = []
         """Their names."""
         self.left_out: list[str] = []
-        """What of a suite is left out because its data is not at hand, a line each."""
+        """What of a suite is left out because its data or a package is not at hand, a line each."""
         self._skips = False
         """Whether the group that is being built leaves such members out."""
         self._written_in: dict[str, Path] = {}
@@ -123,7 +123,9 @@ class Factory(TaskFactory):  # type: ignore[misc]
                 place = f"{origin.where}{_line_of(origin.where, error)}"
                 raise ConfigError(f"{place}: task {entry.name} cannot be built: {say(error)}") from error
             hint = "; type `pip install 'lm-evalkit[math]'`" if "math" in str(error) and "verify" in str(error) else ""
-            raise CouldNotDo(f"task {entry.name} cannot be loaded here: {say(error)}{hint}") from error
+            refused = CouldNotDo(f"task {entry.name} cannot be loaded here: {say(error)}{hint}")
+            refused.not_at_hand = bool(hint)
+            raise refused from error
         self.sources[config["task"]] = origin.file
         return task
 
@@ -187,13 +189,15 @@ class Factory(TaskFactory):  # type: ignore[misc]
     def _build_those_with_data(
         self, members: list[Any], group: str, overrides: TaskConfig | None, registry: Index
     ) -> list[Any]:
-        """The members whose data is at hand; the others are named. Where none is, the first one's error."""
+        """The members whose data and packages are at hand; the others are named. Where none is, the first one's error."""
         built: list[Any] = []
-        first: DataNotFound | None = None
+        first: EvalkitError | None = None
         for member in members:
             try:
                 built += super()._build_group_members([member], group, overrides, registry)
-            except DataNotFound as error:
+            except EvalkitError as error:
+                if not error.not_at_hand:
+                    raise
                 first = first or error
                 self.left_out.append(f"{group} goes without {member}: {error}")
         if not built and first is not None:
