@@ -189,7 +189,7 @@ class Factory(TaskFactory):  # type: ignore[misc]
     def _build_those_with_data(
         self, members: list[Any], group: str, overrides: TaskConfig | None, registry: Index
     ) -> list[Any]:
-        """The members whose data and packages are at hand; the others are named. Where none is, the first one's error."""
+        """The members whose data and packages are at hand; others are named. Where none is, the first one's error."""
         built: list[Any] = []
         first: EvalkitError | None = None
         for member in members:
