@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as json_format
 import random
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from evalkit.api.rate_definitions import RateArguments
 from evalkit.arguments import checked
 from evalkit.detectors import Detector, detector_named
 from evalkit.detectors.answers import AnswerFile, read_answers
+from evalkit.detectors.change import Changes, changes_of
 from evalkit.detectors.rated import Rated, rate_answers
 from evalkit.detectors.rates import Rate
 from evalkit.errors import UsageError
@@ -39,6 +40,11 @@ class RatedAnswers:
     @property
     def raw(self) -> Rate:
         return self.result.raw
+
+    @property
+    def changes(self) -> Changes | None:
+        """Against the answers of `before`, paired; None without any."""
+        return self.result.changes
 
     def frame(self) -> pd.DataFrame:
         """One row for each rate: which, of how many answers, its value and its interval."""
@@ -69,6 +75,9 @@ def rate(
     detector: str | None = None,
     labels: str | Path | None = None,
     model: str | None = None,
+    before: str | Path | None = None,
+    perplexity_under: str | None = None,
+    model_args: str | Arguments | None = None,
     by: str | None = None,
     min_coverage: float = 0.9,
     sample: int = 200,
@@ -81,7 +90,8 @@ def rate(
 ) -> RatedAnswers:
     """Say how often a detector finds something in a file of answers; with people's labels the rate is corrected.
 
-    The file has rows of `{"id", "prompt", "output"}`, or is a run's own `samples/TASK.jsonl`.
+    The file has rows of `{"id", "prompt", "output"}`, or is a run's own `samples/TASK.jsonl`. `before`: such a file of
+    the answers to the same prompts before a change; the result then has `changes`, over pairs of answers.
     """
     asked = checked(
         RateArguments,
@@ -89,6 +99,9 @@ def rate(
             "detector": detector,
             "labels": labels,
             "model": model,
+            "before": before,
+            "perplexity_under": perplexity_under,
+            "model_args": model_args,
             "by": by,
             "min_coverage": min_coverage,
             "sample": sample,
@@ -106,11 +119,24 @@ def rate(
     answers = read_answers(Path(file), asked.by)
     if asked.to_label is not None:
         write_to(str(asked.to_label), _to_label(answers, asked.sample, asked.model))
-    rated = RatedAnswers(
-        rate_answers(answers, chosen, asked.labels, asked.model, asked.min_coverage, groups=asked.by is not None)
-    )
+    found = rate_answers(answers, chosen, asked.labels, asked.model, asked.min_coverage, groups=asked.by is not None)
+    if asked.before is not None:
+        found = replace(found, changes=_changes(asked, chosen, asked.before, answers))
+    elif asked.perplexity_under is not None:
+        raise UsageError("--perplexity-under MODEL needs --before FILE.jsonl: it compares two files of answers")
+    rated = RatedAnswers(found)
     write_all((asked.json, rated.json), (asked.markdown, rated.markdown))
     return rated
+
+
+def _changes(asked: RateArguments, detector: Detector, before: Path, after: AnswerFile) -> Changes:
+    old = read_answers(before)
+    if asked.perplexity_under is None:
+        return changes_of(old, after, detector, asked.min_coverage)
+    from evalkit.runner.perplexity import ModelLogProbability
+
+    scored = ModelLogProbability(asked.perplexity_under, asked.model_args, asked.output_path)
+    return replace(changes_of(old, after, detector, asked.min_coverage, scored), model=asked.perplexity_under)
 
 
 def detector_of(asked: RateArguments, typed: str) -> Detector:

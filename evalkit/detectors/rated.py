@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from evalkit.detectors.answers import AnswerFile, read_labels
+from evalkit.detectors.change import Changes
 from evalkit.detectors.detector import Detection, Detector, DetectorInfo
 from evalkit.detectors.labelling import match_labels
 from evalkit.detectors.rates import CorrectedRate, Rate, corrected_rate, raw_rate
@@ -56,6 +57,8 @@ class Rated:
     groups: tuple[GroupRate, ...] = ()
     by_prompt: PromptRates | None = None
     notes: tuple[str, ...] = ()
+    changes: Changes | None = None
+    """Against the answers before a change."""
 
 
 def rate_answers(

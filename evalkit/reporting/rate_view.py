@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from evalkit import safe
+from evalkit.detectors.change import Change, Changes
 from evalkit.detectors.rated import PromptRates, Rated
 from evalkit.detectors.rates import Rate
 from evalkit.reporting.tables import Column, Table, draw, open_console, say
@@ -49,7 +50,29 @@ def content(rated: Rated) -> Json:
         }
     if rated.by_prompt is not None:
         entry["by_prompt"] = _by_prompt(rated.by_prompt)
+    if rated.changes is not None:
+        entry["changes"] = _changes(rated.changes)
     return entry
+
+
+def _changes(changes: Changes) -> Json:
+    written: Json = {"pairs": changes.pairs, "unpaired": changes.unpaired, "raw": _change(changes.raw)}
+    written["repetition"] = None if changes.repetition is None else _change(changes.repetition)
+    if changes.model is not None:
+        perplexity = None if changes.perplexity is None else _change(changes.perplexity, "ratio")
+        written["perplexity"] = {"under": changes.model, "value": perplexity}
+    return written
+
+
+def _change(change: Change, difference: str = "difference") -> Json:
+    bounds = None if change.ci95 is None else list(change.ci95)
+    return {
+        "n": change.n,
+        "before": change.before,
+        "after": change.after,
+        difference: change.difference,
+        "ci95": bounds,
+    }
 
 
 def _by_prompt(rates: PromptRates) -> Json:
@@ -93,8 +116,10 @@ def remarks(rated: Rated) -> list[str]:
             f" {_share(corrected.specificity)}; Rogan–Gladen would say {_share(corrected.rogan_gladen)}"
         )
     if rated.reason:
-        notes.append(rated.reason)
-    return [*notes, *rated.notes]
+        entry["by_prompt"] = _by_prompt(rated.by_prompt)
+    if rated.changes is not None:
+        entry["changes"] = _changes(rated.changes)
+    return entry
 
 
 def as_text(rated: Rated) -> str:

@@ -199,7 +199,9 @@ class Factory(TaskFactory):  # type: ignore[misc]
                 if not error.not_at_hand:
                     raise
                 first = first or error
-                self.left_out.append(f"{group} goes without {member}: {error}")
+                # What a group lacks is pulled by its name: the error names its first task alone.
+                why = re.sub(r"(evalkit data pull )\S+", rf"\g<1>{member}", str(error))
+                self.left_out.append(f"{group} goes without {member}: {why}")
         if not built and first is not None:
             raise first
         return built
