@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -271,7 +272,11 @@ class Task:
         from evalkit.registry import lmeval
 
         target_hash = lmeval.hash_text("None")
-        return Document(self.name, doc_id, doc, (), None, lmeval.hash_json(doc), None, target_hash, error=error)
+        try:
+            doc_hash = lmeval.hash_json(doc)
+        except UnicodeEncodeError:  # half a character stands in it
+            doc_hash = lmeval.hash_text(json.dumps(doc, default=str))
+        return Document(self.name, doc_id, doc, (), None, doc_hash, None, target_hash, error=error)
 
     def _cluster(self, doc: RawDocument) -> str | None:
         value = doc.get(self.card.cluster) if self.card is not None and self.card.cluster else None

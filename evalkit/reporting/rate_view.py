@@ -116,10 +116,44 @@ def remarks(rated: Rated) -> list[str]:
             f" {_share(corrected.specificity)}; Rogan–Gladen would say {_share(corrected.rogan_gladen)}"
         )
     if rated.reason:
-        entry["by_prompt"] = _by_prompt(rated.by_prompt)
-    if rated.changes is not None:
-        entry["changes"] = _changes(rated.changes)
-    return entry
+        notes.append(rated.reason)
+    return [*notes, *rated.notes, *(() if rated.changes is None else _changed(rated.changes))]
+
+
+def _changed(changes: Changes) -> Iterator[str]:
+    """What became of the rate and of the texts, in pairs."""
+    raw = changes.raw
+    yield (
+        f"against the answers before, {changes.pairs:,} pairs: raw {raw.before:.2%} → {raw.after:.2%},"
+        f" {raw.difference:+.2%}{_bounds(raw, '+.2%')}"
+    )
+    if changes.unpaired:
+        yield f"{changes.unpaired:,} answers have no pair with a verdict on both sides, and are in no change"
+    if changes.repetition is None:
+        yield "repetition is not known: no pair has answers of four words"
+    else:
+        texts = changes.repetition
+        yield (
+            f"repetition (runs of four words that stood in the answer before): {texts.before:.2%} → {texts.after:.2%},"
+            f" {texts.difference:+.2%}{_bounds(texts, '+.2%')}"
+        )
+    if changes.model is None:
+        return
+    if changes.perplexity is None:
+        yield f"perplexity under {changes.model} is not known: no pair has answers that it could score"
+    else:
+        fluency = changes.perplexity
+        yield (
+            f"perplexity under {changes.model} (geometric mean over answers): {fluency.before:.4g} →"
+            f" {fluency.after:.4g}, times {fluency.difference:.3f}{_bounds(fluency, '.3f')}"
+        )
+
+
+def _bounds(change: Change, style: str) -> str:
+    if change.ci95 is None:
+        return "; too few pairs for an interval"
+    low, high = change.ci95
+    return f" (95% {low:{style}} to {high:{style}})"
 
 
 def as_text(rated: Rated) -> str:

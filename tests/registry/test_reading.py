@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import evalkit
-from evalkit.errors import ConfigError, DataNotFound, UsageError
+from evalkit.errors import ConfigError, CouldNotDo, DataNotFound, UsageError
 from tests.helpers import official
 
 CONTEXT = "서울은 1394년부터 대한민국의 수도이다. (1394년)"
@@ -177,6 +177,17 @@ def test_a_file_that_is_not_squads_is_named(tmp_path: Path, content: str, said: 
     path.write_text(content)
     with pytest.raises(ConfigError, match=said):
         evalkit.score([{"task": f"squad:{path}", "doc_id": 0, "output": ""}], output_path=tmp_path / "results")
+
+
+def test_half_a_character_in_a_file_is_an_error_of_its_question_alone(tmp_path: Path) -> None:
+    path = squad_file(tmp_path / "dev.json", [{"texts": ["서울"]}, {"texts": ["서울"], "id": "\ud800"}])
+    with pytest.raises(CouldNotDo, match="1 documents could not be scored"):
+        evalkit.score(
+            [{"task": f"squad:{path}", "doc_id": i, "output": "서울"} for i in range(2)],
+            output_path=tmp_path / "results",
+        )
+    (file,) = (tmp_path / "results").glob("*/*/samples/dev.jsonl")
+    assert [json.loads(line)["exact_match"] is None for line in file.open()] == [False, True]
 
 
 def test_a_mistyped_rule_and_a_missing_answer_are_told(tmp_path: Path) -> None:
