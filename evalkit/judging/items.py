@@ -88,6 +88,10 @@ def _of_task(run: Run, task: str, rubric: Rubric, fields: Mapping[str, str]) -> 
             return
         doc = row["doc"] if isinstance(row.get("doc"), Mapping) else {}
         inputs = {name: text for name in rubric.inputs if (text := _input(name, row, doc, fields)) is not None}
+        material = _text(doc.get("input")) if doc.get("instruction") and "instruction" not in fields else None
+        if material is not None and "instruction" in inputs and "context" not in inputs:
+            # In instruction data the input belongs to what is asked; a rubric without `context` would hide it.
+            inputs["instruction"] += f"\n\n{material}"
         if answer is not None:
             inputs["answer"] = answer
         lacking = [name for name, required in rubric.inputs.items() if required and name not in inputs]
