@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.synth.grams import Syllables, Tokens, Words, flat, joined, runs
+from evalkit.synth.novelty import MOST_DOCUMENTS
 from evalkit.synth.scripts import main_script
 
 __all__ = ["GRAM", "LONG", "SYLLABLES", "Benchmark", "Finding", "Leaks", "find_leaks", "is_long"]
@@ -23,7 +24,6 @@ __all__ = ["GRAM", "LONG", "SYLLABLES", "Benchmark", "Finding", "Leaks", "find_l
 GRAM, LONG = 8, 13
 SYLLABLES = 16
 """Hangul syllables in a row that two texts must share. Calibrated on KorQuAD's questions: docs/overlap.md."""
-_COMMON = 10
 _PIECE = 4_000_000
 """Characters of training data at once."""
 _BITS = 27
@@ -167,7 +167,7 @@ class _Index:
         )
         counts = np.add.reduceat(new.astype(np.int64), begins)
         lengths = np.diff(np.concatenate([begins, [len(self._hashes)]]))
-        keep = np.repeat(counts <= _COMMON, lengths)
+        keep = np.repeat(counts <= MOST_DOCUMENTS, lengths)
         self._hashes, self._owners, self._offsets = self._hashes[keep], self._owners[keep], self._offsets[keep]
 
     def matches(self, texts: Sequence[str]) -> Iterator[tuple[int, int, int]]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from typing import Protocol
 
 from evalkit.synth.scripts import main_script
 
-__all__ = ["Known", "Novel", "Novelty"]
+__all__ = ["MOST_DOCUMENTS", "Known", "Novel", "Novelty"]
+
+MOST_DOCUMENTS = 10
+"""A run of words that more documents share is a benchmark's wording, and no sign of a copy."""
 
 _WORD = re.compile(r"\w+")
 _HANGUL = re.compile(r"[^\uac00-\ud7a3]+")
@@ -31,16 +35,21 @@ class Known:
 
 
 class Novelty:
-    """Runs of 8 words, for Korean of 16 syllables, and whole texts that are shorter."""
+    """Runs of 8 words, for Korean of 16 syllables, and whole texts that are shorter.
+
+    Runs that more than ten texts share are wording such as "which of the following statements is true" and count for
+    nothing, as in `evalkit overlap`.
+    """
 
     def __init__(self, texts: Iterable[str], gram: int = 8, syllables: int = 16) -> None:
         self._gram, self._syllables = gram, syllables
-        self._runs: set[int] = set()
         self._short: set[str] = set()
+        counts: Counter[int] = Counter()
         for text in texts:
-            self._runs.update(self._all(text))
+            counts.update(set(self._all(text)))
             if len(_WORD.findall(text)) < gram:
                 self._short.add(" ".join(_WORD.findall(text.lower())))
+        self._runs = frozenset(run for run, count in counts.items() if count <= MOST_DOCUMENTS)
 
     def found_in(self, text: str) -> bool:
         if " ".join(_WORD.findall(text.lower())) in self._short:

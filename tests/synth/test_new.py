@@ -17,10 +17,11 @@ import pytest
 
 import evalkit as ek
 from evalkit.cli import main
-from evalkit.errors import SynthesisError, UsageError
+from evalkit.errors import BudgetReached, SynthesisError, UsageError
 from evalkit.registry.instructions import read_instructions
 from evalkit.synth.cosine import TfIdf
 from evalkit.synth.forms import misfit
+from evalkit.synth.novelty import Novelty
 from evalkit.synth.recipe import EVALKIT, RECIPES
 from evalkit.synth.seeds import Instance
 from tests.helpers.scripted import scripted, writes_tasks
@@ -204,6 +205,26 @@ def test_an_estimate_and_a_topic(seeds: Path, tmp_path: Path) -> None:
     ).read_text(encoding="utf-8")
 
 
+def test_max_usd_stops_in_time_and_a_higher_limit_goes_on(
+    seeds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "x")
+    out, folder = tmp_path / "pool", {"output_path": tmp_path / "results", "n": 6}
+    with scripted(writes_tasks) as server:
+        with pytest.raises(BudgetReached, match=r"--max-usd 0.002 is reached: 0\.00[01]\d* spent") as caught:
+            new(seeds, server.url, out, max_usd=0.002, **folder)
+        assert caught.value.exit_code == 4
+        assert not (out / "pool.jsonl").exists()
+        before = len(server.prompts)
+        made = new(seeds, server.url, out, max_usd=1, **folder)
+        assert made.reused == before, "what was paid for is not asked again"
+        with pytest.raises(UsageError, match=r"the price of writer is not known here; give it with price=IN/OUT"):
+            new(seeds, "https://api.example.com/v1", tmp_path / "free", max_usd=1, model_args="", **folder)
+        with pytest.raises(UsageError, match="--max-usd is for models that cost money"):
+            ek.synth_new(seeds, "nano", out=tmp_path / "free", max_usd=1)
+    assert len(lines(out / "pool.jsonl")) == 6
+
+
 def test_a_killed_run_ends_with_the_same_pool(seeds: Path, tmp_path: Path) -> None:
     with scripted(lambda prompt, rng: (time.sleep(0.02), writes_tasks(prompt, rng))[1]) as server:
         new(seeds, server.url, tmp_path / "whole", output_path=tmp_path / "other")
@@ -233,6 +254,23 @@ def test_a_local_model_is_asked_through_its_engine(
     with pytest.raises(SynthesisError, match="nothing new came"):
         ek.synth_new(seeds, "nano", n=5, out=tmp_path / "pool", output_path=tmp_path / "results", engine="hf")
     assert len(lines(tmp_path / "pool" / "exchanges.jsonl")) == 4
+
+
+def test_what_a_benchmark_holds_is_not_new_and_its_boilerplate_is_no_sign() -> None:
+    lead = "Which of the following statements best describes the"
+    questions = [
+        f"{lead} {word}?"
+        for word in (["heart", "lung", "liver", "kidney", "spleen", "brain", "skin", "bone", "eye", "ear", "nose"])
+    ]
+    asked = "A farmer has seven sheep and buys five more every single week, how many are there"
+    novelty = Novelty(
+        [*questions, asked, "Name a prime", "고객이 상담원에게 남긴 메시지를 읽고 감정을 분류한 다음 이유를 쓰세요"]
+    )
+    assert novelty.found_in(f"Solve this: {asked.upper()} after three weeks?")
+    assert novelty.found_in("name a PRIME!")
+    assert novelty.found_in("상담원에게 남긴 메시지를 읽고, 감정을 분류한 다음 표로")
+    assert not novelty.found_in(f"{lead} weather in May?"), "eleven questions begin so"
+    assert not novelty.found_in("A farmer has seven sheep and sells them all before the winter")
 
 
 def test_a_second_measure_sees_the_same_parts_in_another_order() -> None:
