@@ -17,6 +17,7 @@ from evalkit.arguments import checked
 from evalkit.engines.spec import AUTO, engine_names, find_spec
 from evalkit.errors import SynthesisError, UsageError, nearest
 from evalkit.synth import Replay, read_recorded, replay
+from evalkit.synth.alpaca_replay import AlpacaReplay, is_alpaca, replay_alpaca
 from evalkit.synth.funnel import Funnel
 from evalkit.synth.jsonl import as_lines
 from evalkit.synth.making import Made, Order
@@ -43,6 +44,8 @@ class SynthesizedPool:
     counts: Funnel
     restarts: int | None = None
     """How often the random numbers of a recorded run began anew."""
+    similarities: Mapping[str, int | None] | None = None
+    """Of a recorded Alpaca run: how many similarities are recorded, and how many of them are equal."""
 
     def frame(self) -> pd.DataFrame:
         """One row for each instruction that was kept."""
@@ -55,7 +58,11 @@ class SynthesizedPool:
 
     def funnel(self) -> dict[str, object]:
         """How many prompts were answered, and how many candidates were refused, for which reason."""
-        return {**asdict(self.counts), **({} if self.restarts is None else {"restarts": self.restarts})}
+        return {
+            **asdict(self.counts),
+            **({} if self.restarts is None else {"restarts": self.restarts}),
+            **({} if self.similarities is None else {"similarities": dict(self.similarities)}),
+        }
 
     def json(self) -> str:
         return json_format.dumps(self.funnel(), indent=1)
@@ -65,7 +72,9 @@ class SynthesizedPool:
         return as_lines(self.rows)
 
     def __repr__(self) -> str:
-        return str(self.counts)
+        if self.similarities is None:
+            return str(self.counts)
+        return f"{self.counts}\n{self.similarities['equal']} of {self.similarities['recorded']} similarities are equal"
 
     def _repr_html_(self) -> str:
         return as_html_table(repr(self), self.frame())
@@ -212,7 +221,7 @@ def _dollars(usd: float | None) -> str:
 
 def _new_pool(out: Path, making: Making) -> NewPool:
     rows = tuple(pool_rows(making.made.tasks))
-    return NewPool(rows, making.made.funnel, None, out, making.cost, making.asked, making.reused)
+    return NewPool(rows, making.made.funnel, folder=out, cost=making.cost, asked=making.asked, reused=making.reused)
 
 
 def _generator(asked: SynthNewArguments) -> Generator:
@@ -256,7 +265,10 @@ def synth_replay(
     if asked.out is None:
         raise UsageError(f"--out DIR is missing: the folder that {POOL} is written to")
     path = Path(folder)
-    again = _own(remake(path)) if is_own(path) else _recorded(replay(read_recorded(path)))
+    if is_own(path):
+        again = _own(remake(path))
+    else:
+        again = _alpaca(replay_alpaca(path)) if is_alpaca(path) else _recorded(replay(read_recorded(path)))
     write_to(str(folder_made(asked.out) / POOL), again.pool())
     write_all((asked.json, again.json))
     return again
@@ -289,6 +301,22 @@ def _recorded(again: Replay) -> SynthesizedPool:
         for new, exchange in again.kept
     )
     return SynthesizedPool(rows, again.funnel, again.restarts)
+
+
+def _alpaca(again: AlpacaReplay) -> SynthesizedPool:
+    rows = tuple(
+        {
+            "instruction": task.kept.instruction,
+            "input": task.instance.input,
+            "output": task.instance.output,
+            "avg_similarity_score": task.kept.average,
+            "most_similar": dict(task.kept.most_similar),
+            "exchange": task.number,
+        }
+        for task in again.tasks
+    )
+    recorded = None if again.compared is None else {"recorded": again.compared, "equal": again.equal}
+    return SynthesizedPool(rows, again.funnel, similarities=recorded)
 
 
 def synth_export(folder: str | Path, *, format: str | None = None, out: str | Path | None = None) -> list[Path]:

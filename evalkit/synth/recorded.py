@@ -9,7 +9,7 @@ from evalkit.errors import UsageError
 from evalkit.synth.jsonl import json_lines
 from evalkit.types import JsonObject
 
-__all__ = ["EXCHANGES", "SEEDS", "Exchange", "RecordedRun", "read_recorded", "read_seeds"]
+__all__ = ["EXCHANGES", "SEEDS", "Exchange", "RecordedRun", "read_exchange", "read_recorded", "read_seeds"]
 
 SEEDS, EXCHANGES = "seed_tasks.jsonl", "exchanges.jsonl"
 
@@ -33,7 +33,7 @@ class RecordedRun:
 def read_recorded(folder: Path) -> RecordedRun:
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder: a recorded run holds {SEEDS} and {EXCHANGES}")
-    exchanges = tuple(_exchange(row, where) for row, where in json_lines(folder / EXCHANGES))
+    exchanges = tuple(read_exchange(row, where) for row, where in json_lines(folder / EXCHANGES))
     return RecordedRun(read_seeds(folder / SEEDS), exchanges)
 
 
@@ -42,7 +42,7 @@ def read_seeds(path: Path) -> tuple[str, ...]:
     return tuple(_text(row, "instruction", where) for row, where in json_lines(path))
 
 
-def _exchange(row: JsonObject, where: str) -> Exchange:
+def read_exchange(row: JsonObject, where: str) -> Exchange:
     response = row.get("response")
     if not isinstance(response, dict):
         raise UsageError(f"{where}: `response` is missing; it holds `text` and `finish_reason`")
