@@ -158,6 +158,13 @@ def test_a_run_is_told_and_the_gate_leaves_the_documents_out(tmp_path: Path) -> 
     from evalkit.reporting.run_view import report
 
     assert "0.0000 on 20 clean documents" in report(ek.load(tuned.path).stored, tuned.path)
+    for told in (
+        "\n".join(ek.leaderboard([base, tuned]).notes),
+        ek.leaderboard([base, tuned]).markdown(),
+        ek.report(tuned).html(),
+        ek.report([base, tuned]).html(),
+    ):
+        assert "0.0000 on 20 clean documents, 1.0000 on 20 that stand in train.jsonl: +1.0000" in told
 
 
 def test_preferences_are_read_in_the_forms_of_dpo_and_rlhf(tmp_path: Path) -> None:
