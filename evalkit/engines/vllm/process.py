@@ -117,7 +117,7 @@ class Worker:
         if code is None:
             return "the process closed its pipe"
         if code == -signal.SIGKILL:
-            return "the process was killed (signal 9): out of memory, if nobody else did it"
+            return "the process was killed (signal 9): by the system if its memory was full, else by somebody"
         if code < 0:
             return f"the process was killed by {signal.Signals(-code).name}"
         return f"the process ended with exit code {code}"

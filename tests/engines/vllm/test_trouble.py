@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from evalkit.engines.vllm.trouble import explain
 
+KILLED = "the process was killed (signal 9): by the system if its memory was full, else by somebody"
+
 
 def test_a_model_that_does_not_fit_gets_a_line_that_says_what_would() -> None:
     log = (
@@ -20,8 +22,10 @@ def test_a_model_that_does_not_fit_gets_a_line_that_says_what_would() -> None:
     cuda = explain("m", "OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.")
     assert "does not fit" in cuda
     assert "does not fit" in explain("m", "RuntimeError: could not create a primitive"), "oneDNN without memory"
-    killed = explain("m", "the process was killed (signal 9): out of memory, if nobody else did it")
+    assert "does not fit" in explain("m", KILLED, "RuntimeError: [enforce fail] DefaultCPUAllocator: out of memory")
+    killed = explain("m", KILLED)
     assert "killed" in killed
+    assert "does not fit" not in killed, "nobody knows"
     other = explain(
         "m",
         "ValidationError: 1 validation error for ModelConfig\n  Value error, unknown quantization method: foo "
