@@ -157,5 +157,6 @@ SPEC = EngineSpec(
     title="canned answers",
     semantics="mock/1",
     start=_start,
+    start_needs_tokenizer=False,
 )
 """No entry point names it, so that --engine does not offer it."""

@@ -128,6 +128,8 @@ class EngineSpec:
     The default is for engines that load weights."""
     load_tokenizer: Callable[[EngineModel], EngineTokenizer] = load_tokenizer
     """The default is the checkpoint's own tokenizer."""
+    start_needs_tokenizer: bool = True
+    """Whether `start` uses the tokenizer. If not, replicas do not load it, and it may be None there."""
 
     needs: tuple[str, ...] = ()
     """The modules that must be installed."""

