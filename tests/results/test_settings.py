@@ -15,6 +15,7 @@ def test_what_cannot_change_an_answer_is_no_setting() -> None:
     other["requested"] = list(reversed(other["requested"]))
     other["engine"] = {"name": "vllm", "version": "1"}
     other["model_args"] = {"gpu_memory_utilization": 0.5}
+    other["replicas"] = {"count": 8, "hosts": ["a", "b"], "lost": 1, "sent_again": 40, "split_groups": 2}
     assert (
         same_settings(
             *map(Manifest.model_validate, (manifest(engine={"name": "vllm", "version": "2"}, model_args={}), other))

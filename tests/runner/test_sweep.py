@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from evalkit.engines.base import Engine
 from evalkit.engines.spec import EngineSettings
 from evalkit.errors import UnknownModel
 from evalkit.reporting.run_view import report
-from evalkit.runner.sweep import Sweep
+from evalkit.runner.sweep import Sweep, can_sweep
 from evalkit.runner.writing import Outcome
 from evalkit.types import Adapter, ModelSpec
 from tests.helpers.checkpoints import make_checkpoint
@@ -122,6 +123,15 @@ def test_a_mistyped_model_is_told_at_once_if_it_would_begin_now_and_at_its_turn_
     outcomes, *_ = swept([*models[:2], "./no-such-folder"])
     assert [outcome.exit_code for outcome in outcomes] == [0, 0, 2]
     assert "no-such-folder" in outcomes[2].problem
+
+
+def test_models_run_one_after_the_other_in_a_process_that_has_used_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forking such a process hung: Ray's threads do not exist in the fork, and their locks stay held."""
+    pytest.importorskip("ray", reason='ray is not installed: pip install "lm-evalkit[ray]"')
+    config = RunConfig.build(model="a,b", tasks="mini", engine="hf", replicas=2)
+    assert not can_sweep(config)
+    monkeypatch.delitem(sys.modules, "ray")
+    assert can_sweep(config)
 
 
 def test_an_interrupt_reaches_every_run_and_the_same_command_goes_on(swept: Any, models: list[str]) -> None:

@@ -1,0 +1,87 @@
+"""What --replicas and --cluster ask for, and which replicas belong together. Nothing here starts Ray."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from evalkit.config import RunConfig
+from evalkit.engines.ray.cluster import visible_gpus
+from evalkit.engines.ray.engine import FleetEngine
+from evalkit.engines.ray.replica import Loaded, Setup
+from evalkit.engines.ray.spec import SPEC, _count, gpus_each
+from evalkit.engines.spec import EngineSettings, find_spec
+from evalkit.errors import UsageError
+from evalkit.types import ModelSpec
+
+
+@pytest.mark.parametrize(
+    ("asked", "gpus", "each", "count"),
+    [("auto", 8, 1, 8), ("auto", 8, 2, 4), ("auto", 7, 2, 3), (3, 8, 2, 3), (2, 0, 1, 2)],
+)
+def test_replicas_are_counted_by_groups_of_gpus(asked: int | str, gpus: int, each: int, count: int) -> None:
+    assert _count(asked, gpus, each, "this machine") == count
+
+
+@pytest.mark.parametrize(
+    ("asked", "gpus", "each", "says"),
+    [
+        ("auto", 0, 1, "this machine has no GPU; say how many: --replicas 2"),
+        ("auto", 2, 4, "has 2 GPUs and a replica needs 4"),
+        (5, 8, 2, "5 of 2 GPUs each need 10, and this machine has 8; --replicas 4 fits"),
+    ],
+)
+def test_replicas_that_cannot_be_had_are_refused(asked: int | str, gpus: int, each: int, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        _count(asked, gpus, each, "this machine")
+
+
+def test_a_replica_has_tensor_times_pipeline_gpus() -> None:
+    assert gpus_each({}) == 1
+    assert gpus_each({"tensor_parallel_size": 4, "pipeline_parallel_size": "2"}) == 8
+
+
+@pytest.mark.parametrize(("named", "count"), [("0,1,5", 3), ("", 0), ("-1", 0), ("GPU-1a, GPU-2b", 2)])
+def test_gpus_of_this_process_are_those_that_cuda_shows_it(
+    monkeypatch: pytest.MonkeyPatch, named: str, count: int
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
+    assert visible_gpus() == count
+
+
+@pytest.mark.parametrize("typed", ["0", "-1", "two", "1.5"])
+def test_an_odd_number_of_replicas_is_refused(typed: str) -> None:
+    with pytest.raises(UsageError, match="--replicas"):
+        RunConfig.build(model="m", tasks="mini", replicas=typed)
+
+
+def test_an_engine_with_a_server_has_no_replicas() -> None:
+    assert SPEC.wrap is not None
+    with pytest.raises(UsageError, match="max_concurrency"):
+        SPEC.wrap(find_spec("openai"))
+
+
+FIRST: dict[str, Any] = {
+    "name": "hf",
+    "dtype": "float32",
+    "quantization": None,
+    "max_length": 2048,
+    "versions": {"torch": "2"},
+    "scoring_path": "fast",
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("dtype", "bfloat16"), ("versions", {"torch": "3"}), ("scoring_path", "plain"), ("max_length", 1024)],
+)
+def test_a_replica_whose_answers_would_differ_does_not_belong_to_the_others(key: str, value: object) -> None:
+    fleet = FleetEngine(None, Setup("hf", ModelSpec("m", "m"), (), EngineSettings()), 2, print)  # type: ignore[arg-type]
+    loaded = Loaded("host", 1, None, FIRST)
+    assert fleet._differs(loaded) is None
+    fleet._description = dict(FIRST)
+    assert fleet._differs(dataclasses.replace(loaded, description={**FIRST, "device": "another"})) is None
+    reason = fleet._differs(dataclasses.replace(loaded, description={**FIRST, key: value}))
+    assert reason == f"its {key} is {value}, that of the first replica {FIRST[key]}"
