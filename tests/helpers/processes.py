@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -19,6 +21,38 @@ def processes(text: str) -> list[int]:
             if text in command:
                 found.append(int(folder.name))
     return found
+
+
+def children(pid: int) -> list[int]:
+    """The living processes below this one, at any depth."""
+    parents: dict[int, int] = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with contextlib.suppress(OSError):
+                state, parent, *_ = (folder / "stat").read_text().rpartition(")")[2].split()
+                if state not in "ZX":
+                    parents[int(folder.name)] = int(parent)
+    below, new = list[int](), {pid}
+    while new:
+        new = {child for child, parent in parents.items() if parent in new}
+        below += new
+    return below
+
+
+def lives(pid: int) -> bool:
+    """Whether there is such a process that has not ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def wait_until_ended(pids: Iterable[int], seconds: float = 10) -> list[int]:
+    """Those of the processes that live after so many seconds."""
+    until = time.monotonic() + seconds
+    while (left := [pid for pid in pids if lives(pid)]) and time.monotonic() < until:
+        time.sleep(0.05)
+    return left
 
 
 def wait_until_gone(text: str, seconds: float = 10) -> list[int]:

@@ -99,3 +99,17 @@ def assert_true(engine: Engine, works: Sequence[Work], truth: Any) -> dict[int, 
 
 def some_scores(rng: random.Random, first: int) -> list[Work]:
     return [Score((first,), some(rng, 10), (some(rng, 1),))]
+
+
+def mixed_work(rng: random.Random) -> list[Work]:
+    """Scores and short generations in six groups, each with a long common prefix."""
+    made: list[Work] = []
+    for group in range(6):
+        prefix = some(rng, 150)
+        for number in range(30):
+            context, first = prefix + some(rng, 10), 100 * group + 2 * number
+            if number % 6 == 0:
+                made.append(Generate((first,), context, Sampling(8), (0,)))
+            else:
+                made.append(Score((first, first + 1), context, (ids(5), ids(7, 9))))
+    return made
