@@ -107,3 +107,13 @@ def expected(work: Iterable[Work]) -> dict[int, Answer]:
 
 def pids(engine: FleetEngine) -> list[int]:
     return [member.loaded.pid for member in engine._members if member.loaded is not None]
+
+
+def wait_for_all(engine: FleetEngine, seconds: float = 300) -> None:
+    """Wait until all replicas that are wanted have joined."""
+    until = time.monotonic() + seconds
+    while sum(member.joined for member in engine._members) < engine._wanted:
+        assert time.monotonic() < until
+        for _ in engine._collect(0.1):
+            pass
+        engine._refill()
