@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+PORT = 6379
+HEAD = f"10.99.0.1:{PORT}"
 RAY = [sys.executable, "-m", "ray.scripts.scripts", "start", "--disable-usage-stats", "--num-cpus", "1", "--block"]
 
 
@@ -58,9 +60,11 @@ class TwoNodes:
             _ip("-n", name, "link", "set", "lo", "up")
             _ip("-n", name, "link", "set", end, "up")
             _ip("-n", name, "route", "add", "default", "via", f"10.99.0.{3 - number}")
-        self._start(first, "--head", "--port", "6379", "--node-ip-address", "10.99.0.1", "--include-dashboard", "false")
-        time.sleep(8)
-        self._start(second, "--address", "10.99.0.1:6379", "--node-ip-address", "10.99.0.2")
+        self._start(
+            first, "--head", "--port", str(PORT), "--node-ip-address", "10.99.0.1", "--include-dashboard", "false"
+        )
+        self._wait_for_head()
+        self._start(second, "--address", HEAD, "--node-ip-address", "10.99.0.2")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -77,13 +81,19 @@ class TwoNodes:
         listed = subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True, check=False).stdout
         return [int(pid) for pid in listed.split()]
 
+    def _wait_for_head(self) -> None:
+        """Wait until the head has written its address down, which it does once others can join it."""
+        until = time.monotonic() + 120
+        while not (Path(self._folder) / "ray" / "ray_current_cluster").exists():
+            assert time.monotonic() < until
+            time.sleep(0.1)
+
     def renew(self) -> None:
-        """End the second node, and start it anew with a whole cable."""
+        """End the second node, and start it anew."""
         for pid in self.pids(self.names[1]):
             os.kill(pid, signal.SIGKILL)
         self._nodes.pop().wait()
-        _ip("-n", self.names[0], "link", "set", "cable-a", "up")
-        self._start(self.names[1], "--address", "10.99.0.1:6379", "--node-ip-address", "10.99.0.2")
+        self._start(self.names[1], "--address", HEAD, "--node-ip-address", "10.99.0.2")
 
     def drive(self, *experiments: str) -> Iterator[Mapping[str, Any]]:
         """Run the driver on the first node; what these experiments gave, one after the other."""
@@ -121,7 +131,14 @@ def _blink() -> None:
     threading.Timer(8, _cable, ("up",)).start()
 
 
+_killed: set[str] = set()
+"""Ids of nodes whose raylet was killed: the cluster may count them for a while."""
+
+
 def _kill_raylet(second: str) -> None:
+    import ray
+
+    _killed.update(node["NodeID"] for node in ray.nodes() if node["NodeManagerAddress"] == "10.99.0.2")
     listed = subprocess.run(["ip", "netns", "pids", second], capture_output=True, text=True, check=True).stdout
     for pid in listed.split():
         if Path(f"/proc/{pid}/comm").read_text().strip() == "raylet":
@@ -134,11 +151,12 @@ def _fleet(silence: float, seconds: float) -> Iterator[Any]:
     from tests.helpers.fleets import CountingReplica, fleet
 
     until = time.monotonic() + 60
-    cluster = Cluster.running("10.99.0.1:6379", 1)
+    cluster = Cluster.running(HEAD, 1)
     cluster.gpus_each = 0
     cluster.replica = CountingReplica
-    while cluster._ray.cluster_resources().get("CPU", 0) < 2 and time.monotonic() < until:
-        time.sleep(0.5)
+    while sum(node["Alive"] and node["NodeID"] not in _killed for node in cluster._ray.nodes()) < 2:
+        assert time.monotonic() < until
+        time.sleep(0.2)
     engine, lines = fleet(cluster, 2, silence=silence, seconds=seconds)
     try:
         yield engine, lines
@@ -187,13 +205,29 @@ def _ask(what: str, act: Callable[[], None], *, silence: float = 30.0, seconds: 
     print(json.dumps(told), flush=True)
 
 
+def _describe() -> None:
+    """What `evalkit doctor` says of this cluster, of none, and of one that does not answer."""
+    from evalkit.engines.ray import nearby
+
+    lines = {"running": nearby.describe()}
+    folder = os.environ["RAY_TMPDIR"]
+    os.environ |= {"RAY_TMPDIR": "/nowhere"}
+    lines["none"] = nearby.describe()
+    os.environ |= {"RAY_ADDRESS": "10.99.0.1:1"}
+    nearby._PATIENCE = 5.0
+    lines["silent"] = nearby.describe()
+    os.environ.pop("RAY_ADDRESS")
+    os.environ |= {"RAY_TMPDIR": folder}
+    print(json.dumps({"what": "doctor", **lines}), flush=True)
+
+
 def main() -> None:
     second, *experiments = sys.argv[1:]
     for what in experiments:
-        if what == "undisturbed":
-            _ask(what, lambda: None)
+        if what == "doctor":
+            _describe()
         elif what == "blink":
-            _ask(what, _blink, seconds=0.05)
+            _ask(what, _blink, seconds=0.05, count=360)
         elif what == "cut":
             _ask(what, lambda: _cable("down"), silence=6)
         elif what == "raylet":

@@ -46,10 +46,13 @@ LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "0000000000000000000
 
 @pytest.fixture(scope="module")
 def told() -> Iterator[Mapping[str, Mapping[str, Any]]]:
+    results: dict[str, Mapping[str, Any]] = {}
     with TwoNodes() as nodes:
-        found = {result["what"]: result for result in nodes.drive("blink", "cut")}
-        nodes.renew()
-        yield found | {result["what"]: result for result in nodes.drive("raylet")}
+        for result in nodes.drive("raylet", "blink", "doctor", "cut"):
+            results[result["what"]] = result
+            if result["what"] == "raylet":
+                nodes.renew()  # the driver waits for the new node
+        yield results
 
 
 @pytest.mark.parametrize(("what", "lost"), [("blink", {0}), ("cut", {1}), ("raylet", {1, 2})])
@@ -61,7 +64,14 @@ def test_two_nodes_answer_as_one_whatever_happens_to_the_second(
     assert result["problem"] == ""
     assert result["equal"], result
     assert result["twice"] == 0
-    assert result["replicas"]["lost"] in lost
+    assert result["replicas"]["lost"] in lost, result["lines"]
+
+
+def test_doctor_shows_the_cluster(told: Mapping[str, Mapping[str, Any]]) -> None:
+    lines = told["doctor"]
+    assert "cluster at 10.99.0.1:6379: 2 nodes, 2 CPUs, 0 GPUs" in lines["running"]
+    assert "no cluster runs here" in lines["none"]
+    assert "should run at 10.99.0.1:1, and does not answer" in lines["silent"]
 
 
 def test_a_local_cluster_listens_on_the_loopback_alone_and_sends_nothing_elsewhere() -> None:
@@ -90,8 +100,8 @@ def test_a_local_cluster_listens_on_the_loopback_alone_and_sends_nothing_elsewhe
     finally:
         subprocess.run(["ip", "netns", "del", name], check=False)
     assert ran.returncode == 0, ran.stderr
-    found = json.loads(ran.stdout.splitlines()[-1])
-    assert found["equal"]
-    assert found["listening"]
-    assert set(found["listening"]) <= LOOPBACK
-    assert found["sent"] == 0
+    result = json.loads(ran.stdout.splitlines()[-1])
+    assert result["equal"]
+    assert result["listening"]
+    assert set(result["listening"]) <= LOOPBACK
+    assert result["sent"] == 0
