@@ -5,22 +5,26 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 
 def processes(text: str) -> list[int]:
-    """Living processes whose command line holds this text."""
-    found = []
+    """Living processes with this text in the command line, or in the path of a file that they have open."""
+    holders: list[int] = []
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit() and int(folder.name) != os.getpid():
-            try:
+            with contextlib.suppress(OSError):
                 command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            except OSError:
-                continue
-            if text in command:
-                found.append(int(folder.name))
-    return found
+                if text in command or any(text in path for path in _open_files(folder)):
+                    holders.append(int(folder.name))
+    return holders
+
+
+def _open_files(folder: Path) -> Iterator[str]:
+    for file in (folder / "fd").iterdir():
+        with contextlib.suppress(OSError):
+            yield str(file.readlink())
 
 
 def children(pid: int) -> list[int]:

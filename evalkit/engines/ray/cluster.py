@@ -10,7 +10,6 @@ import importlib
 import logging
 import os
 import secrets
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -20,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from evalkit.engines.ray.guard import Guard
 from evalkit.engines.ray.replica import Replica, Setup
 from evalkit.errors import EngineError, UsageError
 
@@ -100,11 +100,13 @@ class Cluster:
         gpus_each: int,
         cpus_each: int,
         token: str | None = None,
+        guard: Guard | None = None,
     ) -> None:
         self._ray = ray
         self._token = token
         self._variables = variables
         self._folder = folder
+        self._guard = guard
         self.gpus_each = gpus_each
         self._cpus = cpus_each
         self._pids = _daemons() if folder is not None else []
@@ -127,6 +129,7 @@ class Cluster:
         short = len(tempfile.gettempdir()) <= _LONGEST_FOLDER
         folder = tempfile.mkdtemp(prefix="evalkit-ray-", dir=None if short else "/tmp")
         token = secrets.token_hex(32)
+        guard = Guard(folder)
         variables = _Variables(_with_token(token))
         try:
             ray = _connect(
@@ -140,9 +143,9 @@ class Cluster:
             )
         except BaseException:
             variables.restore()
-            shutil.rmtree(folder, ignore_errors=True)
+            guard.close()
             raise
-        return cls(ray, variables, folder, gpus_each, cpus_each, token)
+        return cls(ray, variables, folder, gpus_each, cpus_each, token, guard)
 
     @classmethod
     def running(cls, address: str, gpus_each: int) -> Cluster:
@@ -247,8 +250,8 @@ class Cluster:
                 os.kill(pid, signal.SIGKILL)
         self._pids = []
         self._variables.restore()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        if self._guard is not None:
+            self._guard.close()
 
     def _kill(self, handle: Handle) -> None:
         with contextlib.suppress(Exception):
