@@ -37,3 +37,22 @@ ROWS = [{"q": f"{i} + 1", "a": str(i + 1)} for i in range(6)]
 
 def generated(text: str) -> list[list[Answer]]:
     return [[Generated(0, text, "stop", 1)]]
+
+
+SUMS = """\
+task: sums
+dataset_path: json
+dataset_kwargs: {data_files: {test: sums.jsonl}}
+test_split: test
+output_type: multiple_choice
+doc_to_text: "{{q}}"
+doc_to_choice: ["yes", "no"]
+doc_to_target: 0
+metric_list: [{metric: acc}]
+"""
+
+
+def sums_task(folder: Path, documents: int) -> None:
+    """Write the task `sums` into a folder: choices between yes and no after long questions."""
+    (folder / "sums.yaml").write_text(SUMS, encoding="utf-8")
+    jsonl(folder / "sums.jsonl", [{"q": f"Is {n} + {n} = {2 * n}? " * 20} for n in range(documents)])

@@ -1,37 +1,41 @@
-"""What ends a whole cluster ends the run with all that was answered kept, and leaves no process."""
+"""What ends a whole cluster, or evalkit itself, ends the run with all that was answered kept, and leaves no process."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from evalkit.errors import EngineError
-from tests.helpers import warm
+from tests.helpers import canned, warm
 from tests.helpers.checkpoints import make_checkpoint
+from tests.helpers.fleet_rows import journal_keys
 from tests.helpers.fleets import counting_cluster, expected, fleet, items
-from tests.helpers.processes import processes, wait_until_gone
+from tests.helpers.owntasks import sums_task
+from tests.helpers.processes import children, processes, wait_until_ended, wait_until_gone
 
 pytest.importorskip("ray", reason='ray is not installed: pip install "lm-evalkit[ray]"')
 
-ROOT = Path(__file__).resolve().parents[3]
-TASK = """\
-task: sums
-dataset_path: json
-dataset_kwargs: {data_files: {test: sums.jsonl}}
-test_split: test
-output_type: multiple_choice
-doc_to_text: "{{q}}"
-doc_to_choice: ["yes", "no"]
-doc_to_target: 0
-metric_list: [{metric: acc}]
+DOCUMENTS = 150
+SINGLE = """
+import json, sys
+from evalkit.cli import main
+before = "ray" in sys.modules
+code = 0
+try:
+    main(sys.argv[1:])
+except SystemExit as end:
+    code = end.code or 0
+print(json.dumps({"code": code, "before": before, "after": "ray" in sys.modules}))
 """
 
 
@@ -65,90 +69,113 @@ def test_a_lost_daemon_ends_in_all_answers_or_in_one_error(daemon: str) -> None:
     assert wait_until_gone(folder) == []
 
 
+class Commands:
+    """Runs evalkit on two models and one task, with the engine of canned answers."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.short = tempfile.mkdtemp(prefix="ek", dir="/tmp")
+        self.journal = folder / "journal"
+        self._environment = {**os.environ, **canned.declare(folder / "plugin"), "OMP_NUM_THREADS": "1"}
+        self._environment["TMPDIR"] = self.short
+        make_checkpoint(folder / "one")
+        make_checkpoint(folder / "two", seed=1)
+        sums_task(folder, DOCUMENTS)
+
+    def start(self, name: str, models: str, *more: str, delay: float = 0.0) -> warm.Process:
+        command = ["run", "--engine", "canned", "--model", models, "--tasks", "sums", "--include-path", ".", "-q"]
+        command += ["--name", name, "--journal", str(self.journal), "--model-args", f"delay={delay}", *more]
+        return warm.start(
+            *command, cwd=self.folder, env=self._environment, stderr=subprocess.PIPE, script=Path(canned.__file__)
+        )
+
+    def finish(self, name: str, models: str, *more: str) -> None:
+        command = self.start(name, models, *more)
+        _, printed = command.communicate(timeout=300)
+        assert command.returncode == 0, printed
+
+    def end(self, number: signal.Signals, name: str, models: str, *more: str) -> None:
+        """Start a command, end it once new answers are kept, and see that it leaves no process."""
+        before = len(self.kept())
+        command = self.start(name, models, *more, delay=0.1)
+        until = time.monotonic() + 200
+        while len(self.kept()) <= before:
+            assert command.poll() is None, command.communicate()
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        started = children(command.pid)
+        assert len(started) > 3
+        command.send_signal(number)
+        _, printed = command.communicate(timeout=180)
+        wanted = -number if number == signal.SIGKILL else 130
+        assert command.returncode == wanted, printed
+        assert "Traceback" not in printed
+        assert wait_until_ended(started) == []
+        assert wait_until_gone(f"{self.short}/evalkit-ray-") == []
+        assert before < len(self.kept()) < 2 * DOCUMENTS * len(models.split(","))
+
+    def kept(self) -> list[bytes]:
+        """The keys of the answers in the journal."""
+        return journal_keys(self.journal)
+
+    def read(self, model: str, name: str) -> tuple[Sequence[Mapping[str, Any]], Mapping[str, Any]]:
+        """The rows and the manifest of a run."""
+        folder = self.folder / "results" / model / name
+        rows = [json.loads(line) for line in (folder / "samples" / "sums.jsonl").read_text().splitlines()]
+        return rows, json.loads((folder / "manifest.json").read_text())
+
+
 @pytest.fixture(scope="module")
-def work_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("fleet")
-    (folder / "tmp").symlink_to(tempfile.mkdtemp(prefix="ek", dir="/tmp"))
-    make_checkpoint(folder / "model")
-    (folder / "sums.yaml").write_text(TASK)
-    lines = [json.dumps({"q": f"Is {number} + {number} = {2 * number}? " * 20}) for number in range(100)]
-    (folder / "sums.jsonl").write_text("\n".join(lines))
-    return folder
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
+    made = Commands(tmp_path_factory.mktemp("ends"))
+    yield made
+    shutil.rmtree(made.short, ignore_errors=True)
 
 
-def begin(folder: Path, name: str, *more: str) -> warm.Process:
-    command = ["run", "--model", "model", "--engine", "hf", "--device", "cpu"]
-    command += ["--tasks", "sums", "--include-path", ".", "--name", name, *more]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "OMP_NUM_THREADS": "1",
-        "TMPDIR": str((folder / "tmp").resolve()),
-    }
-    return warm.start(*command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+@pytest.fixture(scope="module")
+def undisturbed(commands: Commands) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+    """The rows of each model by a single engine, with a journal of its own."""
+    usual, commands.journal = commands.journal, commands.folder / "undisturbed"
+    for model in ("one", "two"):
+        commands.finish("alone", model)
+    commands.journal = usual
+    return {model: commands.read(model, "alone")[0] for model in ("one", "two")}
 
 
-def test_replicas_give_a_single_engines_rows_and_an_interrupted_run_goes_on(work_folder: Path) -> None:
-    run = begin(work_folder, "together", "--replicas", "2")
-    assert run.stderr is not None
-    while (line := run.stderr.readline()) and "/100 documents" not in line:
-        pass
-    run.send_signal(signal.SIGINT)
-    _, said = run.communicate(timeout=200)
-    assert run.returncode in (130, 0), said
-    assert "Traceback" not in said
-    assert wait_until_gone(f"{(work_folder / 'tmp').resolve()}/evalkit-ray-") == []
-    last = begin(work_folder, "together", "--replicas", "2", "-q")
-    _, said = last.communicate(timeout=500)
-    assert last.returncode == 0, said
-    (work_folder / "results" / ".journal").rename(work_folder / "kept")
-    alone = begin(work_folder, "alone", "-q")
-    _, said = alone.communicate(timeout=500)
-    assert alone.returncode == 0, said
-    rows = {name: read_rows(work_folder, name) for name in ("alone", "together")}
-    assert [row["doc_id"] for row in rows["together"]] == list(range(100))
-    for one, other in zip(rows["alone"], rows["together"], strict=True):
-        assert one["doc_hash"] == other["doc_hash"]
-        values = [[pair for (pair,) in row["resps"]] for row in (one, other)]
-        for a, b in zip(*values, strict=True):
-            assert float(a[0]) == pytest.approx(float(b[0]), abs=1e-4)
-    manifest = json.loads(next((work_folder / "results").glob("*/together/manifest.json")).read_text())
-    assert manifest["engine"]["name"] == "hf"
+def test_ctrl_c_sigterm_and_sigkill_keep_all_answers_and_the_same_command_goes_on_to_equal_rows(
+    commands: Commands, undisturbed: Mapping[str, Any]
+) -> None:
+    replicas = ("--replicas", "2")
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        commands.end(number, "together", "one", *replicas)
+    commands.finish("together", "one", *replicas)
+    rows, manifest = commands.read("one", "together")
+    assert rows == undisturbed["one"]
+    assert len(rows) == DOCUMENTS
+    assert len(commands.kept()) == len(set(commands.kept())) == 2 * DOCUMENTS
+    assert not (commands.folder / "results" / ".journal").exists()
+    assert manifest["engine"]["name"] == "canned"
     assert manifest["replicas"]["count"] in (1, 2)
     assert manifest["replicas"]["lost"] == 0
 
 
-DRIVER = """from evalkit.errors import Interrupted
-from evalkit.runner.stop import Stop
-from tests.helpers.fleets import counting_cluster, fleet, items
-import sys
-with Stop() as stop:
-    engine, _ = fleet(counting_cluster(2), 2, seconds=0.05)
-    try:
-        for number, answer in enumerate(engine.run(iter(items(2000)))):
-            print(number, flush=True)
-            if stop.now:
-                break
-    finally:
-        engine.close()
-sys.exit(Interrupted.exit_code if stop.requested else 0)
-"""
+def test_a_killed_sweep_leaves_no_process_and_goes_on_to_the_rows_of_single_engines(
+    commands: Commands, undisturbed: Mapping[str, Any]
+) -> None:
+    commands.journal = commands.folder / "swept"
+    commands.end(signal.SIGKILL, "swept", "one,two", "--replicas", "2")
+    commands.finish("swept", "one,two", "--replicas", "2")
+    for model in ("one", "two"):
+        rows, manifest = commands.read(model, f"swept+{model}")
+        assert rows == undisturbed[model]
+        assert manifest["replicas"]["lost"] == 0
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 130), (signal.SIGKILL, -signal.SIGKILL)])
-def test_no_process_is_left_when_the_driver_is_ended(number: signal.Signals, code: int) -> None:
-    folder = tempfile.mkdtemp(prefix="ek", dir="/tmp")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": folder}
-    driver = subprocess.Popen([sys.executable, "-c", DRIVER], env=environment, text=True, stdout=subprocess.PIPE)
-    assert driver.stdout is not None
-    for _ in range(30):
-        assert driver.stdout.readline()
-    driver.send_signal(number)
-    driver.communicate(timeout=30)
-    assert driver.returncode == code
-    assert wait_until_gone(f"{folder}/evalkit-ray-") == []
-
-
-def read_rows(folder: Path, name: str) -> list[dict[str, object]]:
-    (file,) = (folder / "results").glob(f"*/{name}/samples/sums.jsonl")
-    return [json.loads(line) for line in file.read_text().splitlines()]
+def test_a_run_on_a_single_engine_never_imports_ray(tmp_path: Path) -> None:
+    """tests/test_house.py holds the same of `evalkit --help`."""
+    script = tmp_path / "script.py"
+    script.write_text(SINGLE)
+    command = ["run", "--model", "nano", "--tasks", "mini", "--limit", "5", "-q"]
+    run = warm.start(*command, cwd=tmp_path, env={**os.environ}, stdout=subprocess.PIPE, script=script)
+    printed, _ = run.communicate(timeout=300)
+    assert json.loads(printed.splitlines()[-1]) == {"code": 0, "before": False, "after": False}
