@@ -15,13 +15,14 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "evalkit"
 
-GROUND = {"errors", "types", "validation", "yamlfile", "regularfile"}
+GROUND = {"errors", "types", "validation", "yamlfile", "regularfile", "metrics"}
 READS_RESULTS = {"stats", "policy", "results"}
 READING_API = {"arguments", "parsing", "registry", "models", "comparison", "gating", "ranking", "curves", "reporting"}
 ABOVE_REGISTRY = GROUND | {"documents", "descriptions", "stats", "config", "policy", "models", "tokens"}
 ARROWS: dict[str, set[str]] = {
     "errors": set(),
     "yamlfile": {"errors"},
+    "metrics": set(),
     "types": set(),
     "regularfile": set(),
     "validation": {"errors"},

@@ -14,17 +14,13 @@ from evalkit.comparison.aligned_run import AlignedTask, aligned_run, aligned_tas
 from evalkit.comparison.questions import same_questions
 from evalkit.comparison.targets import headline, requested_names
 from evalkit.errors import NotComparable
+from evalkit.metrics import facts
 from evalkit.results import Entry, Run
 from evalkit.types import JsonObject
 
 __all__ = ["Aligned", "align"]
 
 _TOOL = "inspect_ai"
-_SHARES = (
-    "accuracy", "acc", "acc_norm", "exact_match", "em", "pass@1", "mean", "numeric_match", "contains", "regex_match",
-    "prompt_level_strict_acc",
-)  # fmt: skip
-"""Metrics that are the share of documents answered rightly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +145,7 @@ def _metric(run: Run, name: str, asked: str | None) -> str:
     entry = run.entry(name) or Entry()
     if asked in entry.metrics:
         return str(asked)
-    shares = [metric for metric in entry.metrics if metric.partition(",")[0] in _SHARES]
+    shares = [metric for metric in entry.metrics if facts(metric).counts_right_answers]
     by_name = [metric for metric in shares if asked is not None and metric.partition(",")[0] == asked]
     main = headline(entry)
     for chosen in (by_name, shares):

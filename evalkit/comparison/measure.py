@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from evalkit.comparison.pairing import Pairs
 from evalkit.comparison.targets import Target
+from evalkit.metrics import facts
 from evalkit.stats import BoundedDifference, Bounds, Design, bounded_difference
 
 __all__ = ["Measured", "Member", "design", "measure", "parts"]
 
 Floats = NDArray[np.float64]
-
-_UNBOUNDED = ("perplexity", "byte_perplexity", "word_perplexity", "bits_per_byte", "loglikelihood", "nll")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +160,7 @@ def _range(target: Target, pairs: Pairs) -> tuple[float, float]:
         return target.scale
     known = np.concatenate([pairs.baseline, pairs.candidate])
     known = known[np.isfinite(known)]
-    base = target.metric.partition(",")[0]
-    if base in _UNBOUNDED or (known.size and (known.min() < 0 or known.max() > 1)):
+    if facts(target.metric).unbounded or (known.size and (known.min() < 0 or known.max() > 1)):
         return -math.inf, math.inf
     return 0.0, 1.0
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from evalkit.errors import ConfigError, NotComparable, RunFolderError, UnknownTask, nearest
+from evalkit.metrics import answers_averaged, facts, headline_order
 from evalkit.results import Entry, GroupResult, Metric, Run
 
 __all__ = [
@@ -21,19 +21,6 @@ __all__ = [
     "shared_names",
 ]
 
-_PREFERRED = ("acc_norm", "acc", "exact_match", "pass@1", "prompt_level_strict_acc", "f1", "em")
-_LOWER_IS_BETTER = (
-    "perplexity",
-    "ppl",
-    "word_perplexity",
-    "byte_perplexity",
-    "bits_per_byte",
-    "wer",
-    "cer",
-    "ter",
-    "brier_score",
-)
-_MEAN = re.compile(r"avg@\d+")
 _FILTERS = ("none", "strict-match", "get-answer", "create_test")
 
 
@@ -101,10 +88,12 @@ def headline(entry: Entry) -> str | None:
     if entry.headline in entry.metrics:
         return entry.headline
 
+    order = headline_order()
+
     def place(metric: str) -> tuple[int, int]:
         base, _, filter_name = metric.partition(",")
         return (
-            _PREFERRED.index(base) if base in _PREFERRED else len(_PREFERRED),
+            order.index(base) if base in order else len(order),
             _FILTERS.index(filter_name) if filter_name in _FILTERS else len(_FILTERS),
         )
 
@@ -129,7 +118,7 @@ def resolve(baseline: Run, candidate: Run, name: str, metric: str | None = None)
     leaves = tuple(leaf for leaf in leaves if any(_has(run, leaf, chosen) for run in (baseline, candidate))) or leaves
     ours = _checked_figure(baseline, name, here, chosen, leaves)
     theirs = _checked_figure(candidate, name, there, theirs_named or chosen, leaves)
-    usual = chosen.partition(",")[0] not in _LOWER_IS_BETTER
+    usual = not facts(chosen).lower_is_better
     ways = [_better(figure, usual) for figure in (ours, theirs)]
     if metric is not None and None in ways:
         raise ConfigError(
@@ -166,7 +155,7 @@ def _other_count(usual: str, entry: Entry) -> str:
     """
     theirs = headline(entry) or ""
     (here, _, its_filter), (there, _, their_filter) = usual.partition(","), theirs.partition(",")
-    means = [bool(_MEAN.fullmatch(metric)) for metric in (here, there)]
+    means = [answers_averaged(metric) is not None for metric in (here, there)]
     if usual in entry.metrics or its_filter != their_filter or not any(means):
         return ""
     return theirs
@@ -179,7 +168,7 @@ def _has(run: Run, leaf: str, metric: str) -> bool:
 
 def better_when_higher(figure: Metric, metric: str) -> bool | None:
     """Whether more of a metric is better: as its run says, else as usual. None: the run says that neither way is."""
-    return _better(figure, metric.partition(",")[0] not in _LOWER_IS_BETTER)
+    return _better(figure, not facts(metric).lower_is_better)
 
 
 def _better(figure: Metric, usual: bool) -> bool | None:

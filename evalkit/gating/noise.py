@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from evalkit.comparison import Target, read_lines
 from evalkit.errors import EvalkitError
+from evalkit.metrics import answers_averaged
 from evalkit.results import Run
 
 __all__ = ["NO_NOISE", "AnswerNoise", "answer_noise", "answer_variance"]
-
-_MEAN = re.compile(r"avg@(\d+),(.*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +42,11 @@ def answer_noise(baseline: Run, candidate: Run, target: Target) -> AnswerNoise:
 
 def answer_variance(run: Run, target: Target) -> tuple[float, int] | None:
     """The mean variance of the answers to one document, and how many answers there are; None for one answer each."""
-    mean = _MEAN.fullmatch(target.metric)
-    if mean is None:
+    count, (_, comma, filter_name) = answers_averaged(target.metric), target.metric.partition(",")
+    if count is None or not comma:
         return None
-    count = int(mean[1])
     try:
-        lines = read_lines(run, replace(target, metric=f"var@{count},{mean[2]}"))
+        lines = read_lines(run, replace(target, metric=f"var@{count},{filter_name}"))
     except EvalkitError:
         return None
     known = lines.value[np.isfinite(lines.value)]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from evalkit.metrics import may_be_share
 from evalkit.models import catalog
 from evalkit.ranking.records import Benchmark, Line, Score
 from evalkit.results import Run
 from evalkit.results.record import Entry
-from evalkit.stats import may_be_share, wilson
+from evalkit.stats import wilson
 
 __all__ = ["Z95", "chance_of", "line_of", "shots_of"]
 

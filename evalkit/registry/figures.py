@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from evalkit.metrics import may_be_share
 from evalkit.types import Figure
 
 __all__ = ["figure", "group_figure", "pooled_figure"]
@@ -18,8 +19,6 @@ def figure(value: Any, stderr: Any, values: Sequence[Any], higher_is_better: boo
 
     If a document has several verdicts, such as IFEval's instructions, each document is a cluster.
     """
-    from evalkit.stats import may_be_share
-
     number, error = _number(value), _number(stderr)
     if number is None:
         return Figure(None, higher_is_better=higher_is_better, reason=f"the metric is not a number: {value!r}"[:200])

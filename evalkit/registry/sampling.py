@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from evalkit.metrics import answers_averaged
 from evalkit.registry.figures import figure
 from evalkit.registry.rows import Document, Given, found_no_answer
 from evalkit.registry.votes import Ballot
@@ -131,7 +132,7 @@ def figure_of_samples(metric: str, rows: Sequence[Row], better: Callable[[str], 
     values = [float(row.metrics[metric]) for row in with_value]
     if not values:
         return Figure(None, higher_is_better=way, reason="no document has a value")
-    if not metric.startswith("avg@") or metric == "avg@1":
+    if answers_averaged(metric) in (None, 1):
         mean = sum(values) / len(values)
         stderr = float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else None
         return figure(mean, stderr, values, way, metric)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from evalkit.metrics import answers_averaged
 from evalkit.registry import Suite, SuiteFigures, Task
 from evalkit.results import Count, GroupResult, TaskResult, Tokens, figure
 from evalkit.runner.running_code import verdicts_entry
@@ -42,11 +43,7 @@ def task_entry(task: Task, rows: Sequence[Row], metrics: Mapping[str, Figure]) -
 def _headline(usual: str | None, metrics: Mapping[str, Figure]) -> str | None:
     """The usual headline; with several answers per document its mean over them, which pass@1 of a code task is."""
     name, _, filter_name = (usual or "").partition(",")
-    means = [
-        key
-        for key in metrics
-        if key.startswith("avg@") and not key.startswith("avg@1,") and key.partition(",")[2] == filter_name
-    ]
+    means = [key for key in metrics if (answers_averaged(key) or 1) > 1 and key.partition(",")[2] == filter_name]
     return means[0] if means and not name.startswith("pass@") else usual
 
 

@@ -31,7 +31,6 @@ from evalkit.stats.groups import chance_normalised_mean, group_mean, plain_mean
 from evalkit.stats.intervals import (
     Interval,
     clopper_pearson_limits,
-    may_be_share,
     mean_t,
     wilson,
 )
@@ -84,7 +83,6 @@ __all__ = [
     "joint_error",
     "log_capital",
     "looks",
-    "may_be_share",
     "mean_t",
     "mover_limits",
     "own_discordance",

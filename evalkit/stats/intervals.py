@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import betainccinv, betaincinv, ndtri, stdtrit
 
-__all__ = ["Interval", "clopper_pearson_limits", "may_be_share", "mean_t", "wilson"]
+__all__ = ["Interval", "clopper_pearson_limits", "mean_t", "wilson"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,18 +21,6 @@ class Interval:
 
     def __contains__(self, value: float) -> bool:
         return self.low <= value <= self.high
-
-
-_MAY_GO_TO_100 = ("bleu", "chrf", "rouge", "sacrebleu", "ter")
-
-
-def may_be_share(metric: str) -> bool:
-    """Whether a metric whose values are all 0 can be taken for a share of documents.
-
-    Scores of overlap (rouge2_max, bleu_diff) go to 1 or to 100, by the task; `bleu_acc` counts documents.
-    """
-    base = metric.partition(",")[0].lower()
-    return base.endswith("_acc") or not base.startswith(_MAY_GO_TO_100)
 
 
 def wilson(successes: float, n: float, level: float = 0.95) -> Interval:

@@ -9,7 +9,8 @@ import pytest
 
 import evalkit
 from evalkit.cli import VERBS
-from evalkit.comparison.targets import _FILTERS, _PREFERRED
+from evalkit.comparison.targets import _FILTERS
+from evalkit.metrics import headline_order
 from evalkit.results.record import Manifest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,7 +62,7 @@ def test_the_judging_page_names_every_shipped_rubric() -> None:
 def test_the_gate_page_has_the_order_of_headlines() -> None:
     order = re.search(r"`headline` in `results.json`(.*?)\n\n", page("docs/gate.md"), re.S)
     assert order is not None
-    assert re.findall(r"`([\w@-]+)`", order.group(1)) == [*_PREFERRED, *_FILTERS]
+    assert re.findall(r"`([\w@-]+)`", order.group(1)) == [*headline_order(), *_FILTERS]
 
 
 @pytest.mark.parametrize("name", sorted(Manifest.model_fields))

@@ -16,6 +16,7 @@ from evalkit.errors import UsageError
 from evalkit.exporting.datasets import data_of
 from evalkit.exporting.figures import ExportedFigure
 from evalkit.exporting.spec import ExporterSpec, Options, Receipt
+from evalkit.metrics import facts
 from evalkit.results import JudgeInfo, Run, write_file
 from evalkit.types import JsonObject
 
@@ -26,8 +27,6 @@ __all__ = ["SPEC"]
 
 _SCHEMA = "0.3.0"
 _RELATIONSHIPS = ("first_party", "third_party", "collaborative", "other")
-_SHARES = re.compile(r"acc(_norm)?|exact_match|em|f1|pass@\d+|.*_acc|checks_\w+|mc[12]")
-"""Metrics that lie between 0 and 1. Of others nothing is said: a wrong bound is worse than none."""
 
 
 def _export(parcel: Parcel, options: Options) -> Receipt:
@@ -178,7 +177,8 @@ def _metric(figure: ExportedFigure) -> JsonObject:
         "metric_name": base,
         "lower_is_better": figure.higher_is_better is False,
     }
-    scale = figure.record.scale or ((0.0, 1.0) if _SHARES.fullmatch(base) else None)
+    # Of a metric that may lie outside of 0 to 1 nothing is said: a wrong bound is worse than none.
+    scale = figure.record.scale or ((0.0, 1.0) if facts(base).unit else None)
     if scale is not None:
         config |= {"score_type": "continuous", "min_score": scale[0], "max_score": scale[1]}
     if figure.record.judged:

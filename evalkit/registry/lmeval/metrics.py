@@ -12,10 +12,11 @@ from unittest import mock
 from lm_eval.api.metrics import mean, stderr_for_metric
 from lm_eval.api.registry import METRIC_REGISTRY
 
+from evalkit.metrics import facts
+
 __all__ = ["aggregate", "group_figures", "known_metric", "metric_names"]
 
 _BOOTSTRAP_ITERATIONS = 100_000
-_CAPPED_BOOTSTRAPS = ("bleu", "chrf", "chrf++", "ter")
 
 
 def known_metric(name: str) -> bool:
@@ -31,7 +32,7 @@ def aggregate(task: Any, metric: str, values: Sequence[Any]) -> tuple[float, flo
     """One metric over all documents, and lm-eval's standard error if it has one."""
     function = task.aggregation().get(metric, mean)
     value = function(list(values))
-    iterations = min(_BOOTSTRAP_ITERATIONS, 100) if metric in _CAPPED_BOOTSTRAPS else _BOOTSTRAP_ITERATIONS
+    iterations = min(_BOOTSTRAP_ITERATIONS, 100) if facts(metric).short_bootstrap else _BOOTSTRAP_ITERATIONS
     stderr = stderr_for_metric(metric=function, bootstrap_iters=iterations)
     if stderr is None or len(values) < 2:
         return value, None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import RunFolderError
+from evalkit.metrics import facts
 from evalkit.results.foreign.reading import listed, mapping, read_rows
 from evalkit.results.foreign.run import Columns
 from evalkit.results.record import TaskResult
@@ -19,8 +20,6 @@ from evalkit.types import JsonObject
 __all__ = ["read_task"]
 
 _CLOSE = 1e-6
-_MEANS = ("acc", "acc_norm", "exact_match", "em", "f1", "pass@1")
-"""Averaged over documents, in tasks that do not say how."""
 
 
 def read_task(file: Path, name: str, task: TaskResult, config: JsonObject, columns: Columns) -> dict[str, str]:
@@ -73,7 +72,7 @@ def _check_figures(
     for key, figure in task.metrics.items():
         scores, value = values.get(key), figure.value
         metric = key.partition(",")[0]
-        averaged = ways.get(metric, "mean" if metric in _MEANS and not ways else "")
+        averaged = ways.get(metric, "mean" if facts(metric).mean_of_documents and not ways else "")
         if averaged != "mean" or not scores or value is None or not math.isfinite(value):
             continue
         known = [score for score in scores if score is not None]
