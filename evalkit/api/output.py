@@ -34,7 +34,7 @@ def write_to(target: str | None, text: str) -> None:
         return
     path = Path(target)
     if path.suffix.lower() == ".csv" and not text.isascii():
-        text = f"\ufeff{text}"  # without it a Korean Excel takes the file for CP949
+        text = "\ufeff" + text.removeprefix("\ufeff")  # without it a Korean Excel takes the file for CP949
     partial = path.with_name(path.name + ".partial")
     try:
         partial.write_text(text, encoding="utf-8", newline="")
