@@ -20,17 +20,17 @@ DESCRIPTIONS: Mapping[str, str] = {
 
 def describe(names: Iterable[str], flag: str) -> dict[str, str]:
     """Each name with its description; `all` is all six. A text with blanks is a description of one's own."""
-    found: dict[str, str] = {}
+    described: dict[str, str] = {}
     for name in names:
         if name == "all":
-            found |= DESCRIPTIONS
+            described |= DESCRIPTIONS
         elif name in DESCRIPTIONS:
-            found[name] = DESCRIPTIONS[name]
+            described[name] = DESCRIPTIONS[name]
         elif " " in name.strip():
-            found[name] = name.strip()
+            described[name] = name.strip()
         else:
             raise UsageError(
                 f"{flag} {name}: one of {', '.join(DESCRIPTIONS)} or all is wanted, or a description of your own"
                 f" (with a blank in it){nearest(name, [*DESCRIPTIONS, 'all'])}"
             )
-    return found
+    return described

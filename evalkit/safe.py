@@ -51,7 +51,7 @@ def terminal(text: str) -> str:
     shown = _CONTROL.sub(_written_out, text.replace("\r\n", "\n"))
     if os.environ.get("GITHUB_ACTIONS") != "true":
         return shown
-    return _COMMAND.sub(lambda found: f"{found[1]} :" if found[1] else "## [", shown)
+    return _COMMAND.sub(lambda match: f"{match[1]} :" if match[1] else "## [", shown)
 
 
 def line(text: str) -> str:
@@ -83,8 +83,8 @@ def csv_cell(cell: object) -> object:
     """The cell for a spreadsheet: controls written out, and an apostrophe before what would be run as a formula."""
     if not isinstance(cell, str):
         return "" if cell is None else cell
-    text = _CONTROL.sub(lambda found: "\r" if found[0] == "\r" else _written_out(found), cell)
-    text = _AFTER_A_MARK.sub(lambda found: f"{found[0]}'", text)
+    text = _CONTROL.sub(lambda match: "\r" if match[0] == "\r" else _written_out(match), cell)
+    text = _AFTER_A_MARK.sub(lambda match: f"{match[0]}'", text)
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
@@ -94,8 +94,8 @@ def xml(text: str) -> str:
     return terminal(kept)
 
 
-def _written_out(found: re.Match[str]) -> str:
-    number = ord(found[0])
+def _written_out(match: re.Match[str]) -> str:
+    number = ord(match[0])
     if number > 0xFFFF:
         return f"\\U{number:08x}"
     return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"

@@ -38,9 +38,9 @@ def split_checkpoints(refs: Sequence[Any]) -> tuple[list[Path], list[Any]]:
     others = []
     for ref in refs:
         text = str(ref) if isinstance(ref, str | Path) else ""
-        found = [Path(path) for path in sorted(glob.glob(text))] if glob.has_magic(text) else []  # noqa: PTH207
-        if found:
-            folders += [path for path in found if path.is_dir()]
+        matching = [Path(path) for path in sorted(glob.glob(text))] if glob.has_magic(text) else []  # noqa: PTH207
+        if matching:
+            folders += [path for path in matching if path.is_dir()]
         elif text and Path(text).is_dir() and _holds_checkpoint(Path(text)):
             folders.append(Path(text))
         else:

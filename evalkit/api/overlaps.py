@@ -88,18 +88,18 @@ class LeakedDocuments:
                 document.requested, {"documents": 0, "matched": 0, "matched_13": 0, "with_answer": 0}
             )
             entry["documents"] += 1
-            if (found := self.result.found.get(place)) is not None:
+            if (match := self.result.found.get(place)) is not None:
                 entry["matched"] += 1
-                entry["matched_13"] += is_long(found, document.question)
-                entry["with_answer"] += found.answer
+                entry["matched_13"] += is_long(match, document.question)
+                entry["with_answer"] += match.answer
         return counts
 
     def mark(self, run: results.Run, training: str) -> Path:
         """Write which of the run's documents were found to its folder; figures, compare and gate read it there."""
         places = self.result.found
-        found = frozenset((self.documents[place].task, self.documents[place].doc_hash) for place in places)
+        marked = frozenset((self.documents[place].task, self.documents[place].doc_hash) for place in places)
         searched = tuple(dict.fromkeys(document.task for document in self.documents))
-        return results.write_overlap(run.path, results.Overlapping(training, self.gram, searched, found))
+        return results.write_overlap(run.path, results.Overlapping(training, self.gram, searched, marked))
 
     def frame(self) -> pd.DataFrame:
         """One row for each document that was found."""
@@ -124,12 +124,12 @@ class LeakedDocuments:
                 "task": self.documents[place].task,
                 "doc_id": self.documents[place].doc_id,
                 "doc_hash": self.documents[place].doc_hash,
-                "row": found.row,
-                "rows": found.rows,
-                "n": found.longest,
-                "answer": found.answer,
+                "row": match.row,
+                "rows": match.rows,
+                "n": match.longest,
+                "answer": match.answer,
             }
-            for place, found in self.result.found.items()
+            for place, match in self.result.found.items()
         ]
 
     def __repr__(self) -> str:

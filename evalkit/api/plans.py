@@ -78,7 +78,7 @@ def plan(
     )
     if asked.baseline is None:
         raise UsageError("--baseline RUN is missing: the run whose own noise is planned with")
-    found = PlannedTasks(
+    planned = PlannedTasks(
         gating.plan_tasks(
             opened(asked.baseline, asked.output_path),
             tasks=asked.tasks,
@@ -88,5 +88,5 @@ def plan(
             noise=None if asked.noise is None else opened(asked.noise, asked.output_path),
         )
     )
-    write_all((asked.json, found.json))
-    return found
+    write_all((asked.json, planned.json))
+    return planned

@@ -31,18 +31,18 @@ class Published:
         """How far the run's figure is from it, with the interval of the difference."""
         name = f"{self.task} {self.metric}"
         entry = run.entry(self.task)
-        found = entry.metrics.get(self.metric) if entry is not None else None
-        if found is None or found.value is None or not math.isfinite(found.value):
-            why = f": {found.reason}" if found is not None and found.reason else ""
+        measured = entry.metrics.get(self.metric) if entry is not None else None
+        if measured is None or measured.value is None or not math.isfinite(measured.value):
+            why = f": {measured.reason}" if measured is not None and measured.reason else ""
             return f"{name}: {self.value:g} published, and this run has no figure{why}"
-        apart = found.value - self.value
-        line = f"{name}: {found.value:.4f} here, {self.value:g} published: {apart:+.4f}"
-        if found.stderr is None or not math.isfinite(found.stderr):
+        apart = measured.value - self.value
+        line = f"{name}: {measured.value:.4f} here, {self.value:g} published: {apart:+.4f}"
+        if measured.stderr is None or not math.isfinite(measured.stderr):
             return f"{line}; how sure that is cannot be said, the figure has no standard error"
         # As far as the figure's own interval reaches: of a share of 0 or 1 it is not empty, though the error is 0.
-        low, high = found.ci95 or (found.value - _Z95 * found.stderr, found.value + _Z95 * found.stderr)
+        low, high = measured.ci95 or (measured.value - _Z95 * measured.stderr, measured.value + _Z95 * measured.stderr)
         theirs = _Z95 * (self.stderr or 0.0)
-        below, above = math.hypot(found.value - low, theirs), math.hypot(high - found.value, theirs)
+        below, above = math.hypot(measured.value - low, theirs), math.hypot(high - measured.value, theirs)
         verdict = "they agree within it" if -above <= apart <= below else "THEY DIFFER"
         counted = "both" if self.stderr is not None else "this run's documents alone"
         limited = "; the run is limited to some documents" if run.status == "limited" else ""

@@ -40,7 +40,7 @@ class WatchedCheckpoints:
     @property
     def regression(self) -> bool:
         """Whether a regression against the baseline is sure."""
-        return any(found.verdict == "regression" for found in self.evaluated)
+        return any(checkpoint.verdict == "regression" for checkpoint in self.evaluated)
 
     @property
     def exit_code(self) -> int:
@@ -168,13 +168,13 @@ def _watch(folder: Path, asked: WatchArguments, *, progress: bool) -> WatchedChe
 
 def _earlier(plan: training.Watch) -> list[results.Run]:
     """Runs of an earlier watch of the same folder."""
-    found = []
+    runs = []
     for path in Memory.read(plan.file(".json")).runs():
         try:
-            found.append(results.Run.open(Path(path)))
+            runs.append(results.Run.open(Path(path)))
         except RunFolderError:
             continue  # it was removed since
-    return found
+    return runs
 
 
 def _say(line: str) -> None:

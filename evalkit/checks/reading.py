@@ -54,13 +54,13 @@ class Rules:
 
     def exact_match(self, answer: str, references: Sequence[str]) -> float:
         """1 if the answer equals a reference, else 0."""
-        said = self.normalized(answer)
-        return float(any(said == self.normalized(reference) for reference in self._kept(references)))
+        given = self.normalized(answer)
+        return float(any(given == self.normalized(reference) for reference in self._kept(references)))
 
     def f1(self, answer: str, references: Sequence[str]) -> float:
         """The best F1 of the answer over the references."""
-        said = self.units(self.normalized(answer))
-        return max(self._f1(said, self.units(self.normalized(text))) for text in self._kept(references))
+        given = self.units(self.normalized(answer))
+        return max(self._f1(given, self.units(self.normalized(text))) for text in self._kept(references))
 
     def _kept(self, references: Sequence[str]) -> Sequence[str]:
         """The references that count. In v2.0 one that normalizes to nothing does not, and none at all stands for ''."""
@@ -68,13 +68,13 @@ class Rules:
             return references
         return [text for text in references if self.normalized(text)] or [""]
 
-    def _f1(self, said: list[str], wanted: list[str]) -> float:
-        if self.empty_is_equal and not (said and wanted):
-            return float(said == wanted)
-        shared = sum((Counter(said) & Counter(wanted)).values())
+    def _f1(self, given: list[str], wanted: list[str]) -> float:
+        if self.empty_is_equal and not (given and wanted):
+            return float(given == wanted)
+        shared = sum((Counter(given) & Counter(wanted)).values())
         if shared == 0:
             return 0.0
-        precision, recall = shared / len(said), shared / len(wanted)
+        precision, recall = shared / len(given), shared / len(wanted)
         return 2 * precision * recall / (precision + recall)
 
 

@@ -15,6 +15,6 @@ def command(given: dict[str, Any]) -> None:
     """How many documents and answers per document find a drop, from how much the baseline's own answers differ."""
     import evalkit as ek
 
-    found = ek.plan(**given)
+    planned = ek.plan(**given)
     if not to_stdout(given):
-        found.show()
+        planned.show()

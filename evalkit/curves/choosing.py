@@ -67,12 +67,12 @@ def choose_metric(name: str, placed: Sequence[Placed], headlines: Mapping[str, s
         for metric in entry.metrics:
             counts[metric] = counts.get(metric, 0) + 1
     if asked is not None:
-        found = [metric for metric in counts if asked in (metric, metric.partition(",")[0])]
-        if not found:
+        matching = [metric for metric in counts if asked in (metric, metric.partition(",")[0])]
+        if not matching:
             raise ConfigError(
                 f"{name} has no metric {asked}{nearest(asked, counts) or '; it has ' + ', '.join(counts)}"
             )
-        return max(found, key=lambda metric: (metric == asked, counts[metric]))
+        return max(matching, key=lambda metric: (metric == asked, counts[metric]))
     wanted = [*_stated(entries), headlines.get(name), "acc,none", *(m for m in counts if m.startswith("acc,")), *counts]
     usable_ones = [metric for metric in wanted if metric in counts]
     # One that a single run has makes no curve.

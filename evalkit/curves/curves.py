@@ -49,40 +49,44 @@ def draw_curves(
     """
     placed, nowhere = place_runs(runs, axis, table)
     placed, unfinished = whole_runs(placed)
-    said = NotesOnce([*notes, *nowhere, *unfinished])
+    remarks = NotesOnce([*notes, *nowhere, *unfinished])
     if len({one.x for one in placed}) < 2:
-        raise NotComparable(_too_few(runs, placed, axis, said.lines))
+        raise NotComparable(_too_few(runs, placed, axis, remarks.lines))
     names = task_names(placed, tasks)
-    _check_settings(placed, names, baseline, allow, said)
+    _check_settings(placed, names, baseline, allow, remarks)
     asked = _Asked(axis, metric, headlines or {}, allow, tolerance, baseline)
-    found = []
+    judged_tasks = []
     for name in names:
         points, twice = newest_of_task(placed, name)
         for x, newer, older in twice:
-            said.add(f"two runs at {axis} {x}: {newer.path} counts, it is newer than {older.path}")
+            remarks.add(f"two runs at {axis} {x}: {newer.path} counts, it is newer than {older.path}")
         if len(points) < 2:
-            said.add(f"{name} is left out: {len(points)} of these runs has it, and a curve needs two")
+            remarks.add(f"{name} is left out: {len(points)} of these runs has it, and a curve needs two")
             continue
-        judged = _curve(name, points, asked, said)
+        judged = _curve(name, points, asked, remarks)
         if judged is not None:
-            found.append(judged)
-    if not found:
-        raise NotComparable("no task has figures in two of these runs" + "".join(f"\n  {note}" for note in said.lines))
+            judged_tasks.append(judged)
+    if not judged_tasks:
+        raise NotComparable(
+            "no task has figures in two of these runs" + "".join(f"\n  {note}" for note in remarks.lines)
+        )
     label = None if baseline is None else f"{baseline.label} ({baseline.run_id})"
-    return Curves(axis, tuple(found), tuple(said.lines), str(tolerance), label)
+    return Curves(axis, tuple(judged_tasks), tuple(remarks.lines), str(tolerance), label)
 
 
-def _curve(name: str, points: Sequence[Placed], asked: _Asked, said: NotesOnce) -> TaskCurve | None:
+def _curve(name: str, points: Sequence[Placed], asked: _Asked, remarks: NotesOnce) -> TaskCurve | None:
     metric = choose_metric(name, points, asked.headlines, asked.metric)
     if metric is None:
-        said.add(f"{name} is left out: no run has a figure of it")
+        remarks.add(f"{name} is left out: no run has a figure of it")
         return None
     figures = [_figure(one.run, name, metric) for one in points]
     outside = None
     if asked.baseline is not None:
         outside = _figure(asked.baseline, name, metric)
         if outside.value is None:
-            said.add(f"{name}: the baseline {asked.baseline.run_id} has no {metric}; the first point stands in for it")
+            remarks.add(
+                f"{name}: the baseline {asked.baseline.run_id} has no {metric}; the first point stands in for it"
+            )
             outside = None
     known = [k for k, figure in enumerate(figures) if figure.value is not None]
     documents, why = None, ""
@@ -94,7 +98,7 @@ def _curve(name: str, points: Sequence[Placed], asked: _Asked, said: NotesOnce) 
             read = read_documents(order, name, metric, asked.allow)
         except EvalkitError as error:
             why = str(error)
-            said.add(f"not paired: {why}")
+            remarks.add(f"not paired: {why}")
         else:
             documents = read
     return judge_task(
@@ -112,13 +116,15 @@ def _curve(name: str, points: Sequence[Placed], asked: _Asked, said: NotesOnce) 
 
 def _figure(run: Run, name: str, metric: str) -> Figure:
     entry = run.entry(name)
-    found = None if entry is None else entry.metrics.get(metric)
-    if entry is None or found is None:
+    stated = None if entry is None else entry.metrics.get(metric)
+    if entry is None or stated is None:
         return Figure(run.run_id, None, None, None, f"{run.run_id} has no {metric} of {name}")
-    if found.value is None or not math.isfinite(found.value):
-        return Figure(run.run_id, None, None, None, found.reason or f"{found.value} is not a number")
-    stderr = found.stderr if found.stderr is not None and math.isfinite(found.stderr) and found.stderr >= 0 else None
-    return Figure(run.run_id, float(found.value), None if stderr is None else float(stderr), entry.n, None)
+    if stated.value is None or not math.isfinite(stated.value):
+        return Figure(run.run_id, None, None, None, stated.reason or f"{stated.value} is not a number")
+    stderr = (
+        stated.stderr if stated.stderr is not None and math.isfinite(stated.stderr) and stated.stderr >= 0 else None
+    )
+    return Figure(run.run_id, float(stated.value), None if stderr is None else float(stderr), entry.n, None)
 
 
 def _direction(points: Sequence[Placed], name: str, metric: str) -> bool | None:
@@ -133,7 +139,7 @@ def _direction(points: Sequence[Placed], name: str, metric: str) -> bool | None:
 
 
 def _check_settings(
-    placed: Sequence[Placed], names: Sequence[str], baseline: Run | None, allow: Collection[str], said: NotesOnce
+    placed: Sequence[Placed], names: Sequence[str], baseline: Run | None, allow: Collection[str], remarks: NotesOnce
 ) -> None:
     """Refuse runs that measured different things."""
     last = max(placed, key=lambda one: one.x).run
@@ -142,13 +148,13 @@ def _check_settings(
         for note in check(
             run, last, [leaf for leaf in _leaves(run, names) if leaf in last.record.results.tasks], allow
         ):
-            said.add(note)
+            remarks.add(note)
     models = list(dict.fromkeys(one.run.model.source or one.run.label for one in placed))
     statuses = [one.run.run_id for one in placed if one.run.status != "complete"]
     if statuses:
-        said.add(f"not every document: {', '.join(statuses[:5])}{' …' if len(statuses) > 5 else ''}")
+        remarks.add(f"not every document: {', '.join(statuses[:5])}{' …' if len(statuses) > 5 else ''}")
     if len(models) > 1 and len(models) < len(placed):
-        said.add(f"these are runs of several models: {', '.join(models[:5])}{' …' if len(models) > 5 else ''}")
+        remarks.add(f"these are runs of several models: {', '.join(models[:5])}{' …' if len(models) > 5 else ''}")
 
 
 def _leaves(run: Run, names: Sequence[str]) -> list[str]:

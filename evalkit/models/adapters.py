@@ -94,8 +94,8 @@ def _check_whole(base: Mapping[str, tuple[int, ...]], adapter: str | Path) -> No
     """
     sides: dict[str, set[str]] = {}
     for name in tensor_shapes(adapter):
-        if found := _HALF.match(name):
-            sides.setdefault(found[1], set()).add(found[2])
+        if half := _HALF.match(name):
+            sides.setdefault(half[1], set()).add(half[2])
     config = adapter_config(adapter)
     targets = config.get("target_modules")
     if not sides:

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from evalkit.errors import UnknownModel, nearest
 
 __all__ = [
-    "FACTS", "KINDS", "Entry", "Fact", "Found", "Kind", "adapter_base", "adapters", "all_entries", "find_adapter",
+    "FACTS", "KINDS", "Entry", "Fact", "Kind", "Resolved", "adapter_base", "adapters", "all_entries", "find_adapter",
     "get", "kind", "nano_path", "resolve",
 ]  # fmt: skip
 
@@ -80,7 +80,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Resolved:
     """The model that a name on the command line stands for."""
 
     typed: str
@@ -158,23 +158,23 @@ def kind(name: str) -> Fact:
     return Fact(reason=f"{name} is not in the catalog, and its name says nothing")
 
 
-def resolve(typed: str) -> Found:
+def resolve(typed: str) -> Resolved:
     """Resolve an alias, a hub id or a folder. If a folder has the name of a hub id, the folder is used."""
     name = typed.strip()
     entry = get(name)
     if entry is not None and "/" not in name:
-        return Found(typed, entry.source, entry)
+        return Resolved(typed, entry.source, entry)
     path = Path(os.path.expanduser(name))  # noqa: PTH111  Path.expanduser raises where there is no such user
     if name and path.is_dir():
-        return Found(typed, str(path))
+        return Resolved(typed, str(path))
     if path.is_file():
         raise UnknownModel(f"--model {typed}: a folder with a checkpoint is wanted, this is a file; type its folder")
     if name.startswith((".", "/", "~")) or name.endswith("/"):
         raise UnknownModel(f"--model {typed}: there is no folder {path}{_nearest_folder(path)}")
     if entry is not None:
-        return Found(typed, entry.source, entry)
+        return Resolved(typed, entry.source, entry)
     if _HUB_ID.fullmatch(name):
-        return Found(typed, name)
+        return Resolved(typed, name)
     raise UnknownModel(
         f"--model {typed}: no such alias or folder{nearest(name.lower(), _by_name()) or '.'} "
         "Type an alias (`evalkit models` lists them), a hub id like org/name, or a path."

@@ -122,10 +122,10 @@ def find_model(
 
 def _allows_code(value: Any) -> bool:
     """Whether the model argument trust_remote_code is true. Any text that is not plainly so would be true to Python."""
-    said = str(value).strip().lower()
-    if said in ("true", "1", "yes", "on"):
+    text = str(value).strip().lower()
+    if text in ("true", "1", "yes", "on"):
         return True
-    if said in ("false", "0", "no", "off", "none", ""):
+    if text in ("false", "0", "no", "off", "none", ""):
         return False
     raise UsageError(f"--model-args trust_remote_code={value}: true or false")
 

@@ -29,11 +29,11 @@ class Overlapping:
     """Task and doc_hash of each document that was found."""
 
 
-def write_overlap(folder: Path, found: Overlapping) -> Path:
-    tasks: dict[str, list[str]] = {name: [] for name in found.searched}
-    for task, doc_hash in sorted(found.dirty):
+def write_overlap(folder: Path, overlapping: Overlapping) -> Path:
+    tasks: dict[str, list[str]] = {name: [] for name in overlapping.searched}
+    for task, doc_hash in sorted(overlapping.dirty):
         tasks[task].append(doc_hash)
-    content = {"schema": _SCHEMA, "training": found.training, "gram": found.gram, "tasks": tasks}
+    content = {"schema": _SCHEMA, "training": overlapping.training, "gram": overlapping.gram, "tasks": tasks}
     path = folder / OVERLAP
     partial = path.with_name(path.name + ".partial")
     try:

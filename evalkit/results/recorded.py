@@ -75,7 +75,10 @@ class Recording:
                 _add(rows.setdefault(row.task, {}), row)
         if not rows:
             raise ConfigError(f"{where} holds no recorded answer")
-        kept = {task: [next(iter(filters.values())) for filters in found.values()] for task, found in rows.items()}
+        kept = {
+            task: [next(iter(filters.values())) for filters in by_document.values()]
+            for task, by_document in rows.items()
+        }
         return cls(where.stem if where.is_file() else where.resolve().name, kept, notes)
 
     @property

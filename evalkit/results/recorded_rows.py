@@ -50,15 +50,15 @@ def find_files(where: Path) -> tuple[list[Path], list[str]]:
         raise UsageError(f"no file or folder {where} with recorded answers")
     # A run's own rows, else lm-eval's, which stand in a folder named after the model.
     own = where / "samples"
-    found = sorted(own.glob("*.jsonl")) if own.is_dir() else sorted(where.glob("samples_*.jsonl"))
-    found = found or sorted(where.glob("*/samples_*.jsonl")) or sorted(where.glob("*.jsonl"))
-    if not found:
+    files = sorted(own.glob("*.jsonl")) if own.is_dir() else sorted(where.glob("samples_*.jsonl"))
+    files = files or sorted(where.glob("*/samples_*.jsonl")) or sorted(where.glob("*.jsonl"))
+    if not files:
         raise UsageError(f"{where} holds no samples_*.jsonl and no samples folder")
     newest: dict[tuple[Path, str], Path] = {}
-    for file in found:
+    for file in files:
         newest[file.parent, task_of(file) or file.stem] = file  # dates sort as text
     kept = list(newest.values())
-    older = len(found) - len(kept)
+    older = len(files) - len(kept)
     return kept, [f"{where}: {older} older files of the same tasks were left out"] if older else []
 
 
@@ -101,8 +101,8 @@ def _row(text: bytes, file_task: str | None, place: str) -> RecordedRow:
         kinds, row = ["output"], {**row, "output": ""}  # the context holds the text
         span = replace(span, has_text=False)
     if len(kinds) != 1:
-        found = f"both {kinds[0]} and {kinds[1]}" if kinds else f"only {', '.join(sorted(row)[:8])}"
-        raise ConfigError(f"{place} needs one of output, outputs and choice_logprobs; it has {found}")
+        present = f"both {kinds[0]} and {kinds[1]}" if kinds else f"only {', '.join(sorted(row)[:8])}"
+        raise ConfigError(f"{place} needs one of output, outputs and choice_logprobs; it has {present}")
     if span is not None and kinds[0] in ("outputs", "choice_logprobs"):
         raise ConfigError(f"{place}: answer_start and no_answer_probability go with output, not with {kinds[0]}")
     content = _checked(row[kinds[0]], kinds[0], place)

@@ -41,8 +41,8 @@ def figure(value: Figure) -> Metric:
     written = Metric(value=value.value, stderr=value.stderr, ci95=value.ci95, higher_is_better=value.higher_is_better)
     spread = {} if value.spread is None else dataclasses.asdict(value.spread)
     given = (("reason", value.reason), ("best_at", value.best_at))
-    said = {key: found for key, found in given if found is not None and found != ""}
-    return written.model_copy(update={**said, **spread}) if said or spread else written
+    stated = {key: item for key, item in given if item is not None and item != ""}
+    return written.model_copy(update={**stated, **spread}) if stated or spread else written
 
 
 class RunWriter:

@@ -201,13 +201,13 @@ def _round(
             first, item=name, other=second.answer, against=names[fixture.second], system=names[fixture.first]
         )
         items[name] = fixture, pair
-    found: dict[str, list[Judgment]] = {name: [] for name in items}
+    judgments_of: dict[str, list[Judgment]] = {name: [] for name in items}
     try:
         for judgment in judge.judge_items(request.rubric, [item for _, item in items.values()]):
-            found[judgment.item.item].append(judgment)
+            judgments_of[judgment.item.item].append(judgment)
             listener.advance(request.judge.typed)
     finally:
-        for name, judgments in found.items():
+        for name, judgments in judgments_of.items():
             if len(judgments) == len(request.rubric.dimensions):
                 fixture, item = items[name]
                 match = _match(names, fixture, item, judgments)

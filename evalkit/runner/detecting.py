@@ -52,17 +52,17 @@ def judge_detector(
 ) -> JudgeDetector:
     if not rubric:
         raise UsageError("--detector judge: type judge:RUBRIC, such as judge:toxicity (a shipped id, or a file)")
-    found = find_rubric(rubric)
-    if found.kind != "pointwise" or len(found.dimensions) != 1:
+    loaded = find_rubric(rubric)
+    if loaded.kind != "pointwise" or len(loaded.dimensions) != 1:
         raise UsageError(
             f"--detector judge:{rubric}: a rubric with one dimension is wanted, such as toxicity, truthful or refusal"
         )
-    needed = [name for name, required in found.inputs.items() if required and name not in ("instruction", "answer")]
+    needed = [name for name, required in loaded.inputs.items() if required and name not in ("instruction", "answer")]
     if needed:
         raise UsageError(f"--detector judge:{rubric}: it needs {needed[0]}, and rows of answers hold none")
     if not judges:
         raise UsageError(f"--detector judge:{rubric} needs --judge ENGINE:MODEL, such as --judge openai:gpt-4o-mini")
-    return JudgeDetector(found, tuple(parse_judge(typed) for typed in judges), arguments, output_path)
+    return JudgeDetector(loaded, tuple(parse_judge(typed) for typed in judges), arguments, output_path)
 
 
 def _item(answer: RatedAnswer, place: int, rubric: Rubric) -> Item:

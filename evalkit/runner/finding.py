@@ -20,7 +20,7 @@ from evalkit.tokens import ChatTemplate
 from evalkit.tokens.thinking import Thinking
 from evalkit.types import Adapter
 
-__all__ = ["Found", "LoadedModel", "find", "load_suite"]
+__all__ = ["LoadedModel", "ModelSetup", "find", "load_suite"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class LoadedModel:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ModelSetup:
     """A model with all that its prompts and its engine depend on."""
 
     typed: str
@@ -56,7 +56,7 @@ class Found:
 
 def find(
     config: RunConfig, typed: str, listener: Listener, materials: Materials, loaded: LoadedModel | None = None
-) -> Found:
+) -> ModelSetup:
     """Find the tasks, the model, its tokenizer and its adapters. `loaded`: a model that is in memory already."""
     if loaded is not None and config.adapter:
         raise UsageError("--adapter goes with a model that evalkit loads: give the model's folder, not the model")
@@ -91,7 +91,7 @@ def find(
         model = told(model, thinking)
         listener.note(f"{typed} thinks before it answers: stop strings count after {thinking.end} only")
     engine = None if loaded is None else loaded.engine
-    return Found(typed, kind, suite, model, tokenizer, adapters, chat, thinking, engine)
+    return ModelSetup(typed, kind, suite, model, tokenizer, adapters, chat, thinking, engine)
 
 
 def _sized_suite(config: RunConfig, listener: Listener) -> Suite:

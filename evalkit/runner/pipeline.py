@@ -16,7 +16,7 @@ from evalkit.results import Reporter
 from evalkit.runner.clock import Clock
 from evalkit.runner.early_gate import EarlyGate
 from evalkit.runner.engines import settings_of
-from evalkit.runner.finding import Found, LoadedModel, find
+from evalkit.runner.finding import LoadedModel, ModelSetup, find
 from evalkit.runner.listener import Listener
 from evalkit.runner.materials import Materials
 from evalkit.runner.passing import finished, interrupted, run_prepared
@@ -77,18 +77,18 @@ def _run_model(
     against = None if early is None else early.settings(config.seed.random)
     with ExitStack() as stack:
         with clock("build"):
-            found = find(config, typed, listener, materials, loaded)
-            found = _begin(config, found, run_id, stack, listener)
-            prepared = prepare(config, found, run_id, listener, materials, against)
+            setup = find(config, typed, listener, materials, loaded)
+            setup = _begin(config, setup, run_id, stack, listener)
+            prepared = prepare(config, setup, run_id, listener, materials, against)
         return run_prepared(config, prepared, listener, report, clock, early)
 
 
-def _begin(config: RunConfig, found: Found, run_id: str, stack: ExitStack, listener: Listener) -> Found:
+def _begin(config: RunConfig, setup: ModelSetup, run_id: str, stack: ExitStack, listener: Listener) -> ModelSetup:
     """The same, loading already where the engine loads in other processes: prompts are built meanwhile."""
-    kind, model, adapters = found.kind, found.model.spec, tuple(found.adapters)
-    if kind.begin is None or found.engine is not None or found.refused_adapters or _is_complete(config, found, run_id):
-        return found
-    listener.stage(f"starting the replicas of {found.typed} ({kind.name})")
+    kind, model, adapters = setup.kind, setup.model.spec, tuple(setup.adapters)
+    if kind.begin is None or setup.engine is not None or setup.refused_adapters or _is_complete(config, setup, run_id):
+        return setup
+    listener.stage(f"starting the replicas of {setup.typed} ({kind.name})")
     loading = kind.begin(model, adapters, settings_of(config))
     stack.callback(loading.close)
 
@@ -98,10 +98,10 @@ def _begin(config: RunConfig, found: Found, run_id: str, stack: ExitStack, liste
         loading.close()
         return kind.start(model_, tokenizer, adapters_, settings)
 
-    return replace(found, kind=replace(kind, start=start))
+    return replace(setup, kind=replace(kind, start=start))
 
 
-def _is_complete(config: RunConfig, found: Found, run_id: str) -> bool:
+def _is_complete(config: RunConfig, setup: ModelSetup, run_id: str) -> bool:
     """Whether there is a whole run of this --name, so that probably nothing is left to ask."""
-    path = results.run_path(config.output_path, results.model_slug(found.typed, None), run_id)
+    path = results.run_path(config.output_path, results.model_slug(setup.typed, None), run_id)
     return config.name is not None and path.exists() and results.Run.open(path).status != "incomplete"

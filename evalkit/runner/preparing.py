@@ -12,7 +12,7 @@ from evalkit.engines.spec import EngineSpec
 from evalkit.errors import RunFolderError, UsageError
 from evalkit.registry import Document, Suite, Task
 from evalkit.runner.budget import Budget
-from evalkit.runner.finding import Found, load_suite
+from evalkit.runner.finding import ModelSetup, load_suite
 from evalkit.runner.listener import Listener
 from evalkit.runner.manifest import draw_up
 from evalkit.runner.materials import Materials
@@ -64,7 +64,7 @@ class Prepared:
 
 def prepare(
     config: RunConfig,
-    found: Found,
+    setup: ModelSetup,
     run_id: str,
     listener: Listener,
     materials: Materials,
@@ -74,15 +74,15 @@ def prepare(
 
     `against`: the manifest's entry on the baseline that the run is judged against while it runs.
     """
-    model, tokenizer, thinking = found.model, found.tokenizer, found.thinking
+    model, tokenizer, thinking = setup.model, setup.tokenizer, setup.thinking
     listener.stage("building prompts")
     suite, documents = materials.documents(
-        found.chat, lambda: load_suite(config, listener), lambda suite: build_documents(config, suite, found.chat)
+        setup.chat, lambda: load_suite(config, listener), lambda suite: build_documents(config, suite, setup.chat)
     )
     variants = []
-    for adapter in [*([] if config.no_base else [None]), *found.adapters]:
+    for adapter in [*([] if config.no_base else [None]), *setup.adapters]:
         variant_run_id = run_id if adapter is None else results.member_id(run_id, adapter.name)
-        manifest = draw_up(config, suite, documents, model, adapter, found.chat, found.kind.name)
+        manifest = draw_up(config, suite, documents, model, adapter, setup.chat, setup.kind.name)
         if against is not None:
             manifest = manifest.model_copy(update={"against": against})
         if thinking is not None:
@@ -90,7 +90,7 @@ def prepare(
                 start=thinking.start, end=thinking.end, opened=thinking.opened, budget=config.think_budget
             )
             manifest = manifest.model_copy(update={"thinking": told_so})
-        slug = results.model_slug(found.typed, adapter.name if adapter else None)
+        slug = results.model_slug(setup.typed, adapter.name if adapter else None)
         variants.append(Variant(adapter, slug, variant_run_id, manifest))
     budget = None if thinking is None or config.think_budget is None else Budget(thinking, config.think_budget)
     if budget is not None and not isinstance(tokenizer, Tokenizer):
@@ -99,13 +99,13 @@ def prepare(
             " (--model-args tokenizer=HUB_ID_OR_PATH)"
         )
     return Prepared(
-        found.kind,
+        setup.kind,
         suite,
         model,
         tokenizer,
         documents,
         _resume(config, variants),
-        engine=found.engine,
+        engine=setup.engine,
         budget=budget,
         materials=materials,
     )

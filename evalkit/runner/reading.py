@@ -97,8 +97,8 @@ def _answer(answers: Iterator[ReadAnswer], task: Task, documents: Sequence[Docum
         if document.error is not None:
             grading.grade(Pending(0, task, document, []), [], 0)
             continue
-        found = next(answers)
-        answer: list[list[Answer | None]] = [[Generated(0, found.text, "stop", 0, located=found.located)]]
+        prediction = next(answers)
+        answer: list[list[Answer | None]] = [[Generated(0, prediction.text, "stop", 0, located=prediction.located)]]
         grading.grade(Pending(0, task, document, []), answer, 0)
 
 

@@ -59,10 +59,10 @@ class PassRequests:
         if not isinstance(encoded, GenerateRequest) or not isinstance(encoded.text, str):
             return None
         context = budget.prompt(encoded.text, answer)
-        (found,) = self._prepared.tokenizer.encode([replace(asked, context=context, follows=None, repeats=1)])
-        if found.error is not None:
+        (follow_up,) = self._prepared.tokenizer.encode([replace(asked, context=context, follows=None, repeats=1)])
+        if follow_up.error is not None:
             return None
-        request = found.requests[0]
+        request = follow_up.requests[0]
         assert isinstance(request, GenerateRequest)
         seed = encoded.sampling.seed
         rest = replace(

@@ -32,8 +32,8 @@ def estimate_run(config: RunConfig, listener: Listener) -> dict[str, Any]:
     follows = 0
     for typed in config.model:
         materials = Materials()
-        found = find(config, typed, listener, materials)
-        prepared = prepare(config, found, results.new_run_id(), listener, materials)
+        setup = find(config, typed, listener, materials)
+        prepared = prepare(config, setup, results.new_run_id(), listener, materials)
         price = prepared.kind.price(typed, config.model_args)
         prices[typed] = price
         variants = len(prepared.variants)

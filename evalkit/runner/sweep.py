@@ -24,7 +24,7 @@ from evalkit.results import Reporter
 from evalkit.runner.clock import Clock
 from evalkit.runner.early_gate import EarlyGate
 from evalkit.runner.engines import settings_of
-from evalkit.runner.finding import Found, find
+from evalkit.runner.finding import ModelSetup, find
 from evalkit.runner.listener import Listener
 from evalkit.runner.materials import Materials
 from evalkit.runner.member import Crew, Ended, Member, Message, Progressed, Reports, Said, fork
@@ -51,7 +51,7 @@ def can_sweep(config: RunConfig) -> bool:
 class _Ready:
     """A model that can begin: with what its run needs, and its first replica, which may load already."""
 
-    found: Found
+    setup: ModelSetup
     first: str | None
     asked: float = field(default_factory=time.monotonic)
     """When its first replica was asked for."""
@@ -102,11 +102,11 @@ class Sweep:
 
     def _run(self, stop: Stop) -> None:
         first, *_ = self._config.model
-        found = find(self._config, first, self._listener, self.materials)
-        assert found.kind.open_seats is not None
-        self._seats = found.kind.open_seats(self._config.model_args, settings_of(self._config))
+        setup = find(self._config, first, self._listener, self.materials)
+        assert setup.kind.open_seats is not None
+        self._seats = setup.kind.open_seats(self._config.model_args, settings_of(self._config))
         places = self._config.replicas if isinstance(self._config.replicas, int) else self._seats.count()
-        self._ready[first] = self._load(found)
+        self._ready[first] = self._load(setup)
         for typed in self._config.model[1:places]:
             self._find(typed, raises=True)
         self._prepare(first)
@@ -156,20 +156,20 @@ class Sweep:
         if typed in self._ready or typed in self._outcomes:
             return
         try:
-            found = find(self._config, typed, self._listener, self.materials)
+            setup = find(self._config, typed, self._listener, self.materials)
         except EvalkitError as error:
             if raises:
                 raise
             self._outcomes[typed] = [Outcome(None, error.exit_code, f"{typed}: {error}")]
             return
-        self._ready[typed] = self._load(found) if load else _Ready(found, None)
+        self._ready[typed] = self._load(setup) if load else _Ready(setup, None)
 
-    def _load(self, found: Found) -> _Ready:
+    def _load(self, setup: ModelSetup) -> _Ready:
         """Begin to load the model: there is a slot for it."""
         assert self._seats is not None
-        if found.refused_adapters:
-            return _Ready(found, None)
-        return _Ready(found, self._seats.load(found.model.spec, found.adapters, settings_of(self._config)))
+        if setup.refused_adapters:
+            return _Ready(setup, None)
+        return _Ready(setup, self._seats.load(setup.model.spec, setup.adapters, settings_of(self._config)))
 
     def _prepare(self, typed: str) -> None:
         """Build prompts and token ids, or take those of another model. A run that is complete needs no process."""
@@ -179,7 +179,7 @@ class Sweep:
         against = None if self._early is None else self._early.settings(self._config.seed.random)
         try:
             run_id = self._run_ids[typed]
-            prepared = prepare(self._config, ready.found, run_id, self._listener, self.materials, against)
+            prepared = prepare(self._config, ready.setup, run_id, self._listener, self.materials, against)
             documents = sum(len(of_task) for _, of_task in prepared.documents.values())
             self._total = documents * len(prepared.variants)
             done = [finished(self._config, variant, self._listener) for variant in prepared.variants]
@@ -205,7 +205,7 @@ class Sweep:
         seats.count()  # the cluster is there: forked processes find it known
         self.opened = self.opened or time.monotonic()
         if ready.first is None:
-            ready.first = self._load(ready.found).first
+            ready.first = self._load(ready.setup).first
             ready.asked = time.monotonic()
 
         def run(reports: Reports, crew: Crew) -> Sequence[Outcome]:

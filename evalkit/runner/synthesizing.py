@@ -67,7 +67,7 @@ class Making:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _Setup:
     """The model before it is loaded."""
 
     kind: EngineSpec
@@ -78,14 +78,14 @@ class _Found:
 def make_pool(order: Order, generator: Generator, listener: Listener, embedder: str | None = None) -> Making:
     """Make the pool. What the journal holds is not asked again; without anything to ask no model is loaded."""
     with ExitStack() as stack:
-        found = _find(generator, listener)
+        setup = _find(generator, listener)
         journal = stack.enter_context(Journal.open(generator.output_path, folder=generator.journal))
-        journal.name_model(found.model.key(None), found.model.spec.typed)
+        journal.name_model(setup.model.key(None), setup.model.spec.typed)
         stop = stack.enter_context(Stop(rescue=journal.flush, announce=lambda: listener.stopping(0)))
         if embedder is not None:
             order = replace(order, near=Embedded(stack.enter_context(open_embedder(embedder, journal))))
         listener.start({"tasks": order.n})
-        asking = _Asking(make(order), found, journal, generator, listener, stop)
+        asking = _Asking(make(order), setup, journal, generator, listener, stop)
         engine = asking.run(stack)
         stop.raise_if_requested()
         journal.flush()
@@ -94,26 +94,26 @@ def make_pool(order: Order, generator: Generator, listener: Listener, embedder: 
         return Making(
             asking.made,
             tuple(asking.exchanges),
-            {**found.model.manifest(), "engine": found.kind.name},
+            {**setup.model.manifest(), "engine": setup.kind.name},
             asking.asked,
             asking.reused,
             order.near,
-            _cost(engine, found, generator),
+            _cost(engine, setup, generator),
         )
 
 
-def _find(generator: Generator, listener: Listener) -> _Found:
+def _find(generator: Generator, listener: Listener) -> _Setup:
     kind = choose(generator.engine)
     listener.stage(f"reading {generator.typed}")
     model = kind.find_model(generator.typed, generator.model_args, generator.trust_remote_code)
-    return _Found(kind, model, kind.load_tokenizer(model))
+    return _Setup(kind, model, kind.load_tokenizer(model))
 
 
-def _cost(engine: Engine | None, found: _Found, generator: Generator) -> JsonObject:
+def _cost(engine: Engine | None, setup: _Setup, generator: Generator) -> JsonObject:
     if engine is None:
         return {"usd": 0.0, "prompt_tokens": 0, "generated_tokens": 0}
     usage = {"prompt_tokens": engine.usage.prompt, "generated_tokens": engine.usage.generated}
-    if not found.kind.costs_money:
+    if not setup.kind.costs_money:
         return {"usd": 0.0, **usage}
     usd = engine.description.get("usd")
     reason = {} if usd is not None else {"reason": f"the price of {generator.typed} is not known here"}
@@ -124,19 +124,19 @@ class _Asking:
     """Hands the prompts of each step to the engine, and the answers to the next step."""
 
     def __init__(
-        self, steps: Steps, found: _Found, journal: Journal, generator: Generator, listener: Listener, stop: Stop
+        self, steps: Steps, setup: _Setup, journal: Journal, generator: Generator, listener: Listener, stop: Stop
     ) -> None:
         self.made: Made | None = None
         self.exchanges: list[tuple[Ask, Reply]] = []
         self.asked = self.reused = 0
         self._steps = steps
-        self._found = found
+        self._setup = setup
         self._journal = journal
         self._generator = generator
         self._listener = listener
         self._stop = stop
-        self._chat = found.tokenizer.chat(True) if generator.chat else None
-        self._keyer = Keyer(found.model.key(None), found.kind.semantics)
+        self._chat = setup.tokenizer.chat(True) if generator.chat else None
+        self._keyer = Keyer(setup.model.key(None), setup.kind.semantics)
         self._batch: list[Ask] = []
         self._replies: dict[int, Reply] = {}
         self._queue: deque[GenerateRequest] = deque()
@@ -157,10 +157,10 @@ class _Asking:
         return engine
 
     def _start(self, stack: ExitStack) -> Engine:
-        found, generator = self._found, self._generator
-        self._listener.stage(f"loading {found.model.spec.typed} ({found.kind.name})")
+        setup, generator = self._setup, self._generator
+        self._listener.stage(f"loading {setup.model.spec.typed} ({setup.kind.name})")
         settings = EngineSettings(batch_size=generator.batch_size, device=generator.device, seed=generator.seed)
-        engine = start(found.kind, found.model.spec, found.tokenizer, [], settings)
+        engine = start(setup.kind, setup.model.spec, setup.tokenizer, [], settings)
         stack.callback(engine.close)
         notify_through(engine, self._listener.note)
         stop_through(engine, lambda: self._stop.requested)
@@ -222,14 +222,14 @@ class _Asking:
 
     def _encoded(self, ask: Ask) -> GenerateRequest:
         gen_kwargs: Mapping[str, object] = dict(ask.sampling)
-        if self._found.kind.is_served:
+        if self._setup.kind.is_served:
             gen_kwargs = {**gen_kwargs, **ask.server_only}
         if ask.sampling.get("temperature"):
             gen_kwargs = {**gen_kwargs, "do_sample": True}
         prompt: str | tuple[Message, ...] = ask.prompt
         if self._chat is not None:
             prompt = self._chat([{"role": "user", "content": ask.prompt}])
-        (encoded,) = self._found.tokenizer.encode([Request("generate", prompt, gen_kwargs=gen_kwargs)])
+        (encoded,) = self._setup.tokenizer.encode([Request("generate", prompt, gen_kwargs=gen_kwargs)])
         if encoded.error is not None:
             raise EngineError(f"a prompt cannot be asked: {encoded.error}")
         request = encoded.requests[0]

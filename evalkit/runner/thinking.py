@@ -22,18 +22,18 @@ def find_thinking(
     """The markers of the model's thoughts; None for a model that is not known to think."""
     if config.no_think or model.spec.args.get("think_end_token") is not None:
         return None if config.no_think else Thinking.of(model.spec.args)
-    found = _recognised(tokenizer, chat)
+    recognised = _recognised(tokenizer, chat)
     if config.think_end is not None:
         start = config.think_start or _start_of(config.think_end)
         prompt = _prompt(chat)
         opened = prompt.rfind(start) > prompt.rfind(config.think_end) if start else True
         return Thinking(config.think_end, start, opened)
-    if config.think_budget is not None and found is None:
+    if config.think_budget is not None and recognised is None:
         raise UsageError(
             f"--think-budget {config.think_budget}: {model.spec.typed} is not known to think; name the markers with"
             " --think-start and --think-end, and use its chat template (--apply-chat-template)"
         )
-    return found
+    return recognised
 
 
 def told(model: EngineModel, thinking: Thinking | None) -> EngineModel:

@@ -54,9 +54,9 @@ def fit_controlled(
     place[tied] = np.arange(tied.size)
     first = ratings[tied] if start is None else np.asarray(start, float)[tied]
     begin = np.append(np.where(np.isfinite(first), first, ratings[tied]), 0.0)
-    found = _maximise(place[pairs[kept]], won[kept], x, int(place[anchor]), begin)
-    ratings[tied] = found[:-1]
-    return ControlledFit(ratings, float(found[-1]))
+    estimates = _maximise(place[pairs[kept]], won[kept], x, int(place[anchor]), begin)
+    ratings[tied] = estimates[:-1]
+    return ControlledFit(ratings, float(estimates[-1]))
 
 
 def _maximise(pairs: NDArray[np.intp], won: Floats, x: Floats, anchor: int, start: Floats) -> Floats:

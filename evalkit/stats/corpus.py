@@ -97,9 +97,9 @@ class CorpusDifference(Bounds):
             here, there = sign * columns[0], sign * columns[1]
             return np.asarray(there - here + relative * size * here)
 
-        found = self._drawn.bound(margin, alpha, side)
+        limit = self._drawn.bound(margin, alpha, side)
         furthest = (high - low) * (1 + relative)
-        return min(max(found, -furthest), furthest)
+        return min(max(limit, -furthest), furthest)
 
 
 class Drawn:
@@ -148,13 +148,13 @@ class Drawn:
         bias = _clip(float(ndtri((np.sum(draws < point) + 0.5 * np.sum(draws == point) + 0.5) / (draws.size + 1))), 0.5)
         skew = self._acceleration(figure)
         shifted = bias + (bias + z) / max(1 - skew * (bias + z), 0.2)
-        found = _quantile(draws, shifted, stderr)
+        limit = _quantile(draws, shifted, stderr)
         # With few documents of a rare class BCa bounds are a little too near: the normal one holds them off.
-        found = point + side * max(side * (found - point), abs(z) * stderr)
+        limit = point + side * max(side * (limit - point), abs(z) * stderr)
         if self.sparse:
             unseen = 1 - alpha ** (1 / self.clusters)
-            found = point + side * max(side * (found - point), unseen * self.reach)
-        return found
+            limit = point + side * max(side * (limit - point), unseen * self.reach)
+        return limit
 
     def _acceleration(self, figure: Callable[[Floats], Floats]) -> float:
         """Σu³ / 6(Σu²)^1.5 of the jackknife's influences (Efron 1987, section 7)."""
@@ -285,8 +285,8 @@ def _clip(value: float, most: float) -> float:
 
 def corpus_value(kind: str, parts: Floats) -> float:
     """The figure alone."""
-    found = KINDS[kind]
-    return float(found.value(found.summands(parts, found.labels(parts)).sum(axis=0)))
+    corpus_kind = KINDS[kind]
+    return float(corpus_kind.value(corpus_kind.summands(parts, corpus_kind.labels(parts)).sum(axis=0)))
 
 
 def corpus_figure(tasks: Sequence[Contributions], seed: int = 0) -> CorpusFigure:

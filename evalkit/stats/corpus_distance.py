@@ -29,9 +29,9 @@ class CorpusDistance(Bounds):
     def _bound(self, alpha: float, relative: float, side: int) -> float:
         mine = [math.copysign(1.0, point) for point in self._drawn.points]
         signs = [(mine[0], s) for s in (1.0, -1.0)] if side < 0 else [(t, mine[1]) for t in (1.0, -1.0)]
-        found = [self._linear(t, s, alpha, relative, side) for t, s in signs]
+        bounds = [self._linear(t, s, alpha, relative, side) for t, s in signs]
         furthest = self.scale * (1 + abs(relative))
-        return min(max(min(found) if side < 0 else max(found), -furthest), furthest)
+        return min(max(min(bounds) if side < 0 else max(bounds), -furthest), furthest)
 
     def _linear(self, t: float, s: float, alpha: float, relative: float, side: int) -> float:
         return self._drawn.bound(lambda runs: np.asarray((1 + relative) * t * runs[0] - s * runs[1]), alpha, side)

@@ -59,8 +59,8 @@ def _divided(above: Floats, below: Floats, otherwise: float = math.nan) -> Float
 
 def _by_class(parts: Floats, labels: Floats) -> Floats:
     """For each class whether it was hit, whether it is gold, and whether it was predicted."""
-    gold, said = (parts[:, column, None] == labels[None, :] for column in (0, 1))
-    return np.asarray(np.concatenate([gold & said, gold, said], axis=1), dtype=float)
+    gold, predicted = (parts[:, column, None] == labels[None, :] for column in (0, 1))
+    return np.asarray(np.concatenate([gold & predicted, gold, predicted], axis=1), dtype=float)
 
 
 def _of_one(parts: Floats, _: Floats) -> Floats:
@@ -74,21 +74,21 @@ def _thirds(sums: Floats) -> tuple[Floats, Floats, Floats]:
 
 def _macro_f1(sums: Floats) -> Floats:
     """The mean over the classes that are gold or predicted somewhere."""
-    hits, gold, said = _thirds(sums)
-    present = gold + said > 0
-    return _divided((_divided(2 * hits, gold + said, 0.0)).sum(axis=-1), present.sum(axis=-1).astype(float))
+    hits, gold, predicted = _thirds(sums)
+    present = gold + predicted > 0
+    return _divided((_divided(2 * hits, gold + predicted, 0.0)).sum(axis=-1), present.sum(axis=-1).astype(float))
 
 
 def _f1(sums: Floats) -> Floats:
-    hits, gold, said = _thirds(sums)
-    return np.asarray(_divided(2 * hits, gold + said, 0.0)[..., 0])
+    hits, gold, predicted = _thirds(sums)
+    return np.asarray(_divided(2 * hits, gold + predicted, 0.0)[..., 0])
 
 
 def _mcc(sums: Floats) -> Floats:
-    hits, gold, said = _thirds(sums)
+    hits, gold, predicted = _thirds(sums)
     n, correct = gold.sum(axis=-1), hits.sum(axis=-1)
-    covariance = correct * n - (gold * said).sum(axis=-1)
-    spread = (n**2 - (said**2).sum(axis=-1)) * (n**2 - (gold**2).sum(axis=-1))
+    covariance = correct * n - (gold * predicted).sum(axis=-1)
+    spread = (n**2 - (predicted**2).sum(axis=-1)) * (n**2 - (gold**2).sum(axis=-1))
     return _divided(covariance, np.sqrt(np.maximum(spread, 0.0)), 0.0)
 
 
@@ -113,10 +113,10 @@ def _bleu(sums: Floats) -> Floats:
 
 def _chrf(sums: Floats) -> Floats:
     """For each order, of characters or words: n-grams of the answer, of the reference, and of both; beta is 2."""
-    said, wanted, both = sums[..., 0::3], sums[..., 1::3], sums[..., 2::3]
-    counts = (said > 0) & (wanted > 0)
+    hypothesis, wanted, both = sums[..., 0::3], sums[..., 1::3], sums[..., 2::3]
+    counts = (hypothesis > 0) & (wanted > 0)
     orders = counts.sum(axis=-1).astype(float)
-    shares = [np.where(counts, _divided(both, whole, 0.0), 0.0) for whole in (said, wanted)]
+    shares = [np.where(counts, _divided(both, whole, 0.0), 0.0) for whole in (hypothesis, wanted)]
     precision, recall = (_divided(share.sum(axis=-1), orders, 0.0) for share in shares)
     return _divided(100 * 5 * precision * recall, 4 * precision + recall, 0.0)
 
@@ -173,7 +173,7 @@ def _matched(hits: Sequence[int], whole: Sequence[int]) -> Callable[[Floats], Fl
     return lambda parts: _divided(parts[:, hits].sum(axis=1), parts[:, whole].sum(axis=1), 0.0)
 
 
-_BOTH, _SAID = list(range(2, 18, 3)), list(range(0, 18, 3))
+_BOTH, _HYPOTHESIS = list(range(2, 18, 3)), list(range(0, 18, 3))
 
 KINDS: Mapping[str, CorpusKind] = {
     kind.name: kind
@@ -182,7 +182,7 @@ KINDS: Mapping[str, CorpusKind] = {
         CorpusKind("f1", 2, _of_one, _f1, (0.0, 1.0), _agree, labelled=True),
         CorpusKind("mcc", 2, _by_class, _mcc, (-1.0, 1.0), _agree, labelled=True),
         CorpusKind("bleu", 10, _plain, _bleu, (0.0, 100.0), _matched([2, 3, 4, 5], [6, 7, 8, 9])),
-        CorpusKind("chrf", 18, _plain, _chrf, (0.0, 100.0), _matched(_BOTH, _SAID)),
+        CorpusKind("chrf", 18, _plain, _chrf, (0.0, 100.0), _matched(_BOTH, _HYPOTHESIS)),
         CorpusKind("chrf++", 24, _plain, _chrf, (0.0, 100.0), _matched(list(range(2, 24, 3)), list(range(0, 24, 3)))),
         CorpusKind("ter", 2, _plain, _ter, None, _matched([0], [1])),
         CorpusKind("perplexity", 2, _plain, _perplexity, None, _matched([0], [1])),

@@ -119,9 +119,9 @@ def bootstrap_davidson(
     whole = [np.asarray(table.sum(axis=0)).reshape(models, models) for table in tables]
     start = fit_davidson(whole[0], whole[1], anchor).ratings
     rng = np.random.default_rng(seed)
-    found = np.empty((rounds, models))
+    ratings = np.empty((rounds, models))
     for number in range(rounds):
         counts = np.bincount(rng.integers(0, shape[0], shape[0]), minlength=shape[0])
         w, t = (np.asarray(table.T @ counts).reshape(models, models) for table in tables)
-        found[number] = fit_davidson(w, t, anchor, start).ratings
-    return found
+        ratings[number] = fit_davidson(w, t, anchor, start).ratings
+    return ratings

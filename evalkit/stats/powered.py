@@ -105,8 +105,8 @@ def powered_difference(
     labelled = np.isfinite(y0) & np.isfinite(y1)
     if labelled.sum() < 2:
         raise ValueError("two labelled documents at least, each in both runs")
-    found = codes(clusters, f0.size)
-    cluster = np.arange(f0.size) if found is None else found
+    numbered = codes(clusters, f0.size)
+    cluster = np.arange(f0.size) if numbered is None else numbered
     judge, people = (f1 - f0)[labelled], (y1 - y0)[labelled]
     data = _Data(f0, f1, y0, y1, labelled, np.asarray(cluster, dtype=np.intp), _power(judge, people, f1 - f0, labelled))
     delta, stderr, _ = data.estimate(0.0)

@@ -70,12 +70,12 @@ def find_foreign_below(path: Path, levels: int = 4) -> tuple[list[ForeignRun], l
             inner = sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
             waiting += [(entry, depth + 1) for entry in reversed(inner) if depth < levels]
             results = [file for file in files if lmeval.looks_like_results(file.name)]
-            found = _open_all(results, [file for file in files if looks_like_log(file)], folder, UsageError)
+            opened = _open_all(results, [file for file in files if looks_like_log(file)], folder, UsageError)
         except (OSError, RunFolderError) as error:
             broken.append((folder, str(error)))
             continue
-        runs += found[0]
-        broken += found[1]
+        runs += opened[0]
+        broken += opened[1]
     if not runs and not broken:
         raise UsageError(f"{path} holds no run: {EXPECTED} can be read; evalkit's own runs are named without --import")
     return runs, broken
