@@ -31,12 +31,12 @@ from evalkit.engines.openai.requests import (
 from evalkit.engines.openai.server import Broken, Ok, Overloaded, Refused, Reply, Server
 from evalkit.engines.openai.stalls import StallWatch
 from evalkit.engines.openai.tokens_used import read_tokens_used
-from evalkit.errors import EngineError, UsageError, nearest
+from evalkit.errors import EngineError
 from evalkit.scrub import Scrubber
 from evalkit.tokens.thinking import Thinking
-from evalkit.types import Adapter, Answer, Failed, Generate, Generated, JsonObject, ModelSpec, Score, Usage, Work
+from evalkit.types import Answer, Failed, Generate, Generated, JsonObject, Score, Usage, Work
 
-__all__ = ["OpenAIEngine", "Options", "base_url_of", "load"]
+__all__ = ["OpenAIEngine"]
 
 _UNREACHABLE_TRIES = 3
 """Tries at a server that takes no connections and never answered: about four seconds in all."""
@@ -381,39 +381,3 @@ def _same(answer: Answer, id_: int) -> Answer:
     if isinstance(answer, Generated):
         return Generated(id_, answer.text, answer.finish, answer.tokens, answer.reasoning, answer.top_logprobs)
     return Failed(id_, answer.reason) if isinstance(answer, Failed) else answer
-
-
-def load(
-    spec: ModelSpec,
-    tokenizer: Any = None,
-    adapters: Sequence[Adapter] = (),
-    *,
-    silent: bool = False,
-    frugal: bool = False,
-    flag: str = "--model-args",
-    **options: Any,
-) -> OpenAIEngine:
-    """`flag`: the flag of the arguments, for messages."""
-    if adapters:
-        raise UsageError("--adapter: an API has no adapters; serve it under a model name of its own")
-    known = Options.names()
-    asked = {**dict(spec.args), **options}
-    concurrency = asked.pop("num_concurrent", None)  # lm-eval's name for it
-    if concurrency is not None:
-        asked.setdefault("max_concurrency", concurrency)
-    for name in (
-        "eos_string",
-        "max_length",
-        "max_gen_toks",
-        "tokenizer_backend",
-        "tokenized_requests",
-        "add_bos_token",
-    ):
-        asked.pop(name, None)  # read by the tokens room
-    for name in asked:
-        if Scrubber.is_secret_entry(name):
-            raise UsageError(f"{flag} {name}=…: a key does not belong on a command line; set OPENAI_API_KEY")
-        if name not in known:
-            raise UsageError(f"{flag} {name}: unknown to the openai engine{nearest(name, known)}")
-    given = Options(**{name: value for name, value in asked.items() if value is not None})
-    return OpenAIEngine(spec.source, given, silent=silent, frugal=frugal)
