@@ -70,9 +70,13 @@ class Argument:
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def arguments(cls: type[T]) -> type[T]:
-    """A frozen record whose fields pydantic checks."""
+    """A frozen record whose fields pydantic checks. Its checks are built when a record is first made, not at import."""
     config = ConfigDict(
-        arbitrary_types_allowed=True, coerce_numbers_to_str=True, extra="forbid", protected_namespaces=()
+        arbitrary_types_allowed=True,
+        coerce_numbers_to_str=True,
+        defer_build=True,
+        extra="forbid",
+        protected_namespaces=(),
     )
     made: type[T] = pydantic.dataclasses.dataclass(frozen=True, kw_only=True, config=config)(cls)  # type: ignore[assignment]
     return made
