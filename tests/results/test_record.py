@@ -10,7 +10,7 @@ import pytest
 
 from evalkit.errors import RunFolderError
 from evalkit.results import Count, Manifest, Results, Run
-from evalkit.results.record import NOT_STATED
+from evalkit.results.figures import NOT_STATED
 
 RESULTS: dict[str, Any] = {
     "schema": 1,
