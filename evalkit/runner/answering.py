@@ -101,11 +101,16 @@ def answer(
             stop.raise_if_requested()
         with clock("scoring"):
             grading.poll(wait=True)
-            for pending in requests.ledger.unfinished():
-                if batches.drawn(pending):
-                    grading.give_up(pending)
+            without = [pending for pending in requests.ledger.unfinished() if batches.drawn(pending)]
+            for pending in without:
+                grading.give_up(pending)
         if stop.requested and error is None:
             error = Interrupted(f"{stop.reason}; what had finished is kept: the same command goes on from there")
+        if without and error is None:
+            error = EngineError(
+                f"{prepared.kind.name} ended without the answers of {len(without)} documents; the same command asks for"
+                " them again"
+            )
         return PassResult(
             grading,
             loop.generated,

@@ -44,6 +44,21 @@ def test_an_engine_that_dies_keeps_what_finished(
     assert results_of(again)["tokens"]["prompt"] < results_of(calm)["tokens"]["prompt"]
 
 
+def test_an_engine_that_ends_without_an_answer_is_told_and_asked_again(
+    corridor: Callable[..., list[Outcome]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer that got lost on its way must not look like a finished run."""
+    plain = MockEngine._answer
+    with monkeypatch.context() as losing:
+        losing.setattr(MockEngine, "_answer", lambda self, item: (a for a in plain(self, item) if a.id != 3))
+        (outcome,) = corridor()
+    assert outcome.exit_code == 4
+    assert outcome.problem == "mock ended without the answers of 1 documents; the same command asks for them again"
+    assert results_of(outcome)["status"] == "incomplete"
+    (again,) = corridor()
+    assert (again.exit_code, again.path) == (0, outcome.path)
+
+
 def test_a_refused_request_is_an_error_of_its_document_alone(
     corridor: Callable[..., list[Outcome]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
