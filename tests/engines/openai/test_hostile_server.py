@@ -7,6 +7,8 @@ import json
 import threading
 import time
 from array import array
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -278,9 +280,20 @@ def test_an_honest_reply_is_read_as_it_is() -> None:
 # ── servers that keep everybody waiting ──────────────────────────────────────
 
 
-@pytest.mark.timeout(60)
-@pytest.mark.parametrize("kind", ["429", "silence", "503"])
-def test_a_server_that_gives_no_answer_is_named_and_given_up(kind: str) -> None:
+KINDS = ("429", "silence", "503")
+
+
+@dataclass
+class Waited:
+    """What an engine did at a server that gives no answer."""
+
+    seconds: float
+    error: EngineError
+    notices: list[str]
+    url: str
+
+
+def waited_for(kind: str) -> Waited:
     hold = threading.Event()
     reply = {"429": Reply(429, b"slow down"), "503": Reply(503, b"busy"), "silence": Reply(hold=hold)}[kind]
     notices: list[str] = []
@@ -290,14 +303,29 @@ def test_a_server_that_gives_no_answer_is_named_and_given_up(kind: str) -> None:
         began = time.monotonic()
         with pytest.raises(EngineError, match=r"gave no answer for 1\d s") as caught:
             list(engine.run(ask(number) for number in range(40)))
+        seconds = time.monotonic() - began
         hold.set()
         engine.close()
-    assert 13 <= time.monotonic() - began < 30
-    assert "kept" in str(caught.value)
-    assert len(notices) == 1
-    assert notices[0].startswith(f"waiting for {server.url} for 10 s")
+    return Waited(seconds, caught.value, notices, server.url)
+
+
+@pytest.fixture(scope="module")
+def waits() -> dict[str, Waited]:
+    """All kinds at once, as each takes thirteen seconds."""
+    with ThreadPoolExecutor(len(KINDS)) as pool:
+        return dict(zip(KINDS, pool.map(waited_for, KINDS), strict=True))
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_server_that_gives_no_answer_is_named_and_given_up(kind: str, waits: dict[str, Waited]) -> None:
+    waited = waits[kind]
+    assert 13 <= waited.seconds < 30
+    assert "kept" in str(waited.error)
+    assert len(waited.notices) == 1
+    assert waited.notices[0].startswith(f"waiting for {waited.url} for 10 s")
     if kind != "silence":
-        assert f"HTTP {kind}" in notices[0]
+        assert f"HTTP {kind}" in waited.notices[0]
 
 
 @pytest.mark.timeout(60)
