@@ -45,6 +45,9 @@ def identity_of(
     config = task.dump_config()
     metadata = dict(config.get("metadata") or {})
     metadata.pop("config_source", None)
+    if isinstance(metadata.get("sandbox"), dict):
+        # The canonical programs test the machine, and no answer.
+        metadata["sandbox"] = {key: value for key, value in metadata["sandbox"].items() if key != "canonical"}
     config["metadata"] = metadata
     for key in ("dataset_kwargs", "generation_kwargs", "num_fewshot"):
         config.pop(key, None)
@@ -66,8 +69,15 @@ def identity_of(
 
 
 def _source(value: Any) -> str:
-    """A function's source, so that its address is not part of the hash."""
+    """A function's source, so that its address is not part of the hash. Of evalkit's own functions the name.
+
+    A word that is changed in evalkit's code would else part a run from its baseline. Whoever changes what such a
+    function computes raises the task's version.
+    """
+    name = getattr(value, "__qualname__", None)
+    if name is not None and str(getattr(value, "__module__", "")).partition(".")[0] == "evalkit":
+        return f"evalkit's {name}"
     try:
         return inspect.getsource(value)
     except (TypeError, OSError):
-        return getattr(value, "__qualname__", None) or type(value).__qualname__
+        return name or type(value).__qualname__
