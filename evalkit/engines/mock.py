@@ -1,7 +1,7 @@
-"""Canned answers with a real engine's manners, for tests of the rooms around engines.
+"""An engine of canned answers that behaves as a real one, for tests of the rooms around engines.
 
-An answer depends on the request's content alone, so order, batching and resuming cannot change it. What can go
-wrong with a real engine is asked for by option: requests that fail, an engine that dies, answers that take time.
+An answer depends on the request's content alone, so order, batching and resuming cannot change it. Options make what
+can go wrong with a real engine: requests that fail, an engine that dies, answers that take time.
 """
 
 from __future__ import annotations
@@ -114,17 +114,17 @@ class MockEngine:
     def _score(self, id: int, item: Score, continuation: TokenIds) -> Answer:
         if id in self._fail_ids:
             return Failed(id, "the mock engine was told to fail this request")
-        dice = _dice(item.adapter, item.context, continuation, 0)
-        return Scored(id, self._logprobs.get(id, -10.0 * dice[0] - 0.01), dice[1] < 0.25)
+        draws = _draws(item.adapter, item.context, continuation, 0)
+        return Scored(id, self._logprobs.get(id, -10.0 * draws[0] - 0.01), draws[1] < 0.25)
 
     def _generate(self, id: int, item: Generate, sample: int) -> Answer:
         if id in self._fail_ids:
             return Failed(id, "the mock engine was told to fail this request")
-        dice = _dice(item.adapter, item.prompt, str(item.text), sample if item.sampling.temperature else 0)
-        text = self._texts.get(id, f"The answer is {int(dice[0] * 1000)}.")
+        draws = _draws(item.adapter, item.prompt, str(item.text), sample if item.sampling.temperature else 0)
+        text = self._texts.get(id, f"The answer is {int(draws[0] * 1000)}.")
         tokens = max(1, len(text.split()))
         self.usage.generated += tokens
-        return Generated(id, text, "stop" if dice[1] < 0.9 else "length", tokens)
+        return Generated(id, text, "stop" if draws[1] < 0.9 else "length", tokens)
 
 
 class _End:
@@ -134,7 +134,7 @@ class _End:
 _END = _End()
 
 
-def _dice(*parts: str | int | TokenIds | None) -> tuple[float, float]:
+def _draws(*parts: str | int | TokenIds | None) -> tuple[float, float]:
     """Two numbers in [0, 1) that depend on nothing but `parts`."""
     digest = hashlib.blake2b(digest_size=8)
     for part in parts:

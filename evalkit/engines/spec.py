@@ -232,8 +232,8 @@ def engine_names() -> tuple[str, ...]:
 def find_spec(name: str) -> EngineSpec:
     """The engine of that name. UsageError where there is none, PluginError where it cannot be loaded."""
     if name not in ENGINES.declared():
-        known = (AUTO, *engine_names())
-        raise UsageError(f"--engine {name}: no such engine{nearest(name, known)} (one of {', '.join(known)})")
+        names = (AUTO, *engine_names())
+        raise UsageError(f"--engine {name}: no such engine{nearest(name, names)} (one of {', '.join(names)})")
     return ENGINES.find(name)
 
 
@@ -264,8 +264,8 @@ def pace_arguments(names: Iterable[str | None] = ()) -> frozenset[str]:
     """The --model-args of these engines that do not change answers; those of all engines if one is not known."""
     specs = all_specs()
     asked = [specs.get(name or "") for name in names]
-    known = [spec for spec in asked if spec is not None]
-    chosen = known if known and len(known) == len(asked) else specs.values()
+    working = [spec for spec in asked if spec is not None]
+    chosen = working if working and len(working) == len(asked) else specs.values()
     return frozenset().union(*(spec.pace_arguments for spec in chosen))
 
 

@@ -26,20 +26,20 @@ def find_packages(names: Iterable[str]) -> Installed:
     """Finds these distributions or modules and what they require; raises UsageError for one that is not installed."""
     versions: dict[str, str] = {}
     paths: dict[str, None] = {}
-    asked = [_asked(name) for name in dict.fromkeys(names)]
-    while asked:
-        found = asked.pop()
-        if found.name in versions:
+    waiting = [_asked(name) for name in dict.fromkeys(names)]
+    while waiting:
+        package = waiting.pop()
+        if package.name in versions:
             continue
-        versions[found.name] = found.version
-        own = [str(path) for path in _top(found)]
+        versions[package.name] = package.version
+        own = [str(path) for path in _top(package)]
         if not any(Path(path).suffix != ".dist-info" for path in own):
             raise UsageError(
-                f"--sandbox-packages: {found.name} has no files in site-packages (an editable install?);"
-                " install it the usual way: pip install " + found.name
+                f"--sandbox-packages: {package.name} has no files in site-packages (an editable install?);"
+                " install it the usual way: pip install " + package.name
             )
         paths |= dict.fromkeys(own)
-        asked += _required(found)
+        waiting += _required(package)
     return Installed(tuple(sorted(versions.items())), tuple(paths))
 
 
@@ -53,20 +53,20 @@ def _asked(name: str) -> Distribution:
     return distribution(owners[0])
 
 
-def _top(found: Distribution) -> Iterator[Path]:
+def _top(package: Distribution) -> Iterator[Path]:
     """What the distribution has at the top of site-packages. Scripts and path files are no part of it."""
-    names = dict.fromkeys(PurePosixPath(str(file)).parts[0] for file in found.files or () if str(file))
+    names = dict.fromkeys(PurePosixPath(str(file)).parts[0] for file in package.files or () if str(file))
     for name in names:
-        path = Path(str(found.locate_file(name)))
+        path = Path(str(package.locate_file(name)))
         if name not in ("..", "__pycache__") and not name.endswith((".pth", ".virtualenv")) and path.exists():
             yield path.absolute()
 
 
-def _required(found: Distribution) -> Iterator[Distribution]:
+def _required(package: Distribution) -> Iterator[Distribution]:
     """The installed distributions that this one cannot do without on this machine."""
     from packaging.requirements import InvalidRequirement, Requirement
 
-    for text in found.requires or ():
+    for text in package.requires or ():
         try:
             wanted = Requirement(text)
         except InvalidRequirement:

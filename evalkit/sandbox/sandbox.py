@@ -99,8 +99,8 @@ class Sandbox:
                 refused.append(Tried(name, False, str(error)))
                 continue
             return cls(pool, name, count, limits, tuple(refused), installed)
-        found = "\n".join(f"  - {t.tier}: {t.why}" for t in refused)
-        raise SandboxError(f"no sandbox holds on this machine, so untrusted code is not run.\n{found}\n{_MEND}")
+        reasons = "\n".join(f"  - {t.tier}: {t.why}" for t in refused)
+        raise SandboxError(f"no sandbox holds on this machine, so untrusted code is not run.\n{reasons}\n{_MEND}")
 
     @classmethod
     def probe(cls) -> list[Tried]:

@@ -76,17 +76,17 @@ def _weight(value: Any) -> int:
     return _written_out(value, {}) if isinstance(value, _CONTAINERS) else 0
 
 
-def _written_out(value: Any, known: dict[int, int]) -> int:
+def _written_out(value: Any, sizes: dict[int, int]) -> int:
     if isinstance(value, (str, bytes)):
         return len(value)
     if not isinstance(value, _CONTAINERS):
         return _OF_ANY
-    size = known.get(id(value))
+    size = sizes.get(id(value))
     if size is None:
         if isinstance(value, Namespace):
             value = object.__getattribute__(value, "_Namespace__attrs")
         items = [*value.keys(), *value.values()] if isinstance(value, dict) else value
-        size = known[id(value)] = len(items) + sum(_written_out(item, known) for item in items)
+        size = sizes[id(value)] = len(items) + sum(_written_out(item, sizes) for item in items)
     return size
 
 

@@ -32,7 +32,7 @@ _ROOM = 128
 class _Sample:
     sequence: Sequence
     copies: list[Tokens]
-    """The prompt behind each prefix."""
+    """The prompt after each prefix."""
     debias: Debias
 
     @property
@@ -94,7 +94,7 @@ class DebiasingGenerator:
     # ── prompts in ───────────────────────────────────────────────────────────
 
     def _copy(self, sequence: Sequence, prefix: str) -> Tokens:
-        """The prompt behind a prefix, both behind the token that begins a text. A long prompt loses its beginning."""
+        """The token that begins a text, a prefix, and the prompt. A prompt that is too long loses its beginning."""
         if prefix not in self._prefixes:
             self._prefixes[prefix] = [int(t) for t in self._tokenizer.encode(prefix, add_special_tokens=False)]
         before, prompt = self._prefixes[prefix], sequence.prompt
@@ -150,7 +150,7 @@ class DebiasingGenerator:
         yield batch
 
     def _prefill(self, prompts: list[Tokens], adapter: str | None) -> tuple[torch.Tensor, KeyValues]:
-        """The logits after each prompt, and its keys and values. Padding stands behind, where nothing looks at it."""
+        """The logits after each prompt, and its keys and values. Padding comes last, where no token attends to it."""
         model, lengths = self._model, [len(prompt) for prompt in prompts]
         ids = np.zeros((len(prompts), max(lengths)), np.int64)
         positions = np.zeros_like(ids)

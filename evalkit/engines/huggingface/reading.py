@@ -42,21 +42,21 @@ class ReadingOptions:
 
     @classmethod
     def read(cls, args: Mapping[str, Any]) -> ReadingOptions:
-        known: dict[str, type[int] | type[float]] = {
+        types: dict[str, type[int] | type[float]] = {
             field.name: float if field.name == "null_threshold" else int for field in fields(cls)
         }
-        given: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         for key, value in args.items():
             name = key.replace("-", "_")
-            if name not in known:
-                raise UsageError(f"--model-args {key}: a reading model takes {', '.join(known)}{nearest(name, known)}")
+            if name not in types:
+                raise UsageError(f"--model-args {key}: a reading model takes {', '.join(types)}{nearest(name, types)}")
             try:
-                given[name] = known[name](value)
+                values[name] = types[name](value)
             except (TypeError, ValueError):
                 raise UsageError(f"--model-args {key}={value}: a number is wanted") from None
-            if name != "null_threshold" and given[name] < (0 if name == "stride" else 1):
+            if name != "null_threshold" and values[name] < (0 if name == "stride" else 1):
                 raise UsageError(f"--model-args {key}={value}: a positive number is wanted")
-        return cls(**given)
+        return cls(**values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,27 +137,27 @@ class Reader:
 
     def _logits(self, parts: Sequence[_Part]) -> list[tuple[list[float], list[float]]]:
         """Each part's scores for the first and the last token of an answer."""
-        found = []
+        logits = []
         size = self.options.batch_size
         pad = self._tokenizer.pad_token_id or 0
         for first in range(0, len(parts), size):
-            some = parts[first : first + size]
-            longest = max(len(part.ids) for part in some)
+            batch = parts[first : first + size]
+            longest = max(len(part.ids) for part in batch)
             inputs = {
-                "input_ids": [part.ids + [pad] * (longest - len(part.ids)) for part in some],
-                "attention_mask": [[1] * len(part.ids) + [0] * (longest - len(part.ids)) for part in some],
+                "input_ids": [part.ids + [pad] * (longest - len(part.ids)) for part in batch],
+                "attention_mask": [[1] * len(part.ids) + [0] * (longest - len(part.ids)) for part in batch],
             }
-            if all(part.types is not None for part in some):
-                inputs["token_type_ids"] = [(part.types or []) + [0] * (longest - len(part.ids)) for part in some]
+            if all(part.types is not None for part in batch):
+                inputs["token_type_ids"] = [(part.types or []) + [0] * (longest - len(part.ids)) for part in batch]
             tensors = {name: torch.tensor(rows, device=self.device) for name, rows in inputs.items()}
             with torch.inference_mode():
                 out = self._net(**tensors)
             starts, ends = out.start_logits.float().cpu(), out.end_logits.float().cpu()
-            for row, part in enumerate(some):
+            for row, part in enumerate(batch):
                 width = len(part.ids)
                 self.tokens += width
-                found.append((starts[row, :width].tolist(), ends[row, :width].tolist()))
-        return found
+                logits.append((starts[row, :width].tolist(), ends[row, :width].tolist()))
+        return logits
 
     # ── spans ────────────────────────────────────────────────────────────────
 
@@ -229,8 +229,8 @@ def _tokenizer(model: ModelSpec) -> Any:
             model.tokenizer or model.source, local_files_only=True, trust_remote_code=model.trust_remote_code
         )
     except Exception as error:
-        said = " ".join(str(error).split())[:200]
-        raise CheckpointError(f"{model.typed}: its tokenizer cannot be loaded ({said})") from error
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(f"{model.typed}: its tokenizer cannot be loaded ({reason})") from error
     if not tokenizer.is_fast:
         raise UsageError(
             f"{model.typed}: its tokenizer does not say which characters a token stands for; a folder with"
@@ -252,8 +252,8 @@ def _net(model: ModelSpec) -> Any:
             dtype=None if model.dtype == "auto" else model.dtype,
         )
     except Exception as error:
-        said = " ".join(str(error).split())[:200]
-        raise CheckpointError(f"{model.typed} cannot be loaded as a reading model ({said})") from error
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(f"{model.typed} cannot be loaded as a reading model ({reason})") from error
     # Encoders are often saved with a pooler or a language head that reading does not use.
     refuse_differences(model.typed, info["missing_keys"], ())
     return net

@@ -82,8 +82,8 @@ def processors(
             if _PLAIN[name] is not None and value != _PLAIN[name]:
                 raise UsageError(f"the hf engine generates without {name}={value}: it samples or takes the best token")
         elif name not in _KNOWN:
-            known = [*_KNOWN, *_PLAIN, _READ_OFF, "temperature", "top_p", "top_k", "min_p", "repetition_penalty"]
-            raise UsageError(f"the hf engine has no generation option {name!r}{nearest(name, known)}")
+            names = [*_KNOWN, *_PLAIN, _READ_OFF, "temperature", "top_p", "top_k", "min_p", "repetition_penalty"]
+            raise UsageError(f"the hf engine has no generation option {name!r}{nearest(name, names)}")
 
     def setting(name: str) -> Any:
         value = extra.get(name, defaults.get(name))

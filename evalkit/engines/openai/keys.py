@@ -23,7 +23,7 @@ _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})|\\x([0-9a-fA-F]{2})|\\(/)")
 
 
 def _written_in(text: str) -> str:
-    return _ESCAPE.sub(lambda found: found[3] or chr(int(found[1] or found[2], 16)), text)
+    return _ESCAPE.sub(lambda escape: escape[3] or chr(int(escape[1] or escape[2], 16)), text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The fleet: one engine made of replicas. It deals work to them, collects their answers, and outlives their losses."""
+"""The fleet: one engine made of replicas. It deals work to them, collects answers, and goes on when some are lost."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LONG_POLL = 1.0
 _REST = 10.0
 """Seconds that the replicas get at the end of a run to say what they read."""
 _TELL = 20.0
-"""Seconds after which the user is told what is waited for."""
+"""Seconds after which a line says what the run waits for."""
 _PAUSE = 0.02
 _PULL = 4096
 """Items that are taken from the plan between two rounds of dealing."""
@@ -40,7 +40,8 @@ class _Member:
 
     name: str
     handle: Handle
-    heard: float
+    last_heard: float
+    """When it last answered a call, by the monotonic clock."""
     take: Call | None = None
     taken: int = 0
     given: int = 0
@@ -65,7 +66,7 @@ class FleetEngine:
         self.notify = notify
         self.stopping: Callable[[], bool] = lambda: False
         self.tell_replicas: Callable[[int, int], None] = lambda working, wanted: None
-        self._told = (-1, -1)
+        self._shown = (-1, -1)
         self.usage = Usage()
         self.lost = 0
         self._cluster = cluster
@@ -105,16 +106,15 @@ class FleetEngine:
 
     def wait(self) -> FleetEngine:
         """Wait for the first replica. The others join when there is room for them."""
-        told = time.monotonic() + _TELL
+        notice_at = time.monotonic() + _TELL
         try:
             while not any(member.joined for member in self._members):
                 for _ in self._collect(_LONG_POLL):
                     pass
-                self._bury_silent()
                 if not self._members:
                     raise EngineError("no replica could be started")
-                if time.monotonic() > told and not any(member.loaded for member in self._members):
-                    told = float("inf")
+                if time.monotonic() > notice_at and not any(member.loaded for member in self._members):
+                    notice_at = float("inf")
                     self.notify(f"waiting for a place for the first of {self._wanted} replicas, or for it to load")
         except BaseException:
             self.close()
@@ -150,7 +150,7 @@ class FleetEngine:
                 ended = ended or self._pull(work)
                 self._deal()
                 yield from self._collect(_PAUSE)
-                yield from self._bury_silent()
+                yield from self._lose_silent()
                 self._refill()
                 self._tell()
         finally:
@@ -223,11 +223,11 @@ class FleetEngine:
                 continue
             result = self._cluster.result(call)
             if isinstance(result, Gone):
-                yield from self._bury(member, result.reason)
+                yield from self._lose(member, result.reason)
             elif isinstance(result, Unreachable):
                 self._ask_again(member, call)
             else:
-                member.heard = time.monotonic()
+                member.last_heard = time.monotonic()
                 if call is member.take or call == member.take:
                     member.take = None
                     yield from self._take(member, result)
@@ -268,13 +268,13 @@ class FleetEngine:
                 raise _as_error(taken)
             if member.loaded is None:
                 self._wanted -= 1  # it would fail again
-            yield from self._bury(member, taken.fault.message)
+            yield from self._lose(member, taken.fault.message)
 
     def _tell(self) -> None:
         """Say how many replicas are at work, when that has changed."""
         now = (sum(member.joined for member in self._members), self._wanted)
-        if now != self._told:
-            self._told = now
+        if now != self._shown:
+            self._shown = now
             self.tell_replicas(*now)
 
     def _count_usage(self) -> None:
@@ -332,7 +332,7 @@ class FleetEngine:
                 return f"its {key} is {other}, that of the first replica {first}"
         return None
 
-    def _bury(self, member: _Member, reason: str) -> Iterator[Answer]:
+    def _lose(self, member: _Member, reason: str) -> Iterator[Answer]:
         """Count a replica as lost and take its work back."""
         self._members.remove(member)
         self._cluster.kill(member.handle)
@@ -344,12 +344,12 @@ class FleetEngine:
         if member.joined and member.name in self._dealer.replicas:
             yield from self._dealer.lose(member.name)
 
-    def _bury_silent(self) -> Iterator[Answer]:
+    def _lose_silent(self) -> Iterator[Answer]:
         now = time.monotonic()
         for member in list(self._members):
             # A replica that waits for its place on the cluster says nothing, and is not lost.
-            if member.joined and now - member.heard > self._silence:
-                yield from self._bury(member, f"nothing was heard of it for {now - member.heard:.0f} s")
+            if member.joined and now - member.last_heard > self._silence:
+                yield from self._lose(member, f"nothing was heard of it for {now - member.last_heard:.0f} s")
 
     def _refill(self) -> None:
         """Start a replica for each that was lost. EngineError where none is left and none comes."""

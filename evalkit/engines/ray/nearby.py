@@ -28,12 +28,12 @@ def describe() -> str:
         return f"{version}; no cluster runs here, --replicas starts one for the run"
     quiet = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}
     try:
-        asked = subprocess.run(
+        answer = subprocess.run(
             [sys.executable, "-c", _ASK], capture_output=True, text=True, timeout=_PATIENCE, env=quiet, check=True
         )
     except (OSError, subprocess.SubprocessError):
         return f"{version}; a cluster should run at {address}, and does not answer"
-    return f"{version}; cluster at {address}: {asked.stdout.strip().splitlines()[-1]}"
+    return f"{version}; cluster at {address}: {answer.stdout.strip().splitlines()[-1]}"
 
 
 def _address() -> str | None:

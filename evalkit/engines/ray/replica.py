@@ -172,7 +172,7 @@ class Replica:
         setup = self._setup
         spec = find_spec(setup.engine)
         # Importing transformers takes seconds, and hundreds of megabytes in each replica.
-        tokenizer = spec.load_tokenizer(_Found(setup.model)) if spec.start_needs_tokenizer else None
+        tokenizer = spec.load_tokenizer(_Located(setup.model)) if spec.start_needs_tokenizer else None
         engine = start(spec, setup.model, tokenizer, setup.adapters, setup.settings)
         notify_through(engine, self._say)
         loaded = Loaded(socket.gethostname(), os.getpid(), fingerprint_of(setup.model), dict(engine.description))
@@ -213,8 +213,8 @@ def fingerprint_of(model: ModelSpec) -> str | None:
     return fingerprint(folder) if folder.is_dir() else None
 
 
-class _Found:
-    """A model that was found before, as far as loading its tokenizer needs it."""
+class _Located:
+    """A model whose folder is known, as far as loading its tokenizer needs it."""
 
     def __init__(self, spec: ModelSpec) -> None:
         self.spec = spec
@@ -226,5 +226,5 @@ class _Found:
     def manifest(self) -> Mapping[str, object]:
         raise NotImplementedError("manifests are made where the run is")
 
-    def opened_from(self, spec: ModelSpec) -> _Found:
-        return _Found(spec)
+    def opened_from(self, spec: ModelSpec) -> _Located:
+        return _Located(spec)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["keep_dice_of_half_read_prompts"]
+__all__ = ["keep_generators_of_partly_read_prompts"]
 
 
-def keep_dice_of_half_read_prompts() -> bool:
+def keep_generators_of_partly_read_prompts() -> bool:
     """Patch vLLM in this process; returns whether this version can be patched."""
     try:
         from vllm.v1.worker.cpu_model_runner import CPUModelRunner as Runner
@@ -23,11 +23,11 @@ def keep_dice_of_half_read_prompts() -> bool:
         return False
 
     def careful_sample(self: Any, *args: Any, **kwargs: Any) -> Any:
-        self._kept_dice = _lend_others(self)
+        self._kept_generators = _replace_generators(self)
         return sample(self, *args, **kwargs)
 
     def careful_book(self: Any, *args: Any, **kwargs: Any) -> Any:
-        kept, generators = self.__dict__.pop("_kept_dice", {}), self.input_batch.generators
+        kept, generators = self.__dict__.pop("_kept_generators", {}), self.input_batch.generators
         for place in kept:
             del generators[place]
         try:
@@ -40,7 +40,7 @@ def keep_dice_of_half_read_prompts() -> bool:
     return True
 
 
-def _lend_others(runner: Any) -> dict[int, Any]:
+def _replace_generators(runner: Any) -> dict[int, Any]:
     """Replace the generators of requests whose token of this step will be dropped; returns the original ones.
 
     They are replaced and not removed: without a generator, some versions sample all rows with a shared one.

@@ -95,8 +95,8 @@ class Client:
 
     def draw(self, draw: Draw, adapter: str | None) -> str:
         """Send a generation request and return its name. Raises Refused, or UsageError for an unknown option."""
-        known = self._fields
-        fields = sampling_fields(draw.sampling, draw.prompt, draw.sample, known, self._thinking)
+        options = self._fields
+        fields = sampling_fields(draw.sampling, draw.prompt, draw.sample, options, self._thinking)
         if draw.tops:
             fields["logprobs"] = min(draw.tops, self.max_labels)
         return self._add(draw.prompt, fields, adapter)

@@ -50,13 +50,13 @@ def sample_seed(sampling: Sampling, prompt: TokenIds, sample: int) -> int | None
 
 
 def sampling_fields(
-    sampling: Sampling, prompt: TokenIds, sample: int, known: Collection[str], thinking: Thinking | None
+    sampling: Sampling, prompt: TokenIds, sample: int, options: Collection[str], thinking: Thinking | None
 ) -> dict[str, object]:
-    """Arguments for vLLM's SamplingParams."""
+    """Arguments for vLLM's SamplingParams. `options`: the names that it takes."""
     extra = {name: value for name, value in sampling.extra if _NEUTRAL.get(name, _NEUTRAL) != value and name != TOPS}
     for name in extra:
-        if name not in known:
-            raise UsageError(f"vLLM has no sampling option {name!r}{nearest(name, known)} (--gen-kwargs)")
+        if name not in options:
+            raise UsageError(f"vLLM has no sampling option {name!r}{nearest(name, options)} (--gen-kwargs)")
     stop = [text for text in sampling.stop if text and (thinking is None or text == thinking.eos)]
     return {
         "max_tokens": sampling.max_tokens,

@@ -12,7 +12,7 @@ from typing import Any
 
 from evalkit.engines.vllm.arguments import engine_arguments, typed_names, without_secrets
 from evalkit.engines.vllm.blocks import smallest_block
-from evalkit.engines.vllm.chunks import keep_dice_of_half_read_prompts
+from evalkit.engines.vllm.chunks import keep_generators_of_partly_read_prompts
 from evalkit.engines.vllm.client import Client
 from evalkit.engines.vllm.generating import Thinking
 from evalkit.engines.vllm.messages import Ready, Start
@@ -57,7 +57,7 @@ def start_engine(start: Start) -> Engine:
     )
     keep_rows_packed()
     if cpu:
-        keep_dice_of_half_read_prompts()
+        keep_generators_of_partly_read_prompts()
     try:
         llm = vllm.LLM(**args)
     except Exception as error:

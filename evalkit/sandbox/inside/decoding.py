@@ -102,23 +102,23 @@ class _Decoder:
         return value
 
     def items(self, depth: int) -> list[Any]:
-        found: list[Any] = []
+        values: list[Any] = []
         data, deeper = self.data, depth + 1
         for _ in range(self.size()):
             at = self.at
             tag = data[at : at + 1]
             if tag == b"i":  # as `take` does, without the call
-                found.append(INT.unpack_from(data, at + 1)[0])
+                values.append(INT.unpack_from(data, at + 1)[0])
                 self.at = at + 9
             elif tag == b"s":
                 self.at = at + 1
-                found.append(self.blob().decode("utf-8", "surrogatepass"))
+                values.append(self.blob().decode("utf-8", "surrogatepass"))
             elif tag in _SINGLES:
-                found.append(_SINGLES[tag])
+                values.append(_SINGLES[tag])
                 self.at = at + 1
             else:
-                found.append(self.take(deeper))
-        return found
+                values.append(self.take(deeper))
+        return values
 
     def keep(self, container: Any) -> Any:
         """Makes the container known, so that a later part of the message can refer to it."""

@@ -46,11 +46,11 @@ class TestNames(dict[str, Any]):
         """Whether a module was loaded that the program named: it stays loaded in this process."""
 
     def __missing__(self, name: str) -> Any:
-        # Were the candidate asked first, its own `abs` or `len` would judge it.
+        # Python's own names come first: else the candidate could bring an `abs` or `len` that judges its answers.
         if hasattr(builtins, name) or name.startswith("__"):
             raise KeyError(name)
-        found, value = self._peer.ask("name", name)
-        if found is not True:
+        exists, value = self._peer.ask("name", name)
+        if exists is not True:
             raise KeyError(name)
         own, library_value = self._from_library(name, value)
         if own:
@@ -103,9 +103,9 @@ class TestNames(dict[str, Any]):
             return None
         return named.lstrip("_") if type(named) is str else None
 
-    def _others(self, known: dict[str, Any]) -> frozenset[str]:
+    def _others(self, exports: dict[str, Any]) -> frozenset[str]:
         """The program's functions that the tests name, beside these."""
-        free = free_names(self._tests).difference(known)
+        free = free_names(self._tests).difference(exports)
         return free | {self._entry_point, *checked_as(self._tests)} if self._entry_point is not None else free
 
 

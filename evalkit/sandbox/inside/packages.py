@@ -64,9 +64,9 @@ class Packages:
         from pathlib import Path
 
         for path in self._about:
-            found = PathDistribution(Path(path))
-            if context is None or context.name is None or _same(found.name, context.name):
-                yield found
+            distribution = PathDistribution(Path(path))
+            if context is None or context.name is None or _same(distribution.name, context.name):
+                yield distribution
 
 
 def load_libraries(paths: Sequence[str]) -> None:
@@ -87,5 +87,5 @@ def _module(name: str) -> str:
     return next((name.removesuffix(suffix) for suffix in _SUFFIXES if name.endswith(suffix)), name)
 
 
-def _same(one: str, other: str) -> bool:
-    return one.replace("-", "_").casefold() == other.replace("-", "_").casefold()
+def _same(name: str, other: str) -> bool:
+    return name.replace("-", "_").casefold() == other.replace("-", "_").casefold()

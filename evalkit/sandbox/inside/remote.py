@@ -1,7 +1,7 @@
-"""Objects of the candidate's, as the tests see them.
+"""Stand-ins in the tester's process for objects that live in the candidate's.
 
-An object behaves as it does in the candidate, with one exception: where a value of the tests' own takes part, the
-candidate has no say. An object equals no value of the tests', cannot be ordered against one, and arithmetic with one
+A stand-in behaves as its object does, with one exception: wherever a value of the tests takes part, the candidate does
+not decide the result. A stand-in equals no value of the tests, cannot be ordered against one, and arithmetic with one
 gives something that cannot be turned into a plain value. Otherwise an object could claim to equal every expected
 answer, or to differ from each by 0.0.
 """
@@ -17,7 +17,7 @@ from .wire import BY_NAME
 __all__ = ["Arithmetic", "Remote", "TesterPeer", "mark_class"]
 
 _LOOKS = frozenset(("bool", "float", "hash", "index", "int", "item", "len", "repr", "str"))
-"""Operations that only look at an object, so that what it is as a plain value stays the same between them."""
+"""Operations that do not change an object, so that its plain value stays the same between them."""
 _OF_VALUES = frozenset(
     (
         *("endswith", "startswith", "removeprefix", "removesuffix", "replace", "strip", "lstrip", "rstrip", "join"),
@@ -34,17 +34,17 @@ _SUBCLASSES = {
 
 
 class TesterPeer(Peer):
-    """The tester's end. It holds the candidate to what any honest program does."""
+    """The tester's end of the connection. It refuses replies that no honest program gives."""
 
     stop_iteration_expected = False
-    """Whether the tests name StopIteration. Where they do not, none comes out of a call: raised inside a `map` or a
-    `zip` of the tests', it would end their loop before anything was compared."""
+    """Whether the tests name StopIteration. If not, no call raises it: inside a `map` or `zip` of the tests it would
+    end their loop before anything was compared."""
     types: Mapping[str, type] = {
         **BY_NAME,
         **_SUBCLASSES,
     }
-    """A test that says `except TheirError:` would catch its own failing assertion where TheirError is Exception: for
-    those that would, a subclass arrives."""
+    """Classes by name. A test that says `except TheirError:` would catch its own failing assertion if the candidate
+    gave Exception for TheirError, so it gets a subclass of such classes."""
     changes = 0
     """Counts the operations so far that may have changed an object of the candidate's."""
 

@@ -124,8 +124,8 @@ class _Exam:
             if self._entry is None:
                 exec(tests, space)
                 return "passed", ""
-            found, function = self._peer.ask("name", self._entry)
-            if found is not True:
+            exists, function = self._peer.ask("name", self._entry)
+            if exists is not True:
                 return "failed", f"no such function: {self._entry}"
             if not isinstance(function, Remote) or self._peer.ask("callable", function) is not True:
                 return "failed", f"no such function: {self._entry} is not callable"

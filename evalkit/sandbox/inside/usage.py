@@ -146,17 +146,17 @@ def makes_instances(tests: str, name: str, is_entry_point: bool) -> bool:
 
 def _assignments(tests: str) -> Iterator[tuple[str, ast.AST]]:
     """What the tests assign, in the order of the text: the target's text and the value."""
-    found: list[tuple[int, str, ast.AST]] = []
+    assignments: list[tuple[int, str, ast.AST]] = []
     for node in _nodes(tests):
         if isinstance(node, ast.Assign):
-            found += [(node.lineno, ast.unparse(target), node.value) for target in node.targets]
+            assignments += [(node.lineno, ast.unparse(target), node.value) for target in node.targets]
         elif isinstance(node, (ast.AnnAssign, ast.NamedExpr)) and node.value is not None:
-            found.append((node.lineno, ast.unparse(node.target), node.value))
+            assignments.append((node.lineno, ast.unparse(node.target), node.value))
         elif isinstance(node, ast.For):
-            found.append((node.lineno, ast.unparse(node.target), node.iter))
+            assignments.append((node.lineno, ast.unparse(node.target), node.iter))
         elif isinstance(node, ast.withitem) and node.optional_vars is not None:
-            found.append((node.optional_vars.lineno, ast.unparse(node.optional_vars), node.context_expr))
-    for _, target, value in sorted(found, key=lambda item: item[0]):
+            assignments.append((node.optional_vars.lineno, ast.unparse(node.optional_vars), node.context_expr))
+    for _, target, value in sorted(assignments, key=lambda item: item[0]):
         yield target, value
 
 
