@@ -17,7 +17,6 @@ import pytest
 
 from evalkit.errors import EngineError
 from tests.helpers import canned, warm
-from tests.helpers.checkpoints import make_checkpoint
 from tests.helpers.fleet_rows import journal_keys
 from tests.helpers.fleets import counting_cluster, expected, fleet, items
 from tests.helpers.owntasks import sums_task
@@ -72,14 +71,16 @@ def test_a_lost_daemon_ends_in_all_answers_or_in_one_error(daemon: str) -> None:
 class Commands:
     """Runs evalkit on two models and one task, with the engine of canned answers."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, model: Path) -> None:
         self.folder = folder
         self.short = tempfile.mkdtemp(prefix="ek", dir="/tmp")
         self.journal = folder / "journal"
         self._environment = {**os.environ, **canned.declare(folder / "plugin"), "OMP_NUM_THREADS": "1"}
         self._environment["TMPDIR"] = self.short
-        make_checkpoint(folder / "one")
-        make_checkpoint(folder / "two", seed=1)
+        # Canned answers depend on no weights; the two models only have to be different ones.
+        for name, length in (("one", 2048), ("two", 1024)):
+            config = json.loads((shutil.copytree(model, folder / name) / "config.json").read_text())
+            (folder / name / "config.json").write_text(json.dumps({**config, "max_position_embeddings": length}))
         sums_task(folder, DOCUMENTS)
 
     def start(self, name: str, models: str, *more: str, delay: float = 0.0) -> warm.Process:
@@ -126,8 +127,8 @@ class Commands:
 
 
 @pytest.fixture(scope="module")
-def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
-    made = Commands(tmp_path_factory.mktemp("ends"))
+def commands(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
+    made = Commands(tmp_path_factory.mktemp("ends"), tiny_model)
     yield made
     shutil.rmtree(made.short, ignore_errors=True)
 
