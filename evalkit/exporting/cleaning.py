@@ -6,6 +6,7 @@ paths that belong to them, so there only this machine's own folders are replaced
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -15,7 +16,7 @@ from typing import Any
 from evalkit.errors import CouldNotDo
 from evalkit.scrub import Scrubber
 
-__all__ = ["Cleaner", "is_local_path", "last_part"]
+__all__ = ["Cleaner", "file_name", "is_local_path", "last_part"]
 
 _LOCAL_PATH = re.compile(
     r"""(?<![\w./~-])(?!//)(?:file:/{0,2})?(?:~[\w.-]*|\.{1,2}|[A-Za-z]:)?[/\\][^\s,;:"'=|<>()/\\][^\s,;:"'=|<>()]*"""
@@ -23,6 +24,8 @@ _LOCAL_PATH = re.compile(
 """An absolute path, or one that begins with ~ or dots. The lookbehind leaves URLs and `org/name` alone."""
 _ROOT = re.compile(r"(?:~|[/\\]|[A-Za-z]:[/\\]|file:)")
 _WORKPLACE = "[path]"
+_LONGEST_NAME = 150
+"""Bytes; file systems take 255, and dates and endings are added."""
 
 
 def is_local_path(text: str) -> bool:
@@ -83,6 +86,17 @@ class Cleaner:
         if isinstance(value, Mapping):
             return {self.text(key) if isinstance(key, str) else key: self.row(inner) for key, inner in value.items()}
         return [self.row(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def file_name(name: str) -> str:
+    """A name that can be one part of a path: not a folder above, no control characters, and not too long for a disk."""
+    printable = "".join(character if character.isprintable() else "_" for character in name)
+    if printable.strip(". ") == "":
+        return "unknown"
+    if len(printable.encode(errors="replace")) <= _LONGEST_NAME:
+        return printable
+    kept = printable.encode(errors="replace")[: _LONGEST_NAME - 9].decode(errors="ignore")
+    return f"{kept}-{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:8]}"
 
 
 def last_part(path: str) -> str:

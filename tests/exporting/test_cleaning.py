@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.errors import CouldNotDo
-from evalkit.exporting.cleaning import Cleaner
+from evalkit.exporting.cleaning import Cleaner, file_name
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,12 @@ def test_any_value_keeps_its_shape(value: object) -> None:
 
     assert shape(Cleaner().settings(value)) == shape(value)
     assert shape(Cleaner().row(value)) == shape(value)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "...", " . ", "x" * 999, "자" * 200, "a\nb", "a\x1b[0m", "b\ud800"])
+def test_a_file_name_is_one_part_of_a_path_here(name: str) -> None:
+    made = file_name(name)
+    assert made.strip(". ")
+    assert made.isprintable()
+    assert len(made.encode()) <= 150
+    assert file_name("my-model+ko") == "my-model+ko"

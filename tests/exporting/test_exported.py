@@ -19,11 +19,14 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 import evalkit as ek
 from evalkit.exporting import Receipt
 from evalkit.exporting.card import BEGIN, END, with_section
 from tests.helpers.exporting import KEY, PRIVATE, bytes_below, known_figures, private_run, wandb_records
+from tests.helpers.runfolders import TaskRows, write_run
 
 TARGETS = ("wandb", "mlflow", "trackio", "hf", "eee", "lm-eval")
 
@@ -201,8 +204,63 @@ def test_keys_of_mlflow_are_what_it_takes() -> None:
     from evalkit.exporting.targets.mlflow import key_of
 
     assert key_of("humaneval/pass@1,create_test") == "humaneval/pass_at_1.create_test"
-    assert key_of("질문/acc") == "../acc"
+    assert key_of("질문/acc") == "질문/acc"
     assert len(key_of("x" * 400)) == 250
+    assert key_of("x" * 10_000 + "/acc") != key_of("y" + "x" * 9_999 + "/acc")
+
+
+@given(st.text())
+def test_any_name_is_a_key_that_mlflow_takes(name: str) -> None:
+    validation = pytest.importorskip("mlflow.utils.validation")
+    from evalkit.exporting.targets.mlflow import key_of, unique
+
+    key = key_of(name)
+    validation._validate_metric_name(key)
+    assert len(key) <= 250
+    both = unique({name: 1, f"{name}\n": 2})
+    assert sorted(both.values()) == [1, 2]
+    for other in both:
+        validation._validate_metric_name(other)
+
+
+HOSTILE = (
+    "new\nline", "../../up", "..", "\x1b[31mred", "x" * 10_000, "질문", "🚀", "a b ", "a//b", "a,b", "a;b",
+    "::error::x", "<b>", "%s",
+)  # fmt: skip
+
+
+def test_names_with_any_characters_are_exported_everywhere(exported: Exported, tmp_path: Path) -> None:
+    """Each tracker gets a number for each task, and every file has a name that a disk takes."""
+    tasks = {name: TaskRows([1.0, 0.0]) for name in HOSTILE}
+    run = write_run(tmp_path / "runs", "odd", tasks, model="m\n\x1b[31m<b>자")
+    store, out = exported.store, tmp_path / "files"
+    before = bytes_below(run)
+    ek.export(run, to=TARGETS, output_path=tmp_path / "runs", out=out, project="odd")
+    assert bytes_below(run) == before
+    assert {path.name for path in tmp_path.iterdir()} == {"runs", "files"}
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=f"sqlite:///{store / 'mlflow.db'}")
+    [logged] = client.search_runs([client.get_experiment_by_name("odd").experiment_id])
+    assert len(logged.data.metrics) == len(HOSTILE)
+    assert "질문/exact_match.strict-match" in logged.data.metrics
+    assert not {"\n", "\x1b"} & set(logged.info.run_name)
+    with sqlite3.connect(store / "trackio" / "odd.db") as database:
+        [(numbers,)] = database.execute("select metrics from metrics").fetchall()
+    assert len([name for name in json.loads(numbers) if name.startswith("eval/")]) == len(HOSTILE)
+    [file] = (store / "wandb" / "DIR").glob("wandb/offline-run-*-m-*/run-*.wandb")
+    keys = {
+        item.key or "/".join(item.nested_key)
+        for record in wandb_records(file)
+        if record.WhichOneof("record_type") == "history"
+        for item in record.history.item
+    }
+    assert len([key for key in keys if key.endswith("/exact_match,strict-match")]) == len(HOSTILE)
+    files = list(out.rglob("*"))
+    assert len(files) > len(HOSTILE)
+    for path in files:
+        assert path.name.isprintable()
+        assert len(path.name.encode()) <= 255
 
 
 def test_a_live_run_of_wandb_is_used_and_left_open(exported: Exported, monkeypatch: pytest.MonkeyPatch) -> None:

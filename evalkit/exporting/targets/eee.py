@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.engines.spec import all_specs
 from evalkit.errors import UsageError
+from evalkit.exporting.cleaning import file_name
 from evalkit.exporting.datasets import data_of
 from evalkit.exporting.figures import ExportedFigure
 from evalkit.exporting.spec import ExporterSpec, Options, Receipt
@@ -278,7 +279,7 @@ def _uuid(text: str) -> str:
 
 def _portable(part: str) -> str:
     """A part of a path that every file system takes."""
-    return re.sub(r'[<>:"\\/|?*\x00-\x1f]', "_", part).rstrip(". ") or "unknown"
+    return file_name(re.sub(r'[<>:"\\/|?*\x00-\x1f]', "_", part).rstrip(". "))
 
 
 SPEC = ExporterSpec(

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evalkit.exporting.cleaning import file_name
 from evalkit.exporting.spec import ExporterSpec, Options, Receipt
 from evalkit.results import Entry, Run, TaskResult, TaskSettings, write_file
 from evalkit.types import JsonObject
@@ -29,7 +30,7 @@ def _export(parcel: Parcel, options: Options) -> Receipt:
     hashes = {}
     for task in run.record.results.tasks:
         if run.has_rows(task):
-            path = folder / f"samples_{task.replace('/', '_')}_{date}.jsonl"
+            path = folder / f"samples_{file_name(task.replace('/', '_'))}_{date}.jsonl"
             hashes[task] = _write_samples(path, run, task)
             files.append(path)
     path = folder / f"results_{date}.json"
@@ -40,7 +41,7 @@ def _export(parcel: Parcel, options: Options) -> Receipt:
 
 def _lm_eval_name(model: str) -> str:
     """The folder that lm-eval would make for the model."""
-    return re.sub(r"[\"<>:/|\\?*\[\]]+", "__", model)
+    return file_name(re.sub(r"[\"<>:/|\\?*\[\]]+", "__", model))
 
 
 def _date(run: Run) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from evalkit.errors import ExportError
+from evalkit import safe
 from evalkit.exporting.spec import ExporterSpec, Options, Receipt, check_reachable
 from evalkit.exporting.tables import CHANGED, FIGURES, changed_rows, figure_rows
 
@@ -23,8 +24,18 @@ _METRICS_AT_ONCE, _PARAMS_AT_ONCE = 1_000, 100
 
 
 def key_of(name: str) -> str:
-    """A name as MLflow takes it: letters, digits and `_-./ `. pass@1 becomes pass_at_1."""
-    return re.sub(r"[^/\w.\- ]", ".", name.replace("@", "_at_"), flags=re.ASCII)[:_LONGEST_KEY]
+    """A name as MLflow takes it: letters and digits of any script, and `_-./ `. pass@1 becomes pass_at_1.
+
+    MLflow refuses a name that as a path would be another one: no part of it is empty, a dot or begins with two. Of one
+    that is too long the beginning is cut, and a hash says of which it was.
+    """
+    parts = [re.sub(r"[^\w.\- ]", ".", part) for part in name.replace("@", "_at_").split("/")]
+    key = "/".join(f"_{part}" if part == "." or part.startswith("..") else part for part in parts if part) or "_"
+    return key if len(key) <= _LONGEST_KEY else _marked(key[-_LONGEST_KEY + 9 :].lstrip("./"), name)
+
+
+def _marked(key: str, name: str) -> str:
+    return f"{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:8]}-{key}"
 
 
 def _export(parcel: Parcel, options: Options) -> Receipt:
@@ -40,7 +51,8 @@ def _export(parcel: Parcel, options: Options) -> Receipt:
     now = int(time.time() * 1000)
     numbers = keyed(parcel)
     metrics = [Metric(key, value, now, options.step) for key, value in numbers.items()]
-    params = [Param(key_of(name), str(value)[:_LONGEST_PARAM]) for name, value in parcel.settings.items()]
+    settings = unique(parcel.settings)
+    params = [Param(key, str(value)[:_LONGEST_PARAM]) for key, value in settings.items()]
     tags = [RunTag(name, text[:_LONGEST_TAG]) for name, text in _tags(parcel).items()]
     for part in _parts(metrics, _METRICS_AT_ONCE):
         client.log_batch(run.run_id, metrics=part)
@@ -58,15 +70,17 @@ def _export(parcel: Parcel, options: Options) -> Receipt:
 
 
 def keyed(parcel: Parcel) -> dict[str, float]:
-    """The numbers by MLflow's keys. Two names that become one key would overwrite each other, so that is an error."""
-    numbers: dict[str, float] = {}
-    for figure in parcel.figures:
-        for name, value in figure.numbers().items():
-            key = key_of(f"{figure.task}/{name}")
-            if key in numbers:
-                raise ExportError(f"MLflow: two metrics of {figure.task} would be called {key}; nothing was written")
-            numbers[key] = value
-    return numbers
+    """The numbers by MLflow's keys."""
+    return unique({f"{f.task}/{name}": value for f in parcel.figures for name, value in f.numbers().items()})
+
+
+def unique(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values by keys that MLflow takes. Where two names become one key, the second gets a hash of its own."""
+    keyed: dict[str, Any] = {}
+    for name, value in values.items():
+        key = key_of(name)
+        keyed[key if key not in keyed else _marked(key[: _LONGEST_KEY - 9], name)] = value
+    return keyed
 
 
 def _start(client: Any, parcel: Parcel, options: Options) -> Any:
@@ -80,7 +94,7 @@ def _start(client: Any, parcel: Parcel, options: Options) -> Any:
     if known:
         return known[0].info
     title = f"{parcel.label} {parcel.run.run_id}"
-    return client.create_run(number, run_name=title, tags={_ID_TAG: parcel.export_id}).info
+    return client.create_run(number, run_name=safe.line(title)[:_LONGEST_KEY], tags={_ID_TAG: parcel.export_id}).info
 
 
 def _tags(parcel: Parcel) -> dict[str, str]:

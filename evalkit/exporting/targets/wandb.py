@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from evalkit import safe
 from evalkit.exporting.spec import ExporterSpec, Options, Receipt, check_reachable
 from evalkit.exporting.tables import CHANGED, FIGURES, changed_rows, figure_rows
 
@@ -67,7 +68,7 @@ def _start(parcel: Parcel, options: Options) -> Any:
     return wandb.init(
         project=options.project or os.environ.get("WANDB_PROJECT") or "evalkit",
         id=options.id or os.environ.get("WANDB_RUN_ID") or parcel.export_id,
-        name=f"{parcel.label} {parcel.run.run_id}",
+        name=safe.line(f"{parcel.label} {parcel.run.run_id}")[:128],
         resume="allow",
         config=dict(parcel.settings),
         job_type="evaluation",
