@@ -19,12 +19,9 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
-from hypothesis import strategies as st
 
 import evalkit as ek
 from evalkit.exporting import Receipt
-from evalkit.exporting.card import BEGIN, END, with_section
 from tests.helpers.exporting import KEY, PRIVATE, bytes_below, known_figures, private_run, wandb_records
 from tests.helpers.runfolders import TaskRows, write_run
 
@@ -198,29 +195,6 @@ def test_trackio_holds_every_number_to_the_last_digit(exported: Exported) -> Non
     assert step == 7
     assert json.loads(settings)["model"] == "my-finetune+ko"
     assert not [key for key in logged if "perplexity" in key]
-
-
-def test_keys_of_mlflow_are_what_it_takes() -> None:
-    from evalkit.exporting.targets.mlflow import key_of
-
-    assert key_of("humaneval/pass@1,create_test") == "humaneval/pass_at_1.create_test"
-    assert key_of("질문/acc") == "질문/acc"
-    assert len(key_of("x" * 400)) == 250
-    assert key_of("x" * 10_000 + "/acc") != key_of("y" + "x" * 9_999 + "/acc")
-
-
-@given(st.text())
-def test_any_name_is_a_key_that_mlflow_takes(name: str) -> None:
-    validation = pytest.importorskip("mlflow.utils.validation")
-    from evalkit.exporting.targets.mlflow import key_of, unique
-
-    key = key_of(name)
-    validation._validate_metric_name(key)
-    assert len(key) <= 250
-    both = unique({name: 1, f"{name}\n": 2})
-    assert sorted(both.values()) == [1, 2]
-    for other in both:
-        validation._validate_metric_name(other)
 
 
 HOSTILE = (
@@ -417,12 +391,3 @@ def test_the_cards_section_has_figures_intervals_and_the_verdict(exported: Expor
         assert f"{figure['ci95'][0]:.4f} – {figure['ci95'][1]:.4f}" in section
     assert "| humaneval | perplexity |" in section
     assert "unknown" in section
-
-
-def test_a_section_replaces_the_one_that_is_there() -> None:
-    section = f"{BEGIN}\nnew\n{END}\n"
-    once = with_section("---\nlicense: mit\n---\n# Model\n", section)
-    assert once.endswith(f"# Model\n\n{section}")
-    assert with_section(once + "\nafter\n", section.replace("new", "newer")).count(BEGIN) == 1
-    assert "after" in with_section(once + "\nafter\n", section)
-    assert with_section("", section) == section
