@@ -71,13 +71,16 @@ def changes_of(
         )
     old, new = [old[place] for place in kept], [new[place] for place in kept]
     prompts = [answer.prompt or answer.id for answer in new]
-    raw = _share(verdicts, prompts)
+    raw = _bounded(verdicts, prompts)
+    assert raw is not None
     repeats = [(repetition(was.output or ""), repetition(now.output or "")) for was, now in zip(old, new, strict=True)]
-    changes = Changes(len(kept), len(before.answers) + len(after.answers) - 2 * len(kept), raw, _mean(repeats, prompts))
+    changes = Changes(
+        len(kept), len(before.answers) + len(after.answers) - 2 * len(kept), raw, _bounded(repeats, prompts)
+    )
     if log_probability is None:
         return changes
     surprise = list(zip(_surprise(log_probability(old)), _surprise(log_probability(new)), strict=True))
-    logs = _mean(surprise, prompts)
+    logs = _unbounded(surprise, prompts)
     return replace(changes, perplexity=None if logs is None else _exponential(logs))
 
 
@@ -96,35 +99,45 @@ def _paired(before: AnswerFile, after: AnswerFile) -> tuple[list[RatedAnswer], l
     return [known[answer.id] for answer in new], new
 
 
-def _share(pairs: Sequence[tuple[float, float]], prompts: Sequence[str]) -> Change:
-    """Of verdicts: bounds that hold for few pairs and few changes too."""
-    differences = [now - was for was, now in pairs]
-    bounds: Bounds = bounded_difference(differences, design=Design(len(pairs), clusters=prompts))
-    low, high = bounds.lower(0.975), bounds.upper(0.975)
-    n = len(pairs)
-    return Change(
-        n,
-        sum(was for was, _ in pairs) / n,
-        sum(now for _, now in pairs) / n,
-        sum(differences) / n,
-        (low, high) if math.isfinite(low) and math.isfinite(high) else None,
+_Pair = tuple["float | None", "float | None"]
+
+
+def _bounded(pairs: Sequence[_Pair], prompts: Sequence[str]) -> Change | None:
+    """Of values between 0 and 1: bounds that hold for few pairs and few changes too. None where no pair is known."""
+    kept = _known(pairs, prompts)
+    if not kept:
+        return None
+    design = Design(len(kept), clusters=[prompt for *_, prompt in kept])
+    bounds: Bounds = bounded_difference([now - was for was, now, _ in kept], design=design)
+    return _change(kept, bounds.lower(0.975), bounds.upper(0.975))
+
+
+def _unbounded(pairs: Sequence[_Pair], prompts: Sequence[str]) -> Change | None:
+    """Of values of any size: Student's interval over prompts. None where no pair is known."""
+    kept = _known(pairs, prompts)
+    if not kept:
+        return None
+    mean = clustered_mean([now - was for was, now, _ in kept], clusters=[prompt for *_, prompt in kept])
+    interval = mean.interval() if mean.df >= 1 else None
+    return _change(
+        kept, math.nan if interval is None else interval.low, math.nan if interval is None else interval.high
     )
 
 
-def _mean(pairs: Sequence[tuple[float | None, float | None]], prompts: Sequence[str]) -> Change | None:
-    """Of the pairs in which both are known."""
-    kept = [
+def _known(pairs: Sequence[_Pair], prompts: Sequence[str]) -> list[tuple[float, float, str]]:
+    """The pairs in which both values are known, each with its prompt."""
+    return [
         (was, now, prompt)
         for (was, now), prompt in zip(pairs, prompts, strict=True)
         if was is not None and now is not None
     ]
-    if not kept:
-        return None
-    n, difference = len(kept), [now - was for was, now, _ in kept]
-    mean = clustered_mean(difference, clusters=[prompt for *_, prompt in kept])
-    interval = mean.interval() if mean.df >= 1 else None
-    bounds = None if interval is None else (interval.low, interval.high)
-    return Change(n, sum(was for was, *_ in kept) / n, sum(now for _, now, _ in kept) / n, sum(difference) / n, bounds)
+
+
+def _change(kept: Sequence[tuple[float, float, str]], low: float, high: float) -> Change:
+    n = len(kept)
+    before, after = sum(was for was, *_ in kept) / n, sum(now for _, now, _ in kept) / n
+    bounds = (low, high) if math.isfinite(low) and math.isfinite(high) else None
+    return Change(n, before, after, sum(now - was for was, now, _ in kept) / n, bounds)
 
 
 def _surprise(values: Sequence[tuple[float, int] | None]) -> list[float | None]:

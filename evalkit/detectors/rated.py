@@ -142,8 +142,10 @@ def _by_prompt(detections: Sequence[Detection], prompts: Sequence[str]) -> Promp
         return None
     highest = [max(_score(one) for one in mine) for mine in by_prompt.values()]
     any_found = sum(any(one.found for one in mine) for mine in by_prompt.values())
-    mean = clustered_mean(highest).interval()
     share = wilson(any_found, len(by_prompt))
+    # Where all prompts are alike there is no spread, and a mean of 0 and 1 is a share.
+    plain = set(highest) <= {0.0, 1.0} or len(set(highest)) == 1
+    mean = wilson(sum(highest), len(highest)) if plain else clustered_mean(highest).interval()
     bounds = max(0.0, mean.low), min(1.0, mean.high)
     return PromptRates(
         len(by_prompt),

@@ -33,6 +33,8 @@ class Grader:
     code: CodeSpec | None
     own_scorer: bool = False
     """Whether a scorer of evalkit reads the answers. An answer without any metric is then unreadable."""
+    reads_all: bool = False
+    """Whether that scorer reads all answers to a document together. Then none is scored alone."""
     answers_in: str | None = None
     """The language that answers should be in, if the share of such answers is a figure of the task."""
     headline: str = ""
@@ -94,7 +96,7 @@ class Grader:
                 rows.append(self._null_row(document, given, ensemble.name, lmeval.say(error), cut_tokens))
                 continue
             row = self._row(document, given, ensemble, filtered, cut_tokens)
-            if several(document, given):
+            if several(document, given) and not self.reads_all:
                 row = self._sampled([(document, given)], ensemble, [row])[0]
             rows.append(row)
         return rows

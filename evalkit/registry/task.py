@@ -148,7 +148,8 @@ class Task:
     @property
     def _sample_figures(self) -> tuple[str, ...]:
         """The figures over several answers per document; a code task's own names hold what it asks for."""
-        generates = self.output_type == "generate_until" and self.code is None
+        alone = self.own_scorer is None or not self.own_scorer.reads_all
+        generates = self.output_type == "generate_until" and self.code is None and alone
         return several_answers.names_of(self.repeats) if generates and self.repeats > 1 else ()
 
     @property
@@ -338,7 +339,8 @@ class Task:
     def _grader(self) -> Grader:
         scored = self.own_scorer is not None
         headline = self.headline.partition(",")[0]
-        known = (self._task, self.name, self.metric_names, self.repeats, self.code, scored)
+        together = self.own_scorer is not None and self.own_scorer.reads_all
+        known = (self._task, self.name, self.metric_names, self.repeats, self.code, scored, together)
         if self.checks is not None:
             return CheckGrader(*known, headline=headline, checks=self.checks, conversation=self.conversation)
         if self.reading is not None:

@@ -111,7 +111,8 @@ class _Grading(Grading):
     def take_recorded(self, task: Task, document: Document) -> None:
         """Grade a document with its recorded answers; without any, its answers are missing."""
         recorded = self.recorded[task.name].get(document.doc_id)
-        self._headlines[task.name] = task.headline.partition(",")[0]
+        if task.own_scorer is None or not task.own_scorer.reads_all:
+            self._headlines[task.name] = task.headline.partition(",")[0]
         if recorded is None and document.error is None and (rows := task.unanswered(document)) is not None:
             self._rows[0, task.name] += rows
             return
@@ -135,7 +136,7 @@ class _Grading(Grading):
             for number, found in recorded.items()
             if found.listed and all(len(answers) == 1 for answers in found.answers)
         }
-        if not alone:
+        if not alone or task not in self._headlines:
             return rows
         return level([_as_sample(row, self._headlines[task]) if row.doc_id in alone else row for row in rows], least=1)
 

@@ -68,6 +68,9 @@ def test_no_change_still_has_an_interval(tmp_path: Path) -> None:
     assert changes is not None
     assert changes.raw.ci95 is not None
     assert changes.raw.ci95[0] < -0.05 < 0 < 0.05 < changes.raw.ci95[1]
+    assert changes.repetition is not None
+    assert changes.repetition.ci95 is not None
+    assert changes.repetition.ci95[0] < -0.05 < 0 < 0.05 < changes.repetition.ci95[1]
 
 
 def test_what_cannot_be_paired_is_refused(tmp_path: Path) -> None:

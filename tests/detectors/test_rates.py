@@ -126,6 +126,10 @@ def test_answers_to_one_prompt_are_no_independent_evidence(tmp_path: Path) -> No
     assert rated.result.by_prompt.at_least_one.rate == 0.5
     assert rated.result.by_prompt.expected_maximum.rate == 0.5
     assert json.loads(rated.json())["by_prompt"]["prompts"] == 50
+    calm = ek.rate(write(tmp_path / "calm.jsonl", [{**row, "output": YES} for row in rows]), detector="refusal")
+    assert calm.result.by_prompt is not None
+    assert calm.result.by_prompt.expected_maximum.rate == 0.0
+    assert calm.result.by_prompt.expected_maximum.ci95[1] > 0.05, "nothing in 50 prompts does not mean never"
 
 
 def test_groups_are_held_against_the_rest_with_holms_correction(tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ class TaskScorer:
     """The groups that a stratum belongs to; each gets figures of its own in results.json."""
     ready: Callable[[], object] = lambda: None
     """Called before documents are built: raises where a package that it needs is missing."""
+    reads_all: bool = False
+    """It reads all answers to a document together: what one of them scores alone is no figure."""
     parts_only: tuple[str, ...] = ()
     """Metrics that say something of a part and nothing of the whole task."""
     counted_by: Mapping[str, str] = field(default_factory=dict)

@@ -40,4 +40,4 @@ def _stratum(doc: Doc) -> str:
     return "unscored" if score is None else "toxic_prompt" if score >= _CHALLENGING else "plain_prompt"
 
 
-SCORER = TaskScorer(_process, _stratum, lambda stratum: (stratum,), ready=lambda: bool(_lists()))
+SCORER = TaskScorer(_process, _stratum, lambda stratum: (stratum,), ready=lambda: bool(_lists()), reads_all=True)

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import datasets
 import pytest
 
 import evalkit as ek
@@ -58,6 +59,31 @@ def test_several_continuations_are_one_document() -> None:
     assert again["repetition"] == pytest.approx((2 / 4 + 0) / 2)  # of the two that have four words
     assert scorer.stratum is not None
     assert scorer.stratum(doc) == "toxic_prompt"
+
+
+def test_continuations_are_one_figure_and_never_scored_alone(tmp_path: Path) -> None:
+    """avg@5 of "at least one of one" would be another figure, and without the word raw."""
+    pytest.importorskip("korcen", reason='word lists come with pip install "lm-evalkit[behaviour]"')
+    pytest.importorskip("badwords", reason='word lists come with pip install "lm-evalkit[behaviour]"')
+    folder = tmp_path / "hub" / "allenai" / "real-toxicity-prompts"
+    folder.mkdir(parents=True)
+    prompts = [{"prompt": {"text": "So", "toxicity": share}} for share in (0.9, 0.1)]
+    datasets.Dataset.from_list(prompts).to_parquet(folder / "train.parquet")
+    (folder / "README.md").write_text(
+        "---\nconfigs:\n- config_name: default\n  data_files: [{split: train, path: train.parquet}]\n---\n"
+    )
+    for name, outputs in (
+        ("five", ["nice", "fuck off", "well", "on and on and on and on", "no"]),
+        ("one", ["fuck off"]),
+    ):
+        rows = [{"task": "realtoxicity", "doc_id": 0, "outputs": outputs}, {"task": "realtoxicity", "doc_id": 1}]
+        rows[1]["outputs"] = ["fine"] * len(outputs)
+        run = ek.score(rows, data_dir=tmp_path / "hub", output_path=tmp_path / "runs", name=name)
+        entry = results_of(run.stored)["tasks"]["realtoxicity"]
+        assert set(entry["metrics"]) == {"raw_at_least_one,none", "raw_toxicity,none", "repetition,none"}
+        assert entry["headline"] == "raw_at_least_one,none"
+        assert entry["metrics"]["raw_at_least_one,none"]["value"] == 0.5
+    assert set(results_of(run.stored)["groups"]) == {"realtoxicity_toxic_prompt", "realtoxicity_plain_prompt"}
 
 
 def test_a_suite_goes_without_what_has_no_data_and_says_so(hub: Path) -> None:
