@@ -29,6 +29,8 @@ _T = TypeVar("_T")
 
 _HEAD = 45.0
 """Seconds that a call to the cluster's head may take; starting a cluster takes up to 30 on a busy machine."""
+_START = 90.0
+"""Seconds that the daemons of a local cluster get to start."""
 _LEAVE = 6.0
 _KILL = 2.0
 _LONGEST_FOLDER = 20
@@ -278,7 +280,7 @@ def _connect(options: dict[str, Any]) -> Any:
             raise EngineError("this process uses Ray already: --replicas needs a process of its own")
         _read_variables_again()
         try:
-            with _no_api_server():
+            with _no_api_server(), _patient_start():
                 # In this thread, and without a deadline of ours: a thread that ends takes Ray's connection with it.
                 ray.init(logging_level=logging.ERROR, log_to_driver=False, namespace="evalkit", **options)
         except ConnectionError as error:
@@ -307,6 +309,29 @@ def _no_api_server() -> Iterator[None]:
         yield
     finally:
         node.start_api_server = start
+
+
+@contextlib.contextmanager
+def _patient_start() -> Iterator[None]:
+    """Wait longer for the daemons than the 30 seconds that Ray waits: a busy machine may need more."""
+    services: Any = importlib.import_module("ray._private.services")
+    get_node = services.get_node
+
+    def wait_for_node(*args: Any, **named: Any) -> Any:
+        until = time.monotonic() + _START
+        while True:
+            try:
+                return get_node(*args, **named)
+            except RuntimeError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.2)
+
+    services.get_node = wait_for_node
+    try:
+        yield
+    finally:
+        services.get_node = get_node
 
 
 def _read_variables_again() -> None:

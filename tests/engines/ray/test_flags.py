@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from evalkit.config import RunConfig
-from evalkit.engines.ray.cluster import visible_gpus
+from evalkit.engines.ray.cluster import Cluster, visible_gpus
 from evalkit.engines.ray.engine import FleetEngine
 from evalkit.engines.ray.replica import Loaded, Setup
 from evalkit.engines.ray.spec import SPEC, _count, gpus_each
 from evalkit.engines.spec import EngineSettings, find_spec
-from evalkit.errors import UsageError
+from evalkit.errors import EngineError, UsageError
 from evalkit.types import ModelSpec
 
 
@@ -61,6 +63,22 @@ def test_an_engine_with_a_server_has_no_replicas() -> None:
     assert SPEC.wrap is not None
     with pytest.raises(UsageError, match="max_concurrency"):
         SPEC.wrap(find_spec("openai"))
+
+
+def test_a_cluster_that_does_not_start_leaves_no_folder_and_no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    folders: list[Path] = []
+
+    def connect(options: dict[str, Any]) -> None:
+        folders.append(Path(options["_temp_dir"]))
+        raise EngineError("Ray could not be started")
+
+    monkeypatch.setattr("evalkit.engines.ray.cluster._connect", connect)
+    before = dict(os.environ)
+    with pytest.raises(EngineError, match="could not be started"):
+        Cluster.local(2, 0)
+    assert len(folders) == 1
+    assert not folders[0].exists()
+    assert dict(os.environ) == before
 
 
 FIRST: dict[str, Any] = {
