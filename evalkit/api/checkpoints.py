@@ -31,8 +31,8 @@ def settings_of(path: Path | None, whose: str) -> Mapping[str, Any]:
     from evalkit.api.definitions import EvaluateArguments
     from evalkit.arguments import definition
 
-    known = [argument.name for argument in definition(EvaluateArguments)]
-    given = read_file(path, known)
+    names = [argument.name for argument in definition(EvaluateArguments)]
+    given = read_file(path, names)
     for name in given:
         if name in _OWN:
             raise UsageError(f"{path}: {name} is for {whose} to say, not for its config")

@@ -12,9 +12,9 @@ __all__ = ["cost_before"]
 
 def cost_before(earlier: Sequence[results.Run], baseline: results.Run | None, tasks: Sequence[str]) -> str:
     """What a checkpoint will take, by those before it or by the baseline; or that it is not known."""
-    known = [seconds for run in earlier if (seconds := run.record.results.timing.total)]
-    if known:
-        return f"about {seconds_text(sum(known) / len(known))} for each checkpoint, as the {len(known)} before took"
+    totals = [seconds for run in earlier if (seconds := run.record.results.timing.total)]
+    if totals:
+        return f"about {seconds_text(sum(totals) / len(totals))} for each checkpoint, as the {len(totals)} before took"
     if baseline is not None and set(baseline.requested) >= set(tasks):
         seconds = baseline.record.results.timing.total
         if seconds and baseline.record.results.tokens.computed.value:

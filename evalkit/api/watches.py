@@ -52,12 +52,12 @@ class WatchedCheckpoints:
 
         rows = [
             {
-                "checkpoint": one.checkpoint.name,
-                "step": one.checkpoint.step,
-                "run": one.run.run_id,
-                "verdict": one.verdict,
+                "checkpoint": evaluated.checkpoint.name,
+                "step": evaluated.checkpoint.step,
+                "run": evaluated.run.run_id,
+                "verdict": evaluated.verdict,
             }
-            for one in self.evaluated
+            for evaluated in self.evaluated
         ]
         return pd.DataFrame(rows)
 

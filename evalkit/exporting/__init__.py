@@ -3,7 +3,7 @@
 cleaning   keys and local paths removed from all that leaves this machine
 figures    the figures of a run, one record for each task and metric
 parcel     a cleaned copy of the run, and all that exporters may send of it
-spec       what an exporter says of itself, and how the installed ones are found
+spec       the description that each exporter declares, and how installed exporters are found
 targets/   the shipped exporters, one file each
 
 Exporters only see the cleaned copy, so that none of them can send what was removed from it. Naming the exporters loads

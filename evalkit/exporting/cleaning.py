@@ -38,9 +38,9 @@ class Cleaner:
 
     def __init__(self, folders: Iterable[str | Path] = ()) -> None:
         self._keys = Scrubber()
-        known = {str(Path(folder)) for folder in (*folders, Path.home(), Path.cwd(), tempfile.gettempdir())}
-        # Of one part, as /tmp or /root, it names nobody and may stand in any document.
-        private = sorted((folder for folder in known if len(Path(folder).parts) > 2), key=len, reverse=True)
+        folders_here = {str(Path(folder)) for folder in (*folders, Path.home(), Path.cwd(), tempfile.gettempdir())}
+        # A folder such as /tmp or /root identifies nobody and may be part of any document, so it is kept.
+        private = sorted((folder for folder in folders_here if len(Path(folder).parts) > 2), key=len, reverse=True)
         self._folders = (
             re.compile(rf"(?:{'|'.join(map(re.escape, private))})(?![\w-]|\.\w)((?:[/\\][^\s/\\,;:\"'|<>]+)*)")
             if private
@@ -53,14 +53,14 @@ class Cleaner:
         return (
             clean
             if self._folders is None
-            else self._folders.sub(lambda found: last_part(found.group(1)) or _WORKPLACE, clean)
+            else self._folders.sub(lambda match: last_part(match.group(1)) or _WORKPLACE, clean)
         )
 
     def name(self, text: str) -> str:
         """A name or a setting: a path becomes its last part."""
         if "\n" not in text and _ROOT.match(text):
             return self.text(last_part(text))
-        return _LOCAL_PATH.sub(lambda found: last_part(found.group()), self.text(self._keys.argument(text)))
+        return _LOCAL_PATH.sub(lambda match: last_part(match.group()), self.text(self._keys.argument(text)))
 
     def settings(self, value: Any) -> Any:
         """Settings of any shape."""

@@ -26,12 +26,12 @@ from evalkit.types import JsonObject
 __all__ = ["Evidence", "Parcel", "open_parcel"]
 
 _BROKEN = "replace"
-"""What becomes of half a surrogate pair, which JSON can hold and no file."""
+"""How half a surrogate pair is encoded: JSON can hold one, a UTF-8 file cannot."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is known of the run against its baseline. Read from cleaned copies of both."""
+    """The verdict against the baseline and the documents that changed, from cleaned copies of both runs."""
 
     baseline: Run
     verdict: GateResult
@@ -193,10 +193,10 @@ def _cleaned(run: Run, root: Path, cleaner: Cleaner) -> Run:
 def _model(run: Run, cleaned: Any, cleaner: Cleaner) -> dict[str, Any]:
     """The manifest's model without its place on this machine. One that was read from a folder has the folder's name."""
     model = dict(cleaned) if isinstance(cleaned, Mapping) else {"typed": cleaned}
-    said = run.record.manifest.model
-    if said.alias is None and (is_local_path(said.source or "") or is_local_path(said.path or "")):
-        model["typed"] = cleaner.text(last_part(said.typed or said.source or ""))
-    if is_local_path(said.source or ""):
+    info = run.record.manifest.model
+    if info.alias is None and (is_local_path(info.source or "") or is_local_path(info.path or "")):
+        model["typed"] = cleaner.text(last_part(info.typed or info.source or ""))
+    if is_local_path(info.source or ""):
         model["source"] = model.get("alias") or model.get("typed")
     model.pop("path", None)
     model["typed"] = str(model.get("typed") or cleaner.name(run.label))

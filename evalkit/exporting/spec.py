@@ -1,4 +1,4 @@
-"""What an exporter says of itself, and how the exporters that are installed are found.
+"""The description that each exporter declares, and how installed exporters are found and called.
 
 Each exporter declares one `ExporterSpec` under the entry-point group `evalkit.exporters`, those that ship with evalkit
 too (in pyproject.toml). Reading a spec must not import the library that it sends with: `export` does when it is called.
@@ -135,8 +135,8 @@ def broken() -> Mapping[str, str]:
 def find_exporter(name: str, flag: str = "--to") -> ExporterSpec:
     """The exporter of that name. UsageError where there is none, PluginError where it cannot be loaded."""
     if name not in EXPORTERS.declared():
-        known = exporter_names()
-        raise UsageError(f"{flag} {name}: no such exporter{nearest(name, known)} (one of {', '.join(known)})")
+        names = exporter_names()
+        raise UsageError(f"{flag} {name}: no such exporter{nearest(name, names)} (one of {', '.join(names)})")
     return EXPORTERS.find(name)
 
 
@@ -159,12 +159,12 @@ def ready(names: Sequence[str], flag: str = "--to", *, tracking: bool = False) -
 
 def check_arguments(specs: Sequence[ExporterSpec], args: Mapping[str, Any]) -> None:
     """UsageError for an --export-args that none of the exporters takes."""
-    known = sorted(frozenset().union(*(spec.arguments for spec in specs)))
+    accepted = sorted(frozenset().union(*(spec.arguments for spec in specs)))
     for name in args:
-        if name not in known:
-            takes = f"takes {', '.join(known)}" if known else "there are none"
+        if name not in accepted:
+            takes = f"takes {', '.join(accepted)}" if accepted else "there are none"
             names = ", ".join(spec.name for spec in specs)
-            raise UsageError(f"--export-args {name}: unknown to {names}{nearest(name, known)} ({takes})")
+            raise UsageError(f"--export-args {name}: unknown to {names}{nearest(name, accepted)} ({takes})")
 
 
 # ── sending ──────────────────────────────────────────────────────────────────

@@ -1,4 +1,4 @@
-"""Picks tasks and documents for a given time per checkpoint: as much as can be shown in it."""
+"""Picks tasks and documents for a given time per checkpoint, so that the smallest possible drop can be detected."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from evalkit.training.pace import Discordance
 __all__ = ["Choice", "TaskCost", "choose", "measure", "parse_seconds", "seconds_text"]
 
 _LEAST = 30
-"""Documents of a task below which nothing is shown."""
+"""A task with fewer documents is left out: no drop of a usual size could be detected."""
 _PROBED = 16
 _DISCORDANT = 0.1
 """The share of documents that two checkpoints answer differently, where no two earlier runs show it."""
@@ -76,27 +76,29 @@ class Choice:
     def _speeds(self) -> str:
         probed = [name for name in self.documents if self.timed_by.get(name) is None]
         runs = _grouped((name, run) for name in self.documents if (run := self.timed_by.get(name)) is not None)
-        told = [f"{', '.join(names)} as in {run}" for run, names in runs.items()]
-        told += [f"{', '.join(probed)} by {_PROBED} documents or more asked of the first checkpoint"] if probed else []
-        return f"speed of {'; of '.join(told)}"
+        speeds = [f"{', '.join(names)} as in {run}" for run, names in runs.items()]
+        speeds += (
+            [f"{', '.join(probed)} by {_PROBED} documents or more asked of the first checkpoint"] if probed else []
+        )
+        return f"speed of {'; of '.join(speeds)}"
 
     @property
     def _changes(self) -> str:
         assumed = [name for name in self.documents if name not in self.discordances]
-        told = [
+        changes = [
             f"{self.discordances[name].share:.1%} of {name} changed between {' and '.join(seen.between)}"
             for name in self.documents
             if (seen := self.discordances.get(name)) is not None
         ]
-        told += [f"{_DISCORDANT:.0%} of {', '.join(assumed)} assumed to change"] if assumed else []
-        return "; ".join(told)
+        changes += [f"{_DISCORDANT:.0%} of {', '.join(assumed)} assumed to change"] if assumed else []
+        return "; ".join(changes)
 
 
 def choose(costs: Sequence[TaskCost], budget: float, fixed: float = 0.0) -> Choice:
-    """Every task gets the same number of documents, which shows most on the task that shows least.
+    """Choose a limit for all tasks: the largest that fits the time.
 
-    Where not even a small number of each fits, the task that needs the longest for it is left out. `fixed`: seconds
-    that go by whatever is asked, for loading.
+    Where not even a small number of each fits, the task that takes the longest is left out. `fixed`: the seconds that
+    do not depend on the documents, for loading.
     """
     kept = list(costs)
     left: list[str] = []

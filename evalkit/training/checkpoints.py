@@ -1,4 +1,4 @@
-"""Which folders below a directory are checkpoints, and whether one has been written to its end."""
+"""Finds checkpoints below a folder, and checks whether one is written completely."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Checkpoint:
 
 
 def find_checkpoints(folder: Path) -> list[Checkpoint]:
-    """Folders whose name says a step (checkpoint-500, step_500), the first step first, whole or not."""
+    """The folders with a step in their name (checkpoint-500, step_500), by step, complete or not."""
     checkpoints = []
     for entry in _entries(folder):
         step = in_name(entry.name, "step")
@@ -47,7 +47,7 @@ def find_checkpoints(folder: Path) -> list[Checkpoint]:
 
 
 def signature(checkpoint: Path) -> str | None:
-    """Changes when a weight file is written again. None: there is no weight file."""
+    """A hash of names, sizes and times of the weight files; None if there are none."""
     files = []
     try:
         for path in _entries(checkpoint):

@@ -1,4 +1,4 @@
-"""How a trainer's callback and a watch in another process tell each other what they did: two files beside the runs.
+"""Exchanges events between a trainer's callback and a watch in another process, by two files beside the runs.
 
 watch-<folder>.saved.jsonl   the trainer's lines, one for each checkpoint that it wrote
 watch-<folder>.jsonl         the watch's lines, one for each checkpoint that it evaluated or gave up
@@ -117,10 +117,10 @@ class HandOver:
 
     def results(self) -> list[Result]:
         """What the watch found since the last call, in its order."""
-        found = [result for line in self._results.read() if (result := self._result(line)) is not None]
-        for result in found:
+        results = [result for line in self._results.read() if (result := self._result(line)) is not None]
+        for result in results:
             self._open.pop(result.checkpoint, None)
-        return found
+        return results
 
     @property
     def waiting(self) -> list[str]:

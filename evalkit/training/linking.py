@@ -1,4 +1,4 @@
-"""Keeps a checkpoint's files under a folder of our own: a trainer's rotation deletes checkpoints under their reader."""
+"""Hard-links a checkpoint's files while it is evaluated, because the trainer may delete the checkpoint meanwhile."""
 
 from __future__ import annotations
 

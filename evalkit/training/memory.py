@@ -1,4 +1,4 @@
-"""What a watch has done, in one file that is written whole: a restart goes on from it."""
+"""The state of a watch in a JSON file, from which a restarted watch continues."""
 
 from __future__ import annotations
 

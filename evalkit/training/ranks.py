@@ -1,4 +1,4 @@
-"""What a callback must know of the trainer around it: its log, its ranks, and where its weights are."""
+"""Helpers of the callback for distributed training: the trainer's log, agreement of all ranks, sharded weights."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def several_ranks() -> bool:
 
 
 def all_ranks_hear(stop: bool) -> bool:
-    """What rank 0 decided, in every rank: one that stops alone leaves the others waiting for it."""
+    """The decision of rank 0, in every rank. If one rank stopped alone, the others would wait for it for ever."""
     import torch.distributed as ranks
 
     if not several_ranks():
@@ -42,7 +42,7 @@ def all_ranks_hear(stop: bool) -> bool:
 
 
 def refuse_sharded(model: Any) -> None:
-    """A rank that holds only a part of the weights cannot evaluate them alone."""
+    """Raise UsageError where each rank holds only a part of the weights: rank 0 cannot evaluate those alone."""
     distributed = sys.modules.get("torch.distributed.tensor")
     sharded = getattr(distributed, "DTensor", ())
     for parameter in model.parameters():

@@ -1,4 +1,4 @@
-"""How the error rate is spent over looks, so that fifty checkpoints are not fifty chances of a false alarm."""
+"""Divides the error rate over the verdicts of a watch, so that many checkpoints do not raise more false alarms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Says what happened: a line on the screen, a line of a file, a command, a URL. None of them can stop the watch."""
+"""Reports each event of a watch: on the screen, in a file, to a command and to a URL. Failures are noted."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Telling:
             raise UsageError("--exec: a command is wanted")
 
     def tell(self, event: JsonObject, line: str) -> None:
-        """The event as JSON, and in words."""
+        """Report an event as JSON, and as a line in words."""
         self.note(line)
         text = as_json(event)
         if (log := self.log) is not None:
@@ -75,8 +75,8 @@ class Telling:
             env=os.environ,
         )
         if done.returncode:
-            said = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-            self.note(f"--exec ended with {done.returncode}{': ' + said[0] if said else ''}")
+            last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
+            self.note(f"--exec ended with {done.returncode}{': ' + last[0] if last else ''}")
 
     def _post(self, text: str) -> None:
         """A server that sends a byte now and then is left behind, so that it cannot hold up the watch."""

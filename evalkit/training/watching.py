@@ -1,4 +1,4 @@
-"""Evaluates each checkpoint that a trainer writes, once it is whole: the newest first where it falls behind."""
+"""The loop of `evalkit watch`: finds whole checkpoints, evaluates the newest first, judges and reports them."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from evalkit.types import JsonObject
 __all__ = ["Evaluated", "Watch", "Watcher"]
 
 _TRIES = 3
-"""How often a checkpoint is tried that could not be evaluated. A disk that is full says nothing of a checkpoint: it is
-tried until there is room, with `once` so often too."""
+"""How often a checkpoint is tried that could not be evaluated. On a full disk it is tried until there is room, but with
+`once` not more often than this."""
 
 
 class Evaluate(Protocol):
@@ -90,14 +90,14 @@ class Watcher:
     draw: Callable[[list[str]], None] = lambda runs: None
     """Draws the curve anew, of these runs' folders."""
     sleep: Callable[[float], None] = time.sleep
-    found: list[Evaluated] = field(default_factory=list)
+    evaluated: list[Evaluated] = field(default_factory=list)
     _looked: dict[Path, tuple[str | None, int]] = field(default_factory=dict)
     """The signature that a folder had, and after how many pauses it was first seen so."""
     _pauses: int = 0
     _tries: dict[str, int] = field(default_factory=dict)
     _named: set[Path] = field(default_factory=set)
     _waiting: set[str] = field(default_factory=set)
-    """Problems that were said, of what waits for room on a disk."""
+    """Notes on checkpoints that wait for room on a disk, so that each is printed once."""
     _refused: dict[str, AskedWrong] = field(default_factory=dict)
     """Checkpoints that are not what the flags say, by key: an adapter whose base is named nowhere, for one."""
 
@@ -118,14 +118,14 @@ class Watcher:
             if (turn := self._next(memory)) is not None:
                 quiet_looks = 0
                 if self._turn(*turn, memory) == "regression" and self.watch.stop_file is not None:
-                    return self.found
+                    return self.evaluated
                 continue
             quiet_looks += 1
-            # A second look tells whether what is not whole still grows.
+            # Only a second look shows whether a folder that is not whole is still being written.
             if self.watch.once and (quiet_looks > 1 or not self._growing):
                 if self._refused and not memory.runs():
                     raise next(iter(self._refused.values()))
-                return self.found
+                return self.evaluated
             self._pause()
 
     def _pause(self) -> None:
@@ -139,7 +139,7 @@ class Watcher:
     # ── whose turn it is ─────────────────────────────────────────────────────
 
     def _next(self, memory: Memory) -> tuple[Checkpoint, str] | None:
-        """The newest checkpoint that is whole and was not evaluated, or one that an earlier watch had begun with."""
+        """The newest checkpoint that is whole and not evaluated yet, or that an earlier watch had started."""
         left = [
             (Checkpoint.at(path, step, name), key)
             for key, name, path in kept(self.watch.kept)
@@ -190,7 +190,7 @@ class Watcher:
             self._waits(checkpoint, key, error.strerror or str(error))
             return None
         if signature(held.path) != key:
-            release(folder)  # deleted or written again between the two looks: what is whole of it comes up again
+            release(folder)  # deleted or written again since it was found; if whole, it is found again
             return None
         name = slug(f"{self.watch.label}-{checkpoint.name}")
         if any(seen.name == checkpoint.name for seen in memory.seen):
@@ -220,7 +220,7 @@ class Watcher:
             verdict = self.judge(run, memory.looks)
         self._remember(memory, Seen(checkpoint.name, checkpoint.step, key, str(run.path), verdict))
         release(folder)
-        self.found.append(Evaluated(checkpoint, run, verdict))
+        self.evaluated.append(Evaluated(checkpoint, run, verdict))
         figures = scalars(run)
         shown = ", ".join(f"{name} {value:.4g}" for name, value in figures.items()) or "no figure"
         words = f" — {verdict.replace('_', ' ').upper()}" if verdict else ""
@@ -235,11 +235,11 @@ class Watcher:
     def _remember(self, memory: Memory, seen: Seen) -> None:
         try:
             memory.add(seen)
-        except OutputError as error:  # the run is on the disk: the next one's entry brings this one along
+        except OutputError as error:  # the entry is written together with the next one
             self.telling.note(f"{seen.name} is evaluated and could not be entered: {error}")
 
     def _write_stop_file(self, path: Path, content: JsonObject) -> None:
-        """A trainer waits for this file: it is tried until there is room."""
+        """Write the stop file, again and again while the disk is full: the trainer waits for it."""
         for attempt in itertools.count():
             try:
                 write_file(path, (as_json(content) + "\n").encode())
@@ -253,7 +253,7 @@ class Watcher:
                 return
 
     def _waits(self, checkpoint: Checkpoint, key: str, problem: str) -> None:
-        """For room on a disk, or until the checkpoint is gone. With `once`, three times; the next watch tries again."""
+        """Note that there is no room on a disk and pause. With `once` a checkpoint is tried three times in all."""
         line = f"{checkpoint.name} waits: {problem}"
         if line not in self._waiting:
             self._waiting.add(line)

@@ -93,15 +93,15 @@ def _write(parcel: Parcel, options: Options, task: str, now: str, relationship: 
 def _members(run: Run, name: str) -> list[str]:
     """All names below a group, each once."""
     entry = run.entry(name)
-    found: dict[str, None] = {}
+    members: dict[str, None] = {}
     waiting = [] if entry is None else list(entry.all_members)
     while waiting:
         member = waiting.pop(0)
-        if member not in found and member != name:
-            found[member] = None
+        if member not in members and member != name:
+            members[member] = None
             inner = run.entry(member)
             waiting += [] if inner is None else list(inner.all_members)
-    return list(found)
+    return list(members)
 
 
 def _model(parcel: Parcel, options: Options) -> JsonObject:
@@ -232,10 +232,10 @@ def _sample(row: JsonObject, task: str, metric: str, value: float, evaluation: s
     from evalkit.comparison import texts
 
     question, target = texts.question(row), texts.target(row)
-    said = texts.answers(row, metric)
+    answers = texts.answers(row, metric)
     choices = texts.continuations(row)
     chosen = row.get("filtered_resps")
-    taken = said[0] if choices and said else texts.words(chosen) if chosen else ""
+    taken = answers[0] if choices and answers else texts.words(chosen) if chosen else ""
     return {
         "schema_version": _SCHEMA,
         "evaluation_id": evaluation,
@@ -251,7 +251,7 @@ def _sample(row: JsonObject, task: str, metric: str, value: float, evaluation: s
             "reference": [target],
             "choices": choices or None,
         },
-        "output": {"raw": said},
+        "output": {"raw": answers},
         "messages": None,
         "answer_attribution": [
             {

@@ -109,12 +109,12 @@ def _notes(figure: ExportedFigure) -> str:
 def _results(parcel: Parcel) -> list[Any]:
     from huggingface_hub import EvalResult
 
-    found = []
+    results = []
     for figure in parcel.headlines:
         if figure.value is None:
             continue
         data = data_of(figure.task)
-        found.append(
+        results.append(
             EvalResult(
                 task_type="text-generation",
                 dataset_type=figure.task if data is None else data.id,
@@ -127,7 +127,7 @@ def _results(parcel: Parcel) -> list[Any]:
                 metric_value=figure.value,
             )
         )
-    return found
+    return results
 
 
 def _index(parcel: Parcel, options: Options) -> list[dict[str, Any]]:

@@ -90,9 +90,9 @@ def _start(client: Any, parcel: Parcel, options: Options) -> Any:
     name = options.project or os.environ.get("MLFLOW_EXPERIMENT_NAME") or "evalkit"
     experiment = client.get_experiment_by_name(name)
     number = client.create_experiment(name) if experiment is None else experiment.experiment_id
-    known = client.search_runs([number], f"tags.`{_ID_TAG}` = '{parcel.export_id}'", max_results=1)
-    if known:
-        return known[0].info
+    earlier = client.search_runs([number], f"tags.`{_ID_TAG}` = '{parcel.export_id}'", max_results=1)
+    if earlier:
+        return earlier[0].info
     title = f"{parcel.label} {parcel.run.run_id}"
     return client.create_run(number, run_name=safe.line(title)[:_LONGEST_KEY], tags={_ID_TAG: parcel.export_id}).info
 
