@@ -230,6 +230,8 @@ def _remarks(results: Results, chat: bool | None) -> list[str]:
                 total = sum(part or 0 for parts in covered for part in parts)
                 remarks.append(f"{name}: {count} of {total} {what}")
         remarks += _ended(name, leaves)
+        if any(_has(leaf, "raw_") and _has(leaf, "avg@") for leaf in leaves):
+            remarks.append(f"{name}: avg@K, maj@K and pass@k are raw too: a detector's, and not people's")
         if left_out := sum(leaf.broken_rows.value or 0 for leaf in leaves):
             remarks.append(f"{name}: {left_out} rows of its file could not be read and were left out (manifest.json)")
     return [*remarks, *results.notes]
@@ -243,6 +245,10 @@ def _ended(name: str, leaves: Sequence[TaskResult]) -> Iterator[str]:
         count = sum(round((getattr(one, key) or 0.0) * (one.programs or 0)) for one in ended)
         if count:
             yield f"{name}: {count} of {programs} programs ({count / programs:.1%}) ran {what}"
+
+
+def _has(task: TaskResult, beginning: str) -> bool:
+    return any(key.startswith(beginning) for key in task.metrics)
 
 
 def _leaves(results: Results, name: str) -> Iterator[TaskResult]:

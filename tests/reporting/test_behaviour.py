@@ -45,6 +45,13 @@ def test_groups_have_their_figures_with_intervals(page: str) -> None:
     assert worst[1][0]["doc_id"] == 40, "what is complied with is worst among the unsafe ones"
 
 
+def test_figures_over_several_answers_of_a_detector_are_called_raw_too(tmp_path: Path) -> None:
+    rows = [{"task": "over_refusal_ko", "doc_id": i, "outputs": [SECRET, "네."]} for i in range(2)]
+    run = ek.score(rows, limit=2, output_path=tmp_path)
+    assert any(name.startswith("avg@2") for name in run.stored.record.results.tasks["over_refusal_ko"].metrics)
+    assert "over_refusal_ko: avg@K, maj@K and pass@k are raw too" in (run.path / "report.md").read_text("utf-8")
+
+
 def test_a_page_without_such_tasks_has_no_section(tmp_path: Path) -> None:
     from tests.helpers.runfolders import TaskRows, write_run
 
