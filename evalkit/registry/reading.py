@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from evalkit.errors import ConfigError, nearest
 from evalkit.registry.grading import Grader
 from evalkit.registry.readingfigures import best_score, best_threshold, ratio
 from evalkit.registry.rows import Document, Given, first_text, found_no_answer, make_row
+from evalkit.registry.sampling import scored_alone
 from evalkit.types import Located, RawDocument, Row, Span
 
 __all__ = ["AS_THE_TASK", "SPAN", "Reading", "ReadingGrader", "metric_list", "wrong_span"]
@@ -93,6 +95,8 @@ class ReadingGrader(Grader):
     def _row(self, document: Document, given: Given, ensemble: Any, filtered: list[Any], cut_tokens: int) -> Row:
         from evalkit.registry import lmeval
 
+        if not given.ended(0):  # of several answers the row's own figures are about the first
+            return self._null_row(document, given, ensemble.name, None, cut_tokens)
         located = given.located
         try:
             with lmeval.rendering():
@@ -113,6 +117,28 @@ class ReadingGrader(Grader):
         return make_row(
             document, given, ensemble.name, filtered, metrics, unparsed=unparsed, cut_tokens=cut_tokens, code=told
         )
+
+    def _sampled(self, asked: Sequence[tuple[Document, Given]], ensemble: Any, rows: Sequence[Row]) -> Sequence[Row]:
+        rules = self.reading.official
+        if rules is None:
+            return Grader._sampled(self, asked, ensemble, rows)
+        scorer = _ByRules(rules)
+        return scored_alone(scorer, self.headline, asked, ensemble, rows, self._filtered, frozenset(), scorer.vote)
+
+
+@dataclass(frozen=True, slots=True)
+class _ByRules:
+    """Scores one of several answers by an official script's rules."""
+
+    rules: Rules
+
+    def process_results(self, doc: RawDocument, filtered: list[Any]) -> dict[str, Any]:
+        return _figures(self.rules, doc, first_text(filtered), None)
+
+    def vote(self, answer: str) -> str | None:
+        """The normalized answer. An empty one is a vote only where questions may have no answer."""
+        text = self.rules.normalized(answer)
+        return text if text or self.rules.empty_is_equal else None
 
 
 def _figures(rules: Rules, doc: RawDocument, answer: str, located: Located | None) -> dict[str, Any]:

@@ -20,6 +20,9 @@ __all__ = ["figure_of_samples", "only", "scored_alone", "several"]
 
 Filter = Callable[[Any, Sequence[tuple[Document, Given]]], list[list[Any]]]
 
+Vote = Callable[[str], "str | None"]
+"""What an answer votes for; None: nothing."""
+
 _CHOOSING = ("TakeKFilter", "MajorityVoteFilter")
 """Filters of lm-eval that choose among several answers; one answer is all that there is to choose from."""
 
@@ -38,14 +41,21 @@ def scored_alone(
     rows: Sequence[Row],
     apply: Filter,
     fallbacks: frozenset[str],
+    vote: Vote | None = None,
 ) -> list[Row]:
     """The rows of these documents with the score and the vote of each answer. A row with an error stays as it is.
 
-    `apply` runs a filter over documents with their answers.
+    `task` scores one answer (`process_results`); `apply` runs a filter over documents with their answers; `vote` says
+    what an answer votes for, else it is read as the metric compares answers.
     """
     from evalkit.registry import lmeval
 
     alone, ballot = _without_choosing(ensemble), Ballot.of(task, metric)
+
+    def by_ballot(answer: list[Any]) -> str | None:
+        return None if found_no_answer(answer, fallbacks) else ballot.vote(_text(answer))
+
+    voted = by_ballot if vote is None else lambda answer: vote(_text(answer))
     width = max((len(given.responses[0]) for _, given in asked), default=0)
     filtered: list[list[list[Any]]] = [[] for _ in asked]
     with lmeval.rendering():
@@ -59,7 +69,7 @@ def scored_alone(
             for i, part in zip(there, parts, strict=True):
                 filtered[i].append(part)
         return [
-            row if _failed(row) else _scored(row, task, metric, document, given, parts, ballot, fallbacks)
+            row if _failed(row) else _scored(row, task, metric, document, given, parts, voted)
             for row, (document, given), parts in zip(rows, asked, filtered, strict=True)
         ]
 
@@ -75,8 +85,7 @@ def _scored(
     document: Document,
     given: Given,
     answers: Sequence[list[Any]],
-    ballot: Ballot,
-    fallbacks: frozenset[str],
+    voted: Callable[[list[Any]], str | None],
 ) -> Row:
     from evalkit.registry import lmeval
 
@@ -96,7 +105,7 @@ def _scored(
             except Exception as error:
                 return replace(row, sample={**row.sample, "samples_error": lmeval.say(error)})
         scores.append(scored[written])
-        votes.append(None if found_no_answer(answer, fallbacks) else ballot.vote(_text(answer)))
+        votes.append(voted(answer))
     return replace(row, samples=Samples(metric, tuple(scores), tuple(votes)))
 
 

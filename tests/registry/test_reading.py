@@ -190,6 +190,23 @@ def test_half_a_character_in_a_file_is_an_error_of_its_question_alone(tmp_path: 
     assert [json.loads(line)["exact_match"] is None for line in file.open()] == [False, True]
 
 
+def test_several_answers_have_a_mean_a_vote_and_unfinished_ones_no_score(tmp_path: Path) -> None:
+    path = squad_file(tmp_path / "dev.json", [{"texts": ["서울"]}, {"texts": ["서울"]}])
+    recorded = [
+        {"outputs": ["'서울'", "서울.", "부산", "대전"]},  # two ways of writing are one vote
+        {"outputs": ["서울", "부산", "부산", ""], "finish": ["unfinished", "stop", "stop", "stop"]},
+    ]
+    rows = [{"task": f"squad:{path}?rules=korquad", "doc_id": i, **row} for i, row in enumerate(recorded)]
+    run = evalkit.score(rows, output_path=tmp_path / "results")
+    found = figures(run, "dev")
+    assert found["avg@4"] == pytest.approx(0.25)  # 2 of 4, and 0 of the 3 that ended
+    assert found["maj@4"] == pytest.approx(0.5)
+    assert found["f1"] == 1.0, "of first answers, and the second's never ended"
+    v2 = squad_file(tmp_path / "v2.json", [{"texts": [], "is_impossible": True}], version="v2.0")
+    run = evalkit.score([{"task": f"squad:{v2}", "doc_id": 0, "outputs": ["", "", "서울"]}], output_path=tmp_path / "r")
+    assert figures(run, "v2")["maj@3"] == 1.0, "no answer is a vote where there may be none"
+
+
 def test_a_mistyped_rule_and_a_missing_answer_are_told(tmp_path: Path) -> None:
     path = squad_file(tmp_path / "dev.json", ANSWERABLE)
     row = {"doc_id": 0, "output": ""}
