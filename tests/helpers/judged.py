@@ -6,7 +6,7 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +48,17 @@ def write(path: Path, rows: list[dict[str, Any]]) -> Path:
     return path
 
 
-def make_run(root: Path, count: int, run_id: str = "r1", wording: str = "Answer to item-{}.") -> Run:
+def make_run(
+    root: Path,
+    count: int,
+    run_id: str = "r1",
+    wording: str | Callable[[int], str] = "Answer to item-{}.",
+    model: str = "nano",
+) -> Run:
+    """A finished run of the task `chat` with these answers."""
+
     def row(i: int) -> Row:
-        text = wording.format(i)
+        text = wording.format(i) if isinstance(wording, str) else wording(i)
         sample = {
             "doc_id": i,
             "doc": {"instruction": f"Do item-{i}."},
@@ -67,9 +75,9 @@ def make_run(root: Path, count: int, run_id: str = "r1", wording: str = "Answer 
     metrics = {"x,none": {"value": 1.0, "stderr": 0.0, "ci95": [1.0, 1.0], "higher_is_better": True}}
     task = {"version": 1.0, "num_fewshot": 0, "n": count, "missing": 0, "metrics": metrics}
     moment = "2026-01-01T00:00:00Z"
-    manifest = {"created": moment, "finished": moment, "model": {"typed": "nano"}, "tasks": {"chat": {}}}
-    results = {"model": "nano", "requested": ["chat"], "status": "complete", "tasks": {"chat": task}, "groups": {}}
-    with RunWriter(root, "nano", run_id) as writer:
+    manifest = {"created": moment, "finished": moment, "model": {"typed": model}, "tasks": {"chat": {}}}
+    results = {"model": model, "requested": ["chat"], "status": "complete", "tasks": {"chat": task}, "groups": {}}
+    with RunWriter(root, model, run_id) as writer:
         writer.rows("chat", (row(i) for i in range(count)))
         return commit(writer, manifest, results, report)
 

@@ -9,6 +9,7 @@ import random
 import re
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,7 @@ import pytest
 
 import evalkit as ek
 from evalkit.errors import UsageError
-from evalkit.results import RunWriter
-from evalkit.types import Row
-from tests.helpers.runfolders import commit
+from tests.helpers.judged import make_run
 
 STRENGTH = {"alpha": 0.0, "beta": 3.0, "gamma": 6.0}
 PROMPTS = 60
@@ -72,31 +71,12 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def runs(root: Path, names: tuple[str, ...] = tuple(STRENGTH)) -> list[str]:
-    for name in names:
-        rows = []
-        for i in range(PROMPTS):
-            text = f"I am {name} on item-{i}." + " And more." * (i % 3)
-            sample = {
-                "doc_id": i,
-                "doc": {"instruction": f"Do item-{i}."},
-                "target": "",
-                "arguments": [[f"Do item-{i}.", {"until": []}]],
-                "resps": [[text]],
-                "filtered_resps": [text],
-                "filter": "none",
-                "doc_hash": f"h{i}",
-                "prompt_hash": f"p{i}",
-            }
-            rows.append(Row("chat", i, f"h{i}", f"p{i}", "none", sample, {"x": 1.0}))
-        metrics = {"x,none": {"value": 1.0, "stderr": 0.0, "ci95": [1.0, 1.0], "higher_is_better": True}}
-        task = {"version": 1.0, "num_fewshot": 0, "n": PROMPTS, "missing": 0, "metrics": metrics}
-        moment = "2026-01-01T00:00:00Z"
-        manifest = {"created": moment, "finished": moment, "model": {"typed": name}, "tasks": {"chat": {}}}
-        results = {"model": name, "requested": ["chat"], "status": "complete", "tasks": {"chat": task}, "groups": {}}
-        with RunWriter(root, name, "r1") as writer:
-            writer.rows("chat", rows)
-            commit(writer, manifest, results, None)
-    return [str(root / name / "r1") for name in names]
+    """A run of each model; one answer in three is longer than the one before."""
+    return [str(make_run(root, PROMPTS, wording=partial(answer, name), model=name).path) for name in names]
+
+
+def answer(model: str, item: int) -> str:
+    return f"I am {model} on item-{item}." + " And more." * (item % 3)
 
 
 def test_an_arena_stops_when_it_is_sure_resumes_for_nothing_and_is_read_by_the_other_verbs(
@@ -132,6 +112,16 @@ def test_an_arena_stops_when_it_is_sure_resumes_for_nothing_and_is_read_by_the_o
     compared = ek.compare(again.runs[0], again.runs[2], output_path=tmp_path)
     assert compared.frame()["delta"].iloc[0] < 0
     assert "arena" in (again.runs[0].path / "report.md").read_text()
+    page = ek.report([again.runs[2], again.runs[0]], output_path=tmp_path).html()
+    assert "arena" in page
+
+    ek.export(again.runs[0], to="lm-eval,eee", output_path=tmp_path, out=tmp_path / "sent")
+    [sent] = (tmp_path / "sent").rglob("results_*.json")
+    figures = json.loads(sent.read_text())["results"]["arena"]
+    first = next(name for name, value in figures.items() if "," in name and isinstance(value, float))
+    assert first.startswith("score,pairwise@openai:j"), "readers of the form take the first figure for the headline"
+    assert any("rating" in name for name in figures)
+    assert any("arena" in path.read_text() for path in (tmp_path / "sent" / "data").rglob("*.json"))
 
 
 def test_budgets_stop_it_and_a_higher_one_goes_on_to_the_same_result(tmp_path: Path, judge: str) -> None:

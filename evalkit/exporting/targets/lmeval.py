@@ -105,7 +105,8 @@ def _figures(name: str, entry: Entry) -> JsonObject:
     figures: dict[str, Any] = {"name": name, "alias": name}
     if entry.n is not None:
         figures["sample_len"] = entry.n
-    for key, metric in entry.metrics.items():
+    # The form has no headline: readers take the first figure for it.
+    for key, metric in sorted(entry.metrics.items(), key=lambda item: item[0] != entry.headline):
         base, _, filter_name = key.partition(",")
         # Where lm-eval does not know a number it writes N/A, and never 0.
         figures[f"{base},{filter_name or 'none'}"] = "N/A" if metric.value is None else metric.value
