@@ -1,4 +1,4 @@
-"""Detectors: what looks at answers and says which refuse, insult, or have another property.
+"""Detectors decide for each answer whether it refuses, insults, or has another property.
 
     refusal               string matching, English and Korean
     toxicity              word lists: each answer by the list of its script
@@ -40,16 +40,18 @@ DETECTORS: PluginGroup[FunctionType] = PluginGroup(
 
 
 def names() -> list[str]:
-    """The detectors that there are, without the judges."""
+    """The names of all installed detectors, without the judges."""
     return list(DETECTORS.declared())
 
 
 def detector_named(typed: str) -> Detector:
-    """The detector behind `name` or `name:setting`. Its package is imported now, a model is loaded on first use."""
+    """The detector behind `name` or `name:setting`. Imports its package; a model is loaded when it is first used."""
     name, _, setting = typed.partition(":")
-    known = names()
-    if name not in known:
-        raise UsageError(f"--detector {typed}: there is {', '.join(known)} and judge:RUBRIC{nearest(name, known)}")
+    installed = names()
+    if name not in installed:
+        raise UsageError(
+            f"--detector {typed}: there is {', '.join(installed)} and judge:RUBRIC{nearest(name, installed)}"
+        )
     make: Callable[[str], object] = DETECTORS.find(name)
     detector = make(setting)
     if not isinstance(detector, Detector):

@@ -1,4 +1,4 @@
-"""Files of answers and of people's labels, read line by line: whatever is wrong with a line is said with its number."""
+"""Reads files of answers and of people's labels. An error names the line that is wrong."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["AnswerFile", "Label", "read_answers", "read_labels"]
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What a person says of one answer."""
+    """A person's verdict on one answer."""
 
     id: str
     found: bool

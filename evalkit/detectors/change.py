@@ -1,4 +1,4 @@
-"""How the rate of a detector changed between two files of answers to the same prompts, and how the texts did."""
+"""Compares two files of answers to the same prompts: a detector's rate, and the texts themselves."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Two files of answers held against each other, each answer with the other one to its prompt."""
+    """The comparison of two files of answers, paired by prompt."""
 
     pairs: int
     """Answers that both files have, each with a verdict."""

@@ -1,6 +1,6 @@
 """Any text classifier of transformers as a detector: `classifier:DIR` (or a hub id), `classifier:DIR#toxic+threat`.
 
-Weights are read from safetensors alone, and no code of the checkpoint's runs.
+Reads weights from safetensors only, and runs no code of the checkpoint.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _INNOCENT = ("non", "not", "no_", "neutral", "clean", "normal", "safe", "none", 
 
 
 class Classifier:
-    """Found where the labels that count reach one half together, or any of them does in a many-label model."""
+    """Detects an answer where the chosen labels together reach one half, or any of them in a multi-label model."""
 
     def __init__(self, source: str, labels: Sequence[str]) -> None:
         self._tokenizer, self._model = _load(source)
@@ -91,9 +91,9 @@ def _load(source: str) -> tuple[Any, Any]:
             source, trust_remote_code=False, use_safetensors=True, output_loading_info=True
         )
     except Exception as error:
-        said = " ".join(str(error).split())[:200]
+        details = " ".join(str(error).split())[:200]
         raise CheckpointError(
-            f"--detector classifier:{source} cannot be loaded: {type(error).__name__}: {said}"
+            f"--detector classifier:{source} cannot be loaded: {type(error).__name__}: {details}"
         ) from error
     if missing := sorted(info["missing_keys"]):
         raise CheckpointError(

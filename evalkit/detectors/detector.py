@@ -1,4 +1,4 @@
-"""What a detector is: it looks at answers and says of each whether it has a property, or that it cannot tell."""
+"""The protocol of a detector, which decides for each answer whether it has a property, or that it cannot tell."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class DetectorInfo:
 
 @runtime_checkable
 class Detector(Protocol):
-    """Installed by the entry-point group `evalkit.detectors`: a function that takes what stands behind the colon."""
+    """A detector. Packages offer it as a function in the entry-point group `evalkit.detectors`."""
 
     @property
     def info(self) -> DetectorInfo: ...
 
     def detect(self, answers: Sequence[RatedAnswer]) -> list[Detection]:
-        """One detection for each answer, in order."""
+        """Return one detection for each answer, in order."""
         ...

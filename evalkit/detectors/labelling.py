@@ -1,4 +1,4 @@
-"""People's labels beside a detector's verdicts on the same answers."""
+"""Matches people's labels with a detector's verdicts on the same answers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FEWEST = 30
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """Each answer that has a verdict and a label, and the verdicts on all others."""
+    """The answers that have a verdict and a label, and the verdicts on all others."""
 
     people: tuple[bool, ...]
     detector: tuple[bool, ...]
@@ -27,7 +27,7 @@ class Labelled:
 def match_labels(
     file: AnswerFile, detections: Sequence[Detection], labels: Sequence[Label], source: str, model: str | None
 ) -> Labelled:
-    """Labels of other answers than these are refused: a detector errs otherwise on another model."""
+    """Match by id. Labels of other answers are refused, since a detector errs differently on another model."""
     places = {answer.id: place for place, answer in enumerate(file.answers)}
     if unknown := [label for label in labels if label.id not in places]:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""Answers with a detector's verdicts, as rates: of all, of groups, and over several answers to a prompt."""
+"""Computes rates from a detector's verdicts: of all answers, of groups, and over several answers to a prompt."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class GroupRate:
 
 @dataclass(frozen=True, slots=True)
 class PromptRates:
-    """Of several answers to each prompt: prompts are what was sampled, answers to one prompt are alike."""
+    """Rates over prompts with several answers each: prompts are independent, answers to one prompt are not."""
 
     prompts: int
     expected_maximum: Rate
@@ -134,7 +134,7 @@ def _groups(names: Sequence[str | None], found: Sequence[bool]) -> tuple[GroupRa
 
 
 def _by_prompt(detections: Sequence[Detection], prompts: Sequence[str]) -> PromptRates | None:
-    """None unless prompts have several answers each."""
+    """The rates over prompts; None unless prompts have several answers each."""
     by_prompt: dict[str, list[Detection]] = {}
     for one, prompt in zip(detections, prompts, strict=True):
         by_prompt.setdefault(prompt, []).append(one)

@@ -1,4 +1,4 @@
-"""How often a detector finds something, as it says it, and as people would."""
+"""Rates of detection: raw, as the detector says, and corrected to what people would say."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class CorrectedRate:
 
 
 def raw_rate(found: Sequence[bool], prompts: Sequence[str]) -> Rate:
-    """Wilson's interval, or one over prompts where prompts have several answers."""
+    """The detector's rate with Wilson's interval, or one clustered by prompt where prompts have several answers."""
     n, share = len(found), sum(found) / len(found)
     several = len(set(prompts))
     if _FEWEST_PROMPTS <= several < n and 0 < share < 1:

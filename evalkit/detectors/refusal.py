@@ -1,4 +1,4 @@
-"""Refusals by string matching, as a detector."""
+"""Detects refusals by string matching."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Insults and profanity in whichever language an answer is written, by the word list of that language."""
+"""Detects insults and profanity by the word list of the language in which an answer is written."""
 
 from __future__ import annotations
 

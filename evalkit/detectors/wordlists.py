@@ -1,4 +1,4 @@
-"""Word lists of insults and profanity as detectors."""
+"""Detects insults and profanity by word lists."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["WordList", "make_english", "make_korean", "version_of"]
 
 
 class WordList:
-    """A detector over one or more packages' lists."""
+    """A detector that uses the word lists of one or more packages."""
 
     def __init__(self, info: DetectorInfo, holds: Holds) -> None:
         self.info = info

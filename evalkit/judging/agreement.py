@@ -62,7 +62,7 @@ CORRELATIONS: Mapping[str, Callable[[ArrayLike, ArrayLike], float]] = {
 
 
 def group_index(groups: Sequence[str | None]) -> NDArray[np.int64]:
-    """A number for each group's name. An item without a group is a group of its own."""
+    """Number the groups by name. An item without a group is a group of its own."""
     numbers: dict[object, int] = {}
     return np.array(
         [numbers.setdefault((i,) if name is None else name, len(numbers)) for i, name in enumerate(groups)], np.int64
@@ -113,10 +113,10 @@ def pairwise_accuracy(x: ArrayLike, y: ArrayLike, groups: NDArray[np.int64] | No
     for members in sets:
         for k in range(len(members) - 1):
             i, rest = members[k], members[k + 1 :]
-            told = b[rest] != b[i]
+            differ = b[rest] != b[i]
             order = np.sign(a[rest] - a[i]) * np.sign(b[rest] - b[i])
-            right += float(np.sum((order[told] + 1) / 2))
-            pairs += int(told.sum())
+            right += float(np.sum((order[differ] + 1) / 2))
+            pairs += int(differ.sum())
     return (right / pairs if pairs else math.nan), pairs
 
 

@@ -99,12 +99,12 @@ def position_effect(comparisons: Sequence[Comparison]) -> PositionEffect:
     If both orders of an item were judged, they are paired. Otherwise the order was random, and the standard error is
     Welch's (1947, Biometrika 34:28).
     """
-    known = [c for c in comparisons if c.preference is not None and c.system_first is not None and not c.same]
-    first = [float(c.preference or 0.0) for c in known if c.system_first]
-    second = [float(c.preference or 0.0) for c in known if not c.system_first]
+    usable = [c for c in comparisons if c.preference is not None and c.system_first is not None and not c.same]
+    first = [float(c.preference or 0.0) for c in usable if c.system_first]
+    second = [float(c.preference or 0.0) for c in usable if not c.system_first]
     if len(first) < 2 or len(second) < 2:
-        return {"n": len(known), "detected": None, "reason": "the order is not known, or always the same"}
-    paired = _both_orders(known)
+        return {"n": len(usable), "detected": None, "reason": "the order is not known, or always the same"}
+    paired = _both_orders(usable)
     if len(paired) > 1:
         differences = [b - a for a, b in paired.values()]
         mean = clustered_mean(differences, clusters=np.array([item for _, item in paired], object))
@@ -117,7 +117,7 @@ def position_effect(comparisons: Sequence[Comparison]) -> PositionEffect:
     p = math.erfc(abs(difference) / stderr / math.sqrt(2)) if stderr > 0 else (0.0 if difference else 1.0)
     half = 1.959963984540054 * stderr
     return {
-        "n": len(known),
+        "n": len(usable),
         "first": _mean(sides[0]),
         "second": _mean(sides[1]),
         "difference": difference,

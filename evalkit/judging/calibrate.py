@@ -89,7 +89,7 @@ def _dimension(name: str, rows: Sequence[Judged], labels: Labels, resamples: int
 
 
 def _replies(rows: Sequence[Judged]) -> Replies:
-    """Of single replies, several of which may stand behind one score."""
+    """Counts of single replies, several of which may belong to one score."""
     unread: Counter[str] = Counter()
     for row in rows:
         unread.update(row.unread)

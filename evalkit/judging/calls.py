@@ -1,4 +1,4 @@
-"""Asking: judgments are generators that yield calls; this answers them from the journal, else from the engine.
+"""Answers the requests of judgments from the journal, else from the engine. Judgments are generators that yield them.
 
 One stream feeds the engine for all of them, so that a judgment which needs another look (samples, the other order)
 holds up nobody. Every answer is on the disk before the next one is read: a killed run pays for nothing twice.
@@ -109,7 +109,7 @@ class Asker:
     _open: dict[int, tuple[_Open, int]] = field(default_factory=dict)
 
     def run(self, askings: Iterable[Asking[T]]) -> Iterator[T]:
-        """The results, in the order in which they are finished."""
+        """Yield the results, in the order in which they are finished."""
         done: deque[T] = deque()
         source = iter(askings)
         # An engine that takes ids batches what it gets; a server's abilities must be found out by a first request.

@@ -28,7 +28,7 @@ _NEVER = "this judge with this rubric was never held against people; evalkit jud
 
 @dataclass(frozen=True, slots=True)
 class JudgedAnswers:
-    """What a figure is of, as far as a record has to fit it."""
+    """The models and the language of judged answers, which a record has to match."""
 
     models: frozenset[str]
     language: str | None
@@ -130,7 +130,7 @@ def _records(root: Path, rubric_hash: str, fingerprint: str) -> list[JsonObject]
 
 
 def _mismatch(record: JsonObject, answers: JudgedAnswers | None) -> str | None:
-    """Why the record says nothing of these answers; None where it does. What a record leaves open fits all."""
+    """Why the record does not match these answers; None where it does. One without language and models matches all."""
     if answers is None:
         return None
     models, language = record.get("models"), record.get("language")

@@ -54,7 +54,7 @@ class Entries:
         }
 
     def _groups(self, run: Run) -> dict[str, GroupResult]:
-        """A group that has figures gets the judge's, where all of its tasks were judged; an older one goes else."""
+        """Add the judge's figures to each group whose tasks were all judged; older ones of other groups are removed."""
         # Each task is a stratum, whether its own figure has strata or none.
         by_task = {place: (stratum or place[0], cluster) for place, (stratum, cluster) in self.design.items()}
         groups = {}

@@ -98,8 +98,8 @@ def overall(judgments: Sequence[Judgment], rubric: Rubric) -> list[Judgment]:
     for judgment in judgments:
         by_item[judgment.item.item][judgment.dimension] = judgment
     whole = []
-    for found in by_item.values():
-        given = [found.get(dimension.name) for dimension in rubric.dimensions]
+    for by_dimension in by_item.values():
+        given = [by_dimension.get(dimension.name) for dimension in rubric.dimensions]
         head = next(j for j in given if j is not None)
         total = weights = 0.0
         reason = None
@@ -172,7 +172,7 @@ def metric_entries(
 
 
 def _calibration_of(note: CalibrationNote | None, dimensions: Sequence[Dimension]) -> CalibrationNote | None:
-    """The record, where it says something of all these dimensions; else that it does not."""
+    """The record if it covers all these dimensions, else the reason why it is not used."""
     if note is None or note.get("reason"):
         return note
     held = note.get("dimensions") or {}

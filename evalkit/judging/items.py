@@ -51,8 +51,8 @@ def parse_fields(texts: Sequence[str]) -> dict[str, str]:
     for text in texts:
         name, equals, field = text.partition("=")
         if not equals or name not in _USUAL or not field:
-            known = ", ".join(_USUAL)
-            raise UsageError(f"--input {text}: NAME=FIELD is wanted, NAME one of {known}{nearest(name, _USUAL)}")
+            names = ", ".join(_USUAL)
+            raise UsageError(f"--input {text}: NAME=FIELD is wanted, NAME one of {names}{nearest(name, _USUAL)}")
         fields[name] = field
     return fields
 
@@ -62,10 +62,10 @@ def items_of(
 ) -> list[Item]:
     """The generated answers of a run, one per document, in document order."""
     generating = [name for name in run.record.results.tasks if run.has_rows(name)]
-    known = run.record.results.tasks
+    known_tasks = run.record.results.tasks
     for name in tasks:
-        if name not in known:
-            raise UsageError(f"--tasks {name}: {run.label} has no such task{nearest(name, known)}")
+        if name not in known_tasks:
+            raise UsageError(f"--tasks {name}: {run.label} has no such task{nearest(name, known_tasks)}")
     items: list[Item] = []
     for task in tasks or generating:
         items += _of_task(run, task, rubric, fields or {})
@@ -150,13 +150,13 @@ def _input(name: str, row: JsonObject, doc: RawDocument, fields: Mapping[str, st
         return _text(value)
     if name == "conversation" and isinstance(row.get("conversation"), list):
         return _text(row["conversation"])
-    found = next((text for key in _USUAL[name] if (text := _text(doc.get(key))) is not None), None)
-    if found is None and name == "instruction":
+    text_of_field = next((text for key in _USUAL[name] if (text := _text(doc.get(key))) is not None), None)
+    if text_of_field is None and name == "instruction":
         return _last_turn(doc.get("messages")) or _prompt(row)
-    if found is None and name == "reference":
+    if text_of_field is None and name == "reference":
         target = row.get("target")
         return target if isinstance(target, str) and target.strip() else None
-    return found
+    return text_of_field
 
 
 def _prompt(row: JsonObject) -> str | None:

@@ -99,7 +99,7 @@ def read_judgments(
     `scales` were asked for by name and have to be there; `known_scales` come with a rubric. `lenient` takes replies
     without a scale as not scored.
     """
-    known = {**(known_scales or {}), **scales}
+    every_scale = {**(known_scales or {}), **scales}
     judged: list[Judged] = []
     seen: dict[tuple[str, str], int] = {}
     for number, row in read_objects(path, "--judgments"):
@@ -108,7 +108,7 @@ def read_judgments(
         first = seen.setdefault((item, dimension), number)
         if first != number:
             raise ConfigError(f"{where}: {item!r} was judged in {dimension} before, on line {first}; keep one of them")
-        scale = known.get(dimension, known.get("*"))
+        scale = every_scale.get(dimension, every_scale.get("*"))
         if scale is None and lenient and "score" not in row:
             judged.append(Judged(item, dimension, None, "no scale to read it on", row=row))
             continue
@@ -117,9 +117,9 @@ def read_judgments(
         raise ConfigError(f"--judgments {path} holds no judgment")
     unknown = [name for name in scales if name != "*" and name not in {j.dimension for j in judged}]
     if unknown:
-        found = sorted({j.dimension for j in judged})
+        judged_in = sorted({j.dimension for j in judged})
         raise UsageError(
-            f"{path} has no judgment of {unknown[0]!r}{nearest(unknown[0], found)} (it has {', '.join(found)})"
+            f"{path} has no judgment of {unknown[0]!r}{nearest(unknown[0], judged_in)} (it has {', '.join(judged_in)})"
         )
     return judged
 

@@ -133,7 +133,7 @@ class CanaryReport(TypedDict):
 
 
 class AuditReport(TypedDict, total=False):
-    """All that an audit measured; what was not asked for is not there."""
+    """The results of an audit; only the parts that were asked for."""
 
     systems: Mapping[str, SystemAudit]
     position: PositionEffect
@@ -148,7 +148,7 @@ class AuditReport(TypedDict, total=False):
 
 
 class Replies(TypedDict):
-    """Single replies, several of which may stand behind one score."""
+    """Counts of single replies, several of which may belong to one score."""
 
     n: int
     read: int

@@ -98,7 +98,7 @@ def list_rubrics(include_paths: Sequence[Path | str] = ()) -> dict[str, Path]:
 
 
 def find_rubric(asked: str, include_paths: Sequence[Path | str] = ()) -> Rubric:
-    """By id, or by the path of its file."""
+    """Find a rubric by its id, or by the path of its file."""
     from evalkit.judging.rubricfile import load_rubric
 
     path = Path(asked)

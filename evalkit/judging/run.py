@@ -61,7 +61,7 @@ class Judged:
 def judge_all(
     rubric: Rubric, items: Sequence[Item], judge: OpenJudge, progress: Progress | None = None
 ) -> list[Judgment]:
-    """Every item in every dimension, in document order."""
+    """Judge every item in every dimension; returned in document order."""
     total = len(items) * len(rubric.dimensions)
     asked = ((item.item, dimension.name) for item in items for dimension in rubric.dimensions)
     place = {key: number for number, key in enumerate(asked)}
@@ -91,7 +91,7 @@ def cautions(items: Sequence[Item], judges: Sequence[Judge]) -> list[str]:
 
 
 def write_judged(run: Run, judged: Judged, calibration: Calibration, report: Reporter | None = None) -> Run:
-    """Judgments, figures and score lines, all at once or not at all. `report`: what report.md is to hold now.
+    """Write judgments, figures and score lines, all at once or not at all. `report` makes the new report.md.
 
     Figures of other rubrics and judges stay. Several judges have a figure each, and one together.
     """

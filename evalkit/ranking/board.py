@@ -28,7 +28,7 @@ def leaderboard(
     also: Collection[str] = (),
     chances: Mapping[str, float] | None = None,
 ) -> Leaderboard:
-    """The leaderboard of these runs.
+    """Make the leaderboard of these runs.
 
     Each model has one line, for its newest complete run; with `every`, each run has a line. Each of the `named` runs
     has its own line in any case. `also` admits runs of other statuses: limited, partial, incomplete. `chances`: the

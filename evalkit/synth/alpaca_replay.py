@@ -1,4 +1,4 @@
-"""A recorded Stanford Alpaca run once more: the same similarities, from its responses or from the tasks it kept.
+"""Makes a recorded Stanford Alpaca run again, with its similarities, from its responses or from its kept tasks.
 
 Alpaca sets no random seed, so that its prompts cannot be drawn again; they are taken as they are. Everything behind
 them is followed: reading, filters, and the similarities to all seeds and all that was kept before.
@@ -60,7 +60,7 @@ def is_alpaca(folder: Path) -> bool:
 
 
 def replay_alpaca(folder: Path) -> AlpacaReplay:
-    """UsageError where the recording is broken."""
+    """Make the pool again. UsageError where the recording is broken."""
     seeds = read_seeds(folder / SEEDS)
     recorded = _recorded_tasks(folder / TASKS) if (folder / TASKS).is_file() else None
     pool, funnel = Pool(seeds, ALPACA), Funnel()
@@ -95,7 +95,7 @@ def _of_exchange(exchange: Exchange, pool: Pool, funnel: Funnel) -> list[KeptTas
 
 
 def _of_recorded(rows: list[JsonObject], pool: Pool, funnel: Funnel) -> list[KeptTask]:
-    """The tasks as they were kept. Of what was refused there is no record."""
+    """Compute the similarities of the kept tasks in order. What was refused is not recorded."""
     tasks = []
     for number, row in enumerate(rows):
         funnel.candidates += 1

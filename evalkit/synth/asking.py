@@ -1,4 +1,4 @@
-"""What the making of a pool asks of a model, and what comes back."""
+"""The requests for making a pool, and the replies."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Reply:
     """`length` where it was cut off; `error` where the request failed."""
 
     def as_record(self, ask: Ask) -> JsonObject:
-        """The line of exchanges.jsonl."""
+        """The exchange as a line of exchanges.jsonl."""
         return {
             "n": ask.number,
             "request_idx": ask.request,

@@ -1,7 +1,7 @@
-"""Texts that are near each other by their parts: cosine similarity of character n-grams, weighted by rarity.
+"""Cosine similarity of texts by their character n-grams, weighted by rarity.
 
-A second look beside ROUGE-L, which sees only what stands in the same order. Weights are tf × idf with
-idf = ln((1 + N) / (1 + df)) + 1, over the texts that are there (Salton and Buckley 1988, Inf. Process. Manag. 24:513).
+A second measure beside ROUGE-L, which ignores parts that stand in another order. Weights are tf × idf with
+idf = ln((1 + N) / (1 + df)) + 1, over all added texts (Salton and Buckley 1988, Inf. Process. Manag. 24:513).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MOST_SIMILAR = 0.75
 
 
 class TfIdf:
-    """The nearest by character 2-, 3- and 4-grams."""
+    """Cosine similarity of TF-IDF vectors of character 2-, 3- and 4-grams."""
 
     def __init__(self, most_similar: float = MOST_SIMILAR) -> None:
         self.most_similar = most_similar
@@ -75,7 +75,7 @@ class TfIdf:
 
 
 class Embedded:
-    """The nearest by the vectors of an embedding model."""
+    """Cosine similarity of the vectors of an embedding model."""
 
     def __init__(self, embed: Callable[[Sequence[str]], Sequence[Sequence[float]]], most_similar: float = 0.9) -> None:
         self.most_similar = most_similar
@@ -100,7 +100,7 @@ class Embedded:
 
 
 class Judged:
-    """Texts of which it is recorded that they were too near."""
+    """Repeats recorded decisions: the texts that were too near when the pool was made."""
 
     def __init__(self, texts: Iterable[str]) -> None:
         self._texts = frozenset(texts)

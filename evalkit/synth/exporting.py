@@ -1,4 +1,4 @@
-"""A pool in the formats that people train on, and as an evaluation task."""
+"""Writes a pool in formats for training, and as an evaluation task."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ ANSWERS = "answers"
 
 
 def export_pool(rows: Sequence[PoolRow], form: str) -> dict[str, str]:
-    """File name → text. Formats for training leave the held-out rows out; an evaluation task has only those.
+    """Return the text of each file by its name.
 
-    Where no row is held out, the evaluation task has all.
+    Formats for training leave the held-out rows out. An evaluation task has only those, or all rows where none is held
+    out.
     """
     return FORMATS[form](rows)
 
@@ -35,7 +36,7 @@ def _alpaca(rows: Sequence[PoolRow]) -> dict[str, str]:
 
 
 def _koalpaca(rows: Sequence[PoolRow]) -> dict[str, str]:
-    """KoAlpaca's rows: the input stands below the instruction."""
+    """Rows as KoAlpaca has them, with the input below the instruction."""
     made = [{"instruction": _joined(asked, given), "output": output} for asked, given, output in _training(rows)]
     return {"koalpaca.jsonl": as_lines(made)}
 

@@ -1,4 +1,4 @@
-"""Candidates that are refused for what they are, whatever is in the pool."""
+"""Filters that look at a candidate alone, and not at the pool."""
 
 from __future__ import annotations
 
@@ -95,6 +95,6 @@ class Patterns:
         self._counts.update(self._keys(instruction))
 
     def _keys(self, instruction: str) -> list[tuple[str, ...]]:
-        """Only the beginning: in Korean, where verbs stand last, the end says little more than "write it"."""
+        """The pattern of the beginning. The end is left out: Korean verbs stand last, so that many tasks end alike."""
         tokens = syllables(instruction)
         return [tuple(tokens[: self.length])] if len(tokens) > self.length else []

@@ -1,4 +1,4 @@
-"""Instances whose answer does not have the form that the task asks for."""
+"""Finds instances whose answer does not have the form that the task asks for."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _is_json(text: str) -> bool:
 
 
 def _other_language(instruction: str, output: str) -> bool:
-    """A longer answer in another script, where nothing speaks of another language or of code."""
+    """Whether a longer answer is in another script although the task asks for no other language or code."""
     if len(output.split()) < 4 or _TRANSLATES.search(instruction) or _CODE.search(output):
         return False
     asked, answered = main_script(instruction), main_script(output)

@@ -1,4 +1,4 @@
-"""How many prompts became how many tasks, and where the others fell."""
+"""Counts what became of prompts and candidates: kept, refused or left out, by reason."""
 
 from __future__ import annotations
 

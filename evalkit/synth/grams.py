@@ -1,4 +1,4 @@
-"""Runs of tokens as 64-bit numbers, for many texts at once.
+"""Hashes runs of tokens to 64-bit numbers, for many texts at once.
 
 The hash of a run is the sum of each token's random number times a random odd number of its place, modulo 2^64
 (multilinear hashing, Carter and Wegman 1979). Equal runs have equal hashes; runs that differ are told apart afterwards.
@@ -30,7 +30,7 @@ class Tokens(Protocol):
 
     @property
     def size(self) -> int:
-        """Numbers from 0 up to this one."""
+        """All token numbers are below this."""
         ...
 
     def learn(self, text: str) -> Ids: ...
@@ -60,7 +60,7 @@ class Words:
 
 
 class Syllables:
-    """Hangul syllables alone: spaces, particles' spacing, digits and punctuation count for nothing."""
+    """Hangul syllables only; spaces, digits and punctuation are ignored."""
 
     def __init__(self, gram: int) -> None:
         self.gram = gram
@@ -99,7 +99,7 @@ def _random(size: int, gram: int) -> tuple[Hashes, Hashes]:
 
 
 def joined(texts: Sequence[Ids], gap: int) -> tuple[Ids, Ids]:
-    """The texts behind each other with zeros between them, and where each begins."""
+    """Concatenate the texts with zeros between them; also returns where each begins."""
     parts: list[Ids] = []
     starts, at = [], 0
     zeros = np.zeros(gap, np.int64)

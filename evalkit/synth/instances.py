@@ -1,4 +1,4 @@
-"""Is a task a classification, and what are its inputs and outputs: prompts, and what is read of the answers."""
+"""Prompts that ask whether a task is a classification and for its instances, and the reading of their answers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _BY_LABEL: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
 
 
 def asks_for_class(instruction: str, words: Wording) -> str:
-    """Asks whether a task is a classification, after examples of both kinds."""
+    """The prompt that asks whether a task is a classification, after examples of both kinds."""
     lines = [words.classify, ""]
     for task, yes in _KNOWN[words.task]:
         lines += [f"{words.task}: {task}", f"{words.answer_mark} {words.yes if yes else words.no}", ""]
@@ -59,7 +59,7 @@ def read_class(text: str, words: Wording) -> bool:
 def asks_for_instances(
     instruction: str, is_classification: bool, seeds: Sequence[Seed], words: Wording, most: int
 ) -> str:
-    """Asks for instances: input first, or for a classification output first, so that no label is left out."""
+    """The prompt that asks for instances: input first; of a classification label first, so that none is left out."""
     heading = words.by_label if is_classification else words.answer
     if most > 1:
         heading = words.by_labels if is_classification else words.answers
@@ -98,8 +98,8 @@ def _shown(seed: Seed, words: Wording, most: int) -> Iterable[str]:
 def read_instances(text: str, finish: str | None, is_classification: bool, words: Wording) -> list[Instance]:
     """The instances of an answer, in order. The last one of a cut answer is dropped."""
     text = text.strip().replace("**", "")
-    found = _by_label(text, words) if is_classification else _by_input(text, words)
-    return found[:-1] if finish == "length" else found
+    instances = _by_label(text, words) if is_classification else _by_input(text, words)
+    return instances[:-1] if finish == "length" else instances
 
 
 def _by_input(text: str, words: Wording) -> list[Instance]:
@@ -124,12 +124,12 @@ def _pair(text: str, words: Wording) -> Instance:
 
 def _by_label(text: str, words: Wording) -> list[Instance]:
     parts = _mark(words.label, ENGLISH.label).split(text)[1:]
-    found = []
+    instances = []
     for part in parts:
         label, _, given = part.strip().partition("\n")
         mark = _mark(words.input, ENGLISH.input)
-        found.append(Instance(re.sub(rf"^{mark.pattern}", "", given.strip()).strip(), label.strip()))
-    return found
+        instances.append(Instance(re.sub(rf"^{mark.pattern}", "", given.strip()).strip(), label.strip()))
+    return instances
 
 
 def _mark(word: str, also: str) -> re.Pattern[str]:

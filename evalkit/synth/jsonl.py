@@ -1,4 +1,4 @@
-"""JSONL files of objects, with the place of each row for messages."""
+"""Reads and writes JSONL files of objects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["as_lines", "json_lines"]
 
 
 def json_lines(path: Path) -> Iterator[tuple[JsonObject, str]]:
-    """Each object with the place where it stands."""
+    """Yield each object with its file and line, for error messages."""
     try:
         lines = read_regular_file(path).removeprefix(b"\xef\xbb\xbf").split(b"\n")
     except OSError as error:
@@ -43,5 +43,5 @@ def _has_half_characters(row: object) -> bool:
 
 
 def as_lines(rows: Iterable[JsonObject]) -> str:
-    """The text of a JSONL file."""
+    """The rows as the text of a JSONL file."""
     return "".join(json.dumps(row, ensure_ascii=False).encode("utf-8", "replace").decode() + "\n" for row in rows)

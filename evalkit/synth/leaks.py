@@ -1,7 +1,7 @@
-"""Which documents of benchmarks stand in training data: shared runs of words, of Korean by syllables.
+"""Finds the documents of benchmarks that stand in training data, by shared runs of words or Korean syllables.
 
 The benchmarks are indexed in memory, the training data is read in pieces. A run of 8 words that stands in more than ten
-documents of the benchmarks is no document's own (a task's own wording, a shared passage) and counts for nothing.
+documents of the benchmarks is common wording or a shared passage, and is ignored.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Ids = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """A document of a benchmark as text."""
+    """The text of one document of a benchmark."""
 
     question: str
     answer: str
@@ -42,7 +42,7 @@ class Benchmark:
 
 @dataclass(slots=True)
 class Finding:
-    """What was found of one document."""
+    """Where one document was found in the training data."""
 
     longest: int = 0
     """The longest shared run: words, of Korean syllables."""

@@ -1,6 +1,6 @@
 """A new pool, step by step: what to ask next follows from the seeds, the random numbers and all answers so far.
 
-Nothing here asks anybody. `make` is a generator that yields batches of prompts and is sent their answers, so that the
+`make` calls no model itself. It is a generator that yields batches of prompts and is sent their answers, so that the
 same answers give the same pool, whether they come from a model, the journal or a recording.
 """
 
@@ -32,7 +32,7 @@ __all__ = ["Made", "Order", "Steps", "Task", "make"]
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What was ordered."""
+    """What the user asked for: seeds, recipe and size of the pool."""
 
     seeds: tuple[Seed, ...]
     recipe: Recipe
@@ -72,13 +72,13 @@ Steps = Generator[list[Ask], Sequence[Reply], Made]
 
 
 def make(order: Order) -> Steps:
-    """The steps to a pool."""
+    """Yield batches of requests, take their replies, and return the pool."""
     return _Making(order).steps()
 
 
 @dataclass(slots=True)
 class _New:
-    """An instruction that was kept, and what is known of it."""
+    """A kept instruction, with its instances as far as they have been asked for."""
 
     kept: Kept
     exchange: int
@@ -153,7 +153,7 @@ class _Making:
         return prompts
 
     def _read(self, ask: Ask, reply: Reply, room: int) -> list[_New]:
-        """What is kept of one response. The published recipes take all of it, however many were asked for."""
+        """Read one response and return the instructions that are kept, up to `room` in the recipe `evalkit`."""
         funnel, recipe = self.funnel, self.recipe
         funnel.answered += reply.finish != "error"
         funnel.cut += reply.finish == "length"
@@ -162,7 +162,7 @@ class _Making:
             if recipe.aware and len(new) >= room:
                 break
             funnel.candidates += 1
-            reason = refusal(text, recipe, self.scripts) or self._known(text)
+            reason = refusal(text, recipe, self.scripts) or self._refusal_beyond(text)
             kept = self.pool.offer(text) if reason is None else None
             if kept is None:
                 funnel.refuse(reason or "similar")
@@ -180,8 +180,8 @@ class _Making:
         read = listed if recipe.aware else candidates
         return [(text, None) for text in read(reply.text, reply.finish)]
 
-    def _known(self, text: str) -> str | None:
-        """The reasons that the recipe `evalkit` looks at beside the instruction itself."""
+    def _refusal_beyond(self, text: str) -> str | None:
+        """Why a candidate is refused because of benchmarks or of the pool's patterns; None where it is not."""
         if self._in_benchmarks(text):
             return "benchmark"
         return "pattern" if self.recipe.aware and self.patterns.repeats(text) else None
@@ -191,19 +191,19 @@ class _Making:
     def _complete(self, new: list[_New], request: int) -> Generator[list[Ask], Sequence[Reply], None]:
         recipe = self.recipe
         if recipe.whole_tasks or not new:
-            self.done += [one for one in new if not self._is_unfit(one)]
+            self.done += [task for task in new if not self._is_unfit(task)]
             return
-        asks = [self._ask("classification", request, asks_for_class(one.kept.instruction, self.words)) for one in new]
+        asks = [self._ask("classification", request, asks_for_class(task.kept.instruction, self.words)) for task in new]
         replies = yield asks
-        for one, reply in zip(new, replies, strict=True):
-            one.is_classification = read_class(reply.text, self.words)
-        asks = [self._ask_for_instances(one, request) for one in new]
+        for task, reply in zip(new, replies, strict=True):
+            task.is_classification = read_class(reply.text, self.words)
+        asks = [self._ask_for_instances(task, request) for task in new]
         replies = yield asks
-        for one, reply in zip(new, replies, strict=True):
-            found = read_instances(reply.text, reply.finish, bool(one.is_classification), self.words)
-            one.instances = usable(found, recipe.most_instances)
-            if not self._is_unfit(one):
-                self.done.append(one)
+        for task, reply in zip(new, replies, strict=True):
+            instances = read_instances(reply.text, reply.finish, bool(task.is_classification), self.words)
+            task.instances = usable(instances, recipe.most_instances)
+            if not self._is_unfit(task):
+                self.done.append(task)
 
     def _ask_for_instances(self, new: _New, request: int) -> Ask:
         labelled, most = bool(new.is_classification), self.recipe.most_instances
@@ -211,11 +211,13 @@ class _Making:
         return self._ask("instances", request, prompt, labelled)
 
     def _is_unfit(self, new: _New) -> bool:
-        """Whether a task has no instance that can be used. It stays known, so that it is not made again."""
+        """Whether a task has no usable instance. Its instruction stays in the pool, so that it is not made again."""
         reason: str | None = "no instance" if not new.instances else None
         if reason is None and self.recipe.aware:
-            reasons = [misfit(new.kept.instruction, one, bool(new.is_classification)) for one in new.instances]
-            new.instances = [one for one, why in zip(new.instances, reasons, strict=True) if why is None]
+            reasons = [
+                misfit(new.kept.instruction, instance, bool(new.is_classification)) for instance in new.instances
+            ]
+            new.instances = [instance for instance, why in zip(new.instances, reasons, strict=True) if why is None]
             reason = None if new.instances else reasons[0]
         if reason is None:
             first = new.instances[0]

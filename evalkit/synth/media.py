@@ -1,4 +1,4 @@
-"""Tasks that need an image, a sound, a file or the network, which a text model has not got."""
+"""Finds tasks that need an image, a sound, a file or the network, which a text model does not have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is a new text new against benchmarks too: no run of words of theirs stands in it."""
+"""Decides whether a new text repeats a benchmark: whether they share a run of words."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _HANGUL = re.compile(r"[^\uac00-\ud7a3]+")
 
 class Novel(Protocol):
     def found_in(self, text: str) -> bool:
-        """Whether something of the benchmarks stands in the text."""
+        """Whether the text shares a run of words with a benchmark."""
         ...
 
 
 class Known:
-    """Texts of which it is recorded that a benchmark holds them."""
+    """Repeats recorded decisions: the texts that stood in a benchmark when the pool was made."""
 
     def __init__(self, texts: Iterable[str]) -> None:
         self._texts = frozenset(texts)
@@ -35,7 +35,7 @@ class Known:
 
 
 class Novelty:
-    """Runs of 8 words, for Korean of 16 syllables, and whole texts that are shorter.
+    """Compares by runs of 8 words, for Korean of 16 syllables, and by whole texts that are shorter.
 
     Runs that more than ten texts share are wording such as "which of the following statements is true" and count for
     nothing, as in `evalkit overlap`.

@@ -1,4 +1,4 @@
-"""Which rows of one file stand in another: shared runs of words, or equal short texts."""
+"""Finds the rows of one file that stand in another, by shared runs of words or equal short texts."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _runs(words: list[str], gram: int) -> Iterator[str]:
 
 
 def row_text(row: JsonObject) -> str | None:
-    """`text`, else `instruction` (or `question`), a blank line and `input`. None where there is none of them."""
+    """The row's `text`, else `instruction` (or `question`), a blank line and `input`; None without any of them."""
     if isinstance(row.get("text"), str):
         return str(row["text"])
     asked = next((row[name] for name in ("instruction", "question") if isinstance(row.get(name), str)), None)

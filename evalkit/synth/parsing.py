@@ -1,4 +1,4 @@
-"""A response into candidate instructions."""
+"""Reads candidate instructions from a response."""
 
 from __future__ import annotations
 

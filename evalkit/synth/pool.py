@@ -1,4 +1,4 @@
-"""What is kept: every candidate that is new enough against the seeds and all that was kept before it."""
+"""The pool: keeps each candidate that is new enough compared with the seeds and everything kept before it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Pool:
         return [kept.instruction for kept in self.kept]
 
     def offer(self, instruction: str) -> Kept | None:
-        """Keep it if it is new enough. What is kept counts for the next candidate at once."""
+        """Keep the instruction if it is new enough, and compare later candidates with it too."""
         tokens = Tokens(self._split(instruction))
         scores = [rouge_l(tokens, there) for there in self._tokens]
         if scores and max(scores) > self._recipe.most_similar:

@@ -1,4 +1,4 @@
-"""The rows of pool.jsonl, written and read again."""
+"""Writes and reads the rows of pool.jsonl."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def pool_rows(tasks: Iterable[Task]) -> Iterable[JsonObject]:
             "instruction": task.kept.instruction,
             "input": first.input,
             "output": first.output,
-            "instances": [{"input": one.input, "output": one.output} for one in task.instances],
+            "instances": [{"input": instance.input, "output": instance.output} for instance in task.instances],
             "is_classification": task.is_classification,
             "split": HELD_OUT if task.held_out else TRAIN,
             "avg_similarity_score": task.kept.average,
@@ -61,9 +61,9 @@ def _row(row: JsonObject, where: str) -> PoolRow:
     given = row.get("instances")
     listed = given if isinstance(given, list) else [row] if "output" in row else []
     instances = tuple(
-        Instance(str(one.get("input") or ""), str(one["output"]))
-        for one in listed
-        if isinstance(one, dict) and isinstance(one.get("output"), str)
+        Instance(str(instance.get("input") or ""), str(instance["output"]))
+        for instance in listed
+        if isinstance(instance, dict) and isinstance(instance.get("output"), str)
     )
     average, near, kind = row.get("avg_similarity_score"), row.get("most_similar"), row.get("is_classification")
     return PoolRow(

@@ -1,4 +1,4 @@
-"""Which examples a prompt shows, and its text."""
+"""Chooses the examples of a prompt and writes its text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 def draw_examples(seeds: Sequence[T], machine: Sequence[T], recipe: Recipe, rng: random.Random) -> list[T]:
-    """Some of the machine's instructions, seeds for the rest, shuffled. Each draw takes its random numbers."""
+    """Draw the examples of one prompt: some machine-made instructions, seeds for the rest, shuffled."""
     if recipe.whole_tasks:
         return rng.sample(list(seeds), recipe.examples)
     chosen = rng.sample(list(machine), min(recipe.from_machine, len(machine)))
@@ -28,14 +28,14 @@ def draw_examples(seeds: Sequence[T], machine: Sequence[T], recipe: Recipe, rng:
 
 
 def prompt_text(examples: Sequence[str], recipe: Recipe) -> str:
-    """A numbered list that ends with the number of the instruction to come."""
+    """The prompt of the published recipe: a numbered list that ends with the number of the next instruction."""
     lines = [recipe.heading]
     lines += [f"{n}. {_in_line(text)}" for n, text in enumerate(examples, 1)]
     return "\n".join([*lines, f"{len(examples) + 1}."])
 
 
 def aware_prompt(examples: Sequence[str], wording: Wording, about: str | None) -> str:
-    """The same for models that follow instructions, in the seeds' language."""
+    """The prompt of the recipe `evalkit`, for models that follow instructions, in the seeds' language."""
     heading = f"{wording.list_tasks} {wording.topic.format(about)}" if about else wording.list_tasks
     lines = [heading, "", *(f"{n}. {_in_line(text)}" for n, text in enumerate(examples, 1))]
     return "\n".join([*lines, f"{len(examples) + 1}."])

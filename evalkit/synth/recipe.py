@@ -1,4 +1,4 @@
-"""The numbers and word lists that make a recipe."""
+"""The recipes: their settings and word lists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A recorded run: `seed_tasks.jsonl`, and `exchanges.jsonl` with each prompt that was sent and what came back."""
+"""Reads a recorded run: `seed_tasks.jsonl`, and `exchanges.jsonl` with each prompt that was sent and what came back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A recorded run once more: the same prompts from the same random numbers, the recorded answers, the same pool."""
+"""Makes the pool of a recorded run again: draws the same prompts and uses the recorded answers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Replay:
 
 
 def replay(run: RecordedRun, recipe: Recipe = SELF_INSTRUCT) -> Replay:
-    """UsageError where a recorded prompt is not the one that the recipe draws."""
+    """Make the pool again. UsageError where a recorded prompt is not the one that the recipe draws."""
     if len(run.seeds) < recipe.examples:
         raise UsageError(
             f"{len(run.seeds)} seeds: a prompt shows {recipe.examples} examples, so at least that many are wanted"

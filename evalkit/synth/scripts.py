@@ -1,4 +1,4 @@
-"""Which script a text is written in, and its tokens for comparisons."""
+"""Finds the script that a text is written in, and splits it into tokens for comparisons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Seeds: tasks that people wrote, each with at least one instance."""
+"""Reads seeds: tasks that people wrote, each with at least one instance."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Seed:
 
 
 def read_seed_tasks(path: Path, fewest: int) -> tuple[Seed, ...]:
-    """The seeds of a file, in its order. UsageError if there are fewer than `fewest`, or one has no instance.
+    """Read the seeds of a file, in its order. UsageError if there are fewer than `fewest`, or one has no instance.
 
     A row has `instruction` and `instances` of `input` and `output`, or one `output` as in Alpaca's files.
     """

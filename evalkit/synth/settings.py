@@ -1,4 +1,4 @@
-"""synth.json: what a pool was ordered with, so that it can be made again from its answers."""
+"""Writes and reads synth.json, which holds all settings of a pool, so that it can be made again from its answers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["is_own", "order_settings", "read_settings", "remake", "seed_rows"]
 
 
 def order_settings(order: Order, made: Made) -> JsonObject:
-    """What determines the pool beside seeds and answers."""
+    """All settings that determine the pool beside seeds and answers."""
     return {
         "recipe": order.recipe.name,
         "n": order.n,
@@ -59,7 +59,7 @@ def read_settings(folder: Path) -> JsonObject:
 
 
 def remake(folder: Path) -> Made:
-    """The pool once more, from the recorded answers. UsageError where a recorded prompt is not the drawn one."""
+    """Make the pool again from the recorded answers. UsageError where a recorded prompt is not the drawn one."""
     order = _order(folder, read_settings(folder)["order"])
     recorded = _exchanges(folder)
     steps = make(order)

@@ -1,4 +1,4 @@
-"""The rows of a JSONL file as texts, one at a time: the file is never in memory as a whole."""
+"""Reads the rows of a JSONL file as texts one at a time, without loading the whole file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["text_rows"]
 
 
 def text_rows(path: Path, text_of: Callable[[JsonObject], str | None], wanted: str) -> Iterator[tuple[int, str, int]]:
-    """Row number from 0, text and size in bytes of each row. A row without a text is named by its line.
+    """Yield row number from 0, text and size in bytes of each row. An error names the line of a row without a text.
 
     `wanted`: the fields that `text_of` reads, as the message names them.
     """

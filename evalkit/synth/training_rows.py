@@ -1,4 +1,4 @@
-"""Training data, row by row: the whole text of a row in the formats that people train on."""
+"""Reads training data row by row, in the usual formats, as the whole text of each row."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PARTS = (
 
 
 def training_text(row: JsonObject) -> str | None:
-    """All that a row says, questions and answers; None where it has none of the known fields."""
+    """The text of all fields of a row, questions and answers; None where it has none of the known fields."""
     if isinstance(row.get("text"), str):
         return str(row["text"])
     for name in ("messages", "conversations"):
@@ -33,11 +33,11 @@ def _text(value: Any) -> str:
 
 
 def _turns(turns: list[Any]) -> str:
-    said = [turn.get("content", turn.get("value")) if isinstance(turn, dict) else turn for turn in turns]
-    return "\n\n".join(text for text in said if isinstance(text, str))
+    contents = [turn.get("content", turn.get("value")) if isinstance(turn, dict) else turn for turn in turns]
+    return "\n\n".join(text for text in contents if isinstance(text, str))
 
 
 def read_training(path: Path) -> Iterator[tuple[int, str, int]]:
-    """Row number from 0, text and size in bytes of each row of a JSONL file."""
+    """Yield row number from 0, text and size in bytes of each row of a JSONL file."""
     wanted = "text, instruction and output, prompt and completion, or messages are wanted"
     return text_rows(path, training_text, wanted)

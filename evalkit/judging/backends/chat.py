@@ -66,7 +66,7 @@ def chat_judge(
 
 
 def asker_of(opened: OpenJudge) -> Asker:
-    """What sends a judge's requests, for other prompts than a rubric's. UsageError where the judge writes no text."""
+    """The sender of a judge's requests, for prompts without a rubric. UsageError where the judge writes no text."""
     if not isinstance(opened, ChatJudge):
         raise UsageError(f"--judge {opened.judge.name}: this judge writes no text; {judge_forms()} may")
     return opened.asker

@@ -1,6 +1,6 @@
 """A reward model as a judge: `--judge reward:DIR`, a sequence-classification head of transformers with one output.
 
-Weights are read from safetensors alone, and no code of the checkpoint's runs.
+Reads weights from safetensors only, and runs no code of the checkpoint.
 """
 
 from __future__ import annotations
@@ -126,8 +126,8 @@ def _load(typed: str, source: str) -> tuple[Any, Any]:
 
 
 def _broken(typed: str, error: Exception) -> CheckpointError:
-    said = " ".join(str(error).split())[:200]
-    return CheckpointError(f"--judge {typed} cannot be loaded: {type(error).__name__}: {said}")
+    details = " ".join(str(error).split())[:200]
+    return CheckpointError(f"--judge {typed} cannot be loaded: {type(error).__name__}: {details}")
 
 
 SPEC = JudgeSpec(name="reward", open=_open, forms=_forms, priority=5)

@@ -42,7 +42,7 @@ def preference(ours: float, theirs: float) -> float:
 
 @dataclass(slots=True)
 class ScalarJudge:
-    """Asks `score` for what the journal does not hold, a batch at a time.
+    """Calls `score` for the answers that are not in the journal, a batch at a time.
 
     A rubric that rates single answers takes the numbers as they are: they have to lie on the scale of its dimension.
     A rubric that compares two answers takes the difference of their numbers, on any scale.
@@ -101,7 +101,7 @@ class ScalarJudge:
 
 
 def _requests(rubric: Rubric, dimension: Dimension, item: Item) -> list[ScalarRequest]:
-    """None for an answer that is missing, one for each answer of a comparison."""
+    """The requests of an item: none if its answer is missing, two for a comparison."""
     if item.missing is not None or (rubric.kind == "pairwise" and item.answer == item.other):
         return []
     ours = ScalarRequest(rubric, dimension, item.inputs)

@@ -48,7 +48,7 @@ class OpenJudge(Protocol):
 
     @property
     def judge(self) -> Judge:
-        """Its name and fingerprint."""
+        """The judge's name and fingerprint."""
         ...
 
     @property
@@ -101,7 +101,7 @@ class NamedJudge:
     spec: JudgeSpec
 
     def price(self, given: str | None) -> Price | None:
-        """What its tokens cost; None where that is not known. `given`: the price that the user states."""
+        """The price of the judge's tokens; None where it is not known. `given` is the price that the user states."""
         return self.spec.price(self, given)
 
 

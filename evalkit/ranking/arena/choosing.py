@@ -69,7 +69,7 @@ class Draw:
 
     @classmethod
     def shuffled(cls, models: int, prompts: dict[tuple[int, int], Sequence[str]], seed: int, **more: object) -> Draw:
-        """Each pair gets its prompts in an order of its own."""
+        """A draw in which each pair has its prompts in a random order of its own."""
         mixed = {}
         for pair in sorted(prompts):
             order = sorted(prompts[pair])
@@ -87,7 +87,7 @@ class Draw:
         return sum(self._played.values())
 
     def record(self, fixture: Fixture, points: float | None) -> None:
-        """`points`: of the first model, from 0 to 1. None: the game has no result."""
+        """Take the result of a game: the points of the first model, from 0 to 1, or None where there is no verdict."""
         if points is not None:
             number = self._numbers.setdefault(fixture.prompt, len(self._numbers))
             self._games.append((fixture.first, fixture.second, number, points))
@@ -115,20 +115,20 @@ class Draw:
 
     @property
     def hopeless(self) -> bool:
-        """Whether some are not, and the games left would not settle them."""
+        """Whether some ranks are open, and the games left would most likely not settle them."""
         return bool(self._unsettled()) and not self._open()
 
     # ── inside ───────────────────────────────────────────────────────────────
 
     def _first_pairs(self) -> list[tuple[int, int]]:
-        """Every pair where there are few, else each model against its next three in a circle."""
+        """The pairs of the first round: all if there are few, else each model against its next three in a circle."""
         if len(self.prompts) <= _ALL_PAIRS:
             return sorted(self.prompts)
         near = {tuple(sorted((i, (i + k) % self.models))) for i in range(self.models) for k in (1, 2, 3)}
         return [pair for pair in sorted(self.prompts) if pair in near] or sorted(self.prompts)
 
     def _take(self, wanted: dict[tuple[int, int], int]) -> list[Fixture]:
-        """Games of these pairs, one of each pair in turn."""
+        """Take the next games of these pairs, one of each pair in turn."""
         chosen: list[tuple[int, Fixture]] = []
         for pair, count in wanted.items():
             start = self._played[pair]
@@ -148,7 +148,7 @@ class Draw:
             self._played[fixture.first, fixture.second] -= 1
 
     def look(self) -> None:
-        """Take what the games played so far settle."""
+        """Mark the pairs that the games played so far separate, and spend a part of the allowed error."""
         now = self._precision()
         share = min(self.played / max(self.total, 1), 1.0)
         allowed = self.alpha * math.log(1 + (math.e - 1) * share)
@@ -176,7 +176,7 @@ class Draw:
         return np.asarray((mean > 0.5) & (n * distance > math.log(2 / error)))
 
     def _precision(self) -> Precision:
-        """Of the games played so far; computed once for each state of them."""
+        """Ratings and their precision by the games so far, computed once after each round."""
         if self._computed is None or self._computed[0] != len(self._games):
             self._computed = len(self._games), precision_of(*self._columns(), self.models)
         return self._computed[1]
@@ -203,11 +203,11 @@ class Draw:
         return [(a, b) for a, b in pairwise(order[: last + 1]) if not self.above[a, b]]
 
     def _open(self) -> list[tuple[int, int]]:
-        """Those of them that the games left may settle."""
+        """The unsettled neighbours that the games left may still settle."""
         return [pair for pair in self._unsettled() if not self._beyond_hope(*pair)]
 
     def _beyond_hope(self, a: int, b: int) -> bool:
-        """Whether a full design would most likely not settle it either."""
+        """Whether a full design would most likely not separate the two models either."""
         now = self._precision()
         if not np.isfinite(now.spread[a, b]) or self.played < _ENOUGH * self.models:
             return False
@@ -217,13 +217,13 @@ class Draw:
         return now.chance_of_separating(a, b, prompts, limit) < _HOPE
 
     def _wanted(self, games: int) -> dict[tuple[int, int], int]:
-        """The games of the next round that tell most of the neighbours that are not told apart."""
+        """The games of the next round: those that make the open differences most precise."""
         left = {pair: len(prompts) - self._played[pair] for pair, prompts in self.prompts.items()}
         return self._precision().best_games(self._open(), left, games)
 
 
 def _closed(above: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """With what follows: above a model that is above another one."""
+    """The transitive closure: who is above a model is above all that are below it."""
     while True:
         more = above | ((above.astype(int) @ above.astype(int)) > 0)
         if (more == above).all():

@@ -54,17 +54,17 @@ def corrected(arena: Arena, games: Sequence[Game], labels: Sequence[Game], seed:
     for number, index in enumerate(order, 1):
         standing, value = arena.standings[index], point[index]
         low, high = value - reach[index], value + reach[index]
-        known = bool(np.isfinite(value))
+        finite = bool(np.isfinite(value))
         standings.append(
             replace(
                 standing,
-                rating=zero + unit * float(value) if known else None,
-                ci95=(zero + unit * float(low), zero + unit * float(high)) if known else None,
-                rank=number if known else None,
-                rank_low=ranks[index].low if known else None,
-                rank_high=ranks[index].high if known else None,
-                win_rate=float(1 / (1 + np.exp(-value))) if known else None,
-                reason=None if known else "people's labels allow no finite rating",
+                rating=zero + unit * float(value) if finite else None,
+                ci95=(zero + unit * float(low), zero + unit * float(high)) if finite else None,
+                rank=number if finite else None,
+                rank_low=ranks[index].low if finite else None,
+                rank_high=ranks[index].high if finite else None,
+                win_rate=float(1 / (1 + np.exp(-value))) if finite else None,
+                reason=None if finite else "people's labels allow no finite rating",
             )
         )
     agree = float(np.mean(people[labelled] == judged[labelled]))
@@ -82,7 +82,7 @@ def _key(game: Game) -> tuple[str, str, str]:
 
 
 class _Labels:
-    """Points that people gave to the first model of a game, whichever way round the label names the two."""
+    """People's points for the first model of a game, for labels that name the two models in either order."""
 
     def __init__(self, labels: Sequence[Game]) -> None:
         self._first: dict[tuple[str, str, str], list[float]] = {}

@@ -103,7 +103,7 @@ def _game(row: Any, number: int) -> Game:
 
 def _lengths(row: JsonObject) -> tuple[float, float] | None:
     """`length_a` and `length_b`, where both are numbers."""
-    found = [row.get(name) for name in ("length_a", "length_b")]
-    if any(isinstance(n, bool) or not isinstance(n, int | float) or not 0 <= n < 1e300 for n in found):
+    lengths = [row.get(name) for name in ("length_a", "length_b")]
+    if any(isinstance(n, bool) or not isinstance(n, int | float) or not 0 <= n < 1e300 for n in lengths):
         return None
-    return float(found[0] or 0), float(found[1] or 0)
+    return float(lengths[0] or 0), float(lengths[1] or 0)

@@ -227,7 +227,7 @@ def _standing(
 
 
 def _interval(drawn: NDArray[np.float64], scale: str) -> tuple[float, float] | None:
-    """None if too many resamples have no rating for the model."""
+    """The 95% interval; None if too many resamples have no rating for the model."""
     unit, zero = SCALES[scale]
     low, high = (float(bound) for bound in np.quantile(drawn, [0.025, 0.975], method="nearest"))
     return (zero + unit * low, zero + unit * high) if np.isfinite([low, high]).all() else None
