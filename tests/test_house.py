@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.util
 import os
 import subprocess
@@ -110,13 +111,25 @@ def imports(tree: ast.AST) -> set[str]:
     return found
 
 
+@functools.cache
+def import_statements(path: Path) -> tuple[list[ast.stmt], list[ast.stmt]]:
+    """All import statements of a file, and those at its top."""
+    tree = ast.parse(path.read_text())
+    everywhere = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    return everywhere, [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
+def imported(path: Path) -> set[str]:
+    return {name for node in import_statements(path)[0] for name in imports(node)}
+
+
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_follow_the_arrows(path: Path) -> None:
     here = room(path)
     if here in FREE:
         return
     assert here in ARROWS, f"{here} is a new room: say in this test what it may import"
-    ours = {name.split(".")[1] for name in imports(ast.parse(path.read_text())) if name.startswith("evalkit.")}
+    ours = {name.split(".")[1] for name in imported(path) if name.startswith("evalkit.")}
     assert ours - {here, "__version__"} <= ARROWS[here]
 
 
@@ -129,12 +142,12 @@ def test_no_relative_imports_hide_an_arrow() -> None:
     for path in modules():
         if "inside" in path.parts:
             continue  # what runs inside the sandbox's bare interpreter is no part of the package there
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in import_statements(path)[0]:
             assert not (isinstance(node, ast.ImportFrom) and node.level), f"{path}: import by full name"
 
 
 def test_one_package_is_the_seam_to_lm_eval() -> None:
-    users = [p for p in modules() if any(n.split(".")[0] == "lm_eval" for n in imports(ast.parse(p.read_text())))]
+    users = [p for p in modules() if any(n.split(".")[0] == "lm_eval" for n in imported(p))]
     assert {p.relative_to(PACKAGE).parts[:-1] for p in users} == {SEAM}, f"lm_eval is imported by {users}"
 
 
@@ -150,8 +163,7 @@ def opened_on_use(path: Path) -> bool:
     "path", [p for p in modules() if not opened_on_use(p)], ids=lambda path: str(path.relative_to(PACKAGE))
 )
 def test_heavy_libraries_are_imported_inside_functions(path: Path) -> None:
-    top = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.Import | ast.ImportFrom)]
-    names = {name.split(".")[0] for node in top for name in imports(node)}
+    names = {name.split(".")[0] for node in import_statements(path)[1] for name in imports(node)}
     assert not names & set(HEAVY)
 
 
