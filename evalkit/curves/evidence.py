@@ -40,7 +40,7 @@ class Evidence(Protocol):
 
 
 class Bands:
-    """From figures alone. Šidák's level keeps the bands right however the checkpoints hang together."""
+    """From figures alone. Bands at Šidák's level hold whatever the correlation between the checkpoints."""
 
     def __init__(
         self,

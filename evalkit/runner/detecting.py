@@ -22,7 +22,7 @@ __all__ = ["JudgeDetector", "judge_detector"]
 
 @dataclass(frozen=True)
 class JudgeDetector:
-    """Found where the rubric's score lies in the upper half of its scale; several judges are averaged."""
+    """Counts an answer whose score by the rubric lies in the upper half of the scale; several judges are averaged."""
 
     rubric: Rubric
     judges: tuple[NamedJudge, ...]

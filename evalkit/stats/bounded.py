@@ -63,7 +63,7 @@ class BoundedDifference(Bounds):
     df: float
     """Infinite where the variance is known from the counts alone."""
     sparse: bool
-    """Graded, and almost all differences are the same one: what varies is too little to speak for what may."""
+    """Graded, and almost all differences are equal: too few vary to estimate their spread."""
     base_stderr: float
     base_correlation: float
 

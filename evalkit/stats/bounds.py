@@ -13,7 +13,7 @@ from evalkit.stats.intervals import Interval
 __all__ = ["Bounds"]
 
 _SMALLEST = 1e-60
-"""p-values below it are 0; the beta quantiles lose their footing not far beyond."""
+"""p-values below it are given as 0: the beta quantiles are not exact much below it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ __all__ = [
 _STEPS = 100
 _CLOSE = 1e-12
 PRIOR_VARIANCE = 25.0
-"""Of the slight pull towards the anchor by which soft ratings stay finite."""
+"""The weight of the slight pull towards the anchor that keeps ratings finite."""
 
 Floats = NDArray[np.float64]
 

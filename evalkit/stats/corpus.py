@@ -273,7 +273,7 @@ def _reach(task: Contributions, kind: CorpusKind, labels: Floats, points: Floats
 
 
 def _quantile(draws: Floats, z: float, stderr: float) -> float:
-    """The quantile of sorted draws at Φ(z); beyond the tenth draw from an end, on in steps of the standard error."""
+    """The quantile of sorted draws at Φ(z), extrapolated in steps of the standard error beyond the tenth draw."""
     furthest = -float(ndtri(min(10 / draws.size, 0.25)))
     inside = _clip(z, furthest)
     return float(np.quantile(draws, float(ndtr(inside)))) + (z - inside) * stderr

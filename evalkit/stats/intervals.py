@@ -50,7 +50,7 @@ def clopper_pearson_limits(successes: ArrayLike, n: ArrayLike, alpha: float) -> 
 
 
 def mean_t(values: ArrayLike, level: float = 0.95) -> Interval:
-    """Student (1908): mean ± t(n−1) · s/√n. One value alone says nothing: the interval is the whole line."""
+    """Student (1908): mean ± t(n−1) · s/√n. With one value the interval is the whole line."""
     x = np.asarray(values, float)
     if x.size < 2:
         return Interval(-math.inf, math.inf, level)

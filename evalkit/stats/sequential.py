@@ -35,7 +35,7 @@ __all__ = ["ConfidenceSequence", "log_capital", "stakes"]
 Floats = NDArray[np.float64]
 
 _BOLDEST = 0.9
-"""The largest share of what can be lost that is staked: at 1 a single document could end the game."""
+"""The largest share of the capital that is staked: at 1 a single document could lose all of it."""
 
 _STEP = math.sqrt(2.0)
 """Between two stakes of the grid. The best one is missed by at most a fifth, which costs 4% of its growth."""
