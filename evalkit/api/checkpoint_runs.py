@@ -118,7 +118,7 @@ def _note(line: str) -> None:
 
 
 def _models(whole: Sequence[Checkpoint], base: str | None) -> list[Mapping[str, Any]]:
-    """What `evaluate` is told, for each call of it: all full checkpoints, then the adapters of each base."""
+    """The arguments of each call of `evaluate`: all full checkpoints, then the adapters of each base."""
     full = [str(checkpoint.path) for checkpoint in whole if not checkpoint.is_adapter]
     adapters: dict[str, list[str]] = {}
     for checkpoint in whole:

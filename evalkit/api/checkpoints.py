@@ -1,4 +1,4 @@
-"""Checkpoints as what `evaluate` is told to run."""
+"""Turns checkpoints into arguments of `evaluate`."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from evalkit.types import Arguments
 __all__ = ["export", "log_runs"]
 
 _CHANGED = 200
-"""Changed documents of each task that go along."""
+"""How many changed documents of each task are exported."""
 
 
 def export(

@@ -109,7 +109,7 @@ def judge(
 ) -> JudgedRun | Any:
     """Judge the answers of a run and put the figures beside its others.
 
-    `replay` takes only answers that are kept, and calls nobody. `dry_run` gives an `Estimate` instead.
+    `replay` takes only answers that are kept, and calls no model. `dry_run` gives an `Estimate` instead.
     """
     asked = checked(
         JudgeArguments,

@@ -260,7 +260,7 @@ def _generator(asked: SynthNewArguments) -> Generator:
 def synth_replay(
     folder: str | Path, *, out: str | Path | None = None, json: str | Path | None = None
 ) -> SynthesizedPool:
-    """Make a recorded run again from its kept answers; nobody is called."""
+    """Make a recorded run again from its kept answers; no model is called."""
     asked = checked(SynthReplayArguments, {"out": out, "json": json})
     if asked.out is None:
         raise UsageError(f"--out DIR is missing: the folder that {POOL} is written to")

@@ -1,4 +1,4 @@
-"""What a checkpoint costs, said before the start as far as it is known."""
+"""Estimates what a checkpoint costs before a watch starts."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def run_command(given: Given, run: str) -> None:
 @verb("replay", JudgeArguments, group=command, without=_RUN_ONLY)
 @click.argument("run", metavar="RUN")
 def replay_command(given: Given, run: str) -> None:
-    """Judge again from the answers that are kept, and call nobody."""
+    """Judge again from the answers that are kept, and call no judge."""
     _judge(run, given, replay=True)
 
 

@@ -39,7 +39,7 @@ def new(given: Given) -> None:
 @verb("replay", SynthReplayArguments, group=command)
 @click.argument("folder", metavar="DIR")
 def replay(given: Given, folder: str) -> None:
-    """Make a recorded run again from its kept answers; nobody is called."""
+    """Make a recorded run again from its kept answers; no model is called."""
     import evalkit as ek
 
     again = ek.synth_replay(folder, **given)

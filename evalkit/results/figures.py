@@ -90,7 +90,7 @@ class Metric(Record):
     stderr: Number = None
     ci95: Pair = None
     higher_is_better: Flag = True
-    """None: neither way is better, or nobody said which."""
+    """None: neither way is better, or it is not known which."""
     best_at: Number = None
     """The best value, where neither more nor less is better: the nearer the better."""
     reason: Text = None

@@ -45,7 +45,7 @@ def write_overlap(folder: Path, overlapping: Overlapping) -> Path:
 
 
 def read_overlap(folder: Path) -> Overlapping | None:
-    """None where nobody searched."""
+    """None where no search was made."""
     path = folder / OVERLAP
     try:
         content = parse_json(read_regular(path), path)

@@ -72,7 +72,7 @@ def listed(value: Any, place: object) -> list[Any]:
 
 
 def named(name: Any, place: object) -> str:
-    """A name that can stand in a line of a terminal, or an error: nobody calls a task by control characters."""
+    """A name that can stand in a line of a terminal, or an error: control characters are no part of a task's name."""
     if not isinstance(name, str) or not name or not name.isprintable():
         raise RunFolderError(f"{place} is {json.dumps(name, default=str)[:60]}, not a name")
     return name
