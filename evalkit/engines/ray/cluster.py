@@ -116,6 +116,7 @@ class Cluster:
         """What an actor is made of."""
         self._env: dict[str, str] = {}
         self._ending: list[threading.Thread] = []
+        self._restore_printing = _silence_ray()
 
     @property
     def access(self) -> Access:
@@ -247,6 +248,7 @@ class Cluster:
             thread.join(max(0.0, until - time.monotonic()))
         with contextlib.suppress(EngineError):
             _within(_LEAVE, "leaving the cluster", self._ray.shutdown)
+        self._restore_printing()
         for pid in self._pids:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
@@ -332,6 +334,21 @@ def _patient_start() -> Iterator[None]:
         yield
     finally:
         services.get_node = get_node
+
+
+def _silence_ray() -> Callable[[], None]:
+    """Keep Ray from printing its errors to this process's standard output: the fleet tells of losses itself.
+
+    Returns what undoes it.
+    """
+    worker: Any = importlib.import_module("ray._private.worker")
+    usual = worker.print_to_stdstream
+    worker.print_to_stdstream = lambda *_, **__: None
+
+    def restore() -> None:
+        worker.print_to_stdstream = usual
+
+    return restore
 
 
 def _read_variables_again() -> None:

@@ -91,13 +91,16 @@ def test_two_replicas_answer_everything_once_and_twice_in_a_row(engine: FleetEng
     assert len(now["hosts"]) >= 2  # type: ignore[arg-type]
 
 
-def test_a_killed_replica_is_replaced_and_nothing_is_lost(engine: FleetEngine, lines: list[str]) -> None:
+def test_a_killed_replica_is_replaced_and_nothing_is_lost(
+    engine: FleetEngine, lines: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
     work = items(600)
     before = engine.lost
     assert ask(engine, work, once(lambda: kill(pids(engine)[0]), after=100)) == expected(work)
     assert engine.lost == before + 1
     assert any("is lost" in line for line in lines)
     assert "replicas were lost" in (engine.usage.unknown or "")
+    assert capfd.readouterr().out == "", "Ray says nothing where results may be printed"
 
 
 def test_all_replicas_killed_at_once_come_back(engine: FleetEngine) -> None:
