@@ -49,7 +49,8 @@ def test_a_trainer_and_a_watch_in_another_process(tmp_path: Path, tiny_model: Pa
         """A third step that takes as long as the first checkpoint's evaluation."""
 
         def on_step_begin(self, args: Any, state: Any, control: Any, **more: Any) -> None:
-            while state.global_step == 2 and not (results / "watch-out.jsonl").exists() and watch.poll() is None:
+            log = results / "watch-out.jsonl"
+            while state.global_step == 2 and not (log.exists() and b"\n" in log.read_bytes()) and watch.poll() is None:
                 time.sleep(0.05)
 
     trainer.add_callback(Slow())
