@@ -29,7 +29,7 @@ from evalkit.comparison.comparison import (
 )
 from evalkit.comparison.corpus import contributions, parts_at
 from evalkit.comparison.flips import Flip
-from evalkit.comparison.halves import Halves, clean_target, find_halves
+from evalkit.comparison.halves import Halves, clean_target, find_halves, halves_notes
 from evalkit.comparison.judged import Labels, check_judge, correct, judge_note
 from evalkit.comparison.lines import FLAGS, NO_ANSWER, Lines, read_lines
 from evalkit.comparison.measure import Measured, Member, design, measure, parts
@@ -86,6 +86,7 @@ __all__ = [
     "differences",
     "figure",
     "find_halves",
+    "halves_notes",
     "headline",
     "incomparable_flags",
     "judge_note",

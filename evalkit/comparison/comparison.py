@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from evalkit.comparison.aligning import align
 from evalkit.comparison.corpus import measure_corpus
 from evalkit.comparison.flips import Flip, find_flips
-from evalkit.comparison.halves import find_halves
+from evalkit.comparison.halves import halves_notes
 from evalkit.comparison.judged import Labels, check_judge, correct, judge_note
 from evalkit.comparison.lines import Lines, read_lines
 from evalkit.comparison.measure import Measured, Member, measure
@@ -185,7 +185,7 @@ def _against(
     targets = [resolve(baseline, run, name, pair.metric(name, metric)) for name in names]
     leaves = dict.fromkeys(leaf for target in targets for leaf in target.leaves)
     notes = [*pair.notes, *limits_note(baseline, run), *check(baseline, run, leaves, allow)]
-    notes += [f"{side.run_id}: {half}" for side in (baseline, run) for half in find_halves(side)]
+    notes += [f"{side.run_id}: {note}" for side in (baseline, run) for note in halves_notes(side)]
     if not tasks:
         notes += _alone(baseline, run, names)
     for target in targets:

@@ -10,10 +10,10 @@ import numpy as np
 
 from evalkit.comparison.lines import Lines, read_lines
 from evalkit.comparison.targets import Target, requested_names, resolve
-from evalkit.errors import EvalkitError, NotComparable
+from evalkit.errors import EvalkitError, NotComparable, RunFolderError
 from evalkit.results import Run, read_overlap
 
-__all__ = ["Halves", "clean_target", "find_halves"]
+__all__ = ["Halves", "clean_target", "find_halves", "halves_notes"]
 
 _Z = 1.959963984540054
 
@@ -67,6 +67,14 @@ def find_halves(run: Run) -> list[Halves]:
         if lines.corpus is None and set(target.leaves) <= set(overlap.searched):
             halves.append(_of(target, lines, overlap.dirty, overlap.training))
     return halves
+
+
+def halves_notes(run: Run) -> list[str]:
+    """The halves in words, or that the record of them cannot be read: a run's other figures do not rest on it."""
+    try:
+        return [str(half) for half in find_halves(run)]
+    except RunFolderError as error:
+        return [f"figures on clean documents are not known: {error}"]
 
 
 def _of(target: Target, lines: Lines, dirty: frozenset[tuple[str, str]], training: str) -> Halves:

@@ -26,6 +26,8 @@ class Resampled:
     """
 
     def __init__(self, tasks: Sequence[Contributions], *, outside: bool = False, sign: int = 1) -> None:
+        if not tasks:
+            raise NotComparable("no document was answered in all of these runs")
         self._tasks, self._sign = tasks, sign
         runs = len(tasks[0].parts)
         self.points = runs - outside

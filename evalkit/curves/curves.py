@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from evalkit.comparison import better_when_higher, check
@@ -101,17 +102,25 @@ def _curve(name: str, points: Sequence[Placed], asked: _Asked, remarks: NotesOnc
             remarks.add(f"not paired: {why}")
         else:
             documents = read
-    return judge_task(
+    judge = partial(
+        judge_task,
         name,
         metric,
         [one.x for one in points],
         figures,
         outside,
-        documents,
         axis=asked.axis,
         higher=_direction(points, name, metric),
         tolerance=asked.tolerance,
     )
+    try:
+        return judge(documents=documents)
+    except NotComparable as error:
+        # The documents that all runs share are too few, or none.
+        if documents is None:
+            raise
+        remarks.add(f"not paired: {name}: {error}")
+        return judge(documents=None)
 
 
 def _figure(run: Run, name: str, metric: str) -> Figure:

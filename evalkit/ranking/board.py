@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from evalkit.comparison import find_halves
+from evalkit.comparison import halves_notes
 from evalkit.ranking.choosing import choose
 from evalkit.ranking.columns import benchmarks_of
 from evalkit.ranking.means import mean_of, normalised_mean_of, ranked, shared_benchmarks
@@ -45,7 +45,7 @@ def leaderboard(
     normalised = tuple(name for name in shared if all(level[name] is not None for level in levels))
     if unknown := [name for name in shared if name not in normalised]:
         notes.append(f"not in the chance-normalised mean: {listed(unknown)} (a run doesn't say its chance level)")
-    notes += [f"{line.label} ({line.run.run_id}), {half}" for line in lines for half in find_halves(line.run)]
+    notes += [f"{line.label} ({line.run.run_id}), {note}" for line in lines for note in halves_notes(line.run)]
     with_means = [
         replace(line, mean=mean_of(line, shared), normalised=normalised_mean_of(line, normalised, level))
         for line, level in zip(lines, levels, strict=True)

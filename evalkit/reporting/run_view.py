@@ -206,9 +206,9 @@ def _numbers(figure: Metric) -> tuple[str, str, str]:
 
 def _halves(run: Run) -> list[str]:
     """Figures on clean documents and on those that stand in training data, where somebody looked."""
-    from evalkit.comparison.halves import find_halves
+    from evalkit.comparison.halves import halves_notes
 
-    return [str(half) for half in find_halves(run)]
+    return halves_notes(run)
 
 
 def _remarks(results: Results, chat: bool | None) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,26 @@ def test_runs_that_keep_nothing_of_it_fall_back_to_their_errors(tmp_path: Path) 
     drawn = draw_curves(runs)
     assert drawn.tasks[0].documents is None
     assert any("not paired" in note for note in drawn.notes)
+
+
+@pytest.mark.parametrize(("shared", "why"), [(0, "no document was answered in all of these runs"), (1, "too few")])
+def test_a_task_without_common_documents_is_not_paired_and_the_others_are(
+    tmp_path: Path, shared: int, why: str
+) -> None:
+    """Each run has documents in common with the last, and yet all of them together have none, or one."""
+    whole = answers(40, 0.6)
+    first, second = whole.copy(), whole.copy()
+    first[20:], second[: 20 - shared] = math.nan, math.nan
+    runs = []
+    for k, parts in enumerate((first, second, whole)):
+        apart = task(parts)
+        apart.figure = {**apart.figure, "stderr": 0.05}
+        runs.append(Run.open(write_run(tmp_path, f"step{k + 1}", {"apart": apart, "common": task(whole)})))
+    drawn = draw_curves(runs)
+    counts = {one.name: one.documents for one in drawn.tasks}
+    assert counts == {"apart": None, "common": 40}
+    assert any(note.startswith("not paired: apart: ") and why in note for note in drawn.notes)
+    assert all(point.low is not None for point in drawn.tasks[0].points), "from the figures' own errors"
 
 
 def test_curves_of_an_f1_that_does_not_change_err_as_seldom_as_they_say() -> None:

@@ -47,6 +47,18 @@ def test_what_is_better_neither_way_has_no_arrow_and_is_in_no_mean(tmp_path: Pat
     assert "↓" not in as_markdown(made)
 
 
+@pytest.mark.parametrize("content", ["{}", "[", '{"schema": 1, "tasks": {"mmlu": [1]}}'])
+def test_a_record_of_overlaps_that_cannot_be_read_is_a_note_of_its_run(tmp_path: Path, content: str) -> None:
+    for name in ("a", "b"):
+        path = write(tmp_path, name, {"mmlu": 0.6}).path
+    (path / "overlap.json").write_text(content)
+    made = board(tmp_path)
+    assert len(made.lines) == 2
+    [note] = [note for note in made.notes if "overlap.json" in note]
+    assert note.startswith("b (")
+    assert "not known" in note
+
+
 def test_a_line_says_all_there_is_to_know(tmp_path: Path) -> None:
     write(tmp_path, "한국어-모델", {"mmlu": 0.61234567, "gsm8k": 0.4}, chance=0.2)
     made = json.loads(as_json(board(tmp_path)))
