@@ -14,6 +14,7 @@ from rouge_score import rouge_scorer
 
 import evalkit as ek
 from evalkit.errors import UsageError
+from evalkit.synth.alpaca_replay import replay_alpaca
 
 WORDS = [
     *("sort", "list", "poem", "river", "city", "name", "describe", "short", "long"),
@@ -75,6 +76,16 @@ def published(responses: list[tuple[str, str]]) -> list[dict[str, Any]]:
             kept.append({**task, "most_similar_instructions": near, "avg_similarity_score": float(np.mean(scores))})
             everything.append(instruction)
     return kept
+
+
+@pytest.mark.parametrize("score", [10**400, -(10**400), float("nan"), "0.1"])
+def test_a_recorded_similarity_that_is_no_float_is_not_equal(tmp_path: Path, score: object) -> None:
+    (tmp_path / "seed_tasks.jsonl").write_text("".join(json.dumps({"instruction": text}) + "\n" for text in SEEDS))
+    task = {"instruction": "Name four birds of the sea", "input": "", "output": "y"}
+    near = {"most_similar_instructions": {"a": score}, "avg_similarity_score": score}
+    (tmp_path / "regen.json").write_text(json.dumps([{**task, **near}]))
+    replayed = replay_alpaca(tmp_path)
+    assert (replayed.compared, replayed.equal) == (1, 0)
 
 
 @pytest.fixture
