@@ -13,8 +13,10 @@ from evalkit.api.output import as_html_table, write_all, write_to
 from evalkit.api.rate_definitions import RateArguments
 from evalkit.arguments import checked
 from evalkit.detectors import Detector, detector_named
-from evalkit.detectors.answers import AnswerFile, read_answers
-from evalkit.detectors.change import Changes, changes_of
+from evalkit.detectors.answers import AnswerFile, read_answers, read_labels
+from evalkit.detectors.change import AnswerPairs, Changes, changes_of, pair_answers
+from evalkit.detectors.detector import Detection
+from evalkit.detectors.labelling import check_labels
 from evalkit.detectors.rated import Rated, rate_answers
 from evalkit.detectors.rates import Rate
 from evalkit.errors import UsageError
@@ -115,28 +117,44 @@ def rate(
     )
     if asked.detector is None:
         raise UsageError("--detector NAME is missing, such as --detector refusal")
+    if asked.perplexity_under is not None and asked.before is None:
+        raise UsageError("--perplexity-under MODEL needs --before FILE.jsonl: it compares two files of answers")
+    if asked.model_args and asked.perplexity_under is None:
+        raise UsageError("--model-args is of --perplexity-under MODEL, which is missing; a judge's is --judge-args")
     chosen = detector_of(asked, asked.detector)
+    # All files are read and held against each other before a detector is paid for its verdicts.
     answers = read_answers(Path(file), asked.by)
+    paired = None if asked.before is None else pair_answers(read_answers(asked.before), answers)
+    labelled = None if asked.labels is None else read_labels(asked.labels)
+    if labelled is not None:
+        check_labels(answers, labelled, str(asked.labels), asked.model)
     if asked.to_label is not None:
         write_to(str(asked.to_label), _to_label(answers, asked.sample, asked.model))
-    found = rate_answers(answers, chosen, asked.labels, asked.model, asked.min_coverage, groups=asked.by is not None)
-    if asked.before is not None:
-        found = replace(found, changes=_changes(asked, chosen, asked.before, answers))
-    elif asked.perplexity_under is not None:
-        raise UsageError("--perplexity-under MODEL needs --before FILE.jsonl: it compares two files of answers")
+    detections = chosen.detect(answers.answers)
+    found = rate_answers(
+        answers,
+        chosen.info,
+        detections,
+        labelled,
+        str(asked.labels),
+        asked.min_coverage,
+        groups=asked.by is not None,
+    )
+    if paired is not None:
+        found = replace(found, changes=_changes(asked, chosen, paired, detections))
     rated = RatedAnswers(found)
     write_all((asked.json, rated.json), (asked.markdown, rated.markdown))
     return rated
 
 
-def _changes(asked: RateArguments, detector: Detector, before: Path, after: AnswerFile) -> Changes:
-    old = read_answers(before)
+def _changes(asked: RateArguments, detector: Detector, paired: AnswerPairs, detections: Sequence[Detection]) -> Changes:
     if asked.perplexity_under is None:
-        return changes_of(old, after, detector, asked.min_coverage)
+        return changes_of(paired, detections, detector, asked.min_coverage)
     from evalkit.runner.perplexity import ModelLogProbability
 
     scored = ModelLogProbability(asked.perplexity_under, asked.model_args, asked.output_path)
-    return replace(changes_of(old, after, detector, asked.min_coverage, scored), model=asked.perplexity_under)
+    changes = changes_of(paired, detections, detector, asked.min_coverage, scored)
+    return replace(changes, model=asked.perplexity_under)
 
 
 def detector_of(asked: RateArguments, typed: str) -> Detector:

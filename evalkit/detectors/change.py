@@ -8,11 +8,14 @@ from dataclasses import dataclass, replace
 
 from evalkit.checks.repetition import repetition
 from evalkit.detectors.answers import AnswerFile
-from evalkit.detectors.detector import Detector, RatedAnswer
+from evalkit.detectors.detector import Detection, Detector, RatedAnswer
 from evalkit.errors import JudgeError, UsageError
 from evalkit.stats import Bounds, Design, bounded_difference, clustered_mean
 
-__all__ = ["Change", "Changes", "LogProbability", "changes_of"]
+__all__ = ["AnswerPairs", "Change", "Changes", "LogProbability", "changes_of", "pair_answers"]
+
+_FEW = "too few pairs for an interval"
+_HUGE = "too large for a number"
 
 LogProbability = Callable[[Sequence[RatedAnswer]], "Sequence[tuple[float, int] | None]"]
 """For each answer its log-probability behind its prompt, and of how many tokens; None: not known."""
@@ -27,7 +30,8 @@ class Change:
     after: float
     difference: float
     ci95: tuple[float, float] | None
-    """None: too few pairs."""
+    reason: str | None = None
+    """Why there is no interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +50,31 @@ class Changes:
     """Under one model, as geometric means over answers; `difference` is their ratio. None: not asked for."""
     model: str | None = None
     """The model of the perplexity."""
+    perplexity_reason: str | None = None
+    """Why there is no perplexity, where one was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerPairs:
+    """Two files of answers, paired by id."""
+
+    before: AnswerFile
+    after: AnswerFile
+    old: tuple[RatedAnswer, ...]
+    new: tuple[RatedAnswer, ...]
 
 
 def changes_of(
-    before: AnswerFile,
-    after: AnswerFile,
+    paired: AnswerPairs,
+    detections: Sequence[Detection],
     detector: Detector,
     min_coverage: float,
     log_probability: LogProbability | None = None,
 ) -> Changes:
-    """Pair answers by id. Prompts with several answers are clusters."""
-    old, new = _paired(before, after)
-    found = zip(detector.detect(old), detector.detect(new), strict=True)
+    """`detections`: of all answers after the change. Prompts with several answers are clusters."""
+    before, after = paired.before, paired.after
+    verdict_of = {answer.id: one for answer, one in zip(after.answers, detections, strict=True)}
+    found = zip(detector.detect(paired.old), (verdict_of[answer.id] for answer in paired.new), strict=True)
     kept, verdicts = [], []
     for place, (was, now) in enumerate(found):
         if was.found is not None and now.found is not None:
@@ -69,7 +86,7 @@ def changes_of(
             f"{len(kept)} of {most} answers have a pair with a verdict on both sides, and {min_coverage:.0%} are wanted"
             f" (--min-coverage): {before.path}, {after.path}"
         )
-    old, new = [old[place] for place in kept], [new[place] for place in kept]
+    old, new = [paired.old[place] for place in kept], [paired.new[place] for place in kept]
     prompts = [answer.prompt or answer.id for answer in new]
     raw = _bounded(verdicts, prompts)
     assert raw is not None
@@ -81,10 +98,14 @@ def changes_of(
         return changes
     surprise = list(zip(_surprise(log_probability(old)), _surprise(log_probability(new)), strict=True))
     logs = _unbounded(surprise, prompts)
-    return replace(changes, perplexity=None if logs is None else _exponential(logs))
+    if logs is None:
+        return replace(changes, perplexity_reason="no pair has answers that it could score")
+    perplexity = _exponential(logs)
+    return replace(changes, perplexity=perplexity, perplexity_reason=_HUGE if perplexity is None else None)
 
 
-def _paired(before: AnswerFile, after: AnswerFile) -> tuple[list[RatedAnswer], list[RatedAnswer]]:
+def pair_answers(before: AnswerFile, after: AnswerFile) -> AnswerPairs:
+    """Pair answers by id. UsageError where no id is shared, or one has another prompt."""
     known = {answer.id: answer for answer in before.answers}
     new = [answer for answer in after.answers if answer.id in known]
     if not new:
@@ -96,7 +117,7 @@ def _paired(before: AnswerFile, after: AnswerFile) -> tuple[list[RatedAnswer], l
                 f"--before {before.path}: {answer.id} was another prompt there ({old.prompt!r:.60}) than in"
                 f" {after.path} ({answer.prompt!r:.60})"
             )
-    return [known[answer.id] for answer in new], new
+    return AnswerPairs(before, after, tuple(known[answer.id] for answer in new), tuple(new))
 
 
 _Pair = tuple["float | None", "float | None"]
@@ -137,14 +158,28 @@ def _change(kept: Sequence[tuple[float, float, str]], low: float, high: float) -
     n = len(kept)
     before, after = sum(was for was, *_ in kept) / n, sum(now for _, now, _ in kept) / n
     bounds = (low, high) if math.isfinite(low) and math.isfinite(high) else None
-    return Change(n, before, after, sum(now - was for was, now, _ in kept) / n, bounds)
+    return Change(
+        n, before, after, sum(now - was for was, now, _ in kept) / n, bounds, None if bounds is not None else _FEW
+    )
 
 
 def _surprise(values: Sequence[tuple[float, int] | None]) -> list[float | None]:
-    """Minus the mean log-probability of a token."""
-    return [None if value is None or value[1] < 1 else -value[0] / value[1] for value in values]
+    """Minus the mean log-probability of a token. None: not known, or not finite."""
+    return [
+        None if value is None or value[1] < 1 or not math.isfinite(value[0]) else -value[0] / value[1]
+        for value in values
+    ]
 
 
-def _exponential(logs: Change) -> Change:
-    bounds = None if logs.ci95 is None else (math.exp(logs.ci95[0]), math.exp(logs.ci95[1]))
-    return Change(logs.n, math.exp(logs.before), math.exp(logs.after), math.exp(logs.difference), bounds)
+def _exponential(logs: Change) -> Change | None:
+    """From logarithms to perplexities. None where one of the three is too large for a float."""
+    try:
+        before, after, ratio = math.exp(logs.before), math.exp(logs.after), math.exp(logs.difference)
+    except OverflowError:
+        return None
+    if logs.ci95 is None:
+        return Change(logs.n, before, after, ratio, None, logs.reason)
+    try:
+        return Change(logs.n, before, after, ratio, (math.exp(logs.ci95[0]), math.exp(logs.ci95[1])))
+    except OverflowError:
+        return Change(logs.n, before, after, ratio, None, f"a bound of the interval is {_HUGE}")

@@ -9,7 +9,7 @@ from evalkit.detectors.answers import AnswerFile, Label
 from evalkit.detectors.detector import Detection
 from evalkit.errors import UsageError
 
-__all__ = ["FEWEST", "Labelled", "match_labels"]
+__all__ = ["FEWEST", "Labelled", "check_labels", "match_labels"]
 
 FEWEST = 30
 """Labels below which no rate is corrected."""
@@ -24,10 +24,11 @@ class Labelled:
     rest: tuple[bool, ...]
 
 
-def match_labels(
-    file: AnswerFile, detections: Sequence[Detection], labels: Sequence[Label], source: str, model: str | None
-) -> Labelled:
-    """Match by id. Labels of other answers are refused, since a detector errs differently on another model."""
+def check_labels(file: AnswerFile, labels: Sequence[Label], source: str, model: str | None) -> None:
+    """Refuse labels of other answers, since a detector errs differently on another model, and labels that are too few.
+
+    It needs no verdict, so that nothing is paid for labels that cannot be used.
+    """
     places = {answer.id: place for place, answer in enumerate(file.answers)}
     if unknown := [label for label in labels if label.id not in places]:
         raise UsageError(
@@ -36,6 +37,11 @@ def match_labels(
         )
     for label in labels:
         _check_origin(label, file, places[label.id], source, model)
+    _check_enough(len(labels), source, "labels of these answers")
+
+
+def match_labels(file: AnswerFile, detections: Sequence[Detection], labels: Sequence[Label], source: str) -> Labelled:
+    """Match by id."""
     by_id = {label.id: label.found for label in labels}
     people, detector, rest = [], [], []
     for answer, detection in zip(file.answers, detections, strict=True):
@@ -46,12 +52,16 @@ def match_labels(
             detector.append(detection.found)
         else:
             rest.append(detection.found)
-    if len(people) < FEWEST:
-        raise UsageError(
-            f"--labels {source}: {len(people)} labels of answers with a verdict, and {FEWEST} are needed to correct a"
-            f" rate; label {FEWEST - len(people)} more answers, drawn at random"
-        )
+    _check_enough(len(people), source, "labels of answers with a verdict")
     return Labelled(tuple(people), tuple(detector), tuple(rest))
+
+
+def _check_enough(count: int, source: str, what: str) -> None:
+    if count < FEWEST:
+        raise UsageError(
+            f"--labels {source}: {count} {what}, and {FEWEST} are needed to correct a rate;"
+            f" label {FEWEST - count} more answers, drawn at random"
+        )
 
 
 def _check_origin(label: Label, file: AnswerFile, place: int, source: str, model: str | None) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from evalkit.detectors.answers import AnswerFile, read_labels
+from evalkit.detectors.answers import AnswerFile, Label
 from evalkit.detectors.change import Changes
-from evalkit.detectors.detector import Detection, Detector, DetectorInfo
+from evalkit.detectors.detector import Detection, DetectorInfo
 from evalkit.detectors.labelling import match_labels
 from evalkit.detectors.rates import CorrectedRate, Rate, corrected_rate, raw_rate
 from evalkit.errors import JudgeError
@@ -62,24 +61,30 @@ class Rated:
 
 
 def rate_answers(
-    file: AnswerFile, detector: Detector, labels: Path | None, model: str | None, min_coverage: float, *, groups: bool
+    file: AnswerFile,
+    info: DetectorInfo,
+    detections: Sequence[Detection],
+    labels: Sequence[Label] | None,
+    labels_from: str,
+    min_coverage: float,
+    *,
+    groups: bool,
 ) -> Rated:
-    detections = detector.detect(file.answers)
+    """`detections`: of the file's answers, in order. `labels` were checked to be of them."""
     known = [place for place, one in enumerate(detections) if one.found is not None]
-    _check_coverage(detector.info, detections, len(known), min_coverage)
+    _check_coverage(info, detections, len(known), min_coverage)
     found = [bool(detections[place].found) for place in known]
     prompts = [file.answers[place].prompt for place in known]
     corrected: CorrectedRate | None = None
     reason: str | None = "no labels: --labels FILE of a few dozen labelled answers corrects the rate"
     notes: list[str] = []
     if labels is not None:
-        read = read_labels(labels)
-        corrected = corrected_rate(match_labels(file, detections, read, str(labels), model))
+        corrected = corrected_rate(match_labels(file, detections, labels, labels_from))
         reason = _unknown(corrected)
-        if not any(label.output is not None or label.model is not None for label in read):
+        if not any(label.output is not None or label.model is not None for label in labels):
             notes.append("the labels do not say whose answers were labelled: that they are of these cannot be checked")
     return Rated(
-        detector.info,
+        info,
         len(known),
         len(detections) - len(known),
         raw_rate(found, prompts),

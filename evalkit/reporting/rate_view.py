@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from evalkit import safe
@@ -60,19 +60,21 @@ def _changes(changes: Changes) -> Json:
     written["repetition"] = None if changes.repetition is None else _change(changes.repetition)
     if changes.model is not None:
         perplexity = None if changes.perplexity is None else _change(changes.perplexity, "ratio")
-        written["perplexity"] = {"under": changes.model, "value": perplexity}
+        why = {} if perplexity is not None else {"reason": changes.perplexity_reason}
+        written["perplexity"] = {"under": changes.model, "value": perplexity, **why}
     return written
 
 
 def _change(change: Change, difference: str = "difference") -> Json:
     bounds = None if change.ci95 is None else list(change.ci95)
-    return {
+    entry: Json = {
         "n": change.n,
         "before": change.before,
         "after": change.after,
         difference: change.difference,
         "ci95": bounds,
     }
+    return entry if change.reason is None else {**entry, "reason": change.reason}
 
 
 def _by_prompt(rates: PromptRates) -> Json:
@@ -125,7 +127,7 @@ def _changed(changes: Changes) -> Iterator[str]:
     raw = changes.raw
     yield (
         f"against the answers before, {changes.pairs:,} pairs: raw {raw.before:.2%} → {raw.after:.2%},"
-        f" {raw.difference:+.2%}{_bounds(raw, '+.2%')}"
+        f" {_signed(raw.difference)}{_bounds(raw, _signed)}"
     )
     if changes.unpaired:
         yield f"{changes.unpaired:,} answers have no pair with a verdict on both sides, and are in no change"
@@ -134,26 +136,41 @@ def _changed(changes: Changes) -> Iterator[str]:
     else:
         texts = changes.repetition
         yield (
-            f"repetition (runs of four words that stood in the answer before): {texts.before:.2%} → {texts.after:.2%},"
-            f" {texts.difference:+.2%}{_bounds(texts, '+.2%')}"
+            f"repetition (runs of four words that stood in the answer before){_of(texts, changes)}:"
+            f" {texts.before:.2%} → {texts.after:.2%}, {_signed(texts.difference)}{_bounds(texts, _signed)}"
         )
     if changes.model is None:
         return
     if changes.perplexity is None:
-        yield f"perplexity under {changes.model} is not known: no pair has answers that it could score"
+        yield f"perplexity under {changes.model} is not known: {changes.perplexity_reason}"
     else:
         fluency = changes.perplexity
         yield (
-            f"perplexity under {changes.model} (geometric mean over answers): {fluency.before:.4g} →"
-            f" {fluency.after:.4g}, times {fluency.difference:.3f}{_bounds(fluency, '.3f')}"
+            f"perplexity under {changes.model} (geometric mean over answers){_of(fluency, changes)}:"
+            f" {fluency.before:.4g} → {fluency.after:.4g}, times {_times(fluency.difference)}{_bounds(fluency, _times)}"
         )
 
 
-def _bounds(change: Change, style: str) -> str:
+def _of(change: Change, changes: Changes) -> str:
+    """How many pairs it rests on, where these are not all."""
+    return "" if change.n == changes.pairs else f", {change.n:,} pairs"
+
+
+def _signed(share: float) -> str:
+    """With its sign; what is nothing to two digits has none."""
+    text = f"{share:+.2%}"
+    return text[1:] if text in ("+0.00%", "-0.00%") else text
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.3f}" if 0.001 <= ratio < 1e6 else f"{ratio:.3g}"
+
+
+def _bounds(change: Change, write: Callable[[float], str]) -> str:
     if change.ci95 is None:
-        return "; too few pairs for an interval"
+        return f"; {change.reason}"
     low, high = change.ci95
-    return f" (95% {low:{style}} to {high:{style}})"
+    return f" (95% {write(low)} to {write(high)})"
 
 
 def as_text(rated: Rated) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,13 @@ import pytest
 
 import evalkit as ek
 from evalkit.checks.repetition import repetition
-from evalkit.errors import JudgeError, UsageError
+from evalkit.detectors import detector_named
+from evalkit.detectors.answers import read_answers
+from evalkit.detectors.change import changes_of, pair_answers
+from evalkit.detectors.detector import Detection, Detector, RatedAnswer
+from evalkit.detectors.rated import rate_answers
+from evalkit.errors import EvalkitError, JudgeError, UsageError
+from evalkit.reporting import rate_view
 
 NO, YES = "I'm sorry, but I cannot help with that.", "Sure, here is how to do it."
 
@@ -89,6 +97,80 @@ def test_what_cannot_be_paired_is_refused(tmp_path: Path) -> None:
     changes = ek.rate(rows, before=few, detector="refusal", min_coverage=0.5).changes
     assert changes is not None
     assert (changes.pairs, changes.unpaired) == (12, 16)
+
+
+class Counted:
+    """A detector that counts the answers it is asked about."""
+
+    def __init__(self, inner: Detector) -> None:
+        self.inner, self.info, self.asked = inner, inner.info, 0
+
+    def detect(self, answers: Sequence[RatedAnswer]) -> list[Detection]:
+        self.asked += len(answers)
+        return self.inner.detect(answers)
+
+
+def test_nothing_is_judged_before_all_arguments_and_files_are_known_to_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = Counted(detector_named("refusal"))
+    monkeypatch.setattr("evalkit.api.rates.detector_of", lambda asked, typed: counted)
+    rows = write(tmp_path / "a.jsonl", answers([YES] * 20))
+    others = write(tmp_path / "b.jsonl", [{**row, "id": f"b{row['id']}"} for row in answers([YES] * 20)])
+    labels = write(tmp_path / "l.jsonl", [{"id": "c1", "label": True}])
+    few = write(tmp_path / "few.jsonl", [{"id": "a1", "label": True}])
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"perplexity_under": "gpt2"}, "needs --before"),
+        ({"before": rows, "model_args": "dtype=float32"}, "--model-args is of --perplexity-under"),
+        ({"before": tmp_path / "none.jsonl"}, "cannot be read"),
+        ({"before": others}, "no id of"),
+        ({"labels": tmp_path / "none.jsonl"}, "cannot be read"),
+        ({"labels": labels}, "not in"),
+        ({"labels": few}, "1 labels of these answers, and 30 are needed"),
+    ]
+    for asked, message in wrong:
+        with pytest.raises(EvalkitError, match=message):
+            ek.rate(rows, detector="refusal", **asked)
+    assert counted.asked == 0
+    ek.rate(rows, before=rows, detector="refusal")
+    assert counted.asked == 40, "each answer once"
+
+
+@pytest.mark.parametrize(
+    ("after", "value"), [(-20_000.0, None), (-2000.0, None), (-700.0, 700.0), (-math.inf, None), (-0.5, 0.5)]
+)
+def test_a_perplexity_that_no_float_holds_is_null_with_a_reason(
+    tmp_path: Path, after: float, value: float | None
+) -> None:
+    """The changes of two pairs differ as much as their values, so that a bound overflows before its value does."""
+    rows = read_answers(write(tmp_path / "a.jsonl", answers([YES, NO, "Yes."])))
+    refusal = detector_named("refusal")
+    said = iter([[(-1.0, 1)] * 3, [(after, 1), (after / 2, 1), None]])
+    found = refusal.detect(rows.answers)
+    changes = replace(changes_of(pair_answers(rows, rows), found, refusal, 0.5, lambda texts: next(said)), model="m")
+    rated = rate_answers(rows, refusal.info, found, None, "", 0.5, groups=False)
+    rated = replace(rated, changes=changes)
+    written = json.loads(json.dumps(rate_view.content(rated), allow_nan=False))["changes"]["perplexity"]
+    text = rate_view.as_text(rated)
+    if after == -math.inf:
+        assert (written["value"], written["reason"]) == (None, "no pair has answers that it could score")
+    elif value is None:
+        assert written == {"under": "m", "value": None, "reason": "too large for a number"}
+        assert "is not known: too large for a number" in text
+    elif value > 1:
+        assert written["value"]["ci95"] is None
+        assert "too large" in written["value"]["reason"]
+        assert "a bound of the interval is too large for a number" in text
+    else:
+        assert written["value"]["ci95"][0] < written["value"]["ratio"] < written["value"]["ci95"][1]
+        assert "(geometric mean over answers), 2 pairs:" in text, "one of the three has none"
+        assert "that stood in the answer before), 2 pairs:" in text, "one is shorter than four words"
+    assert "against the answers before, 3 pairs" in text
+
+
+@pytest.mark.parametrize(("share", "text"), [(-1e-7, "0.00%"), (0.0, "0.00%"), (-0.1, "-10.00%"), (0.1, "+10.00%")])
+def test_what_is_nothing_has_no_sign(share: float, text: str) -> None:
+    assert rate_view._signed(share) == text
 
 
 def test_perplexity_is_that_of_the_model_itself(tmp_path: Path, tiny_model: Path) -> None:
