@@ -8,6 +8,7 @@ budgeting    the choice for --budget, by earlier runs or by a probe, kept for la
 pace         what earlier runs say of a task's speed and of changed answers
 spending     how sure a look must be, so that all looks together keep the error rate
 telling      what happened, to a file, a command and a URL
+untold       what a killed watch had evaluated and told nobody of
 handover     what a trainer's callback and a watch in another process tell each other
 watching     the loop
 callback     the same inside of a trainer, on the model in memory

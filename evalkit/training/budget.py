@@ -11,13 +11,17 @@ from evalkit.results import Run
 from evalkit.stats import smallest_detectable_drop
 from evalkit.training.pace import Discordance
 
-__all__ = ["Choice", "TaskCost", "choose", "measure", "parse_seconds", "seconds_text"]
+__all__ = ["Choice", "TaskCost", "TooLittle", "choose", "measure", "parse_seconds", "seconds_text"]
 
 _LEAST = 30
 """A task with fewer documents is left out: no drop of a usual size could be detected."""
 _PROBED = 16
 _DISCORDANT = 0.1
 """The share of documents that two checkpoints answer differently, where no two earlier runs show it."""
+
+
+class TooLittle(UsageError):
+    """Not even a few documents of the quickest task fit the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +98,11 @@ class Choice:
         return "; ".join(changes)
 
 
-def choose(costs: Sequence[TaskCost], budget: float, fixed: float = 0.0) -> Choice:
+def choose(costs: Sequence[TaskCost], budget: float, fixed: float = 0.0, *, typed: str = "--budget") -> Choice:
     """Choose a limit for all tasks: the largest that fits the time.
 
     Where not even a small number of each fits, the task that takes the longest is left out. `fixed`: the seconds that
-    do not depend on the documents, for loading.
+    do not depend on the documents, for loading. `typed`: what the time is called where it was asked for.
     """
     kept = list(costs)
     left: list[str] = []
@@ -121,8 +125,8 @@ def choose(costs: Sequence[TaskCost], budget: float, fixed: float = 0.0) -> Choi
         kept.remove(dearest)
         left.append(dearest.name)
     cheapest = min(fixed + cost.seconds * cost.documents(cost.least) for cost in costs)
-    raise UsageError(
-        f"--budget {seconds_text(budget)} is too little: loading takes {seconds_text(fixed)}, and {_LEAST} documents of"
+    raise TooLittle(
+        f"{typed} {seconds_text(budget)} is too little: loading takes {seconds_text(fixed)}, and {_LEAST} documents of"
         f" the quickest task {seconds_text(cheapest)} in all"
     )
 
@@ -139,15 +143,15 @@ def measure(sizes: Sequence[int], evaluate: Callable[[int], Run]) -> tuple[float
     return max(work / max(asked, 1), 1e-6), max((timing.total or 0.0) - work, 0.0)
 
 
-def parse_seconds(text: str) -> float:
-    """Seconds of `5m`, `90s`, `1.5h` or a number of seconds."""
+def parse_seconds(text: str, *, typed: str = "--budget") -> float:
+    """Seconds of `5m`, `90s`, `1.5h` or a number of seconds. `typed`: what the time is called in an error."""
     unit = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(text[-1:])
     try:
         seconds = float(text[:-1] if unit else text) * (unit or 1.0)
     except ValueError:
         seconds = math.nan
     if not math.isfinite(seconds) or seconds <= 0:
-        raise UsageError(f"--budget {text[:40]}: a time is wanted, as 90s, 5m or 1h")
+        raise UsageError(f"{typed} {text[:40]}: a time is wanted, as 90s, 5m or 1h")
     return seconds
 
 

@@ -37,6 +37,8 @@ class Budget:
     path: Path | None = None
     """Where the choice is kept for the next process."""
     choice: Choice | None = None
+    typed: str = "--budget"
+    """What the time is called where it was asked for."""
 
     def choose(self, probe: Probe, *, timed: Sequence[Run] = (), earlier: Sequence[Run] = ()) -> Choice:
         """The choice that was made, else a new one. `timed`: runs of the same model or its like, the newest first.
@@ -45,7 +47,7 @@ class Budget:
         """
         if self.choice is None:
             self.choice = self._read() or self._made(probe, timed, earlier)
-            self.say(f"--budget: {self.choice.text}")
+            self.say(f"{self.typed}: {self.choice.text}")
         return self.choice
 
     def _made(self, probe: Probe, timed: Sequence[Run], earlier: Sequence[Run]) -> Choice:
@@ -61,7 +63,7 @@ class Budget:
                     source = None
                 fixed = max(fixed, around)
                 costs.append(TaskCost(name, sizes, seconds, source, discordance_of(name, earlier)))
-        choice = choose(costs, self.seconds, fixed)
+        choice = choose(costs, self.seconds, fixed, typed=self.typed)
         if self.path is not None:
             content = {"budget": self.seconds, "asked": self.tasks, "choice": asdict(choice)}
             write_file(self.path, (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode())

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from evalkit.errors import CouldNotDo, UsageError
-from evalkit.training.budget import parse_seconds
+from evalkit.training.budget import TooLittle, parse_seconds
 from evalkit.training.budgeting import Budget
 from evalkit.training.handover import HandOver, Result
 from evalkit.training.ranks import all_ranks_hear, plain_log, refuse_sharded, several_ranks
@@ -73,7 +73,7 @@ class EvalkitCallback:
         self.tasks = [tasks] if isinstance(tasks, str) else list(tasks)
         self.watch = None if watch is None else Path(watch)
         self.wait = wait
-        self.budget = None if budget is None else parse_seconds(budget)
+        self.budget = None if budget is None else parse_seconds(budget, typed="budget")
         self.steps = steps
         self.name = name
         self.baseline = baseline
@@ -91,6 +91,8 @@ class EvalkitCallback:
         self._trainer: Any = None
         self._hand_over: HandOver | None = None
         self._budget: Budget | None = None
+        self._fits = True
+        """Whether anything fits the budget; if not, there are no looks."""
 
     def add_to(self, trainer: Any) -> None:
         """Add this callback to a trainer, whose log then gets the figures, and with it W&B, MLflow and others."""
@@ -177,7 +179,8 @@ class EvalkitCallback:
 
     def _look(self, state: Any, control: Any, given: Mapping[str, Any]) -> Any:
         stop = False
-        if state.is_world_process_zero:
+        # Other ranks do not know whether anything fits: all of them ask each other at each look.
+        if state.is_world_process_zero and self._fits:
             refuse_sharded(given["model"])
             asked_to_log = control.should_log
             stop = self._evaluate(state, given)
@@ -193,6 +196,10 @@ class EvalkitCallback:
             run = self._run(f"{self.name}-step-{state.global_step}", given)
         except CouldNotDo as error:
             self._warn(f"step {state.global_step}: {error}; training goes on")
+            return False
+        except TooLittle as error:
+            self._fits = False
+            self._warn(f"{error}; training goes on without evaluations")
             return False
         self.seconds.append(time.monotonic() - began)
         self.runs.append(run)
@@ -227,7 +234,7 @@ class EvalkitCallback:
         def probe(task: str, limit: int, folder: Path) -> Any:
             return evaluated(None, tasks=[task], limit=limit, output_path=folder, journal=journal).stored
 
-        self._budget = Budget(seconds, tuple(self.tasks), self.settings, hardware(), _note)
+        self._budget = Budget(seconds, tuple(self.tasks), self.settings, hardware(), _note, typed="budget")
         choice = self._budget.choose(probe)
         self.tasks = list(choice.tasks)
         self.settings = {**self.settings, "limit": choice.limit}

@@ -3,8 +3,9 @@
 watch-<folder>.saved.jsonl   the trainer's lines, one for each checkpoint that it wrote
 watch-<folder>.jsonl         the watch's lines, one for each checkpoint that it evaluated or gave up
 
-A trainer's line is {event, step, checkpoint_dir, output_dir, weights}; `weights` is the signature of the files. Of
-either file only whole lines count, and a line that is no such object is passed over.
+A trainer's line is {event, step, checkpoint_dir, output_dir, weights}; `weights` is the signature of the files, which
+the watch's line has too: another training's folder may have the same name, and its checkpoints as well. Of either file
+only whole lines count, and a line that is no such object is passed over.
 """
 
 from __future__ import annotations
@@ -101,17 +102,18 @@ class HandOver:
         self._output_dir, self._saved = output_dir, saved
         self._results = Followed.from_now_on(log)
         # Results of checkpoints that an earlier process of the same training wrote may still come.
-        lines = Followed(saved).read()
-        self._written = {Path(where).name for line in lines if isinstance(where := line.get("checkpoint_dir"), str)}
+        self._written = dict(filter(None, map(self._earlier, Followed(saved).read())))
+        """The signatures of this training's weights by the folder's name; None: not known."""
         self._open: dict[str, Path] = {}
 
     def saved(self, step: int, checkpoint: Path) -> None:
         """Tell the watch of a checkpoint. Raises OSError where that can't be written."""
+        weights = signature(checkpoint)
         line = {
             "event": "saved", "step": step, "checkpoint_dir": str(checkpoint), "output_dir": str(self._output_dir),
-            "weights": signature(checkpoint),
+            "weights": weights,
         }  # fmt: skip
-        self._written.add(checkpoint.name)
+        self._written[checkpoint.name] = weights
         self._open[checkpoint.name] = checkpoint
         append_line(self._saved, line)
 
@@ -127,12 +129,36 @@ class HandOver:
         """Checkpoints that this process handed over, that are still there, and of which nothing was heard."""
         return [name for name, path in self._open.items() if path.is_dir()]
 
+    def _earlier(self, line: JsonObject) -> tuple[str, str | None] | None:
+        """The checkpoint's name and signature of a line in the trainer's file; None for another training's."""
+        where, weights, root = line.get("checkpoint_dir"), line.get("weights"), line.get("output_dir")
+        if not isinstance(where, str):
+            return None
+        name, weights = Path(where).name, weights if isinstance(weights, str) else None
+        # Under another path it is this training's where the same weights lie in this folder.
+        is_ours = not isinstance(root, str) or _resolved(root) == _resolved(self._output_dir)
+        return (name, weights) if is_ours or self._holds(name, weights) else None
+
+    def _holds(self, name: str, weights: str | None) -> bool:
+        """Whether these weights lie in this training's own folder."""
+        try:
+            return weights is not None and signature(self._output_dir / name) == weights
+        except ValueError:  # a name that no folder can have
+            return False
+
+    def _is_ours(self, name: str, weights: object) -> bool:
+        """Whether a result is of weights that this training wrote. An older watch does not say of which it is."""
+        if name not in self._written:
+            return False
+        written = self._written[name]
+        return not isinstance(weights, str) or written in (None, weights) or self._holds(name, weights)
+
     def _result(self, line: JsonObject) -> Result | None:
         where, event = line.get("checkpoint_dir"), line.get("event")
         if not isinstance(where, str) or event not in ("evaluated", "failed"):
             return None
         name, step = os.path.basename(where), line.get("step")  # noqa: PTH119
-        if name not in self._written or not isinstance(step, int | float) or not _is_number(step):
+        if not self._is_ours(name, line.get("weights")) or not isinstance(step, int | float) or not _is_number(step):
             return None
         scalars, verdict, problem = line.get("scalars"), line.get("verdict"), line.get("problem")
         figures = scalars.items() if isinstance(scalars, Mapping) else ()
@@ -143,6 +169,13 @@ class HandOver:
             verdict=verdict if isinstance(verdict, str) else None,
             problem=str(problem)[:2000] if event == "failed" else None,
         )
+
+
+def _resolved(folder: str | Path) -> str:
+    try:
+        return os.path.realpath(folder)
+    except (OSError, ValueError):
+        return str(folder)
 
 
 def _size(path: Path) -> int:
@@ -163,4 +196,7 @@ def _objects(content: bytes) -> Iterator[JsonObject]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # a whole number beyond what a float holds
+        return False

@@ -33,7 +33,10 @@ def keep(checkpoint: Path, folder: Path) -> Path:
 
 
 def kept(root: Path) -> Iterator[tuple[str, str, Path]]:
-    """What an earlier watch kept and did not finish: the key, the checkpoint's name and the folder of its files."""
+    """What an earlier watch kept and did not finish: the key, the checkpoint's name and the folder of its files.
+
+    An older evalkit named that folder like the checkpoint.
+    """
     if not root.is_dir():
         return
     for folder in sorted(root.iterdir()):
@@ -43,6 +46,9 @@ def kept(root: Path) -> Iterator[tuple[str, str, Path]]:
                 yield folder.name, os.fsdecode((folder / _NAME).read_bytes()), files
             except OSError:
                 continue
+        elif folder.is_dir():
+            older = [entry for entry in sorted(folder.iterdir()) if entry.is_dir() and not entry.name.startswith(".")]
+            yield from ((folder.name, entry.name, entry) for entry in older)
 
 
 def release(folder: Path) -> None:

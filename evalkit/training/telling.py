@@ -101,10 +101,14 @@ class Telling:
 
 
 def append_line(path: Path, event: JsonObject) -> None:
-    """Add the event to a file of JSON lines."""
+    """Add the event to a file of JSON lines.
+
+    Where its last line was cut short by a full disk or a kill, the event begins a line of its own.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(as_json(event) + "\n")
+    with path.open("ab+") as file:
+        begins_line = file.seek(0, os.SEEK_END) == 0 or (file.seek(-1, os.SEEK_END) >= 0 and file.read(1) == b"\n")
+        file.write((("" if begins_line else "\n") + as_json(event) + "\n").encode())
 
 
 def _is_http(url: str) -> bool:

@@ -10,13 +10,14 @@ from pathlib import Path, PurePath
 from typing import Protocol
 
 from evalkit.curves.axis import in_name
-from evalkit.errors import AskedWrong, CouldNotDo, OutputError, UsageError
+from evalkit.errors import AskedWrong, CouldNotDo, EvalkitError, OutputError, UsageError
 from evalkit.results import Run, slug, write_file
 from evalkit.training.checkpoints import Checkpoint, find_checkpoints, is_whole, merge_command, signature
 from evalkit.training.handover import Saved
 from evalkit.training.linking import keep, kept, release
 from evalkit.training.memory import Memory, Seen
 from evalkit.training.telling import Telling, as_json
+from evalkit.training.untold import untold
 from evalkit.types import JsonObject
 
 __all__ = ["Evaluated", "Watch", "Watcher"]
@@ -113,6 +114,8 @@ class Watcher:
             raise UsageError(f"{self.watch.folder}: no such folder")
         memory = Memory.read(self.watch.file(".json"))
         memory.begin(self.watch.folder)
+        if self._tell_again(memory) == "regression" and self.watch.stop_file is not None:
+            return self.evaluated
         quiet_looks = 0
         while True:
             if (turn := self._next(memory)) is not None:
@@ -212,25 +215,50 @@ class Watcher:
             return None
         if signature(held.path) != key:
             release(folder)
-            self._told({"event": "overwritten"}, checkpoint, f"{checkpoint.name} was written again while it was read")
+            line = f"{checkpoint.name} was written again while it was read"
+            self._told({"event": "overwritten"}, checkpoint.name, checkpoint.step, line)
             return None
         verdict = None
         if self.judge is not None:
             memory.looks += 1
             verdict = self.judge(run, memory.looks)
-        self._remember(memory, Seen(checkpoint.name, checkpoint.step, key, str(run.path), verdict))
+        seen = Seen(checkpoint.name, checkpoint.step, key, str(run.path), verdict)
+        self._remember(memory, seen)
         release(folder)
-        self.evaluated.append(Evaluated(checkpoint, run, verdict))
-        figures = scalars(run)
-        shown = ", ".join(f"{name} {value:.4g}" for name, value in figures.items()) or "no figure"
-        words = f" — {verdict.replace('_', ' ').upper()}" if verdict else ""
-        event = {"event": "evaluated", "scalars": figures, "verdict": verdict, "run": str(run.path)}
-        self._told(event, checkpoint, f"step {checkpoint.step:g}: {shown}{words}")
-        self.draw(memory.runs())
-        if verdict == "regression" and self.watch.stop_file is not None:
-            content = {**event, "step": checkpoint.step, "look": memory.looks}
-            self._write_stop_file(self.watch.stop_file, content)
+        self._tell_of(Evaluated(checkpoint, run, verdict), seen, memory)
         return verdict
+
+    def _tell_again(self, memory: Memory) -> str | None:
+        """Tell of what an earlier watch evaluated and did not come to tell. Returns the last verdict of these."""
+        verdict = None
+        for seen in untold(memory.seen, self.telling.log) if self.telling.log is not None else ():
+            if seen.run is None:
+                self._tell_of_failure(seen)
+                continue
+            try:
+                run = Run.open(Path(seen.run))
+            except EvalkitError as error:
+                self.telling.note(f"{seen.name} was evaluated, and its run cannot be read any more: {error}")
+                continue
+            checkpoint = Checkpoint.at(self.watch.folder / seen.name, seen.step, seen.name)
+            self._tell_of(Evaluated(checkpoint, run, seen.verdict), seen, memory)
+            verdict = seen.verdict
+        return verdict
+
+    def _tell_of(self, found: Evaluated, seen: Seen, memory: Memory) -> None:
+        self.evaluated.append(found)
+        figures = scalars(found.run)
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in figures.items()) or "no figure"
+        words = f" — {found.verdict.replace('_', ' ').upper()}" if found.verdict else ""
+        event = {"event": "evaluated", "scalars": figures, "verdict": found.verdict, "run": seen.run}
+        self._told({**event, "weights": seen.key}, seen.name, seen.step, f"step {seen.step:g}: {shown}{words}")
+        self.draw(memory.runs())
+        if found.verdict == "regression" and self.watch.stop_file is not None:
+            self._write_stop_file(self.watch.stop_file, {**event, "step": seen.step, "look": memory.looks})
+
+    def _tell_of_failure(self, seen: Seen) -> None:
+        event = {"event": "failed", "problem": seen.problem, "weights": seen.key}
+        self._told(event, seen.name, seen.step, f"{seen.name} is given up: {seen.problem}")
 
     def _remember(self, memory: Memory, seen: Seen) -> None:
         try:
@@ -268,16 +296,14 @@ class Watcher:
             self.telling.note(f"{checkpoint.name} could not be evaluated and is tried again: {problem}")
             self.sleep(self.watch.every)
             return
-        self._remember(memory, Seen(checkpoint.name, checkpoint.step, key, problem=problem))
+        seen = Seen(checkpoint.name, checkpoint.step, key, problem=problem)
+        self._remember(memory, seen)
         release(self.watch.kept / key)
-        self._told({"event": "failed", "problem": problem}, checkpoint, f"{checkpoint.name} is given up: {problem}")
+        self._tell_of_failure(seen)
 
-    def _told(self, event: JsonObject, checkpoint: Checkpoint, line: str) -> None:
-        about = {
-            "step": checkpoint.step,
-            "checkpoint_dir": str(self.watch.folder / checkpoint.name),
-            "output_dir": str(self.watch.folder),
-        }
+    def _told(self, event: JsonObject, name: str, step: float, line: str) -> None:
+        folder = self.watch.folder
+        about = {"step": step, "checkpoint_dir": str(folder / name), "output_dir": str(folder)}
         self.telling.tell({**event, **about}, line)
 
 
