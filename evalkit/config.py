@@ -1,7 +1,7 @@
 """What the user asked of a run, from flags, keyword arguments or a YAML file, checked before anything is loaded.
 
-The keys of `--config FILE.yaml` are the flags without their dashes. A flag beats its `EVALKIT_` variable,
-and that the file.
+The keys of `--config FILE.yaml` are the flags without their dashes. Where several set
+the same: first the flag, then its `EVALKIT_` variable, then the file.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Everything that evalkit raises on purpose, and the exit code that each means.
 
     EvalkitError
-    ├── Regression          1   the gate found a regression
     ├── AskedWrong          2   what was asked for is wrong or cannot be found
     │   ├── UsageError          a flag, or flags that contradict each other
     │   ├── ConfigError         a YAML file: unknown key, wrong type, syntax
@@ -10,7 +9,6 @@
     │   ├── UnknownRun          no such run, or two that match
     │   ├── DataNotFound        a data set that is neither in the mirror nor on the hub
     │   └── NotComparable       two runs that measured different things
-    ├── CannotTell          3   the gate needs more documents
     ├── CouldNotDo          4   asked rightly, could not be done
     │   ├── OutputError         a folder that cannot be written, a full disk
     │   ├── CheckpointError     missing or broken model files
@@ -19,7 +17,6 @@
     │   ├── EngineError         the engine refused, died or ran out of memory
     │   │   ├── BudgetReached       the dollars of --max-usd are spent
     │   │   └── AdaptersRefused     it takes the model but not these adapters: they can be merged
-    │   ├── ScoringError        a metric, a filter or a document that raised
     │   ├── PluginError         an installed plug-in that cannot be loaded
     │   ├── SandboxError        no sandbox holds here, or its coverage is too low
     │   ├── SynthesisError      a pool of new tasks that cannot be filled
@@ -27,7 +24,7 @@
     │   └── JudgeError          a judge below its coverage
     └── Interrupted       130   Ctrl-C or SIGTERM; the same command resumes
 
-A message says what was asked, what was found, and what to type.
+A message says what was asked, what was found, and what to type. Verdicts are no errors: VERDICT_EXIT_CODES has theirs.
 """
 
 from __future__ import annotations
@@ -37,10 +34,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 __all__ = [
+    "VERDICT_EXIT_CODES",
     "AdaptersRefused",
     "AskedWrong",
     "BudgetReached",
-    "CannotTell",
     "CheckpointError",
     "ConfigError",
     "CouldNotDo",
@@ -54,10 +51,8 @@ __all__ = [
     "NotComparable",
     "OutputError",
     "PluginError",
-    "Regression",
     "RunFolderError",
     "SandboxError",
-    "ScoringError",
     "SynthesisError",
     "UnknownModel",
     "UnknownRun",
@@ -65,6 +60,9 @@ __all__ = [
     "UsageError",
     "nearest",
 ]
+
+VERDICT_EXIT_CODES = {"pass": 0, "regression": 1, "cannot_tell": 3}
+"""Exit code of each verdict of a gate."""
 
 
 class EvalkitError(Exception):
@@ -74,10 +72,6 @@ class EvalkitError(Exception):
     """The runs that were written before it, where a function of the Python API could not do all that was asked."""
     not_at_hand = False
     """Whether data or a package is missing here, so that a suite may go without the part that needs it."""
-
-
-class Regression(EvalkitError):
-    exit_code = 1
 
 
 class AskedWrong(EvalkitError):
@@ -110,10 +104,6 @@ class DataNotFound(AskedWrong):
 
 class NotComparable(AskedWrong):
     pass
-
-
-class CannotTell(EvalkitError):
-    exit_code = 3
 
 
 class CouldNotDo(EvalkitError):
@@ -149,10 +139,6 @@ class AdaptersRefused(EngineError):
         super().__init__("; ".join(f"adapter {name}: {reason}" for name, reason in why.items()))
         self.why = why
         """By the adapter's name."""
-
-
-class ScoringError(CouldNotDo):
-    pass
 
 
 class PluginError(CouldNotDo):

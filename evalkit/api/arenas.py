@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evalkit.api.data_definitions import ArenaArguments
+from evalkit.api.arena_definitions import ArenaArguments
 from evalkit.api.output import as_html_table, write_all
 from evalkit.api.runs import Run, RunLike, opened
 from evalkit.arguments import checked

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit import results, safe
-from evalkit.api.data_definitions import OverlapArguments
 from evalkit.api.memberships import TrainingSigns
 from evalkit.api.output import as_html_table, write_all
+from evalkit.api.overlap_definitions import OverlapArguments
 from evalkit.api.runs import load_all
 from evalkit.arguments import checked
 from evalkit.errors import UsageError

@@ -27,13 +27,13 @@ __all__ = ["GROUP", "KINDS", "AllKinds"]
 
 GROUP = "evalkit.checks"
 
-_ROOMS = (
+_SHIPPED_GROUPS = (
     *(sql.KINDS, json_value.KINDS, code.KINDS, language.KINDS, lengths.KINDS, copying.KINDS, summary.KINDS),
     *(email.KINDS, politeness.KINDS, choice.KINDS, formats.KINDS, wording.KINDS, persona.KINDS, following.KINDS),
 )
 
 PLUGINS: PluginGroup[Kind] = PluginGroup(GROUP, Kind, shipped={})
-SHIPPED: Mapping[str, Kind] = {kind.name: kind for kinds in _ROOMS for kind in kinds}
+SHIPPED: Mapping[str, Kind] = {kind.name: kind for kinds in _SHIPPED_GROUPS for kind in kinds}
 
 
 class AllKinds(Mapping[str, Kind]):

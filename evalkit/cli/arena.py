@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from evalkit.api.data_definitions import ArenaArguments
+from evalkit.api.arena_definitions import ArenaArguments
 from evalkit.arguments import Given
 from evalkit.cli.options import to_stdout, verb
 

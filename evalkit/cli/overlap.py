@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from evalkit.api.data_definitions import OverlapArguments
+from evalkit.api.overlap_definitions import OverlapArguments
 from evalkit.arguments import Given
 from evalkit.cli.options import to_stdout, verb
 

@@ -11,11 +11,9 @@ from click.core import ParameterSource
 from evalkit.api.definitions import EvaluateArguments
 from evalkit.arguments import Given
 from evalkit.cli.options import to_stdout, verb
-from evalkit.errors import EvalkitError
+from evalkit.errors import VERDICT_EXIT_CODES, EvalkitError
 
 __all__ = ["command", "conclude"]
-
-_EXIT = {"pass": 0, "regression": 1, "cannot_tell": 3}
 
 
 @verb("run", EvaluateArguments)
@@ -59,7 +57,7 @@ def conclude(evaluate: Callable[[], Any], *, stdout: bool) -> NoReturn:
     if problem is not None:
         raise problem
     # A regression outweighs what can't be told, as in the gate.
-    codes = [_EXIT.get(str(getattr(run, "verdict", "pass")), 0) for run in runs]
+    codes = [VERDICT_EXIT_CODES.get(str(getattr(run, "verdict", "pass")), 0) for run in runs]
     raise SystemExit(max(codes, key=lambda code: (code == 1, code)))
 
 

@@ -109,7 +109,7 @@ def _limits(
 
 
 def _filled(here: Floats, there: Floats, has: tuple[Chosen, Chosen], *, candidate_right: bool) -> tuple[Floats, Floats]:
-    """Gold and prediction where one run has no answer: right for one run, and for the other as wrong as can be."""
+    """Gold and prediction with gaps filled: a missing answer counts as right for one run, as wrong for the other."""
     filled = []
     sides = ((here, there, has[0], not candidate_right), (there, here, has[1], candidate_right))
     for mine, other, known, right in sides:

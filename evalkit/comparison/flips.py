@@ -22,7 +22,7 @@ __all__ = ["Flip", "find_flips"]
 class Flip:
     task: str
     doc_id: int
-    """The baseline's."""
+    """Of the document in the baseline."""
     question: str
     target: str
     baseline: str

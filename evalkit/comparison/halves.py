@@ -63,7 +63,7 @@ def find_halves(run: Run) -> list[Halves]:
             target = resolve(run, run, name)
             lines = read_lines(run, target)
         except EvalkitError:
-            continue  # a figure without documents of its own has no halves
+            continue  # without scores of single documents there is nothing to split
         if lines.corpus is None and set(target.leaves) <= set(overlap.searched):
             halves.append(_of(target, lines, overlap.dirty, overlap.training))
     return halves

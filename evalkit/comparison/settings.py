@@ -15,8 +15,6 @@ __all__ = ["KINDS", "Difference", "check", "check_allowed", "differences", "limi
 KINDS = ("version", "prompts", "shots", "chat_template", "generation", "data", "limit", "tasks", "judge")
 """What may be named as the difference that is meant. limit and tasks: the candidate covers less than the baseline."""
 
-Facts = TaskSettings | ChatTemplateInfo
-
 _CHANGES_PROMPTS = {"version", "prompts", "shots", "chat_template", "data"}
 
 

@@ -246,7 +246,7 @@ def _checked_figure(run: Run, name: str, entry: Entry, metric: str, leaves: tupl
 
 
 def _refuse_nan(run: Run, name: str) -> None:
-    """Unknown is null with a reason. A NaN was never written on purpose."""
+    """Refuse a run with NaN among its figures: evalkit writes an unknown figure as null, so the file is damaged."""
     entry = run.entry(name)
     for metric, figure in entry.metrics.items() if entry else ():
         for part, values in (("value", [figure.value]), ("stderr", [figure.stderr]), ("ci95", figure.ci95 or ())):

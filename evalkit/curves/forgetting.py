@@ -15,8 +15,8 @@ __all__ = ["forgotten"]
 def forgotten(documents: Documents, places: Sequence[Number], best: int) -> tuple[Forgotten, ...]:
     """In order of the point from which on a document is worse than at the best without a break, then of the tasks.
 
-    `documents`: one row of values for each of `places`, more is better. An answer that is missing breaks nothing off
-    and begins nothing.
+    `documents`: one row of values for each of `places`, more is better. A missing answer neither
+    begins nor ends a stretch of worse answers.
     """
     values = documents.values[: len(places)]
     if best >= len(places) - 1:

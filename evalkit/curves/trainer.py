@@ -25,7 +25,7 @@ def read_state(folder: Path, axis: str) -> float | None:
         state = parse_json(read_regular(path), path)
     except OSError as error:
         raise RunFolderError(f"{path} can't be read: {error.strerror or error}") from None
-    except ValueError:  # a path with a null byte is nobody's checkpoint
+    except ValueError:  # a path with a null byte
         return None
     if not isinstance(state, Mapping):
         raise RunFolderError(f"{path} holds {type(state).__name__}, not an object")

@@ -6,6 +6,7 @@ price.py      what tokens cost
 huggingface/  transformers, on CPU and CUDA
 vllm/         vLLM
 openai/       any server that speaks the OpenAI protocol
+ray/          replicas of another engine, on one machine or a cluster
 replay/       the name of recorded answers, which evalkit score reads
 mock.py       canned answers, for tests of other rooms
 """

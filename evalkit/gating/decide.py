@@ -46,7 +46,8 @@ class _Test:
 def decide(evidence: Sequence[Evidence], confidence: float = 0.95, *, settled: Collection[int] = ()) -> list[Decision]:
     """One decision for each, in order. Advisory tasks are a family of their own: they can't fail the gate.
 
-    `settled` are places that were judged elsewhere: they find nothing here, and still count among the chances of error.
+    `settled`: indexes of evidence that the early gate has decided already. They are not tested again, but they
+    count in the correction for several tests.
     """
     decisions: dict[int, Decision] = {}
     for advisory in (False, True):
@@ -142,7 +143,7 @@ def _flag_verdict(
     if flag.change is not None and p_holm < alpha:
         verdict = "regression"
     elif flag.change is not None and flag.rise > most:
-        # A rise within the tolerance as it stands is enough: the metric's own bound covers what answers are worth.
+        # The rise itself is held to the tolerance, not its bound: the metric's own test covers what such answers cost.
         verdict = "cannot_tell"
         needed = documents_needed(flag.change.lost, flag.change.gained, tolerance=most, level=1 - level)
     risen = Bound(0.0, 1 - level) if flag.change is None else Bound(-flag.change.upper(1 - level), 1 - level)

@@ -109,9 +109,9 @@ class Trial:
         return 0.0 if self.policy.max_drop.relative else self.policy.max_drop.value
 
     def margins(self, relative: float | None = None) -> tuple[tuple[Floats, Floats, Floats], ...]:
-        """Each document's difference plus what is tolerated of its baseline, with the least and the most it can be.
+        """For each document: its difference plus the drop that is tolerated; the least and the most that it can be.
 
-        Twice: with every answer that is not there counted against the candidate, and for it.
+        Returned twice: once with missing answers at their worst for the candidate, once at their best.
         """
         share = self.relative if relative is None else relative
         bottom, top = self.ends

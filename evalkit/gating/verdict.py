@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from evalkit.comparison import Member, Unpaired
+from evalkit.errors import VERDICT_EXIT_CODES
 from evalkit.policy import Drop, Policy, Tier
 from evalkit.results import Run
 
 __all__ = ["Bound", "FlagVerdict", "GateResult", "Noise", "TaskVerdict", "Verdict", "overall"]
 
 Verdict = Literal["pass", "regression", "cannot_tell"]
-
-_EXIT = {"pass": 0, "regression": 1, "cannot_tell": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +132,7 @@ class GateResult:
 
     @property
     def exit_code(self) -> int:
-        return _EXIT[self.verdict]
+        return VERDICT_EXIT_CODES[self.verdict]
 
 
 def overall(tasks: tuple[TaskVerdict, ...]) -> Verdict:

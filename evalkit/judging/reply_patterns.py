@@ -165,7 +165,7 @@ NAMED_SCALE = (
     rf"[\[(][^\[\]()\n]{{{{0,20}}}}?{_SPAN}[^\[\]()\n]{{{{0,10}}}}[\])]",
     rf"{_SPAN}{_S}(?:(?:-{_S})?(?:point\s+)?scale\b|점?{_S}척도(?:에서|로|상)?|까지(?:{_S}중(?:에서?)?)?|"
     rf"중(?:에서?)?(?={_S}\d)|사이)",
-    # The whole of it is nobody's verdict.
+    # A whole scale ("1 to 5") is no score.
     rf"{_LOW}{_ASIDE}{_S}(?:-|–|~|to|에서|부터){_S}(?P<top>{{high:g}})(?!\d|\.\d|\s?%){_ASIDE}",
     rf"(?P<top>\d+(?:\.\d+)?){_S}점{_S}(?:만점(?:{_S}(?:기준(?:으로)?|중에?서?|에서?|으로))?|중(?:에서?)?(?={_S}\d))",
     r"(?:\b(?:on|in|using|from|with)\s+)?(?:\b(?:an?|the|this)\s+)?(?P<points>\d+|five|seven|ten)[ -]point"

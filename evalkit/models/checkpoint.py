@@ -3,7 +3,6 @@
     resolve          returns the local folder of a path or hub id, with all its files
     resolve_adapter  does the same for a peft adapter
     inspect          reads architecture, window, parameters, quantization and size from the folder
-    memory_needed    estimates the memory to load and run the model
 
 Missing files are reported at once: frameworks take a minute to fail, with less clear messages.
 """
@@ -32,7 +31,6 @@ __all__ = [
     "fingerprint_adapter",
     "first_few",
     "inspect",
-    "memory_needed",
     "resolve",
     "resolve_adapter",
     "weight_files",
@@ -155,15 +153,6 @@ def _of_config(config: Any, tokenizer_length: Any) -> _ConfigFacts:
         "encoder_decoder": bool(getattr(config, "is_encoder_decoder", False)),
         "kv_bytes_per_token": _kv_bytes(text),
     }
-
-
-def memory_needed(checkpoint: Checkpoint, *, tokens: int = 0, bytes_per_number: float | None = None) -> int:
-    """The bytes for the weights and for `tokens` of context, plus a tenth for what else a framework needs."""
-    weights: float = checkpoint.weight_bytes
-    if bytes_per_number is not None and checkpoint.parameters is not None:
-        weights = checkpoint.parameters * bytes_per_number
-    kv = tokens * (checkpoint.kv_bytes_per_token or 0) * (bytes_per_number or 2) / 2
-    return int(1.1 * (weights + kv))
 
 
 # ── checking ─────────────────────────────────────────────────────────────────

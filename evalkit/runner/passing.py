@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 from evalkit import results
 from evalkit.config import RunConfig
-from evalkit.errors import AdaptersRefused, Interrupted, UsageError
+from evalkit.errors import VERDICT_EXIT_CODES, AdaptersRefused, Interrupted, UsageError
 from evalkit.gating import Trial
 from evalkit.journal import Journal
 from evalkit.results import Reporter
@@ -18,7 +18,7 @@ from evalkit.runner.early_gate import EarlyGate, trials
 from evalkit.runner.listener import Listener
 from evalkit.runner.merging import passes
 from evalkit.runner.preparing import Prepared, Variant
-from evalkit.runner.rounds import EXIT_OF, Rounds
+from evalkit.runner.rounds import Rounds
 from evalkit.runner.writing import Outcome, write
 
 __all__ = ["finished", "interrupted", "run_prepared"]
@@ -116,7 +116,7 @@ def finished(config: RunConfig, variant: Variant, listener: Listener) -> Outcome
     if existing.status not in ("complete", "limited") and not whole_share and not (existing.not_run and verdict):
         return None
     listener.note(f"{variant.run_id} is complete: nothing to do")
-    return Outcome(existing, EXIT_OF.get(verdict or "pass", 0))
+    return Outcome(existing, VERDICT_EXIT_CODES.get(verdict or "pass", 0))
 
 
 def interrupted(outcomes: list[Outcome]) -> bool:

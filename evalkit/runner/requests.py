@@ -25,7 +25,7 @@ class PassRequests:
         self._prepared = prepared
         self._seed = seed
         self._firsts: dict[int, tuple[Generated, GenerateRequest]] = {}
-        """By the id of a request for the rest of an answer: its first part, and that request."""
+        """Id of a follow-up request (the rest of an answer) → the answer's first part, and the follow-up request."""
         self._keyers = [Keyer(prepared.model.key(v.adapter), prepared.kind.semantics) for v in prepared.variants]
         self._add_all()
 

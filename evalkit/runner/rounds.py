@@ -9,19 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from evalkit.errors import VERDICT_EXIT_CODES
 from evalkit.gating import EarlyVerdict, Trial, conclude, judge, overall
 from evalkit.results import EarlyStopping, scores_of
 from evalkit.runner.ledger import Ledger, Pending
 from evalkit.runner.listener import Listener
 from evalkit.types import Row
 
-__all__ = ["EXIT_OF", "Batches", "Everything", "Rounds"]
+__all__ = ["Batches", "Everything", "Rounds"]
 
 Place = tuple[int, str, int]
 """Variant, task, doc_id."""
-
-EXIT_OF = {"pass": 0, "regression": 1, "cannot_tell": 3}
-"""Exit codes of the verdicts, the same as the gate's."""
 
 _WORDS = {"pass": "PASS", "regression": "REGRESSION"}
 
@@ -135,7 +133,7 @@ class Rounds:
         verdicts: tuple[EarlyVerdict, ...] = conclude(self._trials[variant], self._confidence)
         verdict = overall(tuple(of_task.task for of_task in verdicts))
         tasks = {of_task.task.name: of_task.entry() for of_task in verdicts}
-        return EarlyStopping(verdict=verdict, tasks=tasks), EXIT_OF[verdict]
+        return EarlyStopping(verdict=verdict, tasks=tasks), VERDICT_EXIT_CODES[verdict]
 
     # ── inside ───────────────────────────────────────────────────────────────
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal
 
 from evalkit.errors import UsageError, nearest
 from evalkit.types import Arguments
@@ -50,10 +49,6 @@ class Recipe:
     """More of that, for servers."""
     patience: int = 20
     """Requests in a row without anything new after which the recipe gives up."""
-
-    @property
-    def parsing(self) -> Literal["whole", "lines"]:
-        return "whole" if self.whole_tasks else "lines"
 
 
 SELF_INSTRUCT = Recipe(

@@ -16,10 +16,11 @@ from click.testing import CliRunner
 import evalkit as ek
 from evalkit import cli
 from evalkit.api import (
+    arena_definitions,
     curve_definitions,
-    data_definitions,
     definitions,
     export_definitions,
+    overlap_definitions,
     plan_definitions,
     rate_definitions,
     synth_definitions,
@@ -40,10 +41,10 @@ VERBS: dict[str, tuple[str, type[Any]]] = {
     "curve": ("curve", curve_definitions.CurveArguments),
     "watch": ("watch", watch_definitions.WatchArguments),
     "plan": ("plan", plan_definitions.PlanArguments),
-    "arena": ("arena", data_definitions.ArenaArguments),
+    "arena": ("arena", arena_definitions.ArenaArguments),
     "rate": ("rate", rate_definitions.RateArguments),
     "merge": ("merge", definitions.MergeArguments),
-    "overlap": ("overlap", data_definitions.OverlapArguments),
+    "overlap": ("overlap", overlap_definitions.OverlapArguments),
     "synth export": ("synth_export", synth_definitions.SynthExportArguments),
     "synth new": ("synth_new", synth_definitions.SynthNewArguments),
     "synth replay": ("synth_replay", synth_definitions.SynthReplayArguments),

@@ -117,8 +117,7 @@ def test_inspect_reads_the_facts(tiny_model: Path, sharded: Path) -> None:
     # 2 layers, 1 KV head of 32, keys and values, two bytes each
     assert facts.kv_bytes_per_token == 2 * 2 * 1 * 32 * 2
     whole = checkpoint.inspect(tiny_model)
-    assert checkpoint.memory_needed(whole) > whole.weight_bytes > 4 * (whole.parameters or 0)
-    assert checkpoint.memory_needed(whole, tokens=1000) > checkpoint.memory_needed(whole)
+    assert whole.weight_bytes > 4 * (whole.parameters or 0)
 
 
 def test_the_window_is_lm_evals(tmp_path: Path, tiny_model: Path) -> None:

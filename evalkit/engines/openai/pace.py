@@ -19,8 +19,8 @@ _FIRST_WAIT = 0.5
 _LONGEST_WAIT = 30.0
 _START = 32
 _STEP = 0.01
-"""Seconds between two steps up at the start. Refusals come at once, answers take their time: who waited for answers
-would need several of a slow server's to fill it."""
+"""Seconds between two steps up at the start. A server refuses at once but answers slowly: stepping up only after
+answers would take several rounds of a slow server to reach its limit."""
 _CALM = 3
 """After a refusal: rounds without another one before the limit is raised by one."""
 _FIRST_PATIENCE = 0.05

@@ -161,7 +161,7 @@ class Draw:
         gap = now.ratings[:, None] - now.ratings[None, :]
         sure = (gap > limit * now.spread) & (now.spread > 0)
         sure |= self._decided(error / pairs)
-        # What was seen to be sure stays so, and the other way round is not believed any more.
+        # A pair whose order was sure once is neither opened again nor turned round.
         self.above = _closed(self.above | (sure & ~self.above.T))
 
     def _decided(self, error: float) -> NDArray[np.bool_]:

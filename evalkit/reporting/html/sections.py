@@ -17,7 +17,7 @@ __all__ = ["SECTIONS", "Section"]
 @dataclass(frozen=True, slots=True)
 class Section:
     id: str
-    """Of the page's element, and of the drawing function: its script sets DRAW.id, a function of the view looked at."""
+    """Id of the page's element. Its script must set DRAW["<this id>"] to a function that draws the chosen view."""
     title: str | Callable[[JsonObject], str | None]
     """In the navigation, from the page's data where it depends on them; None where there is nothing to show."""
     scripts: tuple[str, ...]
