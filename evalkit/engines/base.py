@@ -22,6 +22,7 @@ __all__ = [
     "Passage",
     "ReadAnswer",
     "Reader",
+    "Rests",
     "Seats",
     "notify_through",
     "replicas_through",
@@ -153,6 +154,14 @@ class Buffers(Protocol):
     def in_flight(self) -> int:
         """Requests that have begun and are not answered."""
         ...
+
+
+@runtime_checkable
+class Rests(Protocol):
+    """An engine that says when it has nothing to do. Optional."""
+
+    resting: bool
+    """True while all that was handed in has ended, and it waits for more work or for the end of it."""
 
 
 @runtime_checkable

@@ -55,6 +55,7 @@ class MockEngine:
         self.usage = Usage()
         self.sent: list[int] = []
         self.closed = False
+        self.resting = False
         self._adapters = frozenset(adapters)
         self._fail_ids = frozenset(fail_ids)
         self._die_after = die_after
@@ -68,6 +69,7 @@ class MockEngine:
         return {"name": self.name, "dtype": None, "scoring_path": "mock"}
 
     def run(self, work: Iterator[Work | None]) -> Iterator[Answer]:
+        self.resting = False
         flight: deque[Work] = deque()
         answered = 0
         ended = False
@@ -80,10 +82,12 @@ class MockEngine:
                 elif item is None:
                     idle = True
                 else:
+                    self.resting = False
                     self.sent += item.ids
                     flight.append(item)
             if not flight:
                 if idle:
+                    self.resting = True
                     time.sleep(0.001)
                 continue
             for answer in self._answer(flight.pop()):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from evalkit.journal import Journal
 from evalkit.planning import Plan, plan
@@ -44,6 +44,8 @@ class AnswerLoop:
         """Requests of this batch that the engine has to answer."""
         self.in_flight = 0
         """The number of requests that the engine has not answered yet."""
+        self.engine_rests: Callable[[], bool] = lambda: False
+        """Whether the engine has nothing to do any more. Whoever runs the engine sets it."""
         self._batches = batches
         self._grading = grading
         self._journal = journal
@@ -88,6 +90,8 @@ class AnswerLoop:
                 if self._stop.requested:
                     return
                 self._grading.poll()
+                if not self._late and self.in_flight > 0 and self.engine_rests():
+                    return  # it lost these answers: nothing will follow from them
                 yield self._hand_out(as_work(self._late.popleft())) if self._late else None
             more = not self._stop.requested and self.next_batch()
 

@@ -58,6 +58,11 @@ class ModelLogProbability:
                         journal.put(keys[answer.id], answer)
                         values[answer.id] = answer.logprob
             journal.flush()
+        if without := sum(request.id not in values for request in asked):
+            raise EngineError(
+                f"{kind.name} ended without the log-probabilities of {without} answers under {self.typed}; the same"
+                " command asks for them again"
+            )
         return [None if request is None else (values[request.id], len(request.continuation)) for request in requests]
 
 

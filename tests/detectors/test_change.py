@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,12 @@ from evalkit.detectors.answers import read_answers
 from evalkit.detectors.change import changes_of, pair_answers
 from evalkit.detectors.detector import Detection, Detector, RatedAnswer
 from evalkit.detectors.rated import rate_answers
-from evalkit.errors import EvalkitError, JudgeError, UsageError
+from evalkit.engines import mock
+from evalkit.engines.mock import MockEngine
+from evalkit.errors import EngineError, EvalkitError, JudgeError, UsageError
 from evalkit.reporting import rate_view
+from evalkit.runner.perplexity import ModelLogProbability
+from evalkit.types import Answer, Work
 
 NO, YES = "I'm sorry, but I cannot help with that.", "Sure, here is how to do it."
 
@@ -171,6 +175,28 @@ def test_a_perplexity_that_no_float_holds_is_null_with_a_reason(
 @pytest.mark.parametrize(("share", "text"), [(-1e-7, "0.00%"), (0.0, "0.00%"), (-0.1, "-10.00%"), (0.1, "+10.00%")])
 def test_what_is_nothing_has_no_sign(share: float, text: str) -> None:
     assert rate_view._signed(share) == text
+
+
+def test_an_engine_that_ends_without_a_score_is_an_error_and_the_others_are_kept(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engines: list[MockEngine] = []
+
+    class Loses(MockEngine):
+        def _answer(self, item: Work) -> Iterator[Answer]:
+            return (answer for answer in super()._answer(item) if answer.id != 1 or len(engines) > 1)
+
+    def start(model: Any, tokenizer: Any, adapters: Any, settings: Any) -> MockEngine:
+        engines.append(Loses())
+        return engines[-1]
+
+    monkeypatch.setattr("evalkit.runner.perplexity.choose", lambda _: replace(mock.SPEC, start=start))
+    under = ModelLogProbability(str(tiny_model), {}, tmp_path / "runs")
+    asked = [RatedAnswer(str(i), f"p{i}", " one two") for i in range(3)]
+    with pytest.raises(EngineError, match="mock ended without the log-probabilities of 1 answers"):
+        under(asked)
+    assert all(value is not None for value in under(asked))
+    assert [sorted(engine.sent) for engine in engines] == [[0, 1, 2], [1]]
 
 
 def test_perplexity_is_that_of_the_model_itself(tmp_path: Path, tiny_model: Path) -> None:

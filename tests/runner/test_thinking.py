@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from evalkit.gating import gate
 from evalkit.reporting.run_view import report
 from evalkit.runner import Outcome, run
 from evalkit.tokens.thinking import Thinking, split
-from evalkit.types import Answer, Generate, Generated
+from evalkit.types import Answer, Generate, Generated, Work
 from tests.helpers.listening import Heard
 
 NEEDED = 20
@@ -31,6 +31,13 @@ class Thinker(MockEngine):
     asked = 0
     quick = 0
     """Every so-many-th prompt, by its length, needs few tokens; 0: none does."""
+    lost = 0
+    """Which of its answers never comes; 0: all come."""
+
+    def _answer(self, item: Work) -> Iterator[Answer]:
+        for answer in super()._answer(item):
+            if type(self).asked != self.lost:
+                yield answer
 
     def _generate(self, id: int, item: Generate, sample: int) -> Answer:
         type(self).asked += 1
@@ -107,6 +114,21 @@ def test_the_gate_counts_unfinished_thoughts(think: Callable[..., Outcome], monk
     assert flag.verdict == "regression"
     assert entry.n == 80 - (entry.unfinished.value or 0)
     assert task.missing_candidate == entry.unfinished.value
+
+
+@pytest.mark.parametrize(("lost", "window"), [(2, 1), (4, 8), (8, 8)])
+def test_an_answer_that_never_comes_ends_the_run_and_not_the_others(
+    think: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch, lost: int, window: int
+) -> None:
+    """With a budget the plan waits for answers, of which other requests may follow."""
+    monkeypatch.setattr(Thinker, "lost", lost)
+    outcome = think(window=window, think_budget=5)
+    assert outcome.exit_code == 4
+    assert "ended without the answers of 1 documents" in str(outcome.problem)
+    assert [row["resps"] for row in rows_of(outcome) if row["resps"]] == [[["#### 4"]]] * 3
+    monkeypatch.setattr(Thinker, "lost", 0)
+    assert think(think_budget=5).exit_code == 0
+    assert Thinker.asked <= 2, "the others' answers are kept"
 
 
 def test_a_budget_closes_the_thought_and_asks_for_the_answer(think: Callable[..., Outcome]) -> None:

@@ -45,6 +45,7 @@ class HuggingFaceEngine:
         description: JsonObject,
     ) -> None:
         self.usage = usage
+        self.resting = False
         self._model: Model | None = model
         self._budget = budget
         self._scorer = scorer
@@ -73,10 +74,12 @@ class HuggingFaceEngine:
         window: list[Score] = []
         scoring: Iterator[list[Answer]] = iter(())
         ended = False
+        self.resting = False
         while True:
             idle = False
             while not (ended or idle or _full(window)) and self._generator.hungry:
                 item = next(work, _END)
+                self.resting = self.resting and item is None
                 match item:
                     case _End():
                         ended = True
@@ -99,6 +102,7 @@ class HuggingFaceEngine:
                 if ended:
                     return
                 if idle:
+                    self.resting = True
                     time.sleep(0.001)
 
     def _count_cached(self) -> None:

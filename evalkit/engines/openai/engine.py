@@ -59,6 +59,7 @@ class OpenAIEngine:
         self.model = model
         self.options = options
         self.usage = Usage()
+        self.resting = False
         self.requests = 0
         """Requests that were sent, also those without an answer."""
         given = {"base_url": options.base_url}
@@ -112,6 +113,7 @@ class OpenAIEngine:
         loop = self._started()
         flight = Flight(self.serve, self.options.max_concurrency, loop, self._stalls.watch)
         ended = False
+        self.resting = False
         try:
             while not ended or flight.open:
                 idle = False
@@ -122,11 +124,13 @@ class OpenAIEngine:
                     elif item is None:
                         idle = True
                     else:
+                        self.resting = False
                         flight.add(item)
                 yield from flight.ready(wait=flight.open > 0, timeout=0.02 if idle else None)
                 if flight.failure is not None and not flight.open:
                     raise flight.failure
                 if idle and not flight.open:
+                    self.resting = True
                     time.sleep(0.001)
             if flight.failure is not None:
                 raise flight.failure

@@ -10,6 +10,7 @@ import importlib
 import logging
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -129,10 +130,8 @@ class Cluster:
         """A cluster for this run alone, which listens on the loopback only."""
         cores = os.cpu_count() or 1
         cpus_each = max(1, cores // replicas)
-        short = len(tempfile.gettempdir()) <= _LONGEST_FOLDER
-        folder = tempfile.mkdtemp(prefix="evalkit-ray-", dir=None if short else "/tmp")
+        folder, guard = _guarded_folder()
         token = secrets.token_hex(32)
-        guard = Guard(folder)
         variables = _Variables(_with_token(token))
         try:
             ray = _connect(
@@ -272,6 +271,25 @@ def visible_gpus() -> int:
     except (OSError, subprocess.SubprocessError):
         return 0
     return sum(line.startswith("GPU ") for line in listed.splitlines())
+
+
+def _guarded_folder() -> tuple[str, Guard]:
+    """A folder for a cluster of this run alone, and the process that deletes it."""
+    try:
+        short = len(tempfile.gettempdir()) <= _LONGEST_FOLDER
+        folder = tempfile.mkdtemp(prefix="evalkit-ray-", dir=None if short else "/tmp")
+    except OSError as error:
+        raise EngineError(
+            f"Ray's cluster has no folder: {error.strerror or error}; TMPDIR says where it lies"
+        ) from None
+    try:
+        return folder, Guard(folder)
+    except BaseException as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, OSError):
+            reason = error.strerror or str(error)
+            raise EngineError(f"the process that ends Ray's cluster could not be started: {reason}") from None
+        raise
 
 
 def _connect(options: dict[str, Any]) -> Any:

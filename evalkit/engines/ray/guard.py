@@ -62,7 +62,7 @@ def main(folder: str) -> None:
 
 def _users_of(folder: str) -> list[int]:
     """Ray's processes that have a file in this folder open. Empty where the system does not show them."""
-    inside = folder.rstrip("/") + "/"
+    inside = os.path.realpath(folder) + "/"  # as the system names open files, whatever link leads there
     return [pid for pid in _pids() if _is_of_ray(pid) and any(path.startswith(inside) for path in _open_files(pid))]
 
 

@@ -57,6 +57,27 @@ def test_a_request_that_cannot_be_served_fails_alone(engine: Engine) -> None:
     assert "nobody" in reasons[3]
 
 
+def test_it_rests_when_it_waits_for_more_and_not_before(engine: Any) -> None:
+    seen: list[int] = []
+    rested: list[tuple[int, bool]] = []
+
+    def work() -> Iterator[Work | None]:
+        items = [
+            Score((0,), array("i", [5, 6]), (array("i", [8]),)),
+            Generate((1,), array("i", [5, 6]), Sampling(max_tokens=12)),
+        ]
+        for number, item in enumerate(items):
+            yield item
+            while not engine.resting:
+                rested.append((number, number in seen))
+                yield None
+            assert seen == list(range(number + 1)), "all that was handed in has ended"
+
+    for answer in engine.run(work()):
+        seen.append(answer.id)
+    assert rested
+
+
 def test_nan_is_never_a_score(tiny_model: Path, tmp_path: Path) -> None:
     engine = huggingface.load(spec(break_checkpoint(tiny_model, tmp_path / "nan", "nan")))
     found = answers(

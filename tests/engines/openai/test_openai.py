@@ -85,6 +85,29 @@ def test_nothing_yet_is_waited_for_and_more_is_taken() -> None:
         assert seen == [100, 200]
 
 
+def test_it_rests_when_all_has_ended_also_without_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Loopback() as server:
+        engine = OpenAIEngine("fake", Options(base_url=server.url))
+        serve = engine.serve
+
+        async def lose_one(item: Work, pace: Any) -> list[Any]:
+            return [answer for answer in await serve(item, pace) if answer.id != 200]
+
+        monkeypatch.setattr(engine, "serve", lose_one)
+        rested = []
+
+        def work() -> Iterator[Work | None]:
+            for number in (1, 2):
+                yield ask(number, WITH_LOGPROBS)
+                rested.append(engine.resting)
+                while not engine.resting:
+                    yield None
+
+        assert [answer.id for answer in engine.run(work())] == [100]
+        engine.close()
+        assert rested == [False, False]
+
+
 def test_several_samples_are_one_request_where_the_server_can() -> None:
     sampled = Sampling(8, temperature=1.0, seed=1)
     with Loopback() as server:
