@@ -29,7 +29,8 @@ class Opinion:
     counted: Sequence[Judgment]
     """The same, capped if a check had failed."""
     disagreement: Mapping[str, float]
-    calibration: CalibrationNote | None
+    records: Sequence[CalibrationNote]
+    """Of calibration, the newest first; or a reason why there are none."""
 
     def filter(self, rubric: Rubric) -> str:
         return filter_of(rubric.id, [judge.name for judge in self.judges])
@@ -107,7 +108,7 @@ class Entries:
         return beside(figures, self._metrics(opinion, given, design), failed)
 
     def _metrics(self, opinion: Opinion, judgments: Sequence[Judgment], design: Design) -> dict[str, Metric]:
-        return metric_entries(judgments, self.rubric, opinion.judges, design, opinion.disagreement, opinion.calibration)
+        return metric_entries(judgments, self.rubric, opinion.judges, design, opinion.disagreement, opinion.records)
 
 
 def leaves_of(run: Run, name: str) -> list[str]:

@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from evalkit.judging.certificate import certificate_of
 from evalkit.judging.judgment import Judge, Judgment
 from evalkit.judging.pairwise import Comparison, length_dependence, win_rate
 from evalkit.judging.reports import CalibrationNote, PairwiseFigures
-from evalkit.judging.rubric import Dimension, Rubric
+from evalkit.judging.rubric import Rubric
 from evalkit.results import Metric, figure, filter_of
 from evalkit.stats import clustered_mean
 from evalkit.types import Figure, JsonObject
@@ -20,8 +21,6 @@ from evalkit.types import Figure, JsonObject
 __all__ = ["OVERALL", "Design", "combine", "comparisons_of", "coverage", "metric_entries", "overall", "row_of"]
 
 OVERALL = "overall"
-_FEWEST_LABELS = 2
-"""Labels of a dimension without which its calibration record says nothing of it."""
 Design = Mapping[tuple[str, int], tuple[str | None, str | None]]
 """(task, doc_id) → its stratum and cluster, as the run has them."""
 
@@ -135,9 +134,12 @@ def metric_entries(
     judges: Sequence[Judge],
     design: Design,
     disagreement: Mapping[str, float],
-    calibration: CalibrationNote | None,
+    records: Sequence[CalibrationNote],
 ) -> dict[str, Metric]:
-    """`<dimension>,<rubric-id>@<judge>` → the entry of results.json, for one task."""
+    """`<dimension>,<rubric-id>@<judge>` → the entry of results.json, for one task.
+
+    `records`: of calibration, the newest first.
+    """
     by_dimension: dict[str, list[Judgment]] = defaultdict(list)
     for judgment in judgments:
         by_dimension[judgment.dimension].append(judgment)
@@ -161,7 +163,7 @@ def metric_entries(
             "rubric": {"id": rubric.id, "version": rubric.version, "hash": rubric.hash},
             "judge": [{"name": judge.name, "fingerprint": judge.fingerprint} for judge in judges],
             "fingerprint": "+".join(judge.fingerprint for judge in judges),
-            "calibration": _calibration_of(calibration, dimensions),
+            "calibration": certificate_of(records, [dimension.name for dimension in dimensions]),
         }
         if name in disagreement:
             entry["disagreement"] = disagreement[name]
@@ -169,19 +171,6 @@ def metric_entries(
             entry |= _pairwise(rows)
         entries[f"{name},{filter_of(rubric.id, [judge.name for judge in judges])}"] = Metric.model_validate(entry)
     return entries
-
-
-def _calibration_of(note: CalibrationNote | None, dimensions: Sequence[Dimension]) -> CalibrationNote | None:
-    """The record if it covers all these dimensions, else the reason why it is not used."""
-    if note is None or note.get("reason"):
-        return note
-    held = note.get("dimensions") or {}
-    for dimension in dimensions:
-        n = held.get(dimension.name, {}).get("n")
-        if not isinstance(n, int) or n < _FEWEST_LABELS:
-            reason = f"people's labels in its calibration record say nothing of {dimension.name}"
-            return {"value": None, "reason": f"{reason}; evalkit judge calibrate with such labels does"}
-    return note
 
 
 def _figure(rows: Sequence[Judgment], rubric: Rubric, scale: _Scale, design: Design) -> Figure:

@@ -24,7 +24,7 @@ from evalkit.types import JsonObject
 __all__ = ["Judged", "cautions", "judge_all", "write_judged"]
 
 Progress = Callable[[int, int], None]
-Calibration = Callable[[Sequence[Judge], JudgedAnswers], CalibrationNote | None]
+Calibration = Callable[[Sequence[Judge], JudgedAnswers], Sequence[CalibrationNote]]
 """Finds the record of how far judges agree with people."""
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from evalkit.errors import EvalkitError, Interrupted, JudgeError
 from evalkit.journal import Journal
 from evalkit.judging.backends.spec import JudgeOptions, NamedJudge, open_judge
-from evalkit.judging.certificate import find_certificate
+from evalkit.judging.certificate import find_certificates
 from evalkit.judging.items import Item, items_of, pair_up
 from evalkit.judging.rubric import Rubric
 from evalkit.judging.run import Judged, cautions, judge_all, write_judged
@@ -85,7 +85,7 @@ def judge_run(run: Run, request: JudgeRequest, listener: Listener) -> tuple[Run,
             f"the journal under {request.journal or request.output_path} holds no answer of"
             f" {request.judges[0].typed} to rubric {request.rubric.id}: evalkit judge run asks it"
         )
-    calibration = partial(find_certificate, request.output_path, request.rubric.hash)
+    calibration = partial(find_certificates, request.output_path, request.rubric.hash)
     return write_judged(run, judged, calibration, request.report), judged
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import evalkit as ek
-from evalkit.judging.certificate import JudgedAnswers, find_certificate, save_certificate
+from evalkit.judging.certificate import JudgedAnswers, certificate_of, find_certificates, save_certificate
 from evalkit.judging.figures import OVERALL, metric_entries
 from evalkit.judging.items import Item
 from evalkit.judging.judgment import Judge, Judgment
@@ -23,21 +24,24 @@ from tests.helpers.runfolders import TaskRows, write_run
 ENGLISH, KOREAN = "An answer in English.", "한국어로 쓴 답입니다."
 
 
-def keep(root: Path, models: list[str], answer: str) -> Path:
+def keep(root: Path, models: list[str], answer: str, labels: str = "", **labelled: int) -> Path:
     rows = [
         {"item": str(place), "dimension": "q", "score": 3, "system": model, "answer": answer}
         | {"rubric_hash": "h", "judge_fingerprint": "f"}
         for place, model in enumerate(models)
     ]
     judged = read_judgments(write(root / "judgments.jsonl", rows), {})
-    kept = save_certificate(root, {"q": {"n": 40}}, judged, f"{'+'.join(models)}.jsonl")
+    figures: dict[str, Any] = {name: {"n": n} for name, n in (labelled or {"q": 40}).items()}
+    kept = save_certificate(root, figures, judged, labels or f"{'+'.join(models)}.jsonl")
     assert kept is not None
     return kept
 
 
 def finder(root: Path) -> Callable[..., dict[str, Any]]:
     def find(language: str, *models: str) -> dict[str, Any]:
-        return dict(find_certificate(root, "h", [Judge("openai:x", "f")], JudgedAnswers(frozenset(models), language)))
+        return dict(
+            find_certificates(root, "h", [Judge("openai:x", "f")], JudgedAnswers(frozenset(models), language))[0]
+        )
 
     return find
 
@@ -84,12 +88,47 @@ def test_a_figure_does_not_rest_on_labels_of_other_dimensions(tmp_path: Path) ->
     items = [Item(str(i), str(i), "a", {"answer": ENGLISH}, "chat", i, str(i), None) for i in range(4)]
     judgments = [Judgment(item, name, 3.0) for item in items for name in ("clear", "right", OVERALL)]
     record: CalibrationNote = {"labels": "h.jsonl", "dimensions": {"clear": {"n": 30}, "right": {"n": 0}}}
-    figures = metric_entries(judgments, rubric, [Judge("j:x", "f")], {}, {}, record)
+    figures = metric_entries(judgments, rubric, [Judge("j:x", "f")], {}, {}, [record])
     notes = {name.partition(",")[0]: dict(figure.calibration or {}) for name, figure in figures.items()}
     assert notes["clear"]["labels"] == "h.jsonl"
     for name in ("right", OVERALL):
         assert notes[name]["value"] is None
         assert "say nothing of right" in notes[name]["reason"]
+
+
+def records(root: Path, *models: str) -> list[CalibrationNote]:
+    return find_certificates(root, "h", [Judge("openai:x", "f")], JudgedAnswers(frozenset(models), "other"))
+
+
+def test_each_dimension_has_the_newest_record_that_covers_it(tmp_path: Path) -> None:
+    keep(tmp_path, ["a", "b"], ENGLISH, "first.jsonl", helpful=40)
+    newer = keep(tmp_path, ["a"], ENGLISH, "second.jsonl", honest=30, helpful=0)
+    os.utime(newer, (2e9, 2e9))
+    found = records(tmp_path, "a")
+    notes = {name: certificate_of(found, [name]) or {} for name in ("helpful", "honest", "kind")}
+    assert notes["helpful"].get("labels") == "first.jsonl"
+    assert notes["honest"].get("labels") == "second.jsonl"
+    assert "say nothing of kind" in notes["kind"].get("reason", "")
+    both = certificate_of(found, ["helpful", "honest"]) or {}
+    assert (both.get("labels"), both.get("models")) == ("first.jsonl, second.jsonl", ["a"])
+    assert [entry["n"] for entry in (both.get("dimensions") or {}).values()] == [40, 30]
+    assert "say nothing of honest" in (certificate_of(records(tmp_path, "b"), ["honest"]) or {}).get("reason", "")
+
+
+def test_labels_of_another_dimension_do_not_replace_those_of_the_same_answers(tmp_path: Path) -> None:
+    first = keep(tmp_path, ["a"], ENGLISH, "first.jsonl", helpful=40, kind=20)
+    assert keep(tmp_path, ["a"], ENGLISH, "second.jsonl", honest=30, helpful=0, kind=50) == first
+    [record] = records(tmp_path, "a")
+    held = record.get("dimensions") or {}
+    assert {name: (entry["n"], entry["labels"]) for name, entry in held.items()} == {
+        "helpful": (40, "first.jsonl"),
+        "honest": (30, "second.jsonl"),
+        "kind": (50, "second.jsonl"),
+    }
+    assert set((record.get("labels") or "").split(", ")) == {"first.jsonl", "second.jsonl"}
+    first.write_text("{")
+    keep(tmp_path, ["a"], ENGLISH, "third.jsonl", honest=30)
+    assert list(records(tmp_path, "a")[0].get("dimensions") or {}) == ["honest"], "what is no record is written anew"
 
 
 def test_a_gate_says_that_a_record_is_of_other_models(tmp_path: Path) -> None:
