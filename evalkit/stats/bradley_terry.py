@@ -25,8 +25,10 @@ __all__ = [
 
 _STEPS = 100
 _CLOSE = 1e-12
+_MOVED = 0.5
+"""How far a rating may move, in log-odds, with a prior twice as wide. Where games hold it, it moves far less."""
 PRIOR_VARIANCE = 25.0
-"""The weight of the slight pull towards the anchor that keeps ratings finite."""
+"""Of the slight pull towards the anchor that keeps the steps to a rating finite."""
 
 Floats = NDArray[np.float64]
 
@@ -56,28 +58,47 @@ def fit_ratings(wins: ArrayLike, anchor: int, start: ArrayLike | None = None) ->
 def fit_soft_ratings(wins: ArrayLike, anchor: int) -> Floats:
     """Ratings from points that may be negative, as corrections make them: `wins[i, j] + wins[j, i]` is what was played.
 
-    A slight pull towards the anchor (a normal prior) keeps every connected model finite.
+    NaN: no finite rating fits. That is so of a model that does not reach the anchor along points above 0, or is not
+    reached from it, as in `fit_ratings`; and of one whose points are more than its games in a way that no chain shows.
     """
     w = np.asarray(wins, float)
-    games = w + w.T
-    _, label = connected_components(csr_matrix(games > 0), directed=False)
-    chosen = np.flatnonzero(label == label[anchor])
     ratings = np.full(len(w), np.nan)
-    inside = w[np.ix_(chosen, chosen)]
-    played, value = inside + inside.T, np.zeros(len(chosen))
-    free = np.flatnonzero(chosen != anchor)
-    for _ in range(_STEPS if free.size else 0):
+    ratings[anchor] = 0.0
+    chosen = np.arange(len(w))
+    while True:
+        tied = _strongly_connected(np.maximum(w[np.ix_(chosen, chosen)], 0.0))[np.flatnonzero(chosen == anchor)[0]]
+        chosen = chosen[tied]
+        inside, place = w[np.ix_(chosen, chosen)], int(np.flatnonzero(chosen == anchor)[0])
+        usual, wider = (_maximise_soft(inside, place, variance) for variance in (PRIOR_VARIANCE, 4 * PRIOR_VARIANCE))
+        # Where the prior alone holds a rating, a wider one lets it run further out.
+        held = np.abs(wider - usual) <= _MOVED
+        if held.all():
+            ratings[chosen] = usual
+            return ratings
+        chosen = chosen[held]
+
+
+def _maximise_soft(w: Floats, anchor: int, variance: float) -> Floats:
+    """Newton's method with a slight pull towards the anchor (a normal prior).
+
+    Where it does not come to an end, the rating that is the furthest out is NaN.
+    """
+    played, value = w + w.T, np.zeros(len(w))
+    free = np.flatnonzero(np.arange(len(w)) != anchor)
+    if not free.size:
+        return value
+    for _ in range(_STEPS):
         chance = _sigmoid(value[:, None] - value[None, :])
-        gradient = (inside - played * chance).sum(axis=1) - value / PRIOR_VARIANCE
+        gradient = (w - played * chance).sum(axis=1) - value / variance
         weight = played * chance * (1 - chance)
-        hessian = np.diag(weight.sum(axis=1) + 1 / PRIOR_VARIANCE) - weight
+        hessian = np.diag(weight.sum(axis=1) + 1 / variance) - weight
         step = np.linalg.solve(hessian[np.ix_(free, free)], gradient[free])
         step *= min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-12))
         value[free] += step
         if np.abs(step).max() < 1e-9:
-            break
-    ratings[chosen] = value
-    return ratings
+            return value
+    value[np.abs(value).argmax()] = np.nan
+    return value
 
 
 def bootstrap_ratings(

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from evalkit.stats.bradley_terry import PRIOR_VARIANCE, fit_soft_ratings
+from evalkit.stats.bradley_terry import PRIOR_VARIANCE, fit_ratings, fit_soft_ratings
 
 __all__ = ["PoweredRatings", "powered_ratings"]
 
@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 @dataclass(frozen=True, slots=True)
 class PoweredRatings:
     ratings: Floats
-    """On the logit scale, the anchor at 0. NaN: no chain of games connects the model with the anchor."""
+    """On the logit scale, the anchor at 0. NaN: no finite rating fits."""
     covariance: Floats
     labelled: int
     """Prompts with a labelled game."""
@@ -71,14 +71,24 @@ def powered_ratings(
     table = np.zeros((models, models))
     np.add.at(table, (pairs[:, 0], pairs[:, 1]), raised * times)
     np.add.at(table, (pairs[:, 1], pairs[:, 0]), (1 - raised) * times)
-    ratings = fit_soft_ratings(table, anchor)
+    # λ below 1 gives the loser of every game a share of it, and a model that nobody saw lose would have lost some.
+    seen = np.zeros((models, models))
+    for given in (judge, np.where(labelled, people, judge)):
+        np.add.at(seen, (pairs[:, 0], pairs[:, 1]), given)
+        np.add.at(seen, (pairs[:, 1], pairs[:, 0]), 1 - given)
+    tied = fit_ratings(seen, anchor).tied
+    ratings = fit_soft_ratings(table * np.outer(tied, tied), anchor)
 
-    finite = np.where(np.isfinite(ratings), ratings, 0.0)
+    # Games with a model that has no rating tell nothing of the others.
+    rated = np.isfinite(ratings)
+    times = np.where(rated[pairs].all(axis=1), times, 0.0)
+    finite = np.where(rated, ratings, 0.0)
     chance = 0.5 * (1 + np.tanh((finite[pairs[:, 0]] - finite[pairs[:, 1]]) / 2))
-    design = np.zeros((len(pairs), models))
+    signs = np.zeros((len(pairs), models))
     rows = np.arange(len(pairs))
-    design[rows, pairs[:, 0]] += times
-    design[rows, pairs[:, 1]] -= times
+    signs[rows, pairs[:, 0]] += 1
+    signs[rows, pairs[:, 1]] -= 1
+    design = signs * times[:, None]
     # What each game adds to the score equation. The labelled ones' share is a mean over them, and so is centred.
     moved = design * beyond[:, None]
     correction = (moved - labelled[:, None] * moved.sum(axis=0) / max(n, 1)) * ((n + rest) / max(n, 1))
@@ -90,11 +100,11 @@ def powered_ratings(
     if clusters < 2:
         raise ValueError("labels of two prompts at least")
 
-    free = np.flatnonzero(np.isfinite(ratings) & (np.arange(models) != anchor))
+    free = np.flatnonzero(rated & (np.arange(models) != anchor))
     covariance = np.zeros((models, models))
     if free.size:
-        weighted = design[:, free] * (chance * (1 - chance) / times)[:, None]
-        information = design[:, free].T @ weighted + np.eye(free.size) / PRIOR_VARIANCE
+        weighted = design[:, free] * (chance * (1 - chance))[:, None]
+        information = signs[:, free].T @ weighted + np.eye(free.size) / PRIOR_VARIANCE
         inverse = np.linalg.inv(information)
         covariance[np.ix_(free, free)] = (
             clusters / (clusters - 1) * inverse @ (sums[:, free].T @ sums[:, free]) @ inverse

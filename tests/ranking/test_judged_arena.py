@@ -9,6 +9,7 @@ import random
 import re
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ import pytest
 
 import evalkit as ek
 from evalkit.errors import UsageError
+from evalkit.ranking.arena.corrected import corrected
+from evalkit.ranking.arena.games import Game
+from evalkit.ranking.arena.ratings import rate_games
 from tests.helpers.judged import make_run
 
 STRENGTH = {"alpha": 0.0, "beta": 3.0, "gamma": 6.0}
@@ -161,6 +165,33 @@ def test_all_games_and_people_s_labels(tmp_path: Path, judge: str) -> None:
     page = corrected.html()
     assert page.count("<rect") == 9
     assert "<script" not in page
+
+
+def test_a_model_that_always_wins_has_no_rating_with_labels_either() -> None:
+    games = [
+        Game(str(question), a, b, "model_b" if a == "b" and question % 3 else "model_a")
+        for question in range(40)
+        for a, b in (("a", "b"), ("a", "c"), ("b", "c"))
+    ]
+    labels = random.Random(2).sample(games, 45)
+    arena = corrected(rate_games(games, "b", rounds=20), games, labels, 0)
+    places = {standing.model: standing for standing in arena.standings}
+    best = places["a"]
+    assert (best.rating, best.ci95, best.rank, best.win_rate) == (None, None, None, None)
+    assert best.reason is not None
+    assert "never lost to b" in best.reason
+    assert "label more games of a" in best.reason
+    assert places["c"].ci95 is not None
+    assert {(one.rank_low, one.rank_high) for one in (places["b"], places["c"])} <= {(1, 1), (1, 2), (2, 2)}
+    assert all("a" not in pair for pair in arena.unseparated)
+    # The judge is wrong of a few games of a; people never are, in any of them.
+    wrong = {game for game in games[:12] if game.model_a == "a"}
+    erring = [replace(game, winner="model_b") if game in wrong else game for game in games]
+    arena = corrected(rate_games(erring, "b", rounds=20), erring, games, 0)
+    [best] = [standing for standing in arena.standings if standing.model == "a"]
+    assert best.rating is None
+    assert best.reason is not None
+    assert best.reason.startswith("people's labels allow no finite rating against b: label more games of a")
 
 
 def test_what_is_asked_wrongly_is_said(tmp_path: Path, judge: str) -> None:

@@ -93,5 +93,12 @@ def test_corrected_points_may_be_negative() -> None:
     ratings = fit_soft_ratings(wins, anchor=0)
     assert np.isfinite(ratings).all()
     assert ratings[0] == 0.0
+    # Its points exceed its games, with no chain of wins back to it; and with one that corrections alone make up.
+    for beyond in ([[0, 50.0, 60], [50, 0, 52], [-8, -4, 0]], [[0, 50.0, 102], [50, 0, 99], [-2, 1, 0]]):
+        for anchor in (0, 1):
+            assert np.isfinite(fit_soft_ratings(np.array(beyond), anchor)).tolist() == [True, True, False]
+        assert np.isfinite(fit_soft_ratings(np.array(beyond), 2)).tolist() == [False, False, True]
+    far = np.array([[0, 50.0, 140], [50, 0, 130], [-40, 1, 0]])  # the prior alone would hold it at 1,000 logits
+    assert np.isfinite(fit_soft_ratings(far, 0)).tolist() == [True, True, False]
     ordinary = np.array([[0, 30.0, 20.0], [20.0, 0, 25.0], [30.0, 25.0, 0]])
     np.testing.assert_allclose(fit_soft_ratings(ordinary, 0), fit_ratings(ordinary, 0).ratings, atol=2e-3)

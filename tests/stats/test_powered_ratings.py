@@ -76,6 +76,29 @@ def test_draws_have_the_estimate_s_mean_and_spread() -> None:
     assert (drawn[:, 0] == 0).all()
 
 
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("ordered", [False, True])
+def test_a_model_that_nobody_saw_lose_has_no_rating_and_moves_no_other(seed: int, ordered: bool) -> None:
+    """Labels drawn at random: the corrected points of its games are more or fewer than the games, as it happens."""
+    dice = np.random.default_rng(seed)
+    pairs = np.repeat(np.array([[0, 1], [2, 0], [2, 1]]), 60, axis=0)
+    number = np.tile(np.arange(60), 3)
+    people = np.where(ordered | (pairs[:, 0] == 2), 1.0, (dice.random(180) < 0.6).astype(float))
+    judge = np.where((pairs[:, 0] == 2) | (dice.random(180) < 0.8) | ordered, people, 1 - people)
+    seen = np.full(180, np.nan)
+    chosen = dice.permutation(180)[:60]
+    seen[chosen] = people[chosen]
+    found = powered_ratings(pairs, judge, seen, number, anchor=0, models=3)
+    assert np.isfinite(found.ratings).tolist() == [True, not ordered, False]
+    if ordered:
+        assert not found.covariance.any()
+        return
+    assert 0.3 < found.reach(0.05)[1] < 1.5
+    assert np.isfinite(found.draws(10, 0)[:, :2]).all()
+    best = powered_ratings(pairs, judge, seen, number, anchor=2, models=3)
+    assert np.isfinite(best.ratings).tolist() == [False, False, True]
+
+
 def test_labels_of_one_prompt_are_refused() -> None:
     pairs, judge, seen, number, people = games(4, 30, 0)
     seen[number == 3] = people[number == 3]

@@ -13,7 +13,7 @@ import numpy as np
 
 from evalkit.errors import UsageError
 from evalkit.ranking.arena.games import Game
-from evalkit.ranking.arena.ratings import SCALES, Arena
+from evalkit.ranking.arena.ratings import SCALES, Arena, Standing
 from evalkit.stats import rank_intervals
 from evalkit.stats.bradley_terry import simultaneously_better
 from evalkit.stats.powered_ratings import powered_ratings
@@ -48,7 +48,8 @@ def corrected(arena: Arena, games: Sequence[Game], labels: Sequence[Game], seed:
     point, reach = estimate.ratings, estimate.reach(0.05)
     better = simultaneously_better(point, estimate.draws(_DRAWS, seed))
     order = np.argsort(-np.where(np.isfinite(point), point, -np.inf), kind="stable")
-    ranks = dict(zip(order, rank_intervals(better[np.ix_(order, order)]), strict=True))
+    rated = [index for index in order if np.isfinite(point[index])]
+    ranks = dict(zip(rated, rank_intervals(better[np.ix_(rated, rated)]), strict=True))
     unit, zero = SCALES[arena.scale]
     standings = []
     for number, index in enumerate(order, 1):
@@ -64,7 +65,7 @@ def corrected(arena: Arena, games: Sequence[Game], labels: Sequence[Game], seed:
                 rank_low=ranks[index].low if finite else None,
                 rank_high=ranks[index].high if finite else None,
                 win_rate=float(1 / (1 + np.exp(-value))) if finite else None,
-                reason=None if finite else "people's labels allow no finite rating",
+                reason=None if finite else _why_unrated(standing, arena.anchor),
             )
         )
     agree = float(np.mean(people[labelled] == judged[labelled]))
@@ -72,8 +73,15 @@ def corrected(arena: Arena, games: Sequence[Game], labels: Sequence[Game], seed:
         f"corrected by {int(labelled.sum()):,} games that people decided (prediction-powered): the judge names the same"
         f" result in {agree:.0%} of them"
     )
-    apart = tuple((names[a], names[b]) for a, b in pairwise(order) if not better[a, b])
+    apart = tuple((names[a], names[b]) for a, b in pairwise(rated) if not better[a, b])
     return replace(arena, standings=tuple(standings), unseparated=apart, notes=(*arena.notes, note))
+
+
+def _why_unrated(standing: Standing, anchor: str) -> str:
+    more = f"label more games of {standing.model}, drawn at random"
+    if standing.rating is None and standing.reason:
+        return f"{standing.reason}; people's labels allow none either: {more}"
+    return f"people's labels allow no finite rating against {anchor}: {more}"
 
 
 def _key(game: Game) -> tuple[str, str, str]:
