@@ -21,6 +21,7 @@ LONG = (
     "training/test_trainer.py",
     "engines/ray/test_ends.py",
     "engines/ray/test_vllm_ends.py",
+    "engines/ray/test_vllm_rows.py",
     "engines/ray/test_network.py",
     "engines/ray/test_rows.py",
     "engines/openai/test_thinking_served.py",
