@@ -137,11 +137,12 @@ class _Costs:
         answers = sum((task.n or 0) * _repeats(run, name) for name, task in results.tasks.items())
         counts = [results.tokens.computed.value, results.tokens.generated.value]
         spent = None if None in counts else sum(count or 0 for count in counts)
-        seconds = results.timing.inference
+        seconds, own = results.timing.inference, results.timing.own_share
+        timed = answers if own is None else answers * own  # the others' time is not in the record
         # A run whose answers came from the journal worked on nothing, which is no price.
         return cls(
             spent / answers if spent and answers else None,
-            seconds / answers if seconds and spent and answers else None,
+            seconds / timed if seconds and spent and timed else None,
         )
 
     def of_answers(self, answers: int) -> tuple[float | None, float | None]:

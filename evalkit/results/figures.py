@@ -206,6 +206,8 @@ class Timing(Record):
     inference: Number = None
     scoring: Number = None
     total: Number = None
+    own_share: Number = None
+    """The share of the answers that were made in this time; the others were in the journal. Not of older runs."""
 
 
 class Tokens(Record):

@@ -41,6 +41,8 @@ class PassResult:
     """Tokens generated for each variant."""
     unique: int = 0
     """Prompt tokens, with every shared prefix counted once."""
+    own_share: float | None = None
+    """The share of the answers that were not in the journal."""
     usage: Usage | None = None
     engine: Mapping[str, Any] | None = None
     """The engine's description; None if every answer came from the journal."""
@@ -116,6 +118,7 @@ def answer(
             grading,
             loop.generated,
             loop.unique,
+            loop.own_share,
             usage=None if engine is None else _since(before, engine.usage),
             engine=None if engine is None else engine.description,
             sandbox=None if sandbox is None else sandbox.describe(),

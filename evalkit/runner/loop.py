@@ -40,6 +40,9 @@ class AnswerLoop:
         self.requests = requests
         self.generated = [0] * len(grading.variants)
         self.unique = 0
+        self.answered = 0
+        """Requests that the engine answered, and below those that the journal did."""
+        self.reused = 0
         self.unknown: list[TokenRequest] = []
         """Requests of this batch that the engine has to answer."""
         self.in_flight = 0
@@ -103,10 +106,17 @@ class AnswerLoop:
         # A later turn belongs to one request; a planned request may stand for several equal ones.
         owners = self._plan.owners(answer.id) if answer.id in self._planned else (answer.id,)
         for owner in owners:
+            self.answered += 1
             self._receive(owner, answer)
         if self._new_turns:
             self._late.extend(turn for turn in self._look_up([]) if isinstance(turn, GenerateRequest))
         self._grading.poll()
+
+    @property
+    def own_share(self) -> float | None:
+        """The share of the answers that the engine gave; None where there were none at all."""
+        answers = self.answered + self.reused
+        return self.answered / answers if answers else None
 
     # ── inside ───────────────────────────────────────────────────────────────
 
@@ -126,6 +136,7 @@ class AnswerLoop:
             if self._reuse:
                 for answer in self._journal.get_many((r.id, self.requests.keys[r.id]) for r in requests):
                     answered.add(answer.id)
+                    self.reused += 1
                     self._receive(answer.id, answer)
             unknown += [request for request in requests if request.id not in answered]
             requests = list(self._take_new_turns())

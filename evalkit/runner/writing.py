@@ -82,7 +82,7 @@ def write(
         limited=limited,
         tasks=tasks,
         groups=group_entries(suite, tasks, figures),
-        timing=Timing.model_validate(clock.timing()),
+        timing=Timing.model_validate({**clock.timing(), "own_share": result.own_share}),
         tokens=token_entry(
             result.usage, unique=result.unique, generated=result.generated[number], alone=len(result.generated) == 1
         ),

@@ -14,6 +14,8 @@ from evalkit.results import Run
 __all__ = ["Discordance", "Pace", "discordance_of", "pace_of"]
 
 _SAME_MACHINE = ("machine", "cpu", "cores", "gpus")
+_OWN = 0.5
+"""The share of its answers that a run must have made itself: the time of the others is not in its record."""
 _FEWEST = 30
 """Documents below which a share of changed ones says little."""
 
@@ -41,7 +43,8 @@ class Discordance:
 def pace_of(name: str, shots: Mapping[str, int], runs: Sequence[Run], hardware: Mapping[str, Any]) -> Pace | None:
     """By the first of the runs that did the same work on a machine like this one. `shots`: the examples of each member.
 
-    A run whose answers were all in the journal says nothing, nor does one of several tasks: its time is not split.
+    A run that found most of its answers in the journal says nothing, nor does one that does not say how many (an older
+    evalkit's), nor one of several tasks: its time is not split.
     """
     for run in runs:
         manifest, results = run.record.manifest, run.record.results
@@ -53,9 +56,9 @@ def pace_of(name: str, shots: Mapping[str, int], runs: Sequence[Run], hardware: 
         if any((task := manifest.tasks.get(leaf)) is None or task.num_fewshot != few for leaf, few in shots.items()):
             continue
         documents = sum(results.tasks[leaf].n or 0 for leaf in shots if leaf in results.tasks)
-        work = (timing.inference or 0.0) + (timing.scoring or 0.0)
-        if documents and work and results.tokens.computed.value:
-            return Pace(work / documents, max((timing.total or work) - work, 0.0), run.run_id)
+        work, own = (timing.inference or 0.0) + (timing.scoring or 0.0), timing.own_share or 0.0
+        if documents and work and own >= _OWN and results.tokens.computed.value:
+            return Pace(work / (documents * own), max((timing.total or work) - work, 0.0), run.run_id)
     return None
 
 

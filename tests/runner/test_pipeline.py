@@ -42,7 +42,8 @@ def test_a_run_holds_all_that_the_contract_names(corridor: Callable[..., list[Ou
     results = json.loads((outcome.path / "results.json").read_text())
     assert results["status"] == "limited"
     assert results["requested"] == ["mini_knowledge", "mini_arithmetic"]
-    assert set(results["timing"]) == {"load", "build", "inference", "scoring", "total"}
+    assert set(results["timing"]) == {"load", "build", "inference", "scoring", "total", "own_share"}
+    assert results["timing"]["own_share"] == 1.0
     assert set(results["tokens"]) == {"prompt", "computed", "cached", "unique", "generated"}
     task = results["tasks"]["mini_knowledge"]
     assert (task["n"], task["missing"], task["errors"]) == (30, 0, 0)

@@ -127,8 +127,11 @@ def test_an_answer_that_never_comes_ends_the_run_and_not_the_others(
     assert "ended without the answers of 1 documents" in str(outcome.problem)
     assert [row["resps"] for row in rows_of(outcome) if row["resps"]] == [[["#### 4"]]] * 3
     monkeypatch.setattr(Thinker, "lost", 0)
-    assert think(think_budget=5).exit_code == 0
+    again = think(think_budget=5)
+    assert again.exit_code == 0
     assert Thinker.asked <= 2, "the others' answers are kept"
+    assert again.run is not None
+    assert again.run.record.results.timing.own_share == Thinker.asked / 8
 
 
 def test_a_budget_closes_the_thought_and_asks_for_the_answer(think: Callable[..., Outcome]) -> None:

@@ -55,7 +55,8 @@ def test_what_it_costs_is_said_before_or_that_it_is_not_known(tmp_path: Path) ->
 def test_earlier_runs_say_what_a_task_takes_and_how_much_changes(tmp_path: Path) -> None:
     """Of one task alone, on this machine, with the same examples, by answers of its own; else nothing is said."""
     here = dict(hardware())
-    timed = {"timing": {"inference": 9.0, "scoring": 1.0, "total": 14.0}, "tokens": {"computed": 5}}
+    seconds = {"inference": 9.0, "scoring": 1.0, "total": 14.0}
+    timed = {"timing": {**seconds, "own_share": 1.0}, "tokens": {"computed": 5}}
 
     def run(name: str, wrong: int, *, results: Any = timed, tasks: Any = None, machine: Any = here) -> Run:
         rows = {"quiz": TaskRows(1.0 * (np.arange(100) >= wrong), settings={"num_fewshot": 2}), **(tasks or {})}
@@ -70,8 +71,14 @@ def test_earlier_runs_say_what_a_task_takes_and_how_much_changes(tmp_path: Path)
         run("both", 0, tasks={"other": TaskRows([1.0])}),
         run("elsewhere", 0, machine={**here, "cores": 4096}),
         run("journal", 0, results={**timed, "tokens": {"computed": 0}}),
+        run("resumed", 0, results={**timed, "timing": {**seconds, "own_share": 0.1}}),
+        run("older", 0, results={**timed, "timing": seconds}),
     ]
     assert pace_of("quiz", {"quiz": 2}, others, here) is None
+    mostly = run("mostly", 0, results={**timed, "timing": {**seconds, "own_share": 0.8}})
+    pace = pace_of("quiz", {"quiz": 2}, [*others, mostly], here)
+    assert pace is not None
+    assert (pace.seconds, pace.run_id) == (10.0 / 80, "mostly")
     seen = discordance_of("quiz", [second, first])
     assert seen is not None
     assert (seen.share, seen.documents, seen.between) == (20 / 102, 100, ("first", "second"))
