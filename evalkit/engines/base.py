@@ -26,6 +26,7 @@ __all__ = [
     "Seats",
     "notify_through",
     "replicas_through",
+    "rests",
     "stop_through",
 ]
 
@@ -232,3 +233,8 @@ def replicas_through(engine: Engine, tell: Callable[[int, int], None]) -> None:
     """Pass the number of copies at work to `tell`, if the engine has copies."""
     if isinstance(engine, Copied):
         engine.tell_replicas = tell
+
+
+def rests(engine: object) -> bool:
+    """Whether an engine says that all it was given has ended. Answers that are still wanted then will never come."""
+    return isinstance(engine, Rests) and engine.resting

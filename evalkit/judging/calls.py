@@ -15,7 +15,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, get_args
 
-from evalkit.engines.base import Engine
+from evalkit.engines.base import Engine, rests
+from evalkit.errors import EngineError
 from evalkit.journal import Keyer
 from evalkit.types import (
     Answer,
@@ -140,6 +141,10 @@ class Asker:
                 if self._queue:
                     first_left = min(first_left, time.monotonic())
                     yield self._queue.popleft()
+                elif self._open and rests(self.engine):
+                    raise EngineError(
+                        f"the judge ended without {len(self._open)} of its answers; the same command asks again"
+                    )
                 elif self._open:
                     yield None
                 else:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from evalkit.config import RunConfig
-from evalkit.engines.base import Buffers, Engine, Rests, notify_through, replicas_through, stop_through
+from evalkit.engines.base import Buffers, Engine, notify_through, replicas_through, rests, stop_through
 from evalkit.engines.spec import start
 from evalkit.errors import EngineError, EvalkitError, Interrupted, OutputError
 from evalkit.journal import Journal, expected_bytes
@@ -93,9 +93,9 @@ def answer(
         before = Usage()
         error: EvalkitError | None = None
         if has_work:
-            engine = asked = prepared.engine or _start(prepared, config, stack, listener, clock)
+            engine = running = prepared.engine or _start(prepared, config, stack, listener, clock)
             stop_through(engine, lambda: stop.requested)
-            loop.engine_rests = lambda: isinstance(asked, Rests) and asked.resting
+            loop.engine_rests = lambda: rests(running)
             before = Usage() if prepared.engine is None else replace(engine.usage)
             listener.known()
             error = _ask(engine, before, loop, stop, listener, clock)
