@@ -30,6 +30,9 @@ _PROBE = (
 )
 
 _PLACE = re.compile(r"(?<=\S) ")
+_CUT = re.compile(r"(?<=\S) (?!\Z)")
+"""Where a text is cut. Not before its last character: without the space nothing would be left of that piece, and a
+tokenizer adds no space before an empty text."""
 
 
 class Pieces:
@@ -82,7 +85,7 @@ class Pieces:
         if self._drops_space and "\0" in text:
             return [text]
         places = [0]
-        while (place := _PLACE.search(text, places[-1] + _PIECE)) is not None:
+        while (place := _CUT.search(text, places[-1] + _PIECE)) is not None:
             places.append(place.start())
         parts = [text[start:end] for start, end in pairwise([*places, len(text)])]
         if self._drops_space:

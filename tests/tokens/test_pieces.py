@@ -131,6 +131,15 @@ def test_pieces_give_the_whole_texts_tokens_with_every_build(texts: list[str], b
                 assert (made.context.tolist(), made.continuation.tolist()) == (left, whole[len(left) :]), name
 
 
+def test_a_blank_at_the_end_of_a_text_is_kept_wherever_a_piece_would_begin(built: dict[str, Any]) -> None:
+    texts = [f"{'ab ' * 40}{'x' * count} " for count in range(1, 40)]
+    for name, hf in built.items():
+        pieces = Pieces.over(hf, ["some words " * 100])
+        if pieces is not None:
+            whole = [hf(text, add_special_tokens=False)["input_ids"] for text in texts]
+            assert [list(ids) for ids in pieces.encode(texts)] == whole, name
+
+
 def test_pieces_are_used_where_they_hold_and_only_there(built: dict[str, Any]) -> None:
     used = {name: Pieces.over(hf, ["some words " * 100]) is not None for name, hf in built.items()}
     assert used["byte level"]
