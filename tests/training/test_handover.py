@@ -25,7 +25,8 @@ from tests.training.trainers import train
 
 TASK = "mini_knowledge"
 WATCH = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell started in the background
 import evalkit as ek
 out, results, tasks = sys.argv[1:]
 ek.watch(out, tasks=tasks, limit=4, output_path=results, every=3600)
@@ -58,7 +59,7 @@ def test_a_trainer_and_a_watch_in_another_process(tmp_path: Path, tiny_model: Pa
         trainer.train()
     finally:
         watch.send_signal(signal.SIGINT)
-        told = watch.communicate()[1]
+        told = watch.communicate(timeout=120)[1]
     log = [line for line in trainer.state.log_history if f"eval/{TASK}/acc" in line]
     assert [(line["step"], line["eval/step"]) for line in log] == [(3, 2), (4, 4)], told
     assert callback.problems == []
