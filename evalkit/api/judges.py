@@ -97,8 +97,11 @@ def calibrate_judge(
         chosen.settings.min_mass if chosen else 0.9,
         known_scales=chosen.scales if chosen else {},
     )
-    figures = calibrate(judged, read_labels(labels), resamples=resamples, seed=seed)
-    return Calibration(figures, save_certificate(output_path, figures, judged, labels.name))
+    ratings = read_labels(labels)
+    figures = calibrate(judged, ratings, resamples=resamples, seed=seed)
+    # The record is of the models whose answers people rated, not of all that were judged.
+    labelled = [judgment for judgment in judged if (judgment.item, judgment.dimension) in ratings]
+    return Calibration(figures, save_certificate(output_path, figures, labelled, labels.name))
 
 
 def audit_judge(

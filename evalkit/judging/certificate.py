@@ -44,7 +44,7 @@ class JudgedAnswers:
 def save_certificate(
     root: Path, figures: Mapping[str, DimensionReport], judged: Sequence[Judged], labels: str
 ) -> Path | None:
-    """Write the record. None if the judgments do not all name the same judge and rubric.
+    """Write the record. None if the judgments do not all name the same judge and rubric. `judged`: those with a label.
 
     Records of other models or another language stay beside it, and what such a record says of other dimensions in it.
     """

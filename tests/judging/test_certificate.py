@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 import evalkit as ek
+from evalkit.api.judges import calibrate_judge
 from evalkit.judging.certificate import JudgedAnswers, certificate_of, find_certificates, save_certificate
 from evalkit.judging.figures import OVERALL, metric_entries
 from evalkit.judging.items import Item
@@ -60,6 +61,23 @@ def test_a_record_counts_for_its_models_and_its_language_only(tmp_path: Path) ->
         assert "its calibration record is of" in missing["reason"]
         assert "evalkit judge calibrate" in missing["reason"]
         assert "dimensions" not in missing
+
+
+def test_a_record_is_of_the_models_whose_answers_people_rated(tmp_path: Path) -> None:
+    rows = [
+        {"item": f"{model}{place}", "dimension": "q", "score": 1 + place % 5, "system": model, "answer": ENGLISH}
+        | {"rubric": "r", "rubric_hash": "h", "judge": "j", "judge_fingerprint": "f"}
+        for model in ("rated", "unrated")
+        for place in range(10)
+    ]
+    labels = [{"item": f"rated{place}", "dimension": "q", "human": 1 + place % 4} for place in range(10)]
+    judgments = write(tmp_path / "judgments.jsonl", rows)
+    calibrated = calibrate_judge(
+        judgments, write(tmp_path / "people.jsonl", labels), scale="q=1:5", resamples=20, output_path=tmp_path
+    )
+    assert calibrated.kept is not None
+    assert json.loads(calibrated.kept.read_text())["models"] == ["rated"]
+    assert finder(tmp_path)("other", "unrated")["value"] is None
 
 
 def test_a_record_of_another_language_alone_says_so(tmp_path: Path) -> None:
