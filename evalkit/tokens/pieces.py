@@ -42,6 +42,7 @@ class Pieces:
         self._hf = hf
         self._drops_space = drops_space
         self._known: dict[str, TokenIds] = {}
+        self._added = tuple(token.content for token in getattr(hf, "added_tokens_decoder", {}).values())
 
     @classmethod
     def over(cls, hf: Any, texts: Sequence[str]) -> Pieces | None:
@@ -85,8 +86,12 @@ class Pieces:
         if self._drops_space and "\0" in text:
             return [text]
         places = [0]
-        while (place := _CUT.search(text, places[-1] + _PIECE)) is not None:
-            places.append(place.start())
+        at = _PIECE
+        while (place := _CUT.search(text, at)) is not None:
+            # A tokenizer adds no space before a text that begins with an added token: no cut there.
+            if not (self._drops_space and text.startswith(self._added, place.end())):
+                places.append(place.start())
+            at = place.start() + (_PIECE if places[-1] == place.start() else 1)
         parts = [text[start:end] for start, end in pairwise([*places, len(text)])]
         if self._drops_space:
             parts[1:] = [f"\0{part}" for part in parts[1:]]
