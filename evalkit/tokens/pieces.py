@@ -85,17 +85,20 @@ class Pieces:
     def _cut(self, text: str) -> list[str]:
         if self._drops_space and "\0" in text:
             return [text]
-        places = [0]
-        at = _PIECE
+        places, at = [0], _PIECE
         while (place := _CUT.search(text, at)) is not None:
-            # A tokenizer adds no space before a text that begins with an added token: no cut there.
-            if not (self._drops_space and text.startswith(self._added, place.end())):
+            at = place.end()
+            if not self._drops_space or not self._beside_added(text, place):
                 places.append(place.start())
-            at = place.start() + (_PIECE if places[-1] == place.start() else 1)
+                at = place.start() + _PIECE
         parts = [text[start:end] for start, end in pairwise([*places, len(text)])]
         if self._drops_space:
             parts[1:] = [f"\0{part}" for part in parts[1:]]
         return parts
+
+    def _beside_added(self, text: str, place: re.Match[str]) -> bool:
+        """Whether an added token ends or begins here: there such a tokenizer begins a new text."""
+        return text.startswith(self._added, place.end()) or text.endswith(self._added, 0, place.start())
 
 
 def _encode(hf: Any, texts: list[str]) -> list[TokenIds]:
