@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from evalkit.engines.base import Engine, EngineModel, EngineTokenizer, notify_through, stop_through
+from evalkit.engines.base import Engine, EngineModel, EngineTokenizer, notify_through, rests, stop_through
 from evalkit.engines.spec import EngineSettings, EngineSpec, choose, start
 from evalkit.errors import EngineError
 from evalkit.journal import Journal, Keyer
@@ -150,10 +150,12 @@ class _Asking:
         if self.made is not None or self._stop.requested:
             return None
         engine = self._start(stack)
-        for answer in engine.run(self._work()):
+        for answer in engine.run(self._work(engine)):
             self._take(answer)
             if self._stop.now:
                 break
+        if self.made is None and not self._stop.requested:
+            raise self._ended_early()
         return engine
 
     def _start(self, stack: ExitStack) -> Engine:
@@ -167,15 +169,24 @@ class _Asking:
         self._listener.known()
         return engine
 
-    def _work(self) -> Iterator[Work | None]:
+    def _work(self, engine: Engine) -> Iterator[Work | None]:
         while self.made is None and not self._stop.requested:
             if self._queue:
                 request = self._queue.popleft()
                 yield Generate(
                     (request.id,), request.prompt, request.sampling, (request.sample,), request.text, request.adapter
                 )
+            elif rests(engine):
+                raise self._ended_early()
             else:
                 yield None
+
+    def _ended_early(self) -> EngineError:
+        self._journal.flush()
+        without = len(self._batch) - len(self._replies)
+        return EngineError(
+            f"{self._setup.kind.name} ended without {without} of its answers; the same command asks for those alone"
+        )
 
     def _take(self, answer: Answer) -> None:
         if isinstance(answer, Failed):

@@ -251,10 +251,11 @@ class Watcher:
         shown = ", ".join(f"{name} {value:.4g}" for name, value in figures.items()) or "no figure"
         words = f" — {found.verdict.replace('_', ' ').upper()}" if found.verdict else ""
         event = {"event": "evaluated", "scalars": figures, "verdict": found.verdict, "run": seen.run}
-        self._told({**event, "weights": seen.key}, seen.name, seen.step, f"step {seen.step:g}: {shown}{words}")
-        self.draw(memory.runs())
+        # First the stop file: a watch that is killed here tells again when it starts, but only of what its log lacks.
         if found.verdict == "regression" and self.watch.stop_file is not None:
             self._write_stop_file(self.watch.stop_file, {**event, "step": seen.step, "look": memory.looks})
+        self._told({**event, "weights": seen.key}, seen.name, seen.step, f"step {seen.step:g}: {shown}{words}")
+        self.draw(memory.runs())
 
     def _tell_of_failure(self, seen: Seen) -> None:
         event = {"event": "failed", "problem": seen.problem, "weights": seen.key}

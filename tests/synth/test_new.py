@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,15 @@ import pytest
 
 import evalkit as ek
 from evalkit.cli import main
-from evalkit.errors import BudgetReached, SynthesisError, UsageError
+from evalkit.engines.mock import MockEngine
+from evalkit.errors import BudgetReached, EngineError, SynthesisError, UsageError
 from evalkit.registry.instructions import read_instructions
 from evalkit.synth.cosine import TfIdf
 from evalkit.synth.forms import misfit
 from evalkit.synth.novelty import Novelty
 from evalkit.synth.recipe import EVALKIT, RECIPES
 from evalkit.synth.seeds import Instance
+from evalkit.types import Answer, Work
 from tests.helpers.scripted import scripted, writes_tasks
 
 SEEDS = [
@@ -254,6 +257,28 @@ def test_a_local_model_is_asked_through_its_engine(
     with pytest.raises(SynthesisError, match="nothing new came"):
         ek.synth_new(seeds, "nano", n=5, out=tmp_path / "pool", output_path=tmp_path / "results", engine="hf")
     assert len(lines(tmp_path / "pool" / "exchanges.jsonl")) == 4
+
+
+def test_an_engine_that_loses_an_answer_is_not_waited_for(
+    seeds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Loses(MockEngine):
+        def _answer(self, item: Work) -> Iterator[Answer]:
+            return (answer for answer in super()._answer(item) if answer.id != lost)
+
+    def made() -> Any:
+        return ek.synth_new(seeds, "nano", n=5, out=tmp_path / "pool", output_path=tmp_path / "results", engine="hf")
+
+    monkeypatch.setitem(RECIPES, "evalkit", replace(EVALKIT, prompts_at_once=2, patience=2))
+    monkeypatch.setattr("evalkit.runner.synthesizing.start", lambda *asked: engines.pop())
+    lost = 1
+    engines: list[MockEngine] = [Loses()]
+    with pytest.raises(EngineError, match="hf ended without 1 of its answers"):
+        made()
+    engines.append(again := MockEngine())
+    with pytest.raises(SynthesisError, match="nothing new came"):
+        made()
+    assert 0 not in again.sent, "the answer that came is not asked for again"
 
 
 def test_what_a_benchmark_holds_is_not_new_and_its_boilerplate_is_no_sign() -> None:

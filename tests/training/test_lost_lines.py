@@ -91,7 +91,7 @@ def test_a_watch_that_was_killed_before_it_told_tells_at_the_next_start(tmp_path
     with pytest.raises(KeyboardInterrupt):
         trial.go(telling=Telling(killed, trial.watch.log), judge=lambda run, look: "regression")
     shutil.rmtree(path)
-    assert not (tmp_path / "STOP").exists()
+    assert (tmp_path / "STOP").exists(), "it comes first: nobody would write it later"
     assert trial.go(telling=telling) == []
     lines = [json.loads(line) for line in trial.watch.log.read_text().splitlines()]
     assert [(line["step"], line["verdict"], line["scalars"]) for line in lines] == [
