@@ -56,10 +56,8 @@ def play_adaptively(draw: Draw, points: Points) -> None:
         _record(draw, games, points)
 
 
-def play_evenly(draw: Draw, points: Points) -> None:
+def play_evenly(draw: Draw, games: list[Fixture], points: Points) -> None:
     """All pairs in turn, looked at as often as the adaptive order is."""
-    games = draw.everything()
-    draw.give_back(games)
     size = 6 * len(draw.prompts)
     while games and not draw.sure:
         batch, games = games[:size], games[size:]
@@ -145,9 +143,9 @@ def main() -> None:
         count, rows = len(true), []
         for seed in range(given.runs):
             points = simulated(true, given.prompts, seed)
-            adaptive, even = (new_draw(count, given.prompts, seed) for _ in range(2))
+            adaptive, even, schedule = (new_draw(count, given.prompts, seed) for _ in range(3))
             play_adaptively(adaptive, points)
-            play_evenly(even, points)
+            play_evenly(even, schedule.everything(), points)
             wrong = bool((adaptive.above & (true[:, None] < true[None, :])).any())
             everything = apart_by_all_games(count, given.prompts, points, seed)
             rows.append((adaptive.played, even.played, adaptive.above.sum(), even.above.sum(), everything, wrong))

@@ -100,6 +100,11 @@ def test_an_arena_stops_when_it_is_sure_resumes_for_nothing_and_is_read_by_the_o
     ]
     assert any("--labels" in note for note in content["notes"]), "without labels it is the judge's view, and says so"
 
+    rates = rated.win_rates()
+    assert list(rates.columns) == ["gamma", "beta", "alpha"]
+    assert rates.loc["gamma", "alpha"] == 1 - rates.loc["alpha", "gamma"] > 0.5
+    assert rates.loc["gamma"].isna().tolist() == [True, False, False]
+
     before = Judge.asked
     again = ek.arena(*named, judge=judge, output_path=tmp_path, name="first", anchor="alpha", rounds=50)
     assert Judge.asked == before

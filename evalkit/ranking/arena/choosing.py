@@ -113,11 +113,6 @@ class Draw:
         """Whether the ranks that are asked for are settled."""
         return not self._unsettled()
 
-    @property
-    def hopeless(self) -> bool:
-        """Whether some ranks are open, and the games left would most likely not settle them."""
-        return bool(self._unsettled()) and not self._open()
-
     # ── inside ───────────────────────────────────────────────────────────────
 
     def _first_pairs(self) -> list[tuple[int, int]]:
@@ -141,11 +136,6 @@ class Draw:
         """Count games as handed out that the caller chose itself."""
         for fixture in fixtures:
             self._played[fixture.first, fixture.second] += 1
-
-    def give_back(self, fixtures: Sequence[Fixture]) -> None:
-        """Games that were handed out and are not played after all: the last ones of their pairs."""
-        for fixture in fixtures:
-            self._played[fixture.first, fixture.second] -= 1
 
     def look(self) -> None:
         """Mark the pairs that the games played so far separate, and spend a part of the allowed error."""
