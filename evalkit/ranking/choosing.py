@@ -9,6 +9,9 @@ from evalkit.results import Run
 
 __all__ = ["choose", "newest_of_each"]
 
+_ADMISSIBLE = ("incomplete", "limited", "partial")
+"""Statuses that --include lets in."""
+
 
 def choose(
     runs: Sequence[Run], named: Sequence[Run], every: bool, statuses: Collection[str]
@@ -23,7 +26,9 @@ def choose(
     notes = []
     if reasons:
         listed = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-        notes.append(f"left out: {listed}")
+        admissible = [reason for reason in sorted(reasons) if reason in _ADMISSIBLE]
+        flags = " ".join(f"--include {reason}" for reason in admissible)
+        notes.append(f"left out: {listed}{f' ({flags} shows them)' if flags else ''}")
     chosen = admitted if every else newest_of_each(admitted)
     if older := len(admitted) - len(chosen):
         notes.append(f"left out: {older} older runs of models that have a newer one (--all shows them)")

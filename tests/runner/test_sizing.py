@@ -11,6 +11,7 @@ import pytest
 from evalkit.errors import ConfigError, EvalkitError
 from evalkit.gating import gate, plan_tasks
 from evalkit.registry.cards import Sized, load_cards, shipped_folder
+from evalkit.registry.scorers import toxicity
 from evalkit.runner import Outcome
 from evalkit.stats import documents_needed
 from tests.helpers.listening import Heard
@@ -63,6 +64,7 @@ def test_a_suite_whose_data_is_partly_at_hand_is_sized_and_says_what_is_left_out
     corridor: Callable[..., list[Outcome]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "badwords", None)  # as if it were not installed
+    toxicity._lists.cache_clear()  # another test may have read the lists
     (tmp_path / "net.yaml").write_text(
         "group: net\ntask: [mini_knowledge, xstest, realtoxicity]\nmetadata: {version: 1, skip_missing_data: true}\n"
     )

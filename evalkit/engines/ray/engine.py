@@ -27,7 +27,8 @@ _PAUSE = 0.02
 _PULL = 4096
 """Items that are taken from the plan between two rounds of dealing."""
 _ALONE = 120.0
-"""Seconds that the fleet waits for a new replica when none is left."""
+"""Seconds without a word from any replica, while none has joined, after which the fleet gives up. One that loads
+answers calls, however long it loads; one that waits for a place on the cluster does not."""
 _SPARE = 12
 """Replicas that are started anew, beside three for each that was asked for."""
 _SHAPING = ("name", "dtype", "quantization", "max_length", "versions", "scoring_path")
@@ -81,7 +82,7 @@ class FleetEngine:
         self._most = 0
         self._dealer = Dealer()
         self._split = self._again = 0
-        self._none_since: float | None = None
+        self._last_joined = time.monotonic()
         self._description: dict[str, object] = {}
         self._closed = False
 
@@ -152,6 +153,7 @@ class FleetEngine:
                 yield from self._collect(_PAUSE)
                 yield from self._lose_silent()
                 self._refill()
+                self._check_not_alone()
                 self._tell()
         finally:
             self._split += dealer.split_groups
@@ -352,7 +354,7 @@ class FleetEngine:
                 yield from self._lose(member, f"nothing was heard of it for {now - member.last_heard:.0f} s")
 
     def _refill(self) -> None:
-        """Start a replica for each that was lost. EngineError where none is left and none comes."""
+        """Start a replica for each that was lost."""
         limit = 3 * self._wanted + _SPARE
         while len(self._members) < self._wanted and self._born < self._wanted + limit:
             try:
@@ -360,13 +362,16 @@ class FleetEngine:
             except EngineError as error:
                 self._born += limit
                 self.notify(f"no replica can be started instead: {error}")
+
+    def _check_not_alone(self) -> None:
+        """EngineError where no replica is left and none comes."""
         if any(member.joined for member in self._members):
-            self._none_since = None
+            self._last_joined = time.monotonic()
             return
-        self._none_since = self._none_since or time.monotonic()
-        waited = time.monotonic() - self._none_since
-        if not self._members or waited > _ALONE:
-            raise EngineError(f"all replicas are lost ({self.lost}); what was answered is kept")
+        silent = time.monotonic() - max(self._last_joined, *(member.last_heard for member in self._members), 0)
+        if not self._members or silent > _ALONE:
+            lost = f"all replicas are lost ({self.lost})" if self.lost else "no replica has joined"
+            raise EngineError(f"{lost}; what was answered is kept")
 
     def _replicas(self) -> dict[str, object]:
         return {

@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from evalkit.engines.ray.cluster import Cluster
-from evalkit.engines.ray.engine import FleetEngine
+from evalkit.engines.ray.engine import FleetEngine, _Member
+from evalkit.engines.ray.replica import Setup
+from evalkit.engines.spec import EngineSettings
 from evalkit.errors import EngineError, UsageError
-from evalkit.types import Failed, Scored, Work
+from evalkit.types import Failed, ModelSpec, Scored, Work
 from tests.helpers.fleets import KeptCluster, counting_cluster, expected, fleet, items, pids, wait_for_all
 from tests.helpers.processes import wait_until_ended
 
@@ -182,6 +184,27 @@ def test_a_replica_with_other_weights_is_refused_by_name(cluster: KeptCluster) -
         ask(engine, work, once(lambda: [kill(pid) for pid in pids(engine)] and None, 50))
     assert any("is refused" in line for line in lines) or replicas(engine)["lost"] == 2
     engine.close()
+
+
+def test_a_fleet_without_replicas_waits_as_long_as_one_loads(
+    cluster: KeptCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large model takes minutes to load. What loads answers calls; what has no place on the cluster is silent."""
+    now = 1000.0
+    monkeypatch.setattr("evalkit.engines.ray.engine.time.monotonic", lambda: now)
+    engine = FleetEngine(cluster, Setup("counting", ModelSpec("m", "m"), (), EngineSettings()), 1, print)
+    with pytest.raises(EngineError, match="no replica has joined"):
+        engine._check_not_alone()
+    engine._members.append(_Member("replica 1", None, last_heard=now))
+    for _ in range(10):
+        now += 100
+        engine._members[0].last_heard = now
+        engine._check_not_alone()
+    now += 119
+    engine._check_not_alone()
+    engine.lost, now = 1, now + 2
+    with pytest.raises(EngineError, match=r"all replicas are lost \(1\)"):
+        engine._check_not_alone()
 
 
 @pytest.mark.parametrize("address", ["ray://10.0.0.1:10001", "http://10.0.0.1"])

@@ -33,7 +33,7 @@ def fleet(tiny_model: Path, lines: list[str]) -> Iterator[FleetEngine]:
     with pytest.MonkeyPatch.context() as patch:
         # Read where vLLM starts: in actors, which have the environment of their cluster.
         patch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
-        # A busy machine may need longer for a vLLM to load.
+        # A busy machine may need longer for an actor to start.
         patch.setattr("evalkit.engines.ray.engine._ALONE", 600.0)
         args = {"max_model_len": LENGTH, "enforce_eager": True}
         model = ModelSpec("tiny", str(tiny_model), dtype="float32", args=args)
