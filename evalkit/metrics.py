@@ -102,7 +102,7 @@ def answers_averaged(metric: str) -> int | None:
 
 def headline_order() -> tuple[str, ...]:
     """The metrics that a task is known by, the first choice first."""
-    places = {name: known.headline for name, known in FACTS.items() if known.headline is not None}
+    places = {name: facts.headline for name, facts in FACTS.items() if facts.headline is not None}
     return tuple(sorted(places, key=places.__getitem__))
 
 
@@ -112,5 +112,5 @@ def may_be_share(metric: str) -> bool:
     Scores of overlap (rouge2_max, bleu_diff) go to 1 or to 100, by the task; `bleu_acc` counts documents.
     """
     name = base_name(metric).lower()
-    overlap = tuple(family for family, known in FACTS.items() if known.may_go_to_100)
+    overlap = tuple(family for family, facts in FACTS.items() if facts.may_go_to_100)
     return name.endswith("_acc") or not name.startswith(overlap)

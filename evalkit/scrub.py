@@ -51,7 +51,7 @@ class Scrubber:
     def text(self, text: str) -> str:
         if self._pattern is None:
             return text
-        return self._pattern.sub(lambda found: f"[{self._names[found.group()]}]", text)
+        return self._pattern.sub(lambda match: f"[{self._names[match.group()]}]", text)
 
     def argument(self, text: str) -> str:
         """One word of a command line: `api_key=…` and the password of a URL are struck out too."""

@@ -131,7 +131,7 @@ def rate(
     if asked.to_label is not None:
         write_to(str(asked.to_label), _to_label(answers, asked.sample, asked.model))
     detections = chosen.detect(answers.answers)
-    found = rate_answers(
+    rated = rate_answers(
         answers,
         chosen.info,
         detections,
@@ -141,10 +141,10 @@ def rate(
         groups=asked.by is not None,
     )
     if paired is not None:
-        found = replace(found, changes=_changes(asked, chosen, paired, detections))
-    rated = RatedAnswers(found)
-    write_all((asked.json, rated.json), (asked.markdown, rated.markdown))
-    return rated
+        rated = replace(rated, changes=_changes(asked, chosen, paired, detections))
+    result = RatedAnswers(rated)
+    write_all((asked.json, result.json), (asked.markdown, result.markdown))
+    return result
 
 
 def _changes(asked: RateArguments, detector: Detector, paired: AnswerPairs, detections: Sequence[Detection]) -> Changes:

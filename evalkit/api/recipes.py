@@ -57,17 +57,17 @@ class Recipe:
     published: tuple[Published, ...]
     source: str
 
-    def flags(self, known: Sequence[str]) -> dict[str, Any]:
+    def flags(self, keys: Sequence[str]) -> dict[str, Any]:
         """The settings by the flags' names; an unknown one names the nearest."""
         flags = {key.replace("-", "_"): value for key, value in self.settings.items()}
         for key in flags:
-            if key not in known or key == "recipe":
-                raise ConfigError(f"{self.path}: unknown key {key!r}{nearest(key, known)}")
+            if key not in keys or key == "recipe":
+                raise ConfigError(f"{self.path}: unknown key {key!r}{nearest(key, keys)}")
         return flags
 
     def told(self, run: Run) -> list[str]:
         """A line for each published figure."""
-        return [f"recipe {self.path.stem}, figures of {self.source}", *(one.told(run) for one in self.published)]
+        return [f"recipe {self.path.stem}, figures of {self.source}", *(figure.told(run) for figure in self.published)]
 
 
 def recipes_folder() -> Path | None:

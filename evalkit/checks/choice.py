@@ -82,17 +82,17 @@ def _readings(answer: str, params: Params) -> Iterator[str]:
     """The option that a line consists of or that a sentence calls the answer; else the one that a line begins with."""
     by_key = {_key(option): option for option in params["options"]}
     lines = [line for line in [*answer.splitlines(), *_BOXED.findall(answer)] if line.strip()]
-    told, begun = set[str](), set[str]()
+    stated, begun = set[str](), set[str]()
     after: list[str] = []
     for line in lines:
         of_line, first = _told(line, by_key), _begun(line, by_key)
-        told, begun = told | of_line, begun | first
-        if len(told) > 1 or (of_line and len(of_line | first) > 1):
+        stated, begun = stated | of_line, begun | first
+        if len(stated) > 1 or (of_line and len(of_line | first) > 1):
             return
-        if told or begun:
+        if stated or begun:
             after += _SENTENCE_END.split(line)
-    candidates = told or begun
-    if len(candidates) != 1 or (told and len(begun) == 1 and begun != told):
+    candidates = stated or begun
+    if len(candidates) != 1 or (stated and len(begun) == 1 and begun != stated):
         return
     [chosen] = candidates
     others = [_mention(option) for key, option in by_key.items() if key != chosen]

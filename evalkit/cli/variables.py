@@ -27,7 +27,9 @@ def refuse_misspelt(ctx: click.Context) -> None:
     known = {"EVALKIT_DEBUG", *_all_variables()}
     for name in sorted(set(set_here) - known):
         bare = name.removeprefix(_PREFIX)
-        near = difflib.get_close_matches(bare, [one.removeprefix(_PREFIX) for one in known], n=1, cutoff=_NEAR)
+        near = difflib.get_close_matches(
+            bare, [variable.removeprefix(_PREFIX) for variable in known], n=1, cutoff=_NEAR
+        )
         if near:
             raise UsageError(f"the variable {name} is not one of evalkit's; did you mean {_PREFIX}{near[0]}?")
 

@@ -72,7 +72,7 @@ def measure_corpus(target: Target, pairs: Pairs, lines: tuple[Lines, Lines]) -> 
 
 
 def _kind(target: Target, lines: tuple[Lines, Lines]) -> CorpusKind:
-    here, there = (one.corpus for one in lines)
+    here, there = (side.corpus for side in lines)
     if here is None or there is None or here.kind is not there.kind:
         raise NotComparable(
             f"{target.name}: {target.metric} is a figure of all documents together, and one of the two runs does not"

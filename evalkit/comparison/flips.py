@@ -47,12 +47,12 @@ def find_flips(
     here = _rows(baseline, wanted[0], filter_name)
     there = _rows(candidate, wanted[1], filter_name)
     flips = []
-    for k, one, other in zip(chosen, *wanted, strict=True):
-        row, twin = here.get(one, {}), there.get(other, {})
+    for k, key, other_key in zip(chosen, *wanted, strict=True):
+        row, twin = here.get(key, {}), there.get(other_key, {})
         flips.append(
             Flip(
-                task=one[0],
-                doc_id=one[1],
+                task=key[0],
+                doc_id=key[1],
                 question=question(row or twin),
                 target=wanted_answer(row or twin),
                 baseline=_first(row, target),

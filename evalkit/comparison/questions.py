@@ -30,7 +30,7 @@ def same_questions(ours: Sequence[Row], samples: Sequence[Row]) -> dict[int, int
     ids = [_id(sample) for sample in samples]
     best: dict[int, int] = {}
     for field, places_of in _fields(ours).items():
-        looked_up = [[one] if one else [] for one in ids] if field == _ID else texts
+        looked_up = [[id_] if id_ else [] for id_ in ids] if field == _ID else texts
         pairs = _pairs(places_of, looked_up, ours, samples)
         if len(pairs) > len(best):
             best = pairs

@@ -105,9 +105,9 @@ def _chat(baseline: Run, candidate: Run) -> list[Difference]:
         different += _differ(None, here, there, "chat_template", "hash")
         different += _differ(None, here, there, "chat_template", "fewshot_as_multiturn", "few-shot as turns")
     if here.states("system_instruction") and there.states("system_instruction"):
-        one, other = here.system_instruction or "", there.system_instruction or ""
-        if one != other:
-            different.append(Difference("prompts", None, _text(one), _text(other), "system instruction"))
+        mine, theirs = here.system_instruction or "", there.system_instruction or ""
+        if mine != theirs:
+            different.append(Difference("prompts", None, _text(mine), _text(theirs), "system instruction"))
     return different
 
 
@@ -119,20 +119,20 @@ def _differ(
     key: str,
     what: str = "",
 ) -> list[Difference]:
-    one, other = getattr(a, key), getattr(b, key)
-    if one is None or other is None or _same(one, other):
+    mine, theirs = getattr(a, key), getattr(b, key)
+    if mine is None or theirs is None or _same(mine, theirs):
         return []
     most = 12 if key.endswith("hash") else 60
-    return [Difference(kind, task, _text(one, most), _text(other, most), what)]
+    return [Difference(kind, task, _text(mine, most), _text(theirs, most), what)]
 
 
-def _same(one: Any, other: Any) -> bool:
-    if one == other:
+def _same(mine: Any, theirs: Any) -> bool:
+    if mine == theirs:
         return True
     try:
-        return float(one) == float(other)  # a version of 3, 3.0 or "3"
+        return float(mine) == float(theirs)  # a version of 3, 3.0 or "3"
     except (OverflowError, TypeError, ValueError):
-        return str(one) == str(other)
+        return str(mine) == str(theirs)
 
 
 def _task(run: Run, leaf: str) -> TaskSettings:

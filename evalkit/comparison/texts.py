@@ -57,7 +57,7 @@ def answers(row: JsonObject, metric: str = "acc") -> list[str]:
     if best is not None:
         choices = continuations(row)
         return [choices[best] if best < len(choices) else f"choice {best}"]
-    return [words(one) for one in responses]
+    return [words(response) for response in responses]
 
 
 def chosen(row: JsonObject, metric: str = "acc") -> int | None:

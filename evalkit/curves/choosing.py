@@ -19,28 +19,28 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 def whole_runs(placed: Sequence[Placed]) -> tuple[list[Placed], list[str]]:
     """The runs that came to their end, and a note for each other one."""
     kept, notes = [], []
-    for one in placed:
+    for place in placed:
         try:
-            usable(one.run)
-            whole(one.run)
+            usable(place.run)
+            whole(place.run)
         except EvalkitError as error:
-            notes.append(f"{one.run.run_id} is left out: {error}")
+            notes.append(f"{place.run.run_id} is left out: {error}")
         else:
-            kept.append(one)
+            kept.append(place)
     return kept, notes
 
 
 def task_names(placed: Sequence[Placed], asked: Sequence[str]) -> list[str]:
     """The names that were asked for, or all that the runs were asked for."""
     if not asked:
-        return list(dict.fromkeys(name for one in placed for name in requested_names(one.run)))
+        return list(dict.fromkeys(name for place in placed for name in requested_names(place.run)))
     known = {
         name: None
-        for one in placed
-        for name in (*one.run.requested, *one.run.record.results.groups, *one.run.record.results.tasks)
+        for place in placed
+        for name in (*place.run.requested, *place.run.record.results.groups, *place.run.record.results.tasks)
     }
     for name in asked:
-        if all(one.run.entry(name) is None for one in placed):
+        if all(place.run.entry(name) is None for place in placed):
             hint = nearest(name, known) or f"; they have {', '.join([*known][:8]) or 'no task'}"
             raise UnknownTask(f"{name} is in none of these runs{hint}")
     return list(asked)
@@ -50,18 +50,18 @@ def newest_of_task(placed: Sequence[Placed], name: str) -> tuple[list[Placed], l
     """The points of a task in order, and where a newer run stands in for an older one at the same place."""
     at: dict[Number, Placed] = {}
     twice = []
-    for one in sorted(placed, key=lambda one: (one.run.dated or _LONG_AGO, one.run.run_id)):
-        if one.run.entry(name) is None:
+    for place in sorted(placed, key=lambda place: (place.run.dated or _LONG_AGO, place.run.run_id)):
+        if place.run.entry(name) is None:
             continue
-        if one.x in at:
-            twice.append((one.x, one.run, at[one.x].run))
-        at[one.x] = one
+        if place.x in at:
+            twice.append((place.x, place.run, at[place.x].run))
+        at[place.x] = place
     return [at[x] for x in sorted(at)], twice
 
 
 def choose_metric(name: str, placed: Sequence[Placed], headlines: Mapping[str, str], asked: str | None) -> str | None:
     """The metric that was asked for, else the task's headline, else acc, else the first. None: there is no figure."""
-    entries = [entry for one in reversed(placed) if (entry := one.run.entry(name)) is not None]
+    entries = [entry for place in reversed(placed) if (entry := place.run.entry(name)) is not None]
     counts: dict[str, int] = {}
     for entry in entries:
         for metric in entry.metrics:

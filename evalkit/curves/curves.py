@@ -51,7 +51,7 @@ def draw_curves(
     placed, nowhere = place_runs(runs, axis, table)
     placed, unfinished = whole_runs(placed)
     remarks = NotesOnce([*notes, *nowhere, *unfinished])
-    if len({one.x for one in placed}) < 2:
+    if len({place.x for place in placed}) < 2:
         raise NotComparable(_too_few(runs, placed, axis, remarks.lines))
     names = task_names(placed, tasks)
     _check_settings(placed, names, baseline, allow, remarks)
@@ -80,7 +80,7 @@ def _curve(name: str, points: Sequence[Placed], asked: _Asked, remarks: NotesOnc
     if metric is None:
         remarks.add(f"{name} is left out: no run has a figure of it")
         return None
-    figures = [_figure(one.run, name, metric) for one in points]
+    figures = [_figure(point.run, name, metric) for point in points]
     outside = None
     if asked.baseline is not None:
         outside = _figure(asked.baseline, name, metric)
@@ -106,7 +106,7 @@ def _curve(name: str, points: Sequence[Placed], asked: _Asked, remarks: NotesOnc
         judge_task,
         name,
         metric,
-        [one.x for one in points],
+        [point.x for point in points],
         figures,
         outside,
         axis=asked.axis,
@@ -138,8 +138,8 @@ def _figure(run: Run, name: str, metric: str) -> Figure:
 
 def _direction(points: Sequence[Placed], name: str, metric: str) -> bool | None:
     ways = []
-    for one in points:
-        entry = one.run.entry(name)
+    for point in points:
+        entry = point.run.entry(name)
         if entry is not None and metric in entry.metrics:
             ways.append(better_when_higher(entry.metrics[metric], metric))
     if len(set(ways)) > 1:
@@ -151,15 +151,15 @@ def _check_settings(
     placed: Sequence[Placed], names: Sequence[str], baseline: Run | None, allow: Collection[str], remarks: NotesOnce
 ) -> None:
     """Refuse runs that measured different things."""
-    last = max(placed, key=lambda one: one.x).run
-    others = [one.run for one in placed if one.run is not last] + ([baseline] if baseline is not None else [])
+    last = max(placed, key=lambda place: place.x).run
+    others = [place.run for place in placed if place.run is not last] + ([baseline] if baseline is not None else [])
     for run in others:
         for note in check(
             run, last, [leaf for leaf in _leaves(run, names) if leaf in last.record.results.tasks], allow
         ):
             remarks.add(note)
-    models = list(dict.fromkeys(one.run.model.source or one.run.label for one in placed))
-    statuses = [one.run.run_id for one in placed if one.run.status != "complete"]
+    models = list(dict.fromkeys(place.run.model.source or place.run.label for place in placed))
+    statuses = [place.run.run_id for place in placed if place.run.status != "complete"]
     if statuses:
         remarks.add(f"not every document: {', '.join(statuses[:5])}{' …' if len(statuses) > 5 else ''}")
     if len(models) > 1 and len(models) < len(placed):
@@ -178,7 +178,7 @@ def _leaves(run: Run, names: Sequence[str]) -> list[str]:
 
 
 def _too_few(runs: Sequence[Run], placed: Sequence[Placed], axis: str, notes: Sequence[str]) -> str:
-    places = sorted({one.x for one in placed})
+    places = sorted({place.x for place in placed})
     at = f" (at {axis} {places[0]})" if places else ""
     listed = "".join(f"\n  {note}" for note in notes[:5]) + (f"\n  and {len(notes) - 5} more" if len(notes) > 5 else "")
     return f"a curve needs two points or more: of {len(runs)} runs {len(places)} has a place of its own{at}{listed}"

@@ -69,8 +69,8 @@ class Bands:
         return self._bands[k]
 
     def lower(self, k: int, j: int) -> float:
-        one, other = self._bands[k], self._bands[j]
-        return -math.inf if one is None or other is None else one.low - other.high
+        band, other = self._bands[k], self._bands[j]
+        return -math.inf if band is None or other is None else band.low - other.high
 
 
 class Paired:
@@ -107,8 +107,8 @@ class Paired:
             self._pair_error = (1 - LEVEL) / max(len(pairs), 1)
             return
         sigma = plan.covariance(self.values[:, whole].T)
-        one = np.eye(count)[: self.points]
-        self._band_error = joint_error(sigma, one, level=LEVEL, df=plan.df, two_sided=True, draws=draws)
+        each = np.eye(count)[: self.points]
+        self._band_error = joint_error(sigma, each, level=LEVEL, df=plan.df, two_sided=True, draws=draws)
         self._pair_error = joint_error(sigma, pairs, level=LEVEL, df=plan.df, draws=draws)
 
     def band(self, k: int) -> Interval | None:

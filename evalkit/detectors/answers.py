@@ -64,14 +64,14 @@ def read_labels(path: Path) -> tuple[Label, ...]:
         name = _id(row, place)
         if "label" not in row:
             raise ConfigError(f"{place}: no label{nearest('label', row)}; true or false is wanted")
-        found = row["label"]
-        if found is None:
+        label = row["label"]
+        if label is None:
             continue
-        if not isinstance(found, bool):
-            raise ConfigError(f"{place}: label is {found!r:.40}; true or false is wanted")
+        if not isinstance(label, bool):
+            raise ConfigError(f"{place}: label is {label!r:.40}; true or false is wanted")
         if name in labels:
             raise ConfigError(f"{place}: id {name!r} is labelled in {labels[name].place} already")
-        labels[name] = Label(name, found, place, _text(row, "model", place), _text(row, "output", place))
+        labels[name] = Label(name, label, place, _text(row, "model", place), _text(row, "output", place))
     return tuple(labels.values())
 
 

@@ -73,10 +73,10 @@ def changes_of(
 ) -> Changes:
     """`detections`: of all answers after the change. Prompts with several answers are clusters."""
     before, after = paired.before, paired.after
-    verdict_of = {answer.id: one for answer, one in zip(after.answers, detections, strict=True)}
-    found = zip(detector.detect(paired.old), (verdict_of[answer.id] for answer in paired.new), strict=True)
+    verdict_of = {answer.id: detection for answer, detection in zip(after.answers, detections, strict=True)}
+    compared = zip(detector.detect(paired.old), (verdict_of[answer.id] for answer in paired.new), strict=True)
     kept, verdicts = [], []
-    for place, (was, now) in enumerate(found):
+    for place, (was, now) in enumerate(compared):
         if was.found is not None and now.found is not None:
             kept.append(place)
             verdicts.append((float(was.found), float(now.found)))

@@ -71,10 +71,10 @@ def rate_answers(
     groups: bool,
 ) -> Rated:
     """`detections`: of the file's answers, in order. `labels` were checked to be of them."""
-    known = [place for place, one in enumerate(detections) if one.found is not None]
-    _check_coverage(info, detections, len(known), min_coverage)
-    found = [bool(detections[place].found) for place in known]
-    prompts = [file.answers[place].prompt for place in known]
+    with_verdict = [place for place, detection in enumerate(detections) if detection.found is not None]
+    _check_coverage(info, detections, len(with_verdict), min_coverage)
+    verdicts = [bool(detections[place].found) for place in with_verdict]
+    prompts = [file.answers[place].prompt for place in with_verdict]
     corrected: CorrectedRate | None = None
     reason: str | None = "no labels: --labels FILE of a few dozen labelled answers corrects the rate"
     notes: list[str] = []
@@ -85,22 +85,22 @@ def rate_answers(
             notes.append("the labels do not say whose answers were labelled: that they are of these cannot be checked")
     return Rated(
         info,
-        len(known),
-        len(detections) - len(known),
-        raw_rate(found, prompts),
+        len(with_verdict),
+        len(detections) - len(with_verdict),
+        raw_rate(verdicts, prompts),
         corrected,
         reason,
-        _groups([file.groups[place] for place in known], found) if groups else (),
-        _by_prompt([detections[place] for place in known], prompts),
+        _groups([file.groups[place] for place in with_verdict], verdicts) if groups else (),
+        _by_prompt([detections[place] for place in with_verdict], prompts),
         tuple(notes),
     )
 
 
-def _check_coverage(info: DetectorInfo, detections: Sequence[Detection], known: int, wanted: float) -> None:
-    share = known / len(detections)
-    if known and share >= wanted:
+def _check_coverage(info: DetectorInfo, detections: Sequence[Detection], with_verdict: int, wanted: float) -> None:
+    share = with_verdict / len(detections)
+    if with_verdict and share >= wanted:
         return
-    reasons = [one.reason for one in detections if one.found is None and one.reason]
+    reasons = [detection.reason for detection in detections if detection.found is None and detection.reason]
     most = max(set(reasons), key=reasons.count) if reasons else "no reason given"
     raise JudgeError(
         f"detector {info.name} gave a verdict on {share:.1%} of {len(detections)} answers, and {wanted:.0%} are wanted"
@@ -116,14 +116,14 @@ def _unknown(corrected: CorrectedRate) -> str | None:
     return None
 
 
-def _groups(names: Sequence[str | None], found: Sequence[bool]) -> tuple[GroupRate, ...]:
+def _groups(names: Sequence[str | None], verdicts: Sequence[bool]) -> tuple[GroupRate, ...]:
     """Each group against all others."""
     from scipy.stats import fisher_exact
 
     counted: dict[str, list[bool]] = {}
-    for name, one in zip(names, found, strict=True):
-        counted.setdefault(str(name), []).append(one)
-    total, n = sum(found), len(found)
+    for name, verdict in zip(names, verdicts, strict=True):
+        counted.setdefault(str(name), []).append(verdict)
+    total, n = sum(verdicts), len(verdicts)
     raw = {name: raw_rate(mine, [""] * len(mine)) for name, mine in counted.items()}
     if len(counted) < 2:
         return tuple(GroupRate(name, len(mine), raw[name], None) for name, mine in counted.items())
@@ -141,12 +141,12 @@ def _groups(names: Sequence[str | None], found: Sequence[bool]) -> tuple[GroupRa
 def _by_prompt(detections: Sequence[Detection], prompts: Sequence[str]) -> PromptRates | None:
     """The rates over prompts; None unless prompts have several answers each."""
     by_prompt: dict[str, list[Detection]] = {}
-    for one, prompt in zip(detections, prompts, strict=True):
-        by_prompt.setdefault(prompt, []).append(one)
+    for detection, prompt in zip(detections, prompts, strict=True):
+        by_prompt.setdefault(prompt, []).append(detection)
     if not _FEWEST_PROMPTS <= len(by_prompt) < len(prompts):
         return None
-    highest = [max(_score(one) for one in mine) for mine in by_prompt.values()]
-    any_found = sum(any(one.found for one in mine) for mine in by_prompt.values())
+    highest = [max(_score(detection) for detection in mine) for mine in by_prompt.values()]
+    any_found = sum(any(detection.found for detection in mine) for mine in by_prompt.values())
     share = wilson(any_found, len(by_prompt))
     # Where all prompts are alike there is no spread, and a mean of 0 and 1 is a share.
     plain = set(highest) <= {0.0, 1.0} or len(set(highest)) == 1
@@ -159,5 +159,5 @@ def _by_prompt(detections: Sequence[Detection], prompts: Sequence[str]) -> Promp
     )
 
 
-def _score(one: Detection) -> float:
-    return float(bool(one.found)) if one.score is None else one.score
+def _score(detection: Detection) -> float:
+    return float(bool(detection.found)) if detection.score is None else detection.score

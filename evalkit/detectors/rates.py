@@ -37,14 +37,14 @@ class CorrectedRate:
     """The other estimate, for comparison; None where the detector tells nothing."""
 
 
-def raw_rate(found: Sequence[bool], prompts: Sequence[str]) -> Rate:
+def raw_rate(verdicts: Sequence[bool], prompts: Sequence[str]) -> Rate:
     """The detector's rate with Wilson's interval, or one clustered by prompt where prompts have several answers."""
-    n, share = len(found), sum(found) / len(found)
+    n, share = len(verdicts), sum(verdicts) / len(verdicts)
     several = len(set(prompts))
     if _FEWEST_PROMPTS <= several < n and 0 < share < 1:
-        interval = clustered_mean([float(one) for one in found], clusters=list(prompts)).interval()
+        interval = clustered_mean([float(verdict) for verdict in verdicts], clusters=list(prompts)).interval()
         return Rate(share, (max(0.0, interval.low), min(1.0, interval.high)))
-    whole = wilson(sum(found), n)
+    whole = wilson(sum(verdicts), n)
     return Rate(share, (whole.low, whole.high))
 
 

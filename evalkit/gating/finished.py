@@ -65,16 +65,16 @@ def gate(
     for run in (baseline, candidate, *([noise] if noise else [])):
         usable(run)
         whole(run)
-    asked = {one.task or name: one.metric for name, one in chosen.tasks.items()}
+    asked = {entry.task or name: entry.metric for name, entry in chosen.tasks.items()}
     pair = align(baseline, candidate, asked)
     if noise is not None:
         noise = align(noise, pair.candidate, asked).baseline
     baseline, candidate = pair.baseline, pair.candidate
     policies = _policies(baseline, candidate, chosen)
-    named = {name: pair.names.get(one.task or name, one.task or name) for name, one in policies.items()}
+    named = {name: pair.names.get(entry.task or name, entry.task or name) for name, entry in policies.items()}
     targets = [
-        replace(resolve(baseline, candidate, named[name], pair.metric(named[name], one.metric)), label=name)
-        for name, one in policies.items()
+        replace(resolve(baseline, candidate, named[name], pair.metric(named[name], entry.metric)), label=name)
+        for name, entry in policies.items()
     ]
     targets = [
         replace(target, without=clean_target(target, [baseline, candidate]))
@@ -106,32 +106,33 @@ def gate(
         measurements.append(measurement)
     if labels is not None and not any(" is corrected by " in note for note in notes):
         raise UsageError("--labels: none of the judged metrics was given by a judge; name one in the policy")
-    for one in measurements:
-        check_drop(one, policies[one.target.key])
+    for measurement in measurements:
+        check_drop(measurement, policies[measurement.target.key])
     noises = [_noise(baseline, noise, target) for target in targets]
     if noise and (without := [t.key for t, other in zip(targets, noises, strict=True) if other is None]):
         notes.append(f"no noise floor for {', '.join(without)}: {noise.run_id} lacks it")
     evidence = [
         of_measured(
-            one,
-            policies[one.target.key],
-            _contradiction(baseline, candidate, one, policies[one.target.key]) or _less_evidence(candidate, one, meant),
-            incomparable_flags(baseline, candidate, one.target.leaves),
+            measurement,
+            policies[measurement.target.key],
+            _contradiction(baseline, candidate, measurement, policies[measurement.target.key])
+            or _less_evidence(candidate, measurement, meant),
+            incomparable_flags(baseline, candidate, measurement.target.leaves),
         )
-        for one in measurements
+        for measurement in measurements
     ]
     decisions = decide(evidence, chosen.confidence)
     whole_task = not any(run.record.manifest.limit or run.status == "limited" for run in (baseline, candidate))
     tasks = tuple(
         task_verdict(
-            one,
+            measurement,
             proof,
             decision,
             other,
             chosen.confidence,
-            replace(answer_noise(baseline, candidate, one.target), no_more_documents=whole_task),
+            replace(answer_noise(baseline, candidate, measurement.target), no_more_documents=whole_task),
         )
-        for one, proof, decision, other in zip(measurements, evidence, decisions, noises, strict=True)
+        for measurement, proof, decision, other in zip(measurements, evidence, decisions, noises, strict=True)
     )
     tasks += judge_rates(chosen.rates, chosen.confidence, meant)
     verdict, not_run = overall(tasks), _not_run(baseline, candidate, chosen, meant)

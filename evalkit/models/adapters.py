@@ -100,7 +100,7 @@ def _check_whole(base: Mapping[str, tuple[int, ...]], adapter: str | Path) -> No
     targets = config.get("target_modules")
     if not sides:
         return
-    missing = [f"{module}.lora_{({'A', 'B'} - had).pop()}" for module, had in sides.items() if len(had) == 1]
+    missing = [f"{module}.lora_{({'A', 'B'} - halves).pop()}" for module, halves in sides.items() if len(halves) == 1]
     narrowed = any(config.get(key) for key in _NARROWING)
     if isinstance(targets, list) and not narrowed:
         named = {str(target) for target in targets}

@@ -250,7 +250,7 @@ def _shown(
 def _as_seen(tokenizer: Tokenizer, requests: Sequence[Request]) -> tuple[str, tuple[str, ...], int, int]:
     """The prompt and its continuations, decoded from their tokens, so that blanks are where the split put them."""
     encoded = tokenizer.encode(requests)
-    asked = [request for one in encoded for request in one.requests]
+    asked = [request for document in encoded for request in document.requests]
     if not asked:
         raise UsageError(f"this model cannot be asked that: {encoded[0].error}")
 

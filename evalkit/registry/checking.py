@@ -142,7 +142,7 @@ class CheckGrader(Grader):
         self, document: Document, given: Given, name: str, checked: Mapping[int, _Checked], cut_tokens: int
     ) -> Row:
         """The row's own metrics are of the first answer, as those of lm-eval's tasks are."""
-        broken = next((outcome for one in checked.values() for outcome in one.outcomes if outcome.error), None)
+        broken = next((outcome for answer in checked.values() for outcome in answer.outcomes if outcome.error), None)
         first = checked.get(0)
         if first is None:
             row = self._null_row(document, given, name, None, cut_tokens)
@@ -181,5 +181,5 @@ def _ended(given: Given) -> list[int]:
 
 
 def _told(outcome: Outcome) -> dict[str, str | bool | None]:
-    told = {"kind": outcome.kind, "strict": outcome.passed_strict, "loose": outcome.passed_loose}
-    return {**told, **{key: text for key in ("reason", "error") if (text := getattr(outcome, key))}}
+    record = {"kind": outcome.kind, "strict": outcome.passed_strict, "loose": outcome.passed_loose}
+    return {**record, **{key: text for key in ("reason", "error") if (text := getattr(outcome, key))}}

@@ -159,10 +159,10 @@ class Contributor:
         return self._contribution(metric, value)
 
     def _contribution(self, metric: str, value: Any) -> Contribution | None:
-        known = self._known(metric)
-        if known is None or value is None:
+        kind_and_parts = self._known(metric)
+        if kind_and_parts is None or value is None:
             return None
-        kind, parts = known
+        kind, parts = kind_and_parts
         try:
             numbers = parts(value)
         except (TypeError, ValueError):

@@ -220,10 +220,10 @@ def _confine(path: str, name: str | None, options: Arguments, task: str, folders
             f"{task}: dataset_path {path!r} is not read without --allow-task-code: it is no data set of the hub, no "
             f"folder beside the task file and none of {', '.join(READERS)}"
         )
-    told = {key: value for key, value in options.items() if key not in _NOT_OF_A_BUILDER}
+    of_builder = {key: value for key, value in options.items() if key not in _NOT_OF_A_BUILDER}
     with quiet(), offline_if_unreachable() if is_hub_id(path) else contextlib.nullcontext():
         try:
-            builder = datasets.load_dataset_builder(path, name, **told)
+            builder = datasets.load_dataset_builder(path, name, **of_builder)
         except Exception:
             return False
     check_builder(builder, folders, task)

@@ -113,9 +113,9 @@ class ReadingGrader(Grader):
         # No answer is an answer where questions may have none, and where the model marks spans.
         marked = located is not None and located.says_where
         unparsed = not marked and found_no_answer(filtered, frozenset()) and not _may_be_empty(self.reading)
-        told = None if located is None else _told(located)
+        record = None if located is None else _told(located)
         return make_row(
-            document, given, ensemble.name, filtered, metrics, unparsed=unparsed, cut_tokens=cut_tokens, code=told
+            document, given, ensemble.name, filtered, metrics, unparsed=unparsed, cut_tokens=cut_tokens, code=record
         )
 
     def _sampled(self, asked: Sequence[tuple[Document, Given]], ensemble: Any, rows: Sequence[Row]) -> Sequence[Row]:
@@ -173,17 +173,17 @@ def _span_exact(doc: RawDocument, located: Located | None) -> tuple[float, float
 
 def _told(located: Located) -> dict[str, Any]:
     span = located.span
-    told: dict[str, Any] = {}
+    record: dict[str, Any] = {}
     if located.says_where:
-        told |= {"answer_start": span and span.start, "answer_end": span and span.end}
+        record |= {"answer_start": span and span.start, "answer_end": span and span.end}
     if located.no_answer is not None:
-        told["no_answer_probability"] = located.no_answer
+        record["no_answer_probability"] = located.no_answer
     if located.n_best:
-        told["n_best"] = [
+        record["n_best"] = [
             {"text": one.text, "answer_start": one.start, "answer_end": one.end, "score": one.score}
             for one in located.n_best
         ]
-    return told
+    return record
 
 
 def _may_be_empty(reading: Reading) -> bool:

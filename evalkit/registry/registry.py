@@ -161,8 +161,10 @@ class Registry:
             return
         spotted = [spot(folder, frozenset(asked)) for folder in (self.shipped, *self.include_paths)]
         for name in asked:
-            if name not in builtin and not any(name in one.mentioned for one in spotted):
-                raise _unknown(name, sorted({*self.cards, *builtin, *(own for one in spotted for own in one.defined)}))
+            if name not in builtin and not any(name in folder.mentioned for folder in spotted):
+                raise _unknown(
+                    name, sorted({*self.cards, *builtin, *(own for folder in spotted for own in folder.defined)})
+                )
 
     def _card(self, name: str, source: Path | None, made: Any) -> Card | None:
         if name in self.cards:

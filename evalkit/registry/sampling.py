@@ -151,12 +151,12 @@ def figure_of_samples(metric: str, rows: Sequence[Row], better: Callable[[str], 
 def _mean(values: Sequence[float], samples: Sequence[Samples], way: bool | None) -> Figure:
     from evalkit.stats import sample_mean
 
-    known = [[score for score in one.scores if score is not None] for one in samples]
+    scores_of = [[score for score in document.scores if score is not None] for document in samples]
     if len(values) < 2:
         spread = SampleSpread(len(samples[0].scores), None, None, _over_runs(samples))
         return Figure(values[0], None, None, way, spread=spread)
-    variances = [float(np.var(scores, ddof=1)) if len(scores) > 1 else 0.0 for scores in known]
-    mean = sample_mean(values, variances, [len(scores) for scores in known])
+    variances = [float(np.var(scores, ddof=1)) if len(scores) > 1 else 0.0 for scores in scores_of]
+    mean = sample_mean(values, variances, [len(scores) for scores in scores_of])
     interval = mean.interval()
     spread = SampleSpread(len(samples[0].scores), mean.stderr_documents, mean.stderr_samples, _over_runs(samples))
     return Figure(mean.value, mean.stderr, (interval.low, interval.high), way, spread=spread)
@@ -164,7 +164,7 @@ def _mean(values: Sequence[float], samples: Sequence[Samples], way: bool | None)
 
 def _over_runs(samples: Sequence[Samples]) -> float | None:
     """Standard deviation of the figure of each run of one answer per document."""
-    table = np.array([[np.nan if score is None else score for score in one.scores] for one in samples], float)
+    table = np.array([[np.nan if score is None else score for score in document.scores] for document in samples], float)
     answered = np.isfinite(table)
     if not answered.any(axis=0).all():
         return None

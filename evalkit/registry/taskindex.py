@@ -188,7 +188,7 @@ def _stamp(folder: Path) -> str | None:
 
 
 def _as_bytes(index: Mapping[Any, Listing], stamp: str) -> bytes:
-    names = [[one.name, one.kind, one.file, sorted(one.tags), one.facts] for one in index.values()]
+    names = [[entry.name, entry.kind, entry.file, sorted(entry.tags), entry.facts] for entry in index.values()]
     content = json.dumps(names, ensure_ascii=False, separators=(",", ":")).encode()
     return b"\n".join((_digest(stamp, content).encode(), content))
 

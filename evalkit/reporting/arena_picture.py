@@ -41,16 +41,16 @@ def as_svg(arena: Arena) -> str:
             f'<text class="name" x="{across}" y="{_TOP - 8}" transform="rotate(-40 {across} {_TOP - 8})">{short}'
             f"<title>{full}</title></text>"
         )
-    for i, one in enumerate(names):
+    for i, name in enumerate(names):
         for j, other in enumerate(names):
-            share = arena.scores.get((one, other))
+            share = arena.scores.get((name, other))
             x, y = _LEFT + j * _CELL, _TOP + i * _CELL
-            if one == other or share is None:
+            if name == other or share is None:
                 parts.append(f'<rect x="{x}" y="{y}" width="{_CELL}" height="{_CELL}" fill="#bbb" fill-opacity=".25"/>')
                 continue
             parts.append(
                 f'<rect x="{x}" y="{y}" width="{_CELL}" height="{_CELL}" fill="{_colour(share)}" stroke="#fff">'
-                f"<title>{escape(one)} against {escape(other)}: {share:.1%}</title></rect>"
+                f"<title>{escape(name)} against {escape(other)}: {share:.1%}</title></rect>"
                 f'<text x="{x + _CELL / 2}" y="{y + _CELL / 2 + 4}" text-anchor="middle">{share:.0%}</text>'
             )
     return "".join([*parts, "</svg>"])

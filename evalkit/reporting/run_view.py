@@ -240,9 +240,9 @@ def _remarks(results: Results, chat: bool | None) -> list[str]:
 def _ended(name: str, leaves: Sequence[TaskResult]) -> Iterator[str]:
     """Programs that ran out of time or memory, as shares of all programs."""
     ended = [leaf.verdicts for leaf in leaves if leaf.verdicts is not None]
-    programs = sum(one.programs or 0 for one in ended)
+    programs = sum(task.programs or 0 for task in ended)
     for key, what in (("timed_out", "out of time"), ("memory", "out of memory")):
-        count = sum(round((getattr(one, key) or 0.0) * (one.programs or 0)) for one in ended)
+        count = sum(round((getattr(task, key) or 0.0) * (task.programs or 0)) for task in ended)
         if count:
             yield f"{name}: {count} of {programs} programs ({count / programs:.1%}) ran {what}"
 

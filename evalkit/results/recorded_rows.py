@@ -140,8 +140,8 @@ def _checked(content: Any, kind: str, place: str) -> Any:
 def _arguments(asked: Any) -> list[Any] | None:
     """lm-eval writes {"gen_args_0": {"arg_0": …}} where its rows in memory, and ours, hold lists."""
     if isinstance(asked, Mapping):
-        asked = [list(one.values()) if isinstance(one, Mapping) else one for one in asked.values()]
-    return asked if isinstance(asked, list) and asked and all(isinstance(one, list) for one in asked) else None
+        asked = [list(part.values()) if isinstance(part, Mapping) else part for part in asked.values()]
+    return asked if isinstance(asked, list) and asked and all(isinstance(part, list) for part in asked) else None
 
 
 def _infinite(content: Any) -> Any:

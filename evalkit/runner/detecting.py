@@ -82,7 +82,9 @@ def _item(answer: RatedAnswer, place: int, rubric: Rubric) -> Item:
 
 
 def _detection(opinions: Sequence[Judgment], low: float, high: float) -> Detection:
-    scores = [(one.score - low) / (high - low) for one in opinions if one.score is not None]
+    scores = [(opinion.score - low) / (high - low) for opinion in opinions if opinion.score is not None]
     if len(scores) < len(opinions):
-        return Detection(None, reason=next(one.reason or "no score" for one in opinions if one.score is None))
+        return Detection(
+            None, reason=next(opinion.reason or "no score" for opinion in opinions if opinion.score is None)
+        )
     return Detection(fmean(scores) >= 0.5, fmean(scores))

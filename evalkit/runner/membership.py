@@ -65,7 +65,7 @@ def read_signs(
     texts = [f"{document.question} {document.answer}".strip() for document in documents]
     limit = tokenizer.max_length + kind.beyond_window
     encoded = tokenizer.encode([Request("rolling", text) for text in texts], score_limit=limit)
-    tokens = [_first_window(one.requests[0]) if one.requests else None for one in encoded]
+    tokens = [_first_window(document.requests[0]) if document.requests else None for document in encoded]
     size = getattr(tokenizer, "vocab_size", 0)
     vocabulary = size if plus_plus and 0 < size <= _LARGEST_VOCABULARY else 0
     with ExitStack() as stack:
@@ -86,7 +86,7 @@ def read_signs(
                 other for other in rng.sample(range(len(tokens)), min(_BEFORE + 1, len(tokens))) if other != place
             ]
             before = [tokens[other] for other in others[:_BEFORE]]
-            signs.append(_of_document(asking, ids, [one for one in before if one], vocabulary, limit))
+            signs.append(_of_document(asking, ids, [document for document in before if document], vocabulary, limit))
             listener.advance("documents")
             stop.raise_if_requested()
         kept.flush()

@@ -133,8 +133,8 @@ class _Grading(Grading):
         recorded = self.recorded[task]
         alone = {
             number
-            for number, found in recorded.items()
-            if found.listed and all(len(answers) == 1 for answers in found.answers)
+            for number, document in recorded.items()
+            if document.listed and all(len(answers) == 1 for answers in document.answers)
         }
         if not alone or task not in self._headlines:
             return rows

@@ -39,12 +39,12 @@ def size(config: RunConfig, suite: Suite, listener: Listener) -> None:
         parts = group.members if group is not None and stated is not None else (name,)
         wanted = stated or Sized()
         wanted = Sized(config.drop or wanted.drop, config.power or wanted.power, wanted.discordance or _DISCORDANCE)
-        told = []
+        remarks = []
         for part in parts:
             need = _need(part, wanted, baseline)
-            told.append(_keep(suite, part, need))
+            remarks.append(_keep(suite, part, need))
         listener.note(
-            f"{name}: sized to find a drop of {wanted.drop:g} in {wanted.power:.0%} of cases: {', '.join(told)}"
+            f"{name}: sized to find a drop of {wanted.drop:g} in {wanted.power:.0%} of cases: {', '.join(remarks)}"
         )
         if baseline is None:
             listener.note(

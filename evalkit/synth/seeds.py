@@ -54,7 +54,9 @@ def _seed(row: JsonObject, where: str) -> Seed:
         raise UsageError(
             f'{where}: the seed has no instance; "instances": [{{"input": "", "output": "…"}}] is wanted, or "output"'
         )
-    return Seed(instruction, tuple(_instance(one, where) for one in given), row.get("is_classification") is True)
+    return Seed(
+        instruction, tuple(_instance(instance, where) for instance in given), row.get("is_classification") is True
+    )
 
 
 def _instance(given: object, where: str) -> Instance:

@@ -245,14 +245,14 @@ class Watcher:
             verdict = seen.verdict
         return verdict
 
-    def _tell_of(self, found: Evaluated, seen: Seen, memory: Memory) -> None:
-        self.evaluated.append(found)
-        figures = scalars(found.run)
+    def _tell_of(self, evaluated: Evaluated, seen: Seen, memory: Memory) -> None:
+        self.evaluated.append(evaluated)
+        figures = scalars(evaluated.run)
         shown = ", ".join(f"{name} {value:.4g}" for name, value in figures.items()) or "no figure"
-        words = f" — {found.verdict.replace('_', ' ').upper()}" if found.verdict else ""
-        event = {"event": "evaluated", "scalars": figures, "verdict": found.verdict, "run": seen.run}
+        words = f" — {evaluated.verdict.replace('_', ' ').upper()}" if evaluated.verdict else ""
+        event = {"event": "evaluated", "scalars": figures, "verdict": evaluated.verdict, "run": seen.run}
         # First the stop file: a watch that is killed here tells again when it starts, but only of what its log lacks.
-        if found.verdict == "regression" and self.watch.stop_file is not None:
+        if evaluated.verdict == "regression" and self.watch.stop_file is not None:
             self._write_stop_file(self.watch.stop_file, {**event, "step": seen.step, "look": memory.looks})
         self._told({**event, "weights": seen.key}, seen.name, seen.step, f"step {seen.step:g}: {shown}{words}")
         self.draw(memory.runs())

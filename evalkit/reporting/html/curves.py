@@ -55,14 +55,14 @@ def as_html(curves: Curves, runs: Mapping[str, Run]) -> str:
 
 def _entry(task: TaskCurve, axis: str, runs: Mapping[str, Run], count: int) -> JsonObject:
     drawn = chart(task, axis)
-    told = "unknown" if task.declined is None else "declined" if task.declined else "held"
+    state = "unknown" if task.declined is None else "declined" if task.declined else "held"
     best = task.best
     return {
         "id": f"task-{count}",
         "name": task.name,
         "metric": task.metric,
-        "told": told,
-        "verdict": _TOLD[told],
+        "told": state,
+        "verdict": _TOLD[state],
         "since": None if not task.declined else place(task.declined_from or task.last.x),
         "reason": task.reason,
         "best": None if best is None or best.value is None else f"{number(best.value)} at {axis} {place(best.x)}",
@@ -83,29 +83,29 @@ def _entry(task: TaskCurve, axis: str, runs: Mapping[str, Run], count: int) -> J
 def _by_place(task: TaskCurve) -> list[tuple[str, int]]:
     """How many documents were forgotten from each point on."""
     counts: dict[str, int] = {}
-    for one in task.forgotten:
-        counts[place(one.since)] = counts.get(place(one.since), 0) + 1
+    for document in task.forgotten:
+        counts[place(document.since)] = counts.get(place(document.since), 0) + 1
     return list(counts.items())
 
 
 def _documents(task: TaskCurve, runs: Mapping[str, Run]) -> list[JsonObject]:
     listed = task.forgotten[:_MOST]
-    wanted = {(one.task, one.doc_id) for one in listed}
+    wanted = {(document.task, document.doc_id) for document in listed}
     ends = [runs.get(point.run_id) if point is not None else None for point in (task.best, task.last)]
     texts = [_texts(run, wanted, task.metric) for run in ends]
     documents: list[JsonObject] = []
-    for one in listed:
-        before, after = (texts[k].get((one.task, one.doc_id), {}) for k in (0, 1))
+    for document in listed:
+        before, after = (texts[k].get((document.task, document.doc_id), {}) for k in (0, 1))
         documents.append(
             {
-                "task": one.task,
-                "doc_id": one.doc_id,
-                "since": place(one.since),
+                "task": document.task,
+                "doc_id": document.doc_id,
+                "since": place(document.since),
                 "question": after.get("question") or before.get("question") or "",
                 "target": after.get("target") or before.get("target") or "",
                 "before": before.get("answer", ""),
                 "after": after.get("answer", ""),
-                "values": f"{number(one.before)} → {number(one.after)}",
+                "values": f"{number(document.before)} → {number(document.after)}",
             }
         )
     return documents
