@@ -21,7 +21,19 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, ValidationErro
 
 from evalkit.errors import UsageError, nearest
 
-__all__ = ["Argument", "Flag", "Folder", "Names", "arguments", "checked", "definition", "flag_name", "split_list"]
+__all__ = [
+    "Argument",
+    "Flag",
+    "Folder",
+    "Names",
+    "arguments",
+    "checked",
+    "definition",
+    "flag_name",
+    "from_call",
+    "of_call",
+    "split_list",
+]
 
 T = TypeVar("T")
 
@@ -106,6 +118,16 @@ def checked(cls: type[T], given: Given) -> T:
         return cls(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         raise UsageError(_explained(error.errors(include_url=False)[0])) from None
+
+
+def of_call(cls: type[Any], local: Given) -> Given:
+    """The arguments of `cls` that a function was called with. `local`: its `locals()`, taken in its first line."""
+    return {field.name: local[field.name] for field in dataclasses.fields(cls) if field.name in local}
+
+
+def from_call(cls: type[T], local: Given) -> T:
+    """The record of the arguments that a function was called with."""
+    return checked(cls, of_call(cls, local))
 
 
 def flag_name(name: str) -> str:

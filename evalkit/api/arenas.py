@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from evalkit.api.arena_definitions import ArenaArguments
 from evalkit.api.output import as_html_table, write_all
 from evalkit.api.runs import Run, RunLike, opened
-from evalkit.arguments import checked
+from evalkit.arguments import from_call
 from evalkit.errors import JudgeError, UsageError, nearest
 from evalkit.ranking.arena import Arena, Game, corrected, rate_games, read_games
 from evalkit.reporting import arena_picture, arena_view
@@ -116,34 +116,7 @@ def arena(
 
     Ratings are Bradley–Terry's, with intervals over questions and ranks that say how sure they are.
     """
-    asked = checked(
-        ArenaArguments,
-        {
-            "games": games,
-            "judge": judge,
-            "rubric": rubric,
-            "include_path": include_path,
-            "judge_args": judge_args,
-            "tasks": tasks,
-            "full": full,
-            "top": top,
-            "max_games": max_games,
-            "max_usd": max_usd,
-            "labels": labels,
-            "name": name,
-            "anchor": anchor,
-            "scale": scale,
-            "ties": ties,
-            "rounds": rounds,
-            "seed": seed,
-            "output_path": output_path,
-            "journal": journal,
-            "json": json,
-            "csv": csv,
-            "markdown": markdown,
-            "html": html,
-        },
-    )
+    asked = from_call(ArenaArguments, locals())
     rated = _play(runs, asked, progress) if runs else _recorded(asked)
     write_all(
         (asked.json, rated.json), (asked.csv, rated.csv), (asked.markdown, rated.markdown), (asked.html, rated.html)

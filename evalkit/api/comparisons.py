@@ -12,7 +12,7 @@ from evalkit.api.definitions import CompareArguments
 from evalkit.api.labels import read_labels_of
 from evalkit.api.output import as_html_table, write_all
 from evalkit.api.runs import RunLike, load_all
-from evalkit.arguments import checked
+from evalkit.arguments import from_call
 from evalkit.errors import UsageError
 from evalkit.reporting import comparison_view
 from evalkit.types import JsonObject
@@ -116,19 +116,7 @@ def compare(
     markdown: str | Path | None = None,
 ) -> ComparedRuns:
     """Say what differs between a run and others, document by document."""
-    asked = checked(
-        CompareArguments,
-        {
-            "output_path": output_path,
-            "tasks": tasks,
-            "metric": metric,
-            "allow": allow,
-            "labels": labels,
-            "show_flips": show_flips,
-            "json": json,
-            "markdown": markdown,
-        },
-    )
+    asked = from_call(CompareArguments, locals())
     if not others:
         raise UsageError("two runs or more are compared: evalkit compare BASELINE CANDIDATE")
     first, *rest = load_all([baseline, *others], asked.output_path)

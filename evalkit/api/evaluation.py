@@ -17,7 +17,7 @@ from evalkit.api.output import write_all
 from evalkit.api.policies import PolicyLike, as_policy
 from evalkit.api.recipes import find_recipe
 from evalkit.api.runs import Run, RunLike, opened
-from evalkit.arguments import Given, definition
+from evalkit.arguments import Given, definition, of_call
 from evalkit.config import read_file
 from evalkit.engines.spec import AUTO, find_spec
 from evalkit.errors import UsageError
@@ -99,66 +99,7 @@ def evaluate(
     `config` file stand in for arguments that are left at their defaults. Where something goes wrong after answers were
     kept, the error's `runs` are the runs that were written. `log_to` names experiment trackers that get the figures.
     """
-    given = {
-        "model": model,
-        "tasks": tasks,
-        "input": input,
-        "target": target,
-        "score": score,
-        "model_args": model_args,
-        "engine": engine,
-        "adapter": adapter,
-        "no_base": no_base,
-        "device": device,
-        "batch_size": batch_size,
-        "replicas": replicas,
-        "cluster": cluster,
-        "shard": shard,
-        "trust_remote_code": trust_remote_code,
-        "num_fewshot": num_fewshot,
-        "limit": limit,
-        "apply_chat_template": apply_chat_template,
-        "fewshot_as_multiturn": fewshot_as_multiturn,
-        "system_instruction": system_instruction,
-        "chat_template_kwargs": chat_template_kwargs,
-        "enable_thinking": enable_thinking,
-        "reasoning_effort": reasoning_effort,
-        "think_start": think_start,
-        "think_end": think_end,
-        "no_think": no_think,
-        "think_budget": think_budget,
-        "gen_kwargs": gen_kwargs,
-        "self_debias": self_debias,
-        "debias_lambda": debias_lambda,
-        "debias_epsilon": debias_epsilon,
-        "drop": drop,
-        "power": power,
-        "sized_by": sized_by,
-        "repeats": repeats,
-        "seed": seed,
-        "include_path": include_path,
-        "allow_task_code": allow_task_code,
-        "data_dir": data_dir,
-        "sandbox": sandbox,
-        "sandbox_packages": sandbox_packages,
-        "sandbox_seconds": sandbox_seconds,
-        "output_path": output_path,
-        "journal": journal,
-        "name": name,
-        "fresh": fresh,
-        "judge": judge,
-        "rubric": rubric,
-        "judge_args": judge_args,
-        "against": against,
-        "policy": policy,
-        "max_usd": max_usd,
-        "dry_run": dry_run,
-        "recipe": recipe,
-        "config": config,
-        "json": json,
-        "markdown": markdown,
-        "log_to": log_to,
-    }
+    given = of_call(EvaluateArguments, locals())
     in_memory = _in_memory(model, tokenizer)
     if in_memory is not None:
         given["model"] = label_of(in_memory)

@@ -9,7 +9,7 @@ from evalkit import comparison, gating, results
 from evalkit.api.export_definitions import ExportArguments
 from evalkit.api.policies import PolicyLike, as_policy
 from evalkit.api.runs import Run, RunLike, opened
-from evalkit.arguments import checked
+from evalkit.arguments import from_call
 from evalkit.errors import CouldNotDo, UsageError
 from evalkit.exporting import Options, Receipt, check_arguments, ready, send
 from evalkit.exporting.parcel import Evidence, open_parcel
@@ -43,23 +43,7 @@ def export(
     Keys and this machine's paths are removed first. Nothing is sent to the Hugging Face hub without `push`. The run
     itself stays as it is, whatever happens.
     """
-    asked = checked(
-        ExportArguments,
-        {
-            "to": to,
-            "output_path": output_path,
-            "against": against,
-            "policy": policy,
-            "allow": allow,
-            "out": out,
-            "project": project,
-            "id": id,
-            "step": step,
-            "repo": repo,
-            "push": push,
-            "export_args": export_args,
-        },
-    )
+    asked = from_call(ExportArguments, locals())
     if not asked.to:
         raise UsageError("--to is missing: evalkit export RUN --to mlflow (evalkit export --help lists the names)")
     specs = ready(asked.to)

@@ -12,7 +12,7 @@ from evalkit.api.definitions import JudgeArguments
 from evalkit.api.estimates import Estimate
 from evalkit.api.output import as_html_table, write_all
 from evalkit.api.runs import Run, RunLike, opened
-from evalkit.arguments import checked
+from evalkit.arguments import from_call
 from evalkit.errors import EvalkitError, UsageError
 from evalkit.reporting import judge_view
 from evalkit.types import Arguments
@@ -111,25 +111,7 @@ def judge(
 
     `replay` takes only answers that are kept, and calls no model. `dry_run` gives an `Estimate` instead.
     """
-    asked = checked(
-        JudgeArguments,
-        {
-            "rubric": rubric,
-            "judge": judge or None,
-            "include_path": include_path,
-            "judge_args": judge_args,
-            "tasks": tasks,
-            "input": input,
-            "against": against,
-            "reference": reference,
-            "limit": limit,
-            "max_usd": max_usd,
-            "dry_run": dry_run,
-            "output_path": output_path,
-            "journal": journal,
-            "json": json,
-        },
-    )
+    asked = from_call(JudgeArguments, {**locals(), "judge": judge or None})
     record = opened(run, asked.output_path)
     if record.imported_from:
         raise UsageError(

@@ -11,7 +11,7 @@ from evalkit import ranking, results, safe
 from evalkit.api.definitions import STATUSES, LeaderboardArguments
 from evalkit.api.output import as_html_table, write_all
 from evalkit.api.runs import RunLike, load_all
-from evalkit.arguments import checked
+from evalkit.arguments import from_call
 from evalkit.errors import UnknownRun, UsageError
 from evalkit.registry.cards import load_cards, shipped_folder
 from evalkit.reporting import leaderboard_view
@@ -99,20 +99,7 @@ def leaderboard(
 
     Runs of other tools are read where they are named, as a run or with `import_`, and nowhere else.
     """
-    asked = checked(
-        LeaderboardArguments,
-        {
-            "output_path": output_path,
-            "import_": import_,
-            "all": all,
-            "include": include,
-            "wide": wide,
-            "csv": csv,
-            "json": json,
-            "markdown": markdown,
-            "html": html,
-        },
-    )
+    asked = from_call(LeaderboardArguments, locals())
     chosen, imported, warnings = _chosen(runs, asked)
     # Runs that are named are meant, each of them and whatever their status.
     named = bool(runs)

@@ -12,7 +12,7 @@ from evalkit.api.checkpoint_runs import evaluate_checkpoints, split_checkpoints
 from evalkit.api.curve_definitions import CurveArguments
 from evalkit.api.output import as_html_table, write_all
 from evalkit.api.runs import RunLike, load_all, opened
-from evalkit.arguments import checked
+from evalkit.arguments import from_call
 from evalkit.errors import UsageError
 from evalkit.registry.cards import load_cards, shipped_folder
 from evalkit.reporting import curve_view
@@ -102,28 +102,7 @@ def curve(
     documents of each, or on as many as fit `budget` for each checkpoint. Where a run stands on the axis `x` is read
     from the table `points`, its revision, its names or trainer_state.json.
     """
-    asked = checked(
-        CurveArguments,
-        {
-            "output_path": output_path,
-            "import_": import_,
-            "model": model,
-            "limit": limit,
-            "budget": budget,
-            "config": config,
-            "x": x,
-            "points": points,
-            "baseline": baseline,
-            "tasks": tasks,
-            "metric": metric,
-            "tolerance": tolerance,
-            "allow": allow,
-            "json": json,
-            "csv": csv,
-            "markdown": markdown,
-            "html": html,
-        },
-    )
+    asked = from_call(CurveArguments, locals())
     comparison.check_allowed(asked.allow)
     if not runs and not asked.import_:
         raise UsageError("no run is named: evalkit curve RUN RUN …, or evalkit curve --import DIR")

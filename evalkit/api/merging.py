@@ -8,7 +8,7 @@ from pathlib import Path
 from evalkit.api.definitions import MergeArguments
 from evalkit.api.finishing import finish
 from evalkit.api.runs import Run, RunLike, opened
-from evalkit.arguments import checked
+from evalkit.arguments import from_call
 from evalkit.errors import UsageError
 
 __all__ = ["merge"]
@@ -28,18 +28,7 @@ def merge(
     json: str | Path | None = None,
 ) -> Run:
     """Join the runs of all shards (`evaluate(…, shard="1/3")`) into the run that one process would have made."""
-    given = {
-        "name": name,
-        "output_path": output_path,
-        "include_path": include_path,
-        "allow_task_code": allow_task_code,
-        "data_dir": data_dir,
-        "input": input,
-        "target": target,
-        "score": score,
-        "json": json,
-    }
-    asked = checked(MergeArguments, given)
+    asked = from_call(MergeArguments, locals())
     if not runs:
         raise UsageError("merge: give the runs of all shards: evalkit merge NAME-1 NAME-2 NAME-3")
     from evalkit import results

@@ -14,7 +14,7 @@ from evalkit.api.memberships import TrainingSigns
 from evalkit.api.output import as_html_table, write_all
 from evalkit.api.overlap_definitions import OverlapArguments
 from evalkit.api.runs import load_all
-from evalkit.arguments import checked
+from evalkit.arguments import from_call
 from evalkit.errors import UsageError
 from evalkit.synth.overlap import Overlap, find_overlap, read_texts
 from evalkit.types import Arguments
@@ -173,27 +173,7 @@ def overlap(
     names runs that are told which of their documents were found. With `model`, look for signs in the model that it was
     trained on them; a file of training data then says which documents it has seen.
     """
-    asked = checked(
-        OverlapArguments,
-        {
-            "against": against,
-            "tasks": tasks,
-            "model": model,
-            "reference": reference,
-            "model_args": model_args,
-            "engine": engine,
-            "device": device,
-            "limit": limit,
-            "plus_plus": plus_plus,
-            "gram": gram,
-            "syllables": syllables,
-            "data_dir": data_dir,
-            "include_path": include_path,
-            "json": json,
-            "mark": mark,
-            "output_path": output_path,
-        },
-    )
+    asked = from_call(OverlapArguments, locals())
     if asked.model is not None and not asked.tasks:
         raise UsageError("--model needs --tasks: which benchmarks may it have been trained on?")
     if asked.model is None and asked.reference is not None:

@@ -11,7 +11,7 @@ from evalkit import gating, safe
 from evalkit.api.output import as_html_table, write_all
 from evalkit.api.plan_definitions import PlanArguments
 from evalkit.api.runs import RunLike, opened
-from evalkit.arguments import checked
+from evalkit.arguments import from_call
 from evalkit.errors import UsageError
 from evalkit.reporting import plan_view
 
@@ -63,19 +63,7 @@ def plan(
     json: str | Path | None = None,
 ) -> PlannedTasks:
     """Say how many documents and answers per document find a drop, from how much the baseline's own answers differ."""
-    asked = checked(
-        PlanArguments,
-        {
-            "tasks": tasks,
-            "baseline": baseline,
-            "drop": drop,
-            "power": power,
-            "confidence": confidence,
-            "noise": noise,
-            "output_path": output_path,
-            "json": json,
-        },
-    )
+    asked = from_call(PlanArguments, locals())
     if asked.baseline is None:
         raise UsageError("--baseline RUN is missing: the run whose own noise is planned with")
     planned = PlannedTasks(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from evalkit.api.output import as_html_table, write_all, write_to
 from evalkit.api.rate_definitions import RateArguments
-from evalkit.arguments import checked
+from evalkit.arguments import from_call
 from evalkit.detectors import Detector, detector_named
 from evalkit.detectors.answers import AnswerFile, read_answers, read_labels
 from evalkit.detectors.change import AnswerPairs, Changes, changes_of, pair_answers
@@ -95,26 +95,7 @@ def rate(
     The file has rows of `{"id", "prompt", "output"}`, or is a run's own `samples/TASK.jsonl`. `before`: such a file of
     the answers to the same prompts before a change; the result then has `changes`, over pairs of answers.
     """
-    asked = checked(
-        RateArguments,
-        {
-            "detector": detector,
-            "labels": labels,
-            "model": model,
-            "before": before,
-            "perplexity_under": perplexity_under,
-            "model_args": model_args,
-            "by": by,
-            "min_coverage": min_coverage,
-            "sample": sample,
-            "to_label": to_label,
-            "judge": judge,
-            "judge_args": judge_args,
-            "output_path": output_path,
-            "json": json,
-            "markdown": markdown,
-        },
-    )
+    asked = from_call(RateArguments, locals())
     if asked.detector is None:
         raise UsageError("--detector NAME is missing, such as --detector refusal")
     if asked.perplexity_under is not None and asked.before is None:

@@ -13,7 +13,7 @@ from evalkit import results
 from evalkit.api.definitions import ScoreArguments
 from evalkit.api.finishing import finish
 from evalkit.api.runs import Run, RunLike, opened
-from evalkit.arguments import checked
+from evalkit.arguments import from_call
 from evalkit.config import RunConfig
 from evalkit.errors import EvalkitError, UsageError, nearest
 
@@ -50,28 +50,7 @@ def score(
     `answers` is a file of evalkit's JSONL, lm-eval's samples, a run, or the rows themselves as mappings or a data
     frame: `{"task": "gsm8k", "doc_id": 12, "output": "…"}`. Figures cover the documents that have an answer.
     """
-    asked = checked(
-        ScoreArguments,
-        {
-            "model": model,
-            "tasks": tasks,
-            "input": input,
-            "target": target,
-            "score": score,
-            "num_fewshot": num_fewshot,
-            "limit": limit,
-            "include_path": include_path,
-            "allow_task_code": allow_task_code,
-            "data_dir": data_dir,
-            "sandbox": sandbox,
-            "sandbox_packages": sandbox_packages,
-            "sandbox_seconds": sandbox_seconds,
-            "output_path": output_path,
-            "name": name,
-            "json": json,
-            "markdown": markdown,
-        },
-    )
+    asked = from_call(ScoreArguments, locals())
     with _path_of(answers, asked.output_path) as path:
         return _score(path, asked, progress=progress)
 

@@ -13,7 +13,7 @@ from evalkit.api.leaderboards import RankedRuns, chance_levels
 from evalkit.api.output import as_html_table, write_all
 from evalkit.api.policies import PolicyLike, as_policy
 from evalkit.api.runs import RunLike, load_all, opened
-from evalkit.arguments import checked
+from evalkit.arguments import from_call
 from evalkit.errors import UsageError
 from evalkit.reporting import overview as overviews
 
@@ -77,19 +77,7 @@ def report(
 
     The first run is the baseline that the others are held against; one alone is shown by itself.
     """
-    asked = checked(
-        ReportArguments,
-        {
-            "output_path": output_path,
-            "baseline": baseline,
-            "tasks": tasks,
-            "policy": policy,
-            "allow": allow,
-            "texts": texts,
-            "html": html,
-            "markdown": markdown,
-        },
-    )
+    asked = from_call(ReportArguments, locals())
     rules = None if asked.policy is None else as_policy(asked.policy)
     chosen = load_all(runs, asked.output_path)
     if asked.baseline is not None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from evalkit import safe
 from evalkit.api.output import as_html_table, write_all, write_to
 from evalkit.api.synth_definitions import SynthShowArguments
-from evalkit.arguments import checked
+from evalkit.arguments import from_call
 from evalkit.registry.kinds import plain_name
 from evalkit.synth.jsonl import as_lines
 from evalkit.synth.poolfile import POOL, PoolRow, read_pool
@@ -116,8 +116,7 @@ def synth_show(
     json: str | Path | None = None,
 ) -> PoolView:
     """Show what a pool holds; `to_label` writes a random sample of its tasks for people to label."""
-    given = {"neighbours": neighbours, "sample": sample, "to_label": to_label, "json": json}
-    asked = checked(SynthShowArguments, given)
+    asked = from_call(SynthShowArguments, locals())
     path = Path(folder)
     view = PoolView(read_pool(path), read_settings(path) if is_own(path) else {}, asked.neighbours)
     if asked.to_label is not None:

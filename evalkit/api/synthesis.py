@@ -13,7 +13,7 @@ from evalkit.api.output import as_html_table, write_all, write_to
 from evalkit.api.synth_definitions import SynthExportArguments, SynthNewArguments, SynthReplayArguments
 from evalkit.api.synth_folder import folder_made, write_pool
 from evalkit.api.synth_shows import POOL_LABEL, pool_task
-from evalkit.arguments import checked
+from evalkit.arguments import from_call
 from evalkit.engines.spec import AUTO, engine_names, find_spec
 from evalkit.errors import SynthesisError, UsageError, nearest
 from evalkit.synth import Replay, read_recorded, replay
@@ -137,34 +137,7 @@ def synth_new(
 
     Answers are kept in the journal: the same call goes on where it was stopped, and ends with the same pool.
     """
-    asked = checked(
-        SynthNewArguments,
-        {
-            "seeds": seeds,
-            "generator": generator,
-            "n": n,
-            "out": out,
-            "recipe": recipe,
-            "about": about,
-            "novel_to": novel_to,
-            "embedder": embedder,
-            "held_out": held_out,
-            "seed": seed,
-            "model_args": model_args,
-            "engine": engine,
-            "device": device,
-            "batch_size": batch_size,
-            "apply_chat_template": apply_chat_template,
-            "trust_remote_code": trust_remote_code,
-            "max_usd": max_usd,
-            "dry_run": dry_run,
-            "data_dir": data_dir,
-            "include_path": include_path,
-            "output_path": output_path,
-            "journal": journal,
-            "json": json,
-        },
-    )
+    asked = from_call(SynthNewArguments, locals())
     if asked.seeds is None:
         raise UsageError("--seeds FILE is missing: a JSONL file of at least eight tasks of your own")
     if asked.out is None and not asked.dry_run:
@@ -261,7 +234,7 @@ def synth_replay(
     folder: str | Path, *, out: str | Path | None = None, json: str | Path | None = None
 ) -> SynthesizedPool:
     """Make a recorded run again from its kept answers; no model is called."""
-    asked = checked(SynthReplayArguments, {"out": out, "json": json})
+    asked = from_call(SynthReplayArguments, locals())
     if asked.out is None:
         raise UsageError(f"--out DIR is missing: the folder that {POOL} is written to")
     path = Path(folder)
@@ -323,7 +296,7 @@ def synth_export(folder: str | Path, *, format: str | None = None, out: str | Pa
     """Write a pool in another format; the held-out tasks are in no format for training."""
     from evalkit.synth.exporting import ANSWERS, FORMATS, export_pool
 
-    asked = checked(SynthExportArguments, {"format": format, "out": out})
+    asked = from_call(SynthExportArguments, locals())
     if asked.format is None:
         raise UsageError(f"--format NAME is missing (one of {', '.join((*FORMATS, ANSWERS))})")
     if asked.format == ANSWERS:

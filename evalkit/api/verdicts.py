@@ -14,7 +14,7 @@ from evalkit.api.labels import read_labels_of
 from evalkit.api.output import as_html_table, write_all
 from evalkit.api.policies import PolicyLike, as_policy
 from evalkit.api.runs import Run, RunLike, load, opened
-from evalkit.arguments import checked
+from evalkit.arguments import from_call
 from evalkit.errors import UsageError
 from evalkit.reporting import gate_view
 
@@ -142,21 +142,7 @@ def gate(
 
     With one run, the baseline is `@baseline`. `bless=RUN` makes that run the baseline instead, and returns it.
     """
-    asked = checked(
-        GateArguments,
-        {
-            "output_path": output_path,
-            "policy": policy,
-            "noise": noise,
-            "allow": allow,
-            "labels": labels,
-            "bless": bless,
-            "json": json,
-            "junit": junit,
-            "markdown": markdown,
-            "github": github,
-        },
-    )
+    asked = from_call(GateArguments, locals())
     if asked.bless is not None:
         if baseline is not None:
             raise UsageError("--bless RUN stands alone: it names the baseline and judges nothing")

@@ -14,7 +14,7 @@ from evalkit.api.policies import PolicyLike, as_policy
 from evalkit.api.runs import RunLike, opened
 from evalkit.api.watch_costs import cost_before
 from evalkit.api.watch_definitions import WatchArguments
-from evalkit.arguments import checked
+from evalkit.arguments import from_call
 from evalkit.errors import EvalkitError, RunFolderError, UsageError
 from evalkit.hardware import hardware
 from evalkit.policy import Policy
@@ -85,24 +85,7 @@ def watch(
     Goes on until it is interrupted; with `once`, until what is there is evaluated; with `stop_file`, until a regression
     against `baseline` is sure.
     """
-    asked = checked(
-        WatchArguments,
-        {
-            "tasks": tasks,
-            "model": model,
-            "limit": limit,
-            "budget": budget,
-            "config": config,
-            "output_path": output_path,
-            "baseline": baseline,
-            "policy": policy,
-            "stop_file": stop_file,
-            "exec_": exec_,
-            "post": post,
-            "every": every,
-            "once": once,
-        },
-    )
+    asked = from_call(WatchArguments, locals())
     return _watch(Path(directory), asked, progress=progress)
 
 
