@@ -93,7 +93,7 @@ _SENTENCE = re.compile(r"(?<=[.!?。！？])\s+|\n+")
 
 def refusal_in(text: str) -> Refusal | None:
     """Whether an answer refuses, fully or in part; None where it does not."""
-    sentences = [part.strip() for part in _SENTENCE.split(_even(past_thought(text))) if part.strip()]
+    sentences = [part.strip() for part in _SENTENCE.split(_with_plain_quotes(past_thought(text))) if part.strip()]
     refusing = [place for place, sentence in enumerate(sentences[:_FIRST]) if _refuses(sentence, place)]
     if not refusing:
         return None
@@ -106,5 +106,5 @@ def _refuses(sentence: str, place: int) -> bool:
     return bool((place < _LECTURES and _LECTURES_AT.search(sentence)) or _REFUSES.search(sentence))
 
 
-def _even(text: str) -> str:
+def _with_plain_quotes(text: str) -> str:
     return text.replace("’", "'").replace("‘", "'")

@@ -88,7 +88,7 @@ def _read(folder: Path) -> dict[str, References]:
     rows: list[RawDocument] = [row for file in files for row in pq.read_table(file).to_pylist()]
     if not rows or not {"question", "correct_answers", "incorrect_answers"} <= rows[0].keys():
         raise DataNotFound(f"--detector truthfulqa: {files[0]} is not the data set's config `generation`")
-    return {_even(row["question"]): _references(row) for row in rows}
+    return {_single_spaced(row["question"]): _references(row) for row in rows}
 
 
 def _references(row: RawDocument) -> References:
@@ -103,8 +103,8 @@ def _references(row: RawDocument) -> References:
 def _question(prompt: str) -> str:
     """The question in a prompt: the whole of it, or what stands after the last `Q:`."""
     last = prompt.rpartition("Q:")[2].strip()
-    return _even(last.partition("\n")[0] if "Q:" in prompt else prompt)
+    return _single_spaced(last.partition("\n")[0] if "Q:" in prompt else prompt)
 
 
-def _even(text: str) -> str:
+def _single_spaced(text: str) -> str:
     return " ".join(text.split())

@@ -76,8 +76,8 @@ def _targets(doc: RawDocument) -> list[str]:
 
 def _is_exactly(answer: str, targets: Sequence[str]) -> bool:
     """Whether the answer is a target, apart from case, punctuation at its ends, and phrases such as `The answer is`."""
-    right = {_even(target) for target in targets}
-    return any(_even(reading) in right for reading in _readings(answer))
+    right = {_folded(target) for target in targets}
+    return any(_folded(reading) in right for reading in _readings(answer))
 
 
 def _readings(answer: str) -> Iterator[str]:
@@ -90,7 +90,7 @@ def _readings(answer: str) -> Iterator[str]:
 
 def _within(target: str, answer: str) -> bool:
     """Whether a target occurs in the answer. Latin letters and digits must be whole words: 12 is not in 2012."""
-    text, part = _even(answer), _even(target)
+    text, part = _folded(answer), _folded(target)
     start = text.find(part) if part else -1
     while start >= 0:
         before, after = text[start - 1 : start], text[start + len(part) : start + len(part) + 1]
@@ -112,5 +112,5 @@ def _number(text: str) -> Decimal | None:
         return numbers[0].value if len(numbers) == 1 else None
 
 
-def _even(text: str) -> str:
+def _folded(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split()).strip(_EDGES)

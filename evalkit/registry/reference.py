@@ -22,7 +22,7 @@ _SPLIT = re.compile(r"([\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u3400-\u9fff\uac
 
 def compare_with_reference(doc: RawDocument, results: Sequence[str]) -> dict[str, float | None]:
     """lm-eval's `process_results` of a file of instructions: the answer against the document's `output`."""
-    return _compare(_even(results[0]), _even(str(doc["output"])))
+    return _compare(_composed(results[0]), _composed(str(doc["output"])))
 
 
 def _compare(answer: str, reference: str) -> dict[str, float | None]:
@@ -71,6 +71,6 @@ def _script(text: str) -> str | None:
     return max(sorted(counts), key=lambda name: counts[name]) if counts else None
 
 
-def _even(text: str) -> str:
+def _composed(text: str) -> str:
     """The text composed (NFC), since decomposed Hangul is the same text, and with single blanks."""
     return " ".join(unicodedata.normalize("NFC", text).split())

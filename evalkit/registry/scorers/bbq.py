@@ -25,8 +25,8 @@ _CONTEXTS = {"ambig": "amb", "disambig": "dis"}
 
 def read_choice(doc: Doc, text: str) -> int | None:
     """The number of the choice that an answer names; None where it names none, or cannot be told from another."""
-    answer = _even(text)
-    if (equal := [place for place, name in enumerate(_CHOICES) if _even(str(doc[name])) == answer]) and answer:
+    answer = _folded(text)
+    if (equal := [place for place, name in enumerate(_CHOICES) if _folded(str(doc[name])) == answer]) and answer:
         return equal[0]
     words = {place: _first_words(doc["answer_info"][name]) for place, name in enumerate(_CHOICES)}
     held = {place: part for place, part in words.items() if part and part in answer}
@@ -64,7 +64,7 @@ def _first_words(info: Sequence[str]) -> str:
     return " ".join(str(info[0]).split()[:2]).casefold() if len(info) else ""
 
 
-def _even(text: str) -> str:
+def _folded(text: str) -> str:
     return " ".join(text.split()).casefold().removesuffix(".")
 
 
