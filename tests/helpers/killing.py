@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.helpers.processes import children, wait_until_ended
 from tests.helpers.warmserver import warm
 
 
@@ -42,6 +43,7 @@ def main() -> None:
     attempts: list[dict[str, Any]] = []
     kills = 0
     while True:
+        left: list[int] = []
         log = asked.out.with_suffix(f".sent{len(attempts)}")
         child = _start(command, log)
         code = None
@@ -49,7 +51,9 @@ def main() -> None:
             code = _wait_for_news(child, root, len(kept))
             if code is None:
                 time.sleep(dice.uniform(0, asked.longest))
+                below = children(child)
                 os.kill(child, signal.SIGKILL)
+                left = wait_until_ended(below, seconds=2)
         if code is None:
             code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         sent = log.read_text().split() if log.exists() else []
@@ -57,6 +61,7 @@ def main() -> None:
         attempts.append(
             {
                 "exit": code,
+                "left": left,
                 "sent": len(sent),
                 "sent_again": len(set(sent) & set(kept)),
                 "kept_before": len(kept),

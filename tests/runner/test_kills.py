@@ -29,6 +29,7 @@ def check(attempts: list[dict[str, Any]], kills: int) -> None:
     assert exits.count(-signal.SIGKILL) == kills
     assert set(exits) <= {-signal.SIGKILL, 0}
     assert exits[-1] == 0
+    assert [attempt["left"] for attempt in attempts] == [[]] * len(attempts), "a process outlived the run by 2 s"
     after_a_kill = [later for earlier, later in itertools.pairwise(attempts) if earlier["exit"] != 0]
     assert all(attempt["kept_before"] > 0 for attempt in after_a_kill)
     assert sum(attempt["sent_again"] for attempt in attempts) == 0, "a kept answer was asked for again"

@@ -36,6 +36,7 @@ class VllmEngine:
 
     def __init__(self, model: str, worker: Worker, ready: Ready, refused: Mapping[str, str]) -> None:
         self.usage = Usage()
+        self.resting = False
         self.refused: Mapping[str, str] = refused
         self._model = model
         self._worker = worker
@@ -57,6 +58,7 @@ class VllmEngine:
         if self._dead:
             raise EngineError(self._dead)
         self._run += 1
+        self.resting = False
         flight: dict[int, int] = {}
         try:
             yield from self._stream(work, flight)
@@ -79,7 +81,7 @@ class VllmEngine:
     def _stream(self, work: Iterator[Work | None], flight: dict[int, int]) -> Iterator[Answer]:
         """Send work and yield answers. `flight`: the ids in flight, each with its number of vLLM requests."""
         ended = False
-        load = 0
+        load = sent = 0
         while not ended or flight:
             nothing_yet = False
             batch: list[Work] = []
@@ -98,22 +100,30 @@ class VllmEngine:
                     load += sum(shares.values())
             if batch:
                 self._worker.send(("work", self._run, batch))
+                sent += 1
+                self.resting = False
             if flight:
                 message = self._worker.receive(_NOTHING_YET if nothing_yet else None)
-                for answer in self._answers(*message) if message else ():
+                answers, done = self._answers(*message) if message else ((), 0)
+                for answer in answers:
                     load -= flight.pop(answer.id)
                     yield answer
+                if done == sent:  # all that was sent has ended: what is not answered was lost
+                    load = 0
+                    flight.clear()
             elif nothing_yet:
+                self.resting = True
                 time.sleep(_IDLE)
 
-    def _answers(self, kind: str, *rest: Any) -> Sequence[Answer]:
+    def _answers(self, kind: str, *rest: Any) -> tuple[Sequence[Answer], int]:
+        """The answers in a message, and how many batches have ended if all that the worker took have."""
         if kind == "trouble":
             raise self._trouble(*rest)
-        run, answers, usage = rest
+        run, answers, usage, done = rest
         if run != self._run:
-            return ()
+            return (), 0
         _add(self.usage, usage)
-        return list(answers)
+        return answers, done
 
     def _drop_run(self) -> None:
         """Abort the requests in flight, after the caller has stopped reading answers."""

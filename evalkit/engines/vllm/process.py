@@ -1,6 +1,6 @@
 """The worker's process. It has its own session, so that a Ctrl-C on the terminal reaches only the harness.
 
-It watches its parent: when the harness ends, it kills itself and every process that vLLM started.
+When the harness or the worker ends, even by SIGKILL, the worker and every process that vLLM started are killed at once.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import select
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO, Any
@@ -123,12 +125,40 @@ class Worker:
         return f"the process ended with exit code {code}"
 
 
-def die_with_parent(parent: int) -> None:
-    """Kill this session when its parent has ended, even by SIGKILL."""
+def die_with_parent(parent: int, pipe: int) -> None:
+    """Kill this session when its parent has ended, even by SIGKILL. Call it before any thread starts.
 
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
+    `pipe`: the descriptor that leads to the parent.
+    """
+    worker = os.getpid()
+    try:
+        ends = [os.pidfd_open(parent), os.pidfd_open(worker)]
+    except (AttributeError, OSError):  # another system, or a container that does not allow it
+        threading.Thread(target=_watch_parent, args=(parent,), name="parent-watch", daemon=True).start()
+        return
+    # A process, not a thread: a thread has to wait while a library is imported.
+    if os.fork() == 0:
+        try:
+            os.close(pipe)
+            _wait_for_one(ends)
+            os.killpg(os.getpgid(0), signal.SIGKILL)
+        finally:
+            os._exit(1)
+    for descriptor in ends:
+        os.close(descriptor)
+    if os.getppid() != parent:
         os.killpg(os.getpgid(0), signal.SIGKILL)
 
-    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+
+def _wait_for_one(processes: Sequence[int]) -> None:
+    """Wait until one of the processes has ended. They are given as descriptors."""
+    poll = select.poll()
+    for descriptor in processes:
+        poll.register(descriptor, select.POLLIN)
+    poll.poll()
+
+
+def _watch_parent(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.1)
+    os.killpg(os.getpgid(0), signal.SIGKILL)

@@ -1,7 +1,8 @@
 """The worker's side: vLLM's step loop, which gets work over a pipe. The only process that imports vllm.
 
-It sends ("ready", Ready), then ("answers", run, answers, usage) after each step in which requests finished,
-("aborted", run) after dropping a run, and ("trouble", kind, line) if it cannot continue.
+It sends ("ready", Ready), then ("answers", run, answers, usage, done) after each step in which requests finished,
+("aborted", run) after dropping a run, and ("trouble", kind, line) if it cannot continue. `done` is the number of "work"
+messages of this run that it took if all their requests have ended, else 0: what is not answered then was lost.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ __all__ = ["main"]
 
 
 def main(descriptor: int, parent: int) -> None:
-    die_with_parent(parent)
+    die_with_parent(parent, descriptor)
     pipe = Connection(descriptor)
     try:
         engine = start_engine(pipe.recv())
@@ -51,6 +52,10 @@ class _Loop:
         self._mixing = engine.mixing
         self._way = engine.way
         self._run = 0
+        self._taken = 0
+        """Messages with work that came in this run."""
+        self._told = True
+        """Whether the harness knows that all their requests have ended."""
         self._held: deque[Work] = deque()
         self._lane: object = None
         self._scores: dict[str, tuple[ScoreJob, Ask, str | None]] = {}
@@ -84,7 +89,8 @@ class _Loop:
 
     def _hear(self, kind: str, run: int, works: Sequence[Work] = ()) -> None:
         if kind == "work":
-            self._run = run
+            self._taken = self._taken + 1 if run == self._run else 1
+            self._run, self._told = run, False
             self._held += works
         elif kind == "forget":
             self._client.forget()
@@ -98,6 +104,7 @@ class _Loop:
         self._draws.clear()
         self._held.clear()
         self._finished.clear()
+        self._told = True
         self._client.usage = Usage()
 
     def _admit(self) -> None:
@@ -143,6 +150,11 @@ class _Loop:
             self._finished += job.answers()
 
     def _step(self) -> None:
+        if not self._client.busy:
+            # vLLM has nothing to do, and these have not finished: it lost them.
+            self._scores.clear()
+            self._draws.clear()
+            return
         for output in self._client.step():
             name = output.request_id
             if name in self._draws:
@@ -156,8 +168,10 @@ class _Loop:
             self._send(job, follow_up, adapter)
 
     def _report(self) -> None:
-        if self._finished:
-            self._pipe.send(("answers", self._run, self._finished, self._client.usage))
+        done = 0 if self._under_way or self._told else self._taken
+        if self._finished or done:
+            self._pipe.send(("answers", self._run, self._finished, self._client.usage, done))
+            self._told = self._told or bool(done)
             self._finished = []
             self._client.usage = Usage()
 

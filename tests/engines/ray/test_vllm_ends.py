@@ -95,7 +95,7 @@ def test_a_killed_vllm_process_inside_an_actor_is_replaced_and_every_request_is_
     assert not any("does not fit" in line for line in lines), "nothing says that memory was short"
 
 
-def test_a_killed_actor_leaves_no_vllm_process_and_every_request_is_answered_once(
+def test_a_killed_actor_leaves_no_vllm_process_after_two_seconds_and_every_request_is_answered_once(
     fleet: FleetEngine, expected: dict[int, Answer]
 ) -> None:
     lost = fleet.lost
@@ -109,7 +109,7 @@ def test_a_killed_actor_leaves_no_vllm_process_and_every_request_is_answered_onc
         # The replacement of the first test is enough: another would load for nothing.
         fleet._wanted = 1
         os.kill(actor.pid, signal.SIGKILL)
-        orphans.extend(wait_until_ended(below))
+        orphans.extend(wait_until_ended(below, seconds=2))
 
     same(ask(fleet, kill), expected)
     assert orphans == []

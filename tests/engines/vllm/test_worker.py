@@ -9,24 +9,29 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from evalkit.engines.vllm import load
+from evalkit.engines.vllm import VllmEngine, load
 from evalkit.errors import EngineError, UsageError
 from evalkit.types import (
     Generate,
     Generated,
     ModelSpec,
     Sampling,
+    Score,
     Work,
 )
+from tests.helpers.losing_vllm import LOST, losing
+from tests.helpers.processes import children, lives, wait_until_ended
 from tests.helpers.vllm_work import (
     LENGTH,
     Items,
     answers,
+    ids,
     needs_vllm,
     some,
     some_scores,
@@ -38,8 +43,10 @@ from tests.helpers.vllm_work import (
 
 @pytest.mark.vllm
 @needs_vllm
-def test_reasoning_models_and_a_dead_engine(tiny_model: Path, truth: Any) -> None:
-    """One start for both: a marker that the model writes, then SIGKILL mid-run."""
+def test_reasoning_models_a_lost_answer_and_a_dead_engine(
+    tiny_model: Path, truth: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One start for all: a marker that the model writes, outputs that vLLM loses, then SIGKILL mid-run."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
@@ -54,6 +61,7 @@ def test_reasoning_models_and_a_dead_engine(tiny_model: Path, truth: Any) -> Non
         dtype="float32",
         args={"max_model_len": LENGTH, "enforce_eager": True, "think_end_token": marker},
     )
+    losing(monkeypatch)
     engine = load(model)
     try:
         knobs = (("ignore_eos", True),)
@@ -69,6 +77,8 @@ def test_reasoning_models_and_a_dead_engine(tiny_model: Path, truth: Any) -> Non
         assert marker not in whole.text
         assert (cut.text, cut.finish) == ("", "unfinished")
         assert cut.reasoning
+
+        ends_although_answers_are_lost(engine, rng)
 
         # The terminal's Ctrl-C must not reach the worker: it has a session of its own.
         worker = engine.pid
@@ -97,9 +107,27 @@ def test_reasoning_models_and_a_dead_engine(tiny_model: Path, truth: Any) -> Non
     engine.close()
 
 
+def ends_although_answers_are_lost(engine: VllmEngine, rng: random.Random) -> None:
+    lost = ids(LOST) + some(rng, 20)
+    items = Items()
+    items.score(lost, ids(5), ids(7, 9))
+    items.generate(lost, Sampling(4))
+    items.score(some(rng, 20), ids(5), ids(7, 9))
+    assert answers(engine, items.works).keys() == {3, 4}
+
+    def work() -> Iterator[Work | None]:
+        yield from items.works
+        while not engine.resting:
+            yield None
+        yield Score((9,), ids(5, 6), (ids(7),))
+
+    assert answers(engine, work()).keys() == {3, 4, 9}
+
+
 @pytest.mark.vllm
 @needs_vllm
-def test_the_worker_does_not_outlive_a_killed_harness(tiny_model: Path) -> None:
+def test_a_worker_that_loads_vllm_does_not_outlive_a_killed_harness_by_two_seconds(tiny_model: Path) -> None:
+    """tests/runner/test_kills_vllm.py holds the same of one at work."""
     code = (
         "import sys, time\n"
         "from evalkit.engines.vllm.process import Worker\n"
@@ -114,15 +142,13 @@ def test_the_worker_does_not_outlive_a_killed_harness(tiny_model: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as harness:
         assert harness.stdout is not None
         worker = int(harness.stdout.readline())
-        # Past the imports, so that the watch is on.
-        deadline = time.monotonic() + 60
-        while "libtorch" not in Path(f"/proc/{worker}/maps").read_text() and time.monotonic() < deadline:
-            time.sleep(0.1)
+        deadline = time.monotonic() + 300
+        while not (below := children(worker)):  # it has begun: what watches over it is there
+            assert time.monotonic() < deadline
+            assert lives(worker)
+            time.sleep(0.05)
         harness.kill()
-    deadline = time.monotonic() + 30
-    while Path(f"/proc/{worker}").exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not Path(f"/proc/{worker}").exists()
+        assert wait_until_ended([worker, *below], seconds=2) == []
 
 
 DISAGREEING = """
