@@ -26,7 +26,6 @@ __all__ = [
     "Seats",
     "notify_through",
     "replicas_through",
-    "rests",
     "stop_through",
 ]
 
@@ -159,7 +158,7 @@ class Buffers(Protocol):
 
 @runtime_checkable
 class Rests(Protocol):
-    """An engine that says when it has nothing to do. Optional."""
+    """An engine that says when it has nothing to do. Optional: streaming.py finds it out of one that does not."""
 
     resting: bool
     """True while all that was handed in has ended, and it waits for more work or for the end of it."""
@@ -233,8 +232,3 @@ def replicas_through(engine: Engine, tell: Callable[[int, int], None]) -> None:
     """Pass the number of copies at work to `tell`, if the engine has copies."""
     if isinstance(engine, Copied):
         engine.tell_replicas = tell
-
-
-def rests(engine: object) -> bool:
-    """Whether an engine says that all it was given has ended. Answers that are still wanted then will never come."""
-    return isinstance(engine, Rests) and engine.resting

@@ -15,7 +15,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, get_args
 
-from evalkit.engines.base import Engine, rests
+from evalkit.engines.base import Engine
+from evalkit.engines.streaming import Stream
 from evalkit.errors import EngineError
 from evalkit.journal import Keyer
 from evalkit.types import (
@@ -141,7 +142,7 @@ class Asker:
                 if self._queue:
                     first_left = min(first_left, time.monotonic())
                     yield self._queue.popleft()
-                elif self._open and rests(self.engine):
+                elif self._open and stream.resting:
                     raise EngineError(
                         f"the judge ended without {len(self._open)} of its answers; the same command asks again"
                     )
@@ -155,6 +156,7 @@ class Asker:
                 while done:
                     yield done.popleft()
             return
+        stream = Stream(self.engine)
         while True:
             # Answers in the journal need no engine.
             while not self._queue and not self._open and start():
@@ -162,7 +164,7 @@ class Asker:
                     yield done.popleft()
             if not self._queue and not self._open:
                 return
-            for answer in self.engine.run(feed()):
+            for answer in stream.run(feed()):
                 state["scouted"] = True
                 self._accept(answer, done)
                 while done:

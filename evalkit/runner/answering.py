@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from evalkit.config import RunConfig
-from evalkit.engines.base import Buffers, Engine, notify_through, replicas_through, rests, stop_through
+from evalkit.engines.base import Buffers, Engine, notify_through, replicas_through, stop_through
 from evalkit.engines.spec import start
+from evalkit.engines.streaming import Stream
 from evalkit.errors import EngineError, EvalkitError, Interrupted, OutputError
 from evalkit.journal import Journal, expected_bytes
 from evalkit.parsing import Shard
@@ -93,12 +94,13 @@ def answer(
         before = Usage()
         error: EvalkitError | None = None
         if has_work:
-            engine = running = prepared.engine or _start(prepared, config, stack, listener, clock)
+            engine = prepared.engine or _start(prepared, config, stack, listener, clock)
+            stream = Stream(engine)
             stop_through(engine, lambda: stop.requested)
-            loop.engine_rests = lambda: rests(running)
+            loop.engine_rests = lambda: stream.resting
             before = Usage() if prepared.engine is None else replace(engine.usage)
             listener.known()
-            error = _ask(engine, before, loop, stop, listener, clock)
+            error = _ask(stream, before, loop, stop, listener, clock)
         journal.flush()
         if stop.now:
             stop.raise_if_requested()
@@ -159,14 +161,14 @@ def _since(before: Usage, now: Usage) -> Usage:
 
 
 def _ask(
-    engine: Engine, before: Usage, loop: AnswerLoop, stop: Stop, listener: Listener, clock: Clock
+    stream: Stream, before: Usage, loop: AnswerLoop, stop: Stop, listener: Listener, clock: Clock
 ) -> EvalkitError | None:
     """Run the engine over the loop's work. Returns the error that stopped it, or None."""
     try:
         with clock("inference"):
-            for answer in engine.run(loop.work()):
+            for answer in stream.run(loop.work()):
                 loop.take(answer)
-                used = _since(before, engine.usage)
+                used = _since(before, stream.engine.usage)
                 listener.tokens(used.prompt + used.generated)
                 if stop.now:
                     break

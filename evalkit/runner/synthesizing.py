@@ -8,8 +8,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from evalkit.engines.base import Engine, EngineModel, EngineTokenizer, notify_through, rests, stop_through
+from evalkit.engines.base import Engine, EngineModel, EngineTokenizer, notify_through, stop_through
 from evalkit.engines.spec import EngineSettings, EngineSpec, choose, start
+from evalkit.engines.streaming import Stream
 from evalkit.errors import EngineError
 from evalkit.journal import Journal, Keyer
 from evalkit.runner.embedding import open_embedder
@@ -150,7 +151,8 @@ class _Asking:
         if self.made is not None or self._stop.requested:
             return None
         engine = self._start(stack)
-        for answer in engine.run(self._work(engine)):
+        stream = Stream(engine)
+        for answer in stream.run(self._work(stream)):
             self._take(answer)
             if self._stop.now:
                 break
@@ -169,14 +171,14 @@ class _Asking:
         self._listener.known()
         return engine
 
-    def _work(self, engine: Engine) -> Iterator[Work | None]:
+    def _work(self, stream: Stream) -> Iterator[Work | None]:
         while self.made is None and not self._stop.requested:
             if self._queue:
                 request = self._queue.popleft()
                 yield Generate(
                     (request.id,), request.prompt, request.sampling, (request.sample,), request.text, request.adapter
                 )
-            elif rests(engine):
+            elif stream.resting:
                 raise self._ended_early()
             else:
                 yield None

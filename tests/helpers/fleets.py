@@ -9,6 +9,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from evalkit.engines import streaming
 from evalkit.engines.base import Engine
 from evalkit.engines.ray.cluster import Cluster
 from evalkit.engines.ray.engine import FleetEngine
@@ -18,6 +19,8 @@ from evalkit.types import Answer, ModelSpec, Score, Scored, Usage, Work
 
 POISON = 13
 """The first token of a context that ends the process."""
+LOST = 14
+"""The first token of a context whose answer never comes."""
 
 
 class CountingEngine:
@@ -40,6 +43,9 @@ class CountingEngine:
             assert isinstance(item, Score)
             if item.context[0] == POISON:
                 os.kill(os.getpid(), signal.SIGKILL)
+            if item.context[0] == LOST:
+                streaming.PATIENCE = 0.2  # in this process: the test need not wait
+                continue
             time.sleep(self._seconds)
             self.usage.prompt += len(item.context)
             for id_ in item.ids:
@@ -89,11 +95,11 @@ def fleet(
     return FleetEngine.start(cluster, setup, replicas, lines.append, silence=silence), lines
 
 
-def items(count: int, poison: Iterable[int] = ()) -> list[Work]:
+def items(count: int, poison: Iterable[int] = (), lost: Iterable[int] = ()) -> list[Work]:
     """Scoring items in four prefix groups."""
     made: list[Work] = []
     for number in range(count):
-        first = POISON if number in set(poison) else 1
+        first = POISON if number in set(poison) else LOST if number in set(lost) else 1
         context = array("i", [first] + [4 * number // count] * 140 + [number])
         made.append(Score((number,), context, (array("i", [1]),)))
     return made

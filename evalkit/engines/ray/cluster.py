@@ -43,6 +43,8 @@ _OURS = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # binds a local cluster to the loopback
     "RAY_gcs_rpc_server_reconnect_timeout_s": "100000",  # else Ray ends this process when the head is gone
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_prestart_worker_first_driver": "0",  # else a process for each core, though a replica needs but one
+    "RAY_worker_register_timeout_seconds": "600",  # else one that starts slower than 60 s is ended, and begins again
 }
 
 Handle = Any
@@ -112,7 +114,7 @@ class Cluster:
         self._guard = guard
         self.gpus_each = gpus_each
         self._cpus = cpus_each
-        self._pids = _daemons() if folder is not None else []
+        self._daemons = _daemons() if folder is not None else []
         self.replica: type[Replica] = Replica
         """What an actor is made of."""
         self._env: dict[str, str] = {}
@@ -248,10 +250,9 @@ class Cluster:
         with contextlib.suppress(EngineError):
             _within(_LEAVE, "leaving the cluster", self._ray.shutdown)
         self._restore_printing()
-        for pid in self._pids:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
-        self._pids = []
+        for daemon in self._daemons:
+            daemon.kill()  # nothing happens where Ray has ended it: its number may be another process's by now
+        self._daemons = []
         self._variables.restore()
         if self._guard is not None:
             self._guard.close()
@@ -300,7 +301,7 @@ def _connect(options: dict[str, Any]) -> Any:
             raise EngineError("this process uses Ray already: --replicas needs a process of its own")
         _read_variables_again()
         try:
-            with _no_api_server(), _patient_start():
+            with _needed_daemons(), _patient_start():
                 # In this thread, and without a deadline of ours: a thread that ends takes Ray's connection with it.
                 ray.init(logging_level=logging.ERROR, log_to_driver=False, namespace="evalkit", **options)
         except ConnectionError as error:
@@ -316,19 +317,24 @@ def _with_token(token: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _no_api_server() -> Iterator[None]:
-    """Start no API server: even without a dashboard it asks the addresses of three clouds where it runs."""
+def _needed_daemons() -> Iterator[None]:
+    """Start no API server: even without a dashboard it asks the addresses of three clouds where it runs.
+
+    Nor what asks clouds for more machines, and what collects logs: each takes a second of a processor to start.
+    """
     node: Any = importlib.import_module("ray._private.node").Node
-    start = node.start_api_server
+    usual = {name: getattr(node, name) for name in ("start_api_server", "start_monitor", "start_log_monitor")}
 
     def start_none(self: Any, **_: object) -> None:
         self._webui_url = ""
 
-    node.start_api_server = start_none
+    for name in usual:
+        setattr(node, name, start_none)
     try:
         yield
     finally:
-        node.start_api_server = start
+        for name, start in usual.items():
+            setattr(node, name, start)
 
 
 @contextlib.contextmanager
@@ -411,14 +417,14 @@ def _within(seconds: float, doing: str, function: Callable[[], _T]) -> _T:
     return result[0]
 
 
-def _daemons() -> list[int]:
+def _daemons() -> list[subprocess.Popen[bytes]]:
     """The processes of the cluster that this process has just started."""
     import ray
 
     node = ray._private.worker._global_node
     if node is None:
         return []
-    return [info.process.pid for infos in node.all_processes.values() for info in infos]
+    return [info.process for infos in node.all_processes.values() for info in infos]
 
 
 def _short(error: BaseException) -> str:

@@ -190,6 +190,13 @@ class Dealer:
         self._strikes.pop(id_, None)
         return True
 
+    def forget(self, name: str) -> int:
+        """Give up what this replica has not answered, since it lost it. Returns the number of requests."""
+        given = self._replicas[name].given
+        lost = len(given)
+        given.clear()
+        return lost
+
     # ── inside ───────────────────────────────────────────────────────────────
 
     def _room(self, replica: _Replica) -> int:

@@ -69,6 +69,7 @@ class FleetEngine:
         self.tell_replicas: Callable[[int, int], None] = lambda working, wanted: None
         self._shown = (-1, -1)
         self.usage = Usage()
+        self.resting = False
         self.lost = 0
         self._cluster = cluster
         self._setup = setup
@@ -142,7 +143,7 @@ class FleetEngine:
         for member in self._members:
             if member.joined:
                 dealer.join(member.name)
-        ended = False
+        ended = self.resting = False
         try:
             while not (ended and dealer.done):
                 if self.stopping():
@@ -155,6 +156,7 @@ class FleetEngine:
                 self._refill()
                 self._check_not_alone()
                 self._tell()
+                self.resting = dealer.done
         finally:
             self._split += dealer.split_groups
             self._again += dealer.sent_again
@@ -182,6 +184,7 @@ class FleetEngine:
                 return True
             if item is None:
                 return False
+            self.resting = False
             self._dealer.add(item)
         return False
 
@@ -265,6 +268,8 @@ class FleetEngine:
         for answer in taken.answers:
             if self._dealer.answered(member.name, answer.id):
                 yield answer
+        if member.joined and taken.settled == member.given and (without := self._dealer.forget(member.name)):
+            self.notify(f"{member.name} ended without {without} of its answers")
         if taken.fault is not None:
             if member.loaded is None and not any(other.joined for other in self._members):
                 raise _as_error(taken)

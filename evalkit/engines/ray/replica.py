@@ -18,6 +18,7 @@ from typing import Literal
 
 from evalkit.engines.base import Engine, notify_through
 from evalkit.engines.spec import EngineSettings, find_spec, start
+from evalkit.engines.streaming import Stream
 from evalkit.errors import AdaptersRefused, EngineError, EvalkitError
 from evalkit.types import Adapter, Answer, ModelSpec, Usage, Work
 
@@ -71,6 +72,8 @@ class Taken:
     usage: Usage = field(default_factory=Usage)
     rested: int = 0
     """Runs that it has finished; its usage is exact when it has finished all that ended."""
+    settled: int = 0
+    """The number of the last `give` whose work, and all before it, has ended: what is not answered of it was lost."""
     loaded: Loaded | None = None
     fault: Fault | None = None
     lines: tuple[str, ...] = ()
@@ -90,6 +93,8 @@ class Replica:
         self._inbox: queue.SimpleQueue[Work | _EndOfRun] = queue.SimpleQueue()
         self._given = 0
         self._rested = 0
+        self._settled = 0
+        self._run_ended = False
         self._outbox: list[Answer] = []
         self._lines: list[str] = []
         self._sent = Taken(0, "loading")
@@ -146,20 +151,22 @@ class Replica:
         if self._fault is not None:
             state = "failed"
         usage = replace(self._engine.usage) if self._engine is not None else Usage()
-        return Taken(number, state, answers, usage, self._rested, self._loaded, self._fault, lines)
+        return Taken(number, state, answers, usage, self._rested, self._settled, self._loaded, self._fault, lines)
 
     def _serve(self) -> None:
         try:
-            engine = self._load()
+            stream = Stream(self._load())
             while True:
                 first = self._inbox.get()
+                self._run_ended = isinstance(first, _EndOfRun)
                 if not isinstance(first, _EndOfRun):
-                    for answer in engine.run(self._work(first)):
+                    for answer in stream.run(self._work(first, stream)):
                         with self._news:
                             self._outbox.append(answer)
                             self._news.notify_all()
+                self._settle()
                 with self._news:
-                    self._rested += 1
+                    self._rested += self._run_ended
                     self._news.notify_all()
         except AdaptersRefused as error:
             self._fail(Fault(type(error).__name__, str(error), dict(error.why)))
@@ -181,18 +188,27 @@ class Replica:
             self._news.notify_all()
         return engine
 
-    def _work(self, first: Work) -> Iterator[Work | None]:
+    def _work(self, first: Work, stream: Stream) -> Iterator[Work | None]:
         yield first
         while True:
             try:
                 item = self._inbox.get_nowait()
             except queue.Empty:
+                if stream.resting:
+                    self._settle()
                 time.sleep(_IDLE)
                 yield None
                 continue
             if isinstance(item, _EndOfRun):
+                self._run_ended = True
                 return
             yield item
+
+    def _settle(self) -> None:
+        """Note that the engine has nothing to do, and has yielded all answers that it will."""
+        with self._calls:
+            if self._inbox.empty():
+                self._settled = self._given
 
     def _say(self, line: str) -> None:
         with self._news:

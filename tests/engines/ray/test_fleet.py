@@ -123,6 +123,23 @@ def test_a_request_that_ends_its_process_is_failed_and_the_others_are_answered(e
     assert engine.lost == before + 3
 
 
+def test_an_answer_that_an_engine_loses_is_not_waited_for(engine: FleetEngine, lines: list[str]) -> None:
+    """The engine does not say that it rests, as few plug-ins do."""
+    work = items(120, lost=[5, 37])
+    there = {id_: answer for id_, answer in expected(work).items() if id_ not in (5, 37)}
+    before = engine.lost
+    assert ask(engine, work) == there
+    assert sum(int(line.split()[-4]) for line in lines if "ended without" in line) == 2
+
+    def until_it_rests() -> Iterator[Work | None]:
+        yield from work
+        while not engine.resting:
+            yield None
+
+    assert {answer.id: answer for answer in engine.run(until_it_rests())} == there
+    assert engine.lost == before
+
+
 def test_a_stopped_process_counts_as_lost_after_the_silence_and_a_short_one_does_not(
     engine: FleetEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
