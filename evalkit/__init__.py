@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from evalkit.api.evaluation import evaluate
     from evalkit.api.exports import export
     from evalkit.api.judgments import judge
+    from evalkit.api.juries import jury
     from evalkit.api.leaderboards import leaderboard
     from evalkit.api.learning_curves import curve
     from evalkit.api.merging import merge
@@ -47,6 +48,7 @@ __all__ = [
     "export",
     "gate",
     "judge",
+    "jury",
     "leaderboard",
     "load",
     "merge",
@@ -72,6 +74,7 @@ _HOMES = {
     "export": "evalkit.api.exports",
     "gate": "evalkit.api.verdicts",
     "judge": "evalkit.api.judgments",
+    "jury": "evalkit.api.juries",
     "leaderboard": "evalkit.api.leaderboards",
     "load": "evalkit.api.runs",
     "merge": "evalkit.api.merging",

@@ -19,6 +19,7 @@ merging        merge
 evaluation     evaluate
 recorded       score
 judgments      judge
+juries         jury
 judges         judge steps, calibrate, audit
 task_files     tasks list, show, validate, init
 known_models   models

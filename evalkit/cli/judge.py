@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from evalkit.api.definitions import JudgeArguments
+from evalkit.api.jury_definitions import JuryArguments
 from evalkit.arguments import Given
 from evalkit.cli.options import (
     EngineOption,
@@ -94,6 +95,20 @@ def _judge(run: str, given: Given, *, replay: bool) -> None:
 
     quiet = given.pop("quiet", False)
     conclude(lambda: ek.judge(run, **given, progress=not quiet, replay=replay), stdout=to_stdout(given))
+
+
+@verb("jury", JuryArguments, group=command)
+@click.argument("runs", metavar="RUN…", nargs=-1, required=True)
+def jury_command(given: Given, runs: tuple[str, ...]) -> None:
+    """Join judges of the same runs into a jury, weighted by how they agree with people. No judge is asked.
+
+    \b
+    evalkit judge jury base@latest tuned@latest --judges openai:gpt-4o-mini,reward:RM --rubric R --labels labels.jsonl
+    evalkit compare base@latest tuned@latest --metric quality,R@jury --labels labels.jsonl
+    """
+    import evalkit as ek
+
+    conclude(lambda: ek.jury(*runs, **given), stdout=to_stdout(given))
 
 
 def _tell(line: str) -> None:

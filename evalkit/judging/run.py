@@ -21,7 +21,7 @@ from evalkit.judging.rubric import Rubric
 from evalkit.results import Reporter, Run, RunWriter, filter_of
 from evalkit.types import JsonObject
 
-__all__ = ["Judged", "cautions", "judge_all", "write_judged"]
+__all__ = ["Judged", "cautions", "design_of", "judge_all", "write_judged"]
 
 Progress = Callable[[int, int], None]
 Calibration = Callable[[Sequence[Judge], JudgedAnswers], Sequence[CalibrationNote]]
@@ -102,7 +102,7 @@ def write_judged(run: Run, judged: Judged, calibration: Calibration, report: Rep
     ]
     if len(judged.judges) > 1:
         opinions.append(_opinion(rubric, judged.judges, judged.by_judge, calibration))
-    entries = Entries(rubric, opinions, _design(run))
+    entries = Entries(rubric, opinions, design_of(run))
     settings = {
         "rubric": {"id": rubric.id, "version": rubric.version, "hash": rubric.hash},
         "judges": [
@@ -152,7 +152,8 @@ def _beside_others(run: Run, name: str, rows: Sequence[JsonObject]) -> list[Json
     return sorted([*others, *rows], key=lambda row: order[row["task"]])
 
 
-def _design(run: Run) -> Design:
+def design_of(run: Run) -> Design:
+    """The stratum and the cluster of each document."""
     table = run.scores().select(["task", "doc_id", "stratum", "cluster"]).to_pydict()
     columns = (table[name] for name in ("task", "doc_id", "stratum", "cluster"))
     return {(task, doc_id): (stratum, cluster) for task, doc_id, stratum, cluster in zip(*columns, strict=True)}

@@ -10,7 +10,15 @@ from evalkit.reporting.tables import Column, Table, draw, note, open_console, sa
 from evalkit.results import Metric, Run
 from evalkit.types import JsonObject
 
-__all__ = ["as_json", "show_audit", "show_calibration", "show_estimate", "show_judged"]
+__all__ = [
+    "as_json",
+    "figures_of",
+    "show_audit",
+    "show_calibration",
+    "show_estimate",
+    "show_judged",
+    "show_weights",
+]
 
 
 def as_json(content: Any) -> str:
@@ -35,7 +43,7 @@ def show_judged(run: Run, rubric: str, judged: Any) -> None:
     calibrations = []
     for task, entry in [*results.groups.items(), *results.tasks.items()]:
         for metric, figure in entry.metrics.items():
-            if metric.partition(",")[2].partition("@")[0] == rubric:
+            if _is_of(metric, rubric):
                 rows.append((task, metric, *_judged_cells(figure)))
                 calibrations.append(figure.calibration)
     title = f"{run.label}, judged by {', '.join(j.name for j in judged.judges)} with {rubric}"
@@ -47,6 +55,10 @@ def show_judged(run: Run, rubric: str, judged: Any) -> None:
     _say(f"{judged.asked} answers asked for, {judged.reused} reused; judgments in {run.path / 'judgments'}")
 
 
+def _is_of(metric: str, rubric: str) -> bool:
+    return metric.partition(",")[2].partition("@")[0] == rubric
+
+
 def _judged_cells(figure: Metric) -> tuple[str, ...]:
     return (
         "n/a" if figure.value is None else f"{figure.value:.4f}",
@@ -55,6 +67,42 @@ def _judged_cells(figure: Metric) -> tuple[str, ...]:
         "n/a" if figure.coverage is None else f"{figure.coverage:.1%}",
         figure.method or "",
     )
+
+
+def figures_of(run: Run, rubric: str) -> JsonObject:
+    """The figures of a rubric's judges, by task or group."""
+    results = run.record.results
+    named = {name: entry.metrics for name, entry in [*results.groups.items(), *results.tasks.items()]}
+    return {
+        name: {key: metric.as_json() for key, metric in metrics.items() if _is_of(key, rubric)}
+        for name, metrics in named.items()
+    }
+
+
+_WEIGHTS = (
+    Column("Dimension"),
+    Column("Judge"),
+    Column("Weight", "figure"),
+    Column("With people", "figure"),
+    Column("Jury with people", "figure", drop=1),
+    Column("Labelled", "figure", drop=2),
+)
+
+
+def show_weights(weights: Sequence[JsonObject]) -> None:
+    """Print what each judge of a jury weighs, and how its scores and the jury's correlate with people's."""
+    rows = [
+        (
+            row["dimension"],
+            row["judge"],
+            f"{row['weight']:.3f}",
+            _number(row["correlation"]),
+            _number(row["jury_correlation"]),
+            str(row["labelled"]),
+        )
+        for row in weights
+    ]
+    draw(open_console(), Table(_WEIGHTS, rows, "Weights of the jury"))
 
 
 _CALIBRATION = (
