@@ -15,8 +15,7 @@ def processes(text: str) -> list[int]:
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit() and int(folder.name) != os.getpid():
             with contextlib.suppress(OSError):
-                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                if text in command or any(text in path for path in _open_files(folder)):
+                if text in command_line(int(folder.name)) or any(text in path for path in _open_files(folder)):
                     holders.append(int(folder.name))
     return holders
 
@@ -41,6 +40,13 @@ def children(pid: int) -> list[int]:
         new = {child for child, parent in parents.items() if parent in new}
         below += new
     return below
+
+
+def command_line(pid: int) -> str:
+    """Empty where there is no such process any more."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    return ""
 
 
 def lives(pid: int) -> bool:

@@ -20,7 +20,7 @@ from tests.helpers import canned, warm
 from tests.helpers.fleet_rows import journal_keys
 from tests.helpers.fleets import counting_cluster, expected, fleet, items
 from tests.helpers.owntasks import sums_task
-from tests.helpers.processes import children, processes, wait_until_ended, wait_until_gone
+from tests.helpers.processes import children, command_line, processes, wait_until_ended, wait_until_gone
 
 pytest.importorskip("ray", reason='ray is not installed: pip install "lm-evalkit[ray]"')
 
@@ -98,12 +98,7 @@ class Commands:
     def end(self, number: signal.Signals, name: str, models: str, *more: str) -> None:
         """Start a command, end it once new answers are kept, and see that it leaves no process."""
         before = len(self.kept())
-        command = self.start(name, models, *more, delay=0.1)
-        until = time.monotonic() + 200
-        while len(self.kept()) <= before:
-            assert command.poll() is None, command.communicate()
-            assert time.monotonic() < until
-            time.sleep(0.1)
+        command = self._start_and_wait(name, models, *more)
         started = children(command.pid)
         assert len(started) > 3
         command.send_signal(number)
@@ -114,6 +109,27 @@ class Commands:
         assert wait_until_ended(started) == []
         assert wait_until_gone(f"{self.short}/evalkit-ray-") == []
         assert before < len(self.kept()) < 2 * DOCUMENTS * len(models.split(","))
+
+    def lose_head(self, name: str, models: str, *more: str) -> int:
+        """Start a command, and end its cluster's head once new answers are kept. Returns the exit code."""
+        command = self._start_and_wait(name, models, *more)
+        (head,) = [pid for pid in children(command.pid) if "/gcs_server " in command_line(pid)]
+        os.kill(head, signal.SIGKILL)
+        _, printed = command.communicate(timeout=180)
+        assert "Traceback" not in printed
+        assert command.returncode == 0 or "is kept" in printed
+        assert wait_until_gone(f"{self.short}/evalkit-ray-") == []
+        return int(command.returncode)
+
+    def _start_and_wait(self, name: str, models: str, *more: str) -> warm.Process:
+        before = len(self.kept())
+        command = self.start(name, models, *more, delay=0.1)
+        until = time.monotonic() + 200
+        while len(self.kept()) <= before:
+            assert command.poll() is None, command.communicate()
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        return command
 
     def kept(self) -> list[bytes]:
         """The keys of the answers in the journal."""
@@ -143,13 +159,15 @@ def undisturbed(commands: Commands) -> Mapping[str, Sequence[Mapping[str, Any]]]
     return {model: commands.read(model, "alone")[0] for model in ("one", "two")}
 
 
-def test_ctrl_c_sigterm_and_sigkill_keep_all_answers_and_the_same_command_goes_on_to_equal_rows(
+def test_signals_and_a_lost_head_keep_all_answers_and_the_same_command_goes_on_to_equal_rows(
     commands: Commands, undisturbed: Mapping[str, Any]
 ) -> None:
     replicas = ("--replicas", "2")
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
         commands.end(number, "together", "one", *replicas)
-    commands.finish("together", "one", *replicas)
+    if (code := commands.lose_head("together", "one", *replicas)) != 0:
+        assert code == 4
+        commands.finish("together", "one", *replicas)
     rows, manifest = commands.read("one", "together")
     assert rows == undisturbed["one"]
     assert len(rows) == DOCUMENTS
