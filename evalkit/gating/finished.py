@@ -26,7 +26,6 @@ from evalkit.comparison import (
     read_lines,
     requested_names,
     resolve,
-    shared_names,
     usable,
     whole,
 )
@@ -145,7 +144,8 @@ def gate(
 def _policies(baseline: Run, candidate: Run, policy: Policy) -> dict[str, TaskPolicy]:
     if policy.tasks:
         return dict(policy.tasks)
-    names = shared_names([baseline, candidate])
+    # A name that the baseline was asked for is judged also where the candidate has it as a member of a group.
+    names = [name for name in requested_names(baseline) if candidate.entry(name) is not None]
     if not names:
         raise NotComparable(
             f"{candidate.run_id} and {baseline.run_id} share no task to judge:"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from evalkit.errors import RunFolderError
 from evalkit.results.files import read_regular
+from evalkit.results.parquet_size import values_in
 from evalkit.types import Row
 
 if TYPE_CHECKING:
@@ -180,28 +181,96 @@ def read_scores(path: Path) -> pa.Table:
     try:
         # Read here: handed a path, pyarrow would read columns out of folder names such as `a=b`; handed an open file,
         # its threads may still hold it when the interpreter ends, which aborts the process.
-        file = pq.ParquetFile(pa.BufferReader(read_regular(path)))
-        _refuse_bombs(path, file)
-        table = file.read(columns=[name for name in COLUMNS if name in file.schema_arrow.names])
+        content = read_regular(path)
+        file = pq.ParquetFile(pa.BufferReader(content))
+        columns = [name for name in COLUMNS if name in file.schema_arrow.names]
+        _refuse_odd_columns(path, file.schema_arrow, columns)
+        _refuse_bombs(path, file, content)
+        table = _written_out(path, _packed(pa.BufferReader(content), file, columns))
+        table.validate(full=True)
     except FileNotFoundError:
         raise RunFolderError(f"{path} is missing: the run folder is half-written, or was copied in part") from None
-    except (pa.ArrowException, OSError) as broken:
+    except (pa.ArrowException, OSError, ValueError) as broken:
         raise RunFolderError(f"{path} can't be read: {_first_line(broken)}") from None
     if absent := [name for name in _REQUIRED if name not in table.column_names]:
         raise RunFolderError(
             f"{path} has no column {', '.join(absent)}; found {', '.join(file.schema_arrow.names[:20])}"
         )
+    if table.column("doc_id").null_count:
+        raise RunFolderError(f"{path} has lines without a doc_id")
     return pa.table([_column(table, name, path) for name in COLUMNS], schema=schema())
 
 
-def _refuse_bombs(path: Path, file: Any) -> None:
+def _refuse_bombs(path: Path, file: Any, content: bytes) -> None:
     """Parquet packs millions of equal lines into a few bytes. Each document has a hash of its own, which it cannot."""
-    known, size = file.metadata, path.stat().st_size
+    known, size = file.metadata, len(content)
     unpacked = sum(known.row_group(i).total_byte_size for i in range(known.num_row_groups))
-    if known.num_rows > max(_FEW_LINES, size) or unpacked > _MOST_UNPACKED:
-        raise RunFolderError(
-            f"{path} can't be read: {size:,} bytes that stand for {known.num_rows:,} lines are no table of scores"
-        )
+    if known.num_rows > max(_FEW_LINES, size) or max(unpacked, 8 * values_in(content)) > _MOST_UNPACKED:
+        raise _no_table(path, size, known.num_rows)
+
+
+def _refuse_odd_columns(path: Path, found: pa.Schema, columns: Sequence[str]) -> None:
+    """Refuse names that stand twice, and types whose size the file's own does not bound."""
+    for name in columns:
+        if found.names.count(name) > 1:
+            raise RunFolderError(f"{path} has several columns {name}")
+        kind = found.field(name).type
+        if not _is_plain(kind):
+            raise RunFolderError(f"{path}: column {name} is {str(kind)[:60]}, not {COLUMNS[name]}")
+
+
+def _no_table(path: Path, size: int, lines: int) -> RunFolderError:
+    return RunFolderError(f"{path} can't be read: {size:,} bytes that stand for {lines:,} lines are no table of scores")
+
+
+def _is_text(kind: Any) -> bool:
+    from pyarrow import types
+
+    return bool(types.is_string(kind) or types.is_large_string(kind))
+
+
+def _is_plain(kind: Any) -> bool:
+    """Whether the bytes of a file bound what a column of this type takes: not where one long value may stand often."""
+    from pyarrow import types
+
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_dictionary(kind):
+        kind = kind.value_type
+    plain = (types.is_null, types.is_boolean, types.is_integer, types.is_floating)
+    return _is_text(kind) or any(is_kind(kind) for is_kind in plain)
+
+
+def _packed(content: Any, file: Any, columns: Sequence[str]) -> pa.Table:
+    """The table with each text held once, as the file has it, and numbers in the lines."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    leaves = [file.metadata.schema.column(at) for at in range(file.metadata.num_columns)]
+    texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
+    packed = pq.ParquetFile(content, read_dictionary=texts)
+    if all("." not in text for text in texts):
+        return packed.read(columns=columns)
+    # Of lists with such texts, pyarrow reads only one group of rows at a time.
+    return pa.concat_tables([packed.read_row_group(at, columns=columns) for at in range(packed.num_row_groups)])
+
+
+def _written_out(path: Path, table: pa.Table) -> pa.Table:
+    """The table with its texts in the lines; refused where they are far longer than any honest table's."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    length = 0
+    for chunk in (chunk for column in table.columns for chunk in column.chunks):
+        values = chunk.flatten() if pa.types.is_list(chunk.type) or pa.types.is_large_list(chunk.type) else chunk
+        if pa.types.is_dictionary(values.type) and _is_text(values.type.value_type):
+            length += pc.sum(pc.binary_length(values.dictionary).take(values.indices)).as_py() or 0
+    if length > _MOST_UNPACKED:
+        raise _no_table(path, path.stat().st_size, table.num_rows)
+    for at, (name, column) in enumerate(zip(table.column_names, table.columns, strict=True)):
+        if pa.types.is_dictionary(column.type):
+            table = table.set_column(at, name, column.cast(column.type.value_type))
+        elif pa.types.is_list(column.type) and pa.types.is_dictionary(column.type.value_type):
+            table = table.set_column(at, name, column.cast(pa.list_(column.type.value_type.value_type)))
+    return table
 
 
 def _column(table: pa.Table, name: str, path: Path) -> Any:

@@ -96,6 +96,16 @@ def test_a_candidate_that_was_asked_fewer_tasks_does_not_pass(tmp_path: Path) ->
     assert gate(candidate, baseline).verdict == "pass"
 
 
+def test_a_task_of_the_baseline_is_judged_where_the_candidate_has_it_in_a_group(tmp_path: Path) -> None:
+    """`--tasks gsm8k,law` against `--tasks gsm8k,mmlu`, of which law is a member: its drop must not go unseen."""
+    tasks = {"gsm8k": TaskRows(RIGHT), "law": TaskRows(RIGHT)}
+    baseline = full(tmp_path, "members", **tasks)
+    worse = {**tasks, "law": TaskRows(np.where(np.arange(N) < 400, 0.0, RIGHT))}
+    candidate = Run.open(write_run(tmp_path, "group", worse, groups={"mmlu": ["law"]}, requested=["gsm8k", "mmlu"]))
+    result = gate(baseline, candidate)
+    assert {task.name: task.verdict for task in result.tasks} == {"gsm8k": "pass", "law": "regression"}
+
+
 def test_an_unknown_kind_names_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="did you mean limit"):
         gate(full(tmp_path), limited(tmp_path, 10, 10), allow=["limits"])

@@ -39,6 +39,8 @@ class Abilities:
     chat: bool | None = None
     """Whether plain prompts go to the chat endpoint; None until it is known."""
     token_limit: str = "max_tokens"
+    refused_limits: set[str] = field(default_factory=set)
+    """The names of the token limit that the server has refused."""
     off: set[str] = field(default_factory=set)
     """Of: logprobs, n, temperature, top_p, seed, stop, system, response_format."""
     top_logprobs: int = 20
@@ -67,15 +69,15 @@ class Abilities:
     def learn(self, reason: str, param: str | None, body: JsonObject) -> bool:
         """Learn from a refusal. Returns whether it names a parameter that can be left out in another try."""
         text = reason.lower()
-        if "max_completion_tokens" in text and self.token_limit == "max_tokens":
-            self.token_limit = "max_completion_tokens"
-            return True
+        other = "max_tokens" if self.token_limit == "max_completion_tokens" else "max_completion_tokens"
         if (
             self.token_limit in body
-            and self.token_limit == "max_completion_tokens"
+            and other not in self.refused_limits
             and _names(text, param, "max_completion_tokens")
         ):
-            self.token_limit = "max_tokens"
+            # A server that refuses both names would otherwise be asked for ever.
+            self.refused_limits.add(self.token_limit)
+            self.token_limit = other
             return True
         if "top_logprobs" in body and re.search(r"top_?logprobs", text):
             smaller = [n for n in (20, 10, 5, 1) if n < int(body["top_logprobs"])]

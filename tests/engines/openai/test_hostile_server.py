@@ -107,6 +107,20 @@ def test_answers_without_usage_are_counted_in_the_description() -> None:
     assert engine.description["answers_without_usage"] == 5
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "message",
+    ["max_completion_tokens is not supported, use max_tokens", "logprobs n stop seed max_completion_tokens at most 3"],
+)
+def test_a_server_that_refuses_both_names_of_the_token_limit_is_asked_a_few_times(message: str) -> None:
+    refusal = Reply(400, json.dumps({"error": {"message": message}}).encode(), {"Content-Type": "application/json"})
+    with HostileServer(lambda *_: refusal) as server:
+        answers, _, error = collect(server.url, 2, give_up=5)
+    assert error is None
+    assert all(isinstance(answer, Failed) for answer in answers.values())
+    assert len(server.requests) < 10
+
+
 @pytest.mark.parametrize(
     ("usage", "used"),
     [
