@@ -41,7 +41,8 @@ class Run:
     path: Path
     record: RunRecord
     """Manifest and figures."""
-    _inode: int = field(default=0, repr=False)
+    _identity: tuple[int, ...] = field(default=(), repr=False)
+    """What tells this state of the folder from a newer one; empty: not looked at."""
     _older_filters: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
     """For each task, the filters in scores.parquet that have another name in `record`."""
 
@@ -54,7 +55,7 @@ class Run:
         folder = Path(path)
         if not folder.is_dir():
             raise RunFolderError(f"{folder} is not a run folder")
-        inode = folder.stat().st_ino
+        identity = _identity_of(folder)
         manifest = read_json(folder / MANIFEST)
         results = read_json(folder / RESULTS)
         for name, content in ((MANIFEST, manifest), (RESULTS, results)):
@@ -66,7 +67,7 @@ class Run:
             raise RunFolderError(f"{folder / RESULTS}: status {status!r} is none of {', '.join(STATUSES)}")
         figures, filters = rename_older(parse(Results, results, f"{folder / RESULTS}", RunFolderError))
         record = RunRecord(parse(Manifest, manifest, f"{folder / MANIFEST}", RunFolderError), figures)
-        return cls(folder, record, inode, filters)
+        return cls(folder, record, identity, filters)
 
     # ── who it is ────────────────────────────────────────────────────────────
 
@@ -211,8 +212,17 @@ class Run:
 
     def _check_same(self) -> None:
         """A folder that was swapped for a newer one while we read would give us half of each."""
-        if self._inode and self.path.stat().st_ino != self._inode:
+        if self._identity and _identity_of(self.path) != self._identity:
             raise RunFolderError(f"{self.path} was replaced by a newer one while it was read: type the command again")
+
+
+def _identity_of(folder: Path) -> tuple[int, ...]:
+    """The folder's inode, and its manifest's with the time it was written: a file system gives inodes out again."""
+    try:
+        known = (folder / MANIFEST).stat()
+        return folder.stat().st_ino, known.st_ino, known.st_mtime_ns
+    except OSError:
+        return ()
 
 
 def _present(folder: Path, name: str | Path, older: str | Path) -> Path:

@@ -164,6 +164,16 @@ def test_readers_see_the_old_run_or_the_new_one_while_it_is_replaced(tmp_path: P
     assert seen
 
 
+def test_a_newer_run_is_known_also_under_the_inode_of_the_old_one(tmp_path: Path) -> None:
+    """A file system gives the inode of a removed folder to the next one."""
+    run = make(tmp_path, rows=[row(0, 0.0)])
+    manifest = run.path / "manifest.json"
+    manifest.rename(run.path / "older")
+    manifest.write_bytes((run.path / "older").read_bytes())
+    with pytest.raises(RunFolderError, match="replaced by a newer one"):
+        run.scores()
+
+
 def test_a_file_system_that_cannot_swap_still_ends_with_the_new_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
