@@ -11,6 +11,9 @@ with the judge's scores alone and with the corrected difference, and how often i
 `--arena`: a judge that names people's winner in three of four games and favours one model in 30% of its games, in full
 designs of 200 prompts. Prints how often 95% intervals of ratings hold what people would say: of the judge alone (a
 bootstrap over prompts), of the corrected ratings by percentiles of such a bootstrap, and as `evalkit arena` has them.
+
+`--gaps`: how often intervals hold the rating of the model furthest from the anchor, at wider and wider gaps, with a
+judge that favours nobody, and on which side they miss; beside them the rating plus and minus standard errors.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import argparse
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from evalkit.stats import bounded_difference
 from evalkit.stats.bradley_terry import bootstrap_ratings, fit_ratings
@@ -67,7 +71,6 @@ def rate_arenas(runs: int, prompts: int = 200, rounds: int = 100) -> None:
             points = np.stack([judge, 1 - judge], axis=1)
             alone = bootstrap_ratings(pairs, points, number, count, 0, rounds, seed)[:, 1:]
             found = powered_ratings(pairs, judge, seen, number, anchor=0, models=count)
-            middle, reach = found.ratings[1:], found.reach(0.05)[1:]
             resampled = []
             by_prompt = np.argsort(number, kind="stable").reshape(prompts, -1)
             for _ in range(rounds):
@@ -76,23 +79,66 @@ def rate_arenas(runs: int, prompts: int = 200, rounds: int = 100) -> None:
                 again = powered_ratings(pairs[games], judge[games], seen[games], renumbered, anchor=0, models=count)
                 resampled.append(again.ratings[1:])
             ends = [np.quantile(drawn, [0.025, 0.975], axis=0) for drawn in (alone, np.array(resampled))]
-            ends.append(np.stack([middle - reach, middle + reach]))
+            ends.append(np.stack(found.interval(0.05))[:, 1:])
             held += [np.mean((low <= truth) & (truth <= high)) for low, high in ends]
             width += [np.median(high - low) for low, high in ends[1:]]
         shares = " | ".join([*(f"{share:.1%}" for share in held / runs), *(f"{wide:.2f}" for wide in width / runs)])
         print(f"| {count} | {labels} | {shares} |", flush=True)
 
 
-def full_design(rng: np.random.Generator, strength: Floats, prompts: int) -> tuple[Pairs, Pairs, Floats, Floats]:
-    """Pairs and prompts of all games, and the points that people and the judge give the first model."""
+def rate_gaps(runs: int, prompts: int = 200) -> None:
+    print("| models, labels, judge right in | gap | no rating | ± errors: held, too low, too high | now | all models |")
+    print("|---|---|---|---|---|---|")
+    for between, labels, right in (
+        ((), 60, 0.75),
+        ((), 100, 0.9),
+        ((0.5,), 60, 0.9),
+        ((-0.5,), 60, 0.9),
+        ((0.5,), 100, 0.75),
+        ((0.5,), 100, 0.9),
+        ((0.25, 0.5, 0.75), 200, 0.9),
+    ):
+        for gap in (2.0, 2.8, 3.3):
+            strength = np.array([0.0, *(gap * place for place in between), gap])
+            pairs, _, people, _ = full_design(np.random.default_rng(0), strength, 60_000)
+            truth = fit_ratings(_table(pairs, people, len(strength)), 0).ratings
+            missed, every, rated = np.zeros((2, 2)), [], 0
+            for seed in range(runs):
+                rng = np.random.default_rng([seed, len(strength), labels, round(100 * right), round(10 * gap)])
+                pairs, number, people, judge = full_design(rng, strength, prompts, right, 0.0)
+                seen = np.full(len(pairs), np.nan)
+                chosen = rng.permutation(len(pairs))[:labels]
+                seen[chosen] = people[chosen]
+                found = powered_ratings(pairs, judge, seen, number, anchor=0, models=len(strength))
+                reach = -stdtrit(found.labelled - 1, 0.025) * np.sqrt(np.diag(found.covariance))
+                low, high = found.interval(0.05)
+                known = np.isfinite(found.ratings) & (np.arange(len(strength)) > 0)
+                every += list(((low <= truth) & (truth <= high))[known])
+                if known[-1]:
+                    rated += 1
+                    for place, ends in enumerate(((found.ratings - reach, found.ratings + reach), (low, high))):
+                        missed[place] += ends[1][-1] < truth[-1], ends[0][-1] > truth[-1]
+            sides = [f"{1 - share.sum():.1%}, {share[0]:.1%}, {share[1]:.1%}" for share in missed / rated]
+            name = f"{len(strength)}{' (one below)' if min(strength) < 0 else ''}, {labels}, {right:.0%}"
+            lacking = f"{1 - rated / runs:.0%}"
+            print(f"| {name} | {gap} | {lacking} | {' | '.join(sides)} | {np.mean(every):.1%} |", flush=True)
+
+
+def full_design(
+    rng: np.random.Generator, strength: Floats, prompts: int, right: float = 0.75, favour: float = 0.3
+) -> tuple[Pairs, Pairs, Floats, Floats]:
+    """Pairs and prompts of all games, and the points that people and the judge give the first model.
+
+    The judge names people's winner in the share `right` of games, and the last model in the share `favour` of its own.
+    """
     i, j = np.triu_indices(len(strength), 1)
     pairs = np.repeat(np.stack([i, j], axis=1), prompts, axis=0)
     number = np.tile(np.arange(prompts), len(i))
     quality = strength[:, None] + rng.normal(0, 0.5, (len(strength), prompts))
     gap = quality[pairs[:, 1], number] - quality[pairs[:, 0], number]
     people = (rng.random(len(pairs)) < 1 / (1 + np.exp(gap))).astype(float)
-    judge = np.where(rng.random(len(pairs)) < 0.75, people, 1 - people)
-    judge[(pairs[:, 1] == len(strength) - 1) & (rng.random(len(pairs)) < 0.3)] = 0.0
+    judge = np.where(rng.random(len(pairs)) < right, people, 1 - people)
+    judge[(pairs[:, 1] == len(strength) - 1) & (rng.random(len(pairs)) < favour)] = 0.0
     return pairs, number, people, judge
 
 
@@ -110,9 +156,13 @@ def main() -> None:
     parser.add_argument("--labels", type=int, nargs="+", default=[100, 200])
     parser.add_argument("--tolerance", type=float, default=0.05)
     parser.add_argument("--arena", action="store_true")
+    parser.add_argument("--gaps", action="store_true")
     asked = parser.parse_args()
     if asked.arena:
         rate_arenas(asked.runs)
+    if asked.gaps:
+        rate_gaps(asked.runs)
+    if asked.arena or asked.gaps:
         return
     print("| judge | true drop | labels | false regressions: alone | corrected | coverage: alone | corrected |")
     print("|---|---|---|---|---|---|---|")

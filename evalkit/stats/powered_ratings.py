@@ -3,19 +3,20 @@
 Prediction-powered inference (Angelopoulos, Duchi & Zrnic 2023, "PPI++", arXiv:2311.01453) for Bradley–Terry: the points
 of every game as the judge gives them, plus what people gave more or less in the labelled games, raised to all of them.
 The labelled games have to be drawn at random. Errors are the sandwich's over whole prompts, as games on one prompt hang
-together, and quantiles are Student's with as many degrees of freedom as labelled prompts less one. (Percentiles of a
-bootstrap held the truth in 90 to 94% instead of 95%: `bench/judge_error.py` has both.)
+together, and quantiles are Student's with the degrees of freedom of that variance; `evalkit.stats.rating_ends` has the
+intervals' ends. (Percentiles of a bootstrap held the truth in 90 to 94% instead of 95%: `bench/judge_error.py`.)
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from evalkit.stats.bradley_terry import PRIOR_VARIANCE, fit_ratings, fit_soft_ratings
+from evalkit.stats.rating_ends import RatingEquation, degrees_of_freedom
 
 __all__ = ["PoweredRatings", "powered_ratings"]
 
@@ -32,17 +33,27 @@ class PoweredRatings:
     power: float
     """λ: how far the judge is used."""
 
-    def reach(self, alpha: float) -> Floats:
-        """Half the width of each rating's interval at the confidence 1 − alpha."""
-        quantile = -float(stdtrit(max(self.labelled - 1, 1), alpha / 2))
-        return np.asarray(quantile * np.sqrt(np.maximum(np.diag(self.covariance), 0.0)))
+    freedom: Floats
+    """Degrees of freedom of each variance."""
+    _equation: RatingEquation = field(repr=False)
+
+    def interval(self, alpha: float) -> tuple[Floats, Floats]:
+        """The lower and the upper end of each rating's interval at the confidence 1 − alpha."""
+        quantile = -stdtrit(self.freedom, alpha / 2)
+        reach = quantile * np.sqrt(np.maximum(np.diag(self.covariance), 0.0))
+        ratings = np.where(np.isfinite(self.ratings), self.ratings, 0.0)
+        low, high = self.ratings - reach, self.ratings + reach
+        for ends, side in ((low, -1), (high, 1)):
+            for k in self._equation.free:
+                ends[k] = self._equation.end(ratings, int(k), float(reach[k]), float(quantile[k]), side)
+        return low, high
 
     def draws(self, rounds: int, seed: int) -> Floats:
         """Ratings drawn from the estimate's distribution (a multivariate t), as rows."""
         values, vectors = np.linalg.eigh(self.covariance)
         rng = np.random.default_rng(seed)
         normal = rng.normal(size=(rounds, len(values))) * np.sqrt(np.maximum(values, 0.0))
-        freedom = max(self.labelled - 1, 1)
+        freedom = float(self.freedom.min())
         spread = np.sqrt(freedom / rng.chisquare(freedom, size=(rounds, 1)))
         return np.asarray(self.ratings + normal @ vectors.T * spread)
 
@@ -102,14 +113,16 @@ def powered_ratings(
 
     free = np.flatnonzero(rated & (np.arange(models) != anchor))
     covariance = np.zeros((models, models))
+    freedom = np.full(models, float(clusters - 1))
+    errors = clusters / (clusters - 1) * sums[:, free].T @ sums[:, free]
     if free.size:
         weighted = design[:, free] * (chance * (1 - chance))[:, None]
         information = signs[:, free].T @ weighted + np.eye(free.size) / PRIOR_VARIANCE
         inverse = np.linalg.inv(information)
-        covariance[np.ix_(free, free)] = (
-            clusters / (clusters - 1) * inverse @ (sums[:, free].T @ sums[:, free]) @ inverse
-        )
-    return PoweredRatings(ratings, covariance, clusters, power)
+        covariance[np.ix_(free, free)] = inverse @ errors @ inverse
+        freedom[free] = degrees_of_freedom(sums[:, free] @ inverse, clusters)
+    equation = RatingEquation(table * np.outer(rated, rated), free, errors, PRIOR_VARIANCE)
+    return PoweredRatings(ratings, covariance, clusters, power, freedom, equation)
 
 
 def _power(judge: Floats, people: Floats, n: int, rest: int) -> float:

@@ -45,7 +45,7 @@ def corrected(arena: Arena, games: Sequence[Game], labels: Sequence[Game], seed:
     estimate = powered_ratings(
         pairs, judged, people, prompts, anchor=place[arena.anchor], models=len(names), weights=weights
     )
-    point, reach = estimate.ratings, estimate.reach(0.05)
+    point, (lows, highs) = estimate.ratings, estimate.interval(0.05)
     better = simultaneously_better(point, estimate.draws(_DRAWS, seed))
     order = np.argsort(-np.where(np.isfinite(point), point, -np.inf), kind="stable")
     rated = [index for index in order if np.isfinite(point[index])]
@@ -54,7 +54,7 @@ def corrected(arena: Arena, games: Sequence[Game], labels: Sequence[Game], seed:
     standings = []
     for number, index in enumerate(order, 1):
         standing, value = arena.standings[index], point[index]
-        low, high = value - reach[index], value + reach[index]
+        low, high = lows[index], highs[index]
         finite = bool(np.isfinite(value))
         standings.append(
             replace(
