@@ -121,7 +121,7 @@ def learn_jury(runs: Sequence[Run], rubric: Rubric, members: Sequence[str], labe
         },
     }
     judge = Judge(JURY, "jury:" + hashlib.blake2b(json.dumps(identity).encode(), digest_size=8).hexdigest())
-    notes = [f"{name}: equal weights: {one.weights.reason}" for name, one in found.items() if one.weights.reason]
+    notes = [note for name, one in found.items() for note in _notes(name, one, members)]
     judged = []
     for of_run in answers:
         judgments = _judgments(of_run, rubric, members, found)
@@ -203,6 +203,17 @@ def _learn(answers: Sequence[_Answers], dimension: str, labels: Labels, members:
     weights = jury_weights(f, y, documents, strata)
     jury = np.array([weights.of(document) @ row for document, row in zip(documents, f, strict=True)])
     return DimensionWeights(weights, len(y), tuple(_correlation(one, y) for one in f.T), _correlation(jury, y))
+
+
+def _notes(dimension: str, learnt: DimensionWeights, members: Sequence[str]) -> Iterator[str]:
+    if learnt.weights.reason:
+        yield f"{dimension}: equal weights: {learnt.weights.reason}"
+    best, place = max((value or 0.0, -number) for number, value in enumerate(learnt.correlation))
+    if learnt.jury_correlation is not None and learnt.jury_correlation < best:
+        yield (
+            f"{dimension}: {members[-place]} alone goes with people's labels as well as the jury does"
+            f" ({best:.3f}, the jury {learnt.jury_correlation:.3f})"
+        )
 
 
 def _correlation(judge: Floats, people: Floats) -> float | None:

@@ -6,8 +6,8 @@ without a label gets the mean of all folds' weights. So no score rests on the la
 that are corrected with the same labels (`evalkit.stats.powered`) stay unbiased.
 
 The weights are those of non-negative least squares on scores less their means (Breiman 1996, "Stacked regressions",
-Machine Learning 24:49), drawn towards equal ones as if `_PRIOR` answers spoke for these. They sum to 1, so that
-a jury's scores stay on the judges' scale.
+Machine Learning 24:49), drawn towards equal ones as far as labels are too few to tell (a normal prior around them).
+They sum to 1, so that a jury's scores stay on the judges' scale.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ Floats = NDArray[np.float64]
 FEWEST_LABELLED = 20
 """Labelled documents without which all judges weigh the same."""
 _FOLDS = 5
-_PRIOR = 10
+_SPREAD = 0.3
+"""How far weights are thought to lie from equal ones, before any label is seen (a standard deviation)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +81,11 @@ def _fit(scores: Floats, people: Floats, stratum: NDArray[np.intp], per_document
     alike = f.mean(axis=1)
     norm = float(alike @ alike)
     equal = y - (max(float(alike @ y) / norm, 0.0) if norm else 0.0) * alike
-    pull = np.sqrt(_PRIOR * per_document * float(np.mean(f**2))) * (np.eye(judges) - 1 / judges)
+    noise = nnls(f, y)[1] ** 2 / max(len(y) - judges, 1) * per_document
+    pull = np.sqrt(noise) / _SPREAD * (np.eye(judges) - 1 / judges)
     weights, _ = nnls(np.vstack([f, pull]), np.concatenate([y, np.zeros(judges)]))
     left = y - f @ weights
-    noise = float(left @ left) / max(len(y) - judges, 1)
-    explained = float(equal @ equal) - float(left @ left)
-    if not weights.sum() or explained <= 2 * (judges - 1) * noise * per_document:
+    if not weights.sum() or float(equal @ equal) - float(left @ left) <= 2 * (judges - 1) * noise:
         return None
     return np.asarray(weights / weights.sum())
 
