@@ -31,6 +31,8 @@ JURY = "jury"
 Floats = NDArray[np.float64]
 Labels = Mapping[tuple[str, str], Sequence[float]]
 """(item, dimension) → people's ratings, as `evalkit judge calibrate` takes them."""
+_NOTICEABLE = 0.005
+"""A difference of correlations that is worth a note."""
 _Rows = Mapping[tuple[str, str], Recorded]
 """(item, dimension) → what one judge wrote of it."""
 
@@ -209,7 +211,7 @@ def _notes(dimension: str, learnt: DimensionWeights, members: Sequence[str]) -> 
     if learnt.weights.reason:
         yield f"{dimension}: equal weights: {learnt.weights.reason}"
     best, place = max((value or 0.0, -number) for number, value in enumerate(learnt.correlation))
-    if learnt.jury_correlation is not None and learnt.jury_correlation < best:
+    if learnt.jury_correlation is not None and best - learnt.jury_correlation > _NOTICEABLE:
         yield (
             f"{dimension}: {members[-place]} alone goes with people's labels as well as the jury does"
             f" ({best:.3f}, the jury {learnt.jury_correlation:.3f})"

@@ -4,7 +4,7 @@ Prediction-powered inference (Angelopoulos, Duchi & Zrnic 2023, "PPI++", arXiv:2
 of every game as the judge gives them, plus what people gave more or less in the labelled games, raised to all of them.
 The labelled games have to be drawn at random. Errors are the sandwich's over whole prompts, as games on one prompt hang
 together, and quantiles are Student's with the degrees of freedom of that variance; `evalkit.stats.rating_ends` has the
-intervals' ends. (Percentiles of a bootstrap held the truth in 90 to 94% instead of 95%: `bench/judge_error.py`.)
+intervals' ends, and `bench/judge_error.py` how often they hold the truth.
 """
 
 from __future__ import annotations
