@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["SHORTEST_SECRET", "Scrubber", "mark_secret", "without_userinfo"]
+__all__ = ["SHORTEST_SECRET", "Scrubber", "mark_secret", "mark_value", "without_userinfo"]
 
 _SECRET_NAME = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL)S?(?:_|\d|$)")
 _NOT_SECRET_NAME = re.compile(r"(?:PATH|FILE|DIR|HOME|URL|NAME|SOCK)$")
@@ -20,6 +20,8 @@ _URL_USERINFO = re.compile(r"(https?://)[^/\s?#]*@", re.IGNORECASE)
 SHORTEST_SECRET = 8
 """A shorter value (`KEY=1`, `TOKEN=auto`) would strike ordinary words out of the answers."""
 
+_marked_values: dict[str, str] = {}
+"""Secrets with what is written in their place."""
 _marked: set[str] = set()
 """Variables that hold a key whatever they are called. For the whole process, as the environment is."""
 
@@ -27,6 +29,12 @@ _marked: set[str] = set()
 def mark_secret(variable: str) -> None:
     """From now on the value of this environment variable is struck out of everything that is written."""
     _marked.add(variable)
+
+
+def mark_value(value: str, name: str) -> None:
+    """From now on this value is struck out too: a secret that stands in no variable of its own."""
+    if len(value) >= SHORTEST_SECRET:
+        _marked_values[value] = name
 
 
 def without_userinfo(text: str) -> str:
@@ -39,7 +47,8 @@ class Scrubber:
 
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
         secrets = _secrets(os.environ if environ is None else environ)
-        self._names = {value: name for name, value in secrets.items()}
+        # Without blanks and line ends around it, which a file of secrets leaves and no header has.
+        self._names = {**_marked_values, **{value.strip(): name for name, value in secrets.items()}}
         # Longest first, so that a key which contains another is struck out whole.
         values = sorted(self._names, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, values))) if values else None
@@ -67,7 +76,7 @@ def _secrets(environ: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in environ.items()
-        if len(value) >= SHORTEST_SECRET
+        if len(value.strip()) >= SHORTEST_SECRET
         and (
             name in _marked
             or (

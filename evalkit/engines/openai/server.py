@@ -14,17 +14,18 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from evalkit.engines.openai.keys import NO_KEY, Key
+from evalkit.scrub import mark_value
 from evalkit.types import JsonObject
 
 __all__ = ["Broken", "Ok", "Overloaded", "Refused", "Reply", "Server", "read_reply"]
 
 _REDIRECTS = 4
-_LONGEST_ESCAPED = 8
-"""Bytes that an escape of HTML takes for one letter of a key (`&#x0073;`)."""
+_LONGEST_ESCAPED = 40
+"""Bytes that an escape of HTML takes for one letter of a key (`&#x0073;`), in UTF-32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ class Server:
         if key.authorization is not None:
             self._headers["Authorization"] = key.authorization
         self._key = key
+        self._proxy = _proxy(self.base_url)
         self._most = most
         self._most_bytes = most_bytes
         self._session: Any = None
@@ -89,7 +91,7 @@ class Server:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=self._most + 8, ttl_dns_cache=600),
                 headers=self._headers,
-                proxy=_proxy(self.base_url),
+                proxy=self._proxy,
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
             )
         data = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
@@ -101,7 +103,7 @@ class Server:
         except aiohttp.ClientConnectorError as error:
             return Broken(f"cannot connect to {self.base_url}: {error.os_error.strerror or error.os_error}", True)
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            reason = self._key.strike_text(f"the connection broke ({type(error).__name__}: {error})")
+            reason = self._key.strike(f"the connection broke ({type(error).__name__}: {error})")
             return Broken(reason[:300], charged=True)
 
     async def _exchange(self, url: str, data: bytes) -> Reply:
@@ -123,7 +125,7 @@ class Server:
                 # The key is for this scheme, host and port only. Other codes would change the request to a GET.
                 where = "nowhere" if target is None else str(target.with_user(None))
                 reason = f"HTTP {status}: sent on to {where}; give that address, if it is right"
-                return Refused(status, self._key.strike_text(reason))
+                return Refused(status, self._key.strike(reason))
             return read_reply(status, headers, content, self._key)
         return Refused(310, "HTTP 3xx: sent on and on")
 
@@ -151,7 +153,9 @@ def _proxy(url: str) -> str | None:
     if proxy_bypass(parts.netloc):
         return None
     proxies = getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all")
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    mark_value(unquote(urlsplit(proxy or "").password or ""), "proxy password")
+    return proxy
 
 
 def read_reply(status: int, headers: Mapping[str, str], content: bytes, key: Key = NO_KEY) -> Reply:
@@ -184,8 +188,9 @@ def _parsed(content: bytes, key: Key) -> Any:
 
 def _start(content: bytes, length: int, key: Key) -> str:
     """The beginning of a reply that is no JSON. It is cut after the key is gone, of which a part would stay."""
-    text = content[: 4 * length + _LONGEST_ESCAPED * len(key.value)].decode("utf-8", "replace").replace("\0", "")
-    return key.strike_text(text)[:length]
+    longest = max(map(len, key.secrets), default=0)
+    text = content[: 4 * length + _LONGEST_ESCAPED * longest].decode("utf-8", "replace").replace("\0", "")
+    return key.strike(text)[:length]
 
 
 def _body(body: Any, content: bytes, kind: str, key: Key) -> Reply:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import threading
 import time
 from array import array
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from evalkit.engines.openai import OpenAIEngine, Options
-from evalkit.engines.openai.keys import Key
+from evalkit.engines.openai.keys import Key, find_key
 from evalkit.engines.openai.options import base_url_of
 from evalkit.engines.openai.requests import read_choices, read_scores
 from evalkit.engines.openai.server import Broken, Ok, read_reply
@@ -162,6 +165,59 @@ def test_a_redirect_to_another_scheme_is_not_followed(monkeypatch: pytest.Monkey
         assert error is not None
         assert "sent on to" in str(error)
         assert len(server.requests) == 1
+
+
+def _entities(text: str) -> str:
+    return "".join(f"&#{ord(letter)};" for letter in text)
+
+
+def _percent(text: str) -> str:
+    return "".join(f"%{ord(letter):02X}" for letter in text)
+
+
+SAID_AGAIN: dict[str, Callable[[str], str]] = {
+    "an error of another server, as JSON in JSON": lambda key: json.dumps({"error": key.replace("a", "\\u0061")}),
+    "slashes of JSON in JSON": lambda key: json.dumps({"error": key}).replace("/", "\\/"),
+    "an address": lambda key: f"GET /v1?key={quote(key, safe='')}",
+    "an address in an address": lambda key: quote(_percent(key)),
+    "a page": lambda key: f"<p>{_entities(key)}</p>",
+    "a page in a page": lambda key: _entities(key).replace("&", "&amp;"),
+    "base64": lambda key: base64.b64encode(key.encode()).decode(),
+}
+
+
+@pytest.mark.parametrize("said", SAID_AGAIN.values(), ids=SAID_AGAIN.keys())
+def test_the_key_is_struck_out_of_texts_in_json_in_whatever_escapes(said: Callable[[str], str]) -> None:
+    secret = "zq/Canary+0123456789-abc"
+    text = said(secret)
+    error = json.dumps({"error": {"message": f"before {text} after"}}).encode()
+    answer = json.dumps({"choices": [{"message": {"content": f"before {text} after"}}], "model": text}).encode()
+    for status, content in ((400, error), (200, answer)):
+        kept = repr(read_reply(status, {"Content-Type": "application/json"}, content, Key(secret, "MY_GATEWAY")))
+        assert "[MY_GATEWAY]" in kept
+        assert "before" in kept
+        assert "after" in kept
+        assert not any(part in kept for part in (secret[3:], text, text[-12:-6]))
+
+
+def test_user_and_password_of_an_address_are_both_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some servers take the secret as the user, and any word as the password."""
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    key = find_key("OPENAI_API_KEY", "http://localhost/v1", "access_pat_11AAAA99:x-oauth-basic")
+    for text in ("access_pat_11AAAA99", "x-oauth-basic", key.authorization or ""):
+        assert not {"access_pat_11AAAA99", "x-oauth-basic"} & set(key.strike(f"no user {text} here").split())
+        assert "x-oauth-basic" not in Scrubber({}).text(f"no such user: {text}")
+        assert "access_pat_11AAAA99" not in Scrubber({}).text(f"no such user: {text}")
+
+
+def test_a_key_with_a_line_end_behind_it_is_struck_out() -> None:
+    assert Scrubber({"MY_API_KEY": "abcdefgh12345\n"}).text("key abcdefgh12345") == "key [MY_API_KEY]"
+
+
+def test_looking_for_a_key_takes_no_longer_than_the_reply_is_long() -> None:
+    key = Key("zq/Canary+0123456789-abc", "MY_GATEWAY")
+    for part in (b"\\", b"\\u00", b"z", b"%25", b"&amp;", b"&#0000000"):
+        assert key.strike_all({}, part * 200_000) == {}
 
 
 @pytest.mark.parametrize("encoding", ["plain", "escaped", "utf-16", "utf-32", "slashes"])
