@@ -20,7 +20,7 @@ __all__ = ["NO_KEY", "Key", "find_key"]
 _DEEPEST = 200
 """The deepest nesting of a reply that is searched for the key; deeper parts are dropped."""
 _SIGNS = (b"\\u00", b"\\x", b"\\/", b"%", b"&", b"\x00")
-"""One of these stands in a reply where escapes may hide a key. Those of line ends, quotation marks and Korean do not."""
+"""One of these stands in a reply where escapes may hide a key. Those of line ends, quotation marks and Korean don't."""
 _SHORTEST_USER = 16
 """A user name of fewer characters may be an ordinary word, which would be struck out of answers."""
 
