@@ -147,7 +147,7 @@ def _read(run: Run, runs: Sequence[Run], rubric: Rubric, members: Sequence[str])
 
 
 def _rows_of(run: Run, rubric: Rubric, judge: str) -> _Rows:
-    scales, rows = rubric.scales, {}
+    scales, tasks, rows = rubric.scales, run.record.results.tasks, {}
     for line in run.judgments(filter_of(rubric.id, [judge])):
         item, dimension, task, doc_id = (line.get(key) for key in ("item", "dimension", "task", "doc_id"))
         if not (isinstance(item, str) and isinstance(dimension, str) and isinstance(task, str) and type(doc_id) is int):
@@ -159,7 +159,7 @@ def _rows_of(run: Run, rubric: Rubric, judge: str) -> _Rows:
             raise NotComparable(
                 f"{run.run_id}: {judge} judged by another version of rubric {rubric.id}; evalkit judge run judges again"
             )
-        if dimension in scales:
+        if dimension in scales and task in tasks:
             rows[item, dimension] = score_row({"score": None, **line}, scales[dimension], f"{run.path}: {item}")
     for name in scales:
         if not any(row.score is not None for key, row in rows.items() if key[1] == name):
@@ -253,13 +253,13 @@ def _item(row: JsonObject) -> Item:
     """The judged answer as its row has it."""
     return Item(
         item=str(row["item"]),
-        group=str(row["group"]),
-        system=str(row["system"]),
+        group=str(row.get("group") or f"{row['task']}/{row['doc_id']}"),
+        system=str(row.get("system") or ""),
         inputs={"answer": str(row.get("answer") or "")},
         task=str(row["task"]),
         doc_id=int(row["doc_id"]),
         doc_hash=str(row.get("doc_hash") or ""),
         prompt_hash=None,
-        against=row.get("against"),
+        against=against if isinstance(against := row.get("against"), str) else None,
         failed_check="capped" in row,
     )

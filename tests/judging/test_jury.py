@@ -197,6 +197,11 @@ def test_what_is_asked_wrongly_is_said(two_runs: Path, tmp_path: Path) -> None:
     write(path, [{**rows[0], "doc_id": "x"}, *rows[1:]])
     with pytest.raises(RunFolderError, match="lacks its item, dimension, task or doc_id"):
         jury(tmp_path, "changed", judges="j:near,j:far")
+    bare = {key: value for key, value in rows[0].items() if key not in ("group", "system", "answer", "doc_hash")}
+    write(path, [{**bare, "against": 3, "score": "4"}, {**rows[1], "item": "chat/gone", "task": "gone"}, *rows[2:]])
+    labels(tmp_path, ("changed",))
+    found = jury(tmp_path, "changed", judges="j:near,j:far").runs[0].stored.judgments("one@jury")
+    assert [row["doc_id"] for row in found if row["score"] is None] == [1]
     write(path, [{**row, "rubric_hash": "other"} for row in rows])
     with pytest.raises(NotComparable, match="another version of rubric one"):
         jury(tmp_path, "changed", judges="j:near,j:far")
