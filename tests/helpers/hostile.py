@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import threading
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-__all__ = ["HostileServer", "Reply", "answered"]
+from evalkit.engines.openai import OpenAIEngine, Options
+from evalkit.errors import EngineError
+from evalkit.types import Answer, Generate, Message, Sampling
+
+__all__ = ["HostileServer", "Reply", "answered", "ask", "collect"]
 
 
 @dataclass
@@ -72,3 +77,22 @@ class HostileServer:
     def __exit__(self, *_: Any) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+def ask(number: int, most: int = 8) -> Generate:
+    """A request for at most `most` tokens, with its number in the text."""
+    return Generate((number,), array("i"), Sampling(most), (0,), (Message("user", f"question {number}"),))
+
+
+def collect(url: str, count: int, **options: Any) -> tuple[dict[int, Answer], OpenAIEngine, EngineError | None]:
+    """The answers, the engine, and the error that ended the stream."""
+    engine = OpenAIEngine("fake", Options(base_url=url, **options))
+    answers: dict[int, Answer] = {}
+    try:
+        for answer in engine.run(ask(number) for number in range(count)):
+            answers[answer.id] = answer
+    except EngineError as error:
+        return answers, engine, error
+    finally:
+        engine.close()
+    return answers, engine, None
