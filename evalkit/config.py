@@ -23,6 +23,7 @@ from evalkit.parsing import (
     parse_adapters,
     parse_batch_size,
     parse_boolean,
+    parse_cluster,
     parse_limit,
     parse_pairs,
     parse_replicas,
@@ -92,7 +93,9 @@ class RunConfig:
         Flag("Copies of the model that answer together; auto: one for each GPU, or each group of them.", metavar="N"),
     ] = None
     cluster: Annotated[
-        str | None, Flag("A running Ray cluster for the copies: auto, or HOST:PORT of its head.", metavar="ADDRESS")
+        str | None,
+        BeforeValidator(parse_cluster),
+        Flag("A running Ray cluster for the copies: auto, or HOST:PORT of its head.", metavar="ADDRESS"),
     ] = None
     shard: Annotated[
         InstanceOf[Shard] | None,

@@ -18,6 +18,7 @@ __all__ = [
     "parse_adapters",
     "parse_batch_size",
     "parse_boolean",
+    "parse_cluster",
     "parse_limit",
     "parse_pairs",
     "parse_replicas",
@@ -144,6 +145,21 @@ def _slurm_shard() -> Shard:
             " start it as --array=1-N without gaps"
         )
     return Shard(task - first + 1, count)
+
+
+def parse_cluster(value: str | None) -> str | None:
+    """`auto`, or HOST:PORT."""
+    if value is None or (text := str(value).strip()).lower() == "auto":
+        return value and "auto"
+    if "://" in text:
+        raise UsageError(
+            f"--cluster {value}: Ray Client is not supported; run evalkit on a machine of the cluster and give "
+            "--cluster auto, or HOST:PORT of its head"
+        )
+    host, _, port = text.rpartition(":")
+    if not host or len(text.split()) > 1 or not (port.isascii() and port.isdigit() and 0 < int(port[:9]) < 65536):
+        raise UsageError(f"--cluster {value}: auto, or HOST:PORT of the head of a Ray cluster, as in 10.0.0.1:6379")
+    return text
 
 
 def parse_replicas(value: str | int | None) -> int | str | None:

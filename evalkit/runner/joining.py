@@ -50,8 +50,10 @@ def check_shards(runs: Sequence[Run]) -> list[Run]:
             raise NotComparable(f"{run.path} is not finished: give its command again, then merge")
         by_index[index] = run
     count = _shard(first)[1]
-    if missing := [f"{index}/{count}" for index in range(1, count + 1) if index not in by_index]:
-        raise NotComparable(f"shard {', '.join(missing[:5])} is missing: merge takes all {count} runs")
+    absent = (f"{index}/{count}" for index in range(1, count + 1) if index not in by_index)
+    if missing := list(itertools.islice(absent, 5)):  # the count may be that of a manifest that was tampered with
+        verb = "shard {} is missing" if len(missing) == 1 else "shards {} are missing"
+        raise NotComparable(f"{verb.format(', '.join(missing))}: merge takes all {count} runs")
     return [by_index[index] for index in sorted(by_index)]
 
 
@@ -109,7 +111,11 @@ def _rows(runs: Sequence[Run], task: Task) -> list[Row]:
     rows: list[Row] = []
     for run in runs:
         labels = _labels(run, task.name)
-        own = [_row(task, line, labels) for line in (run.rows(task.name) if run.has_rows(task.name) else ())]
+        try:
+            own = [_row(task, line, labels) for line in (run.rows(task.name) if run.has_rows(task.name) else ())]
+        except (KeyError, TypeError, ValueError) as error:
+            what = f"no {error}" if isinstance(error, KeyError) else str(error)
+            raise RunFolderError(f"{run.path}: {task.name} has a row that evalkit did not write ({what})") from error
         if lost := len(labels.keys() - {(row.doc_id, row.filter) for row in own}):
             raise RunFolderError(
                 f"{run.path}: {task.name} lacks {lost:,} rows that its scores.parquet has: copy it again"

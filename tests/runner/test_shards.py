@@ -125,6 +125,8 @@ def test_wrong_sets_of_shards_are_refused_with_their_names(
     options: dict[str, Any] = {"include_path": folder, "output_path": folder / "out"}
     with pytest.raises(NotComparable, match=r"shard 3/3 is missing"):
         ek.merge(shards[:2], **options)
+    with pytest.raises(NotComparable, match=r"shards 2/3, 3/3 are missing"):
+        ek.merge(shards[:1], **options)
     with pytest.raises(NotComparable, match=r"shard 1/3 stands twice: .*s1 and .*s1"):
         ek.merge([shards[0], *shards], **options)
     with pytest.raises(NotComparable, match=r"whole is no shard"):
@@ -136,15 +138,27 @@ def test_wrong_sets_of_shards_are_refused_with_their_names(
         ek.merge([], **options)
 
 
-@pytest.mark.parametrize("spoil", ["last", "all"])
-def test_a_shard_that_lost_rows_is_refused(folder: Path, shards: list[ek.Run], tmp_path: Path, spoil: str) -> None:
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        ("last", r"lacks .* rows that its scores\.parquet has"),
+        ("all", r"lacks .* rows that its scores\.parquet has"),
+        ("{}\n", r"s2: \w+ has a row that evalkit did not write \(no 'doc_id'\)"),
+        ('{"doc_id": "x", "filter": 1}\n', r"s2: \w+ has a row that evalkit did not write \(invalid literal"),
+    ],
+)
+def test_a_shard_without_its_rows_is_refused(
+    folder: Path, shards: list[ek.Run], tmp_path: Path, spoil: str, says: str
+) -> None:
     copy = shutil.copytree(shards[1].path, tmp_path / "s2")
     for file in (copy / "samples").iterdir():
         lines = file.read_text().splitlines(keepends=True)
         file.unlink()
         if spoil == "last":
             file.write_text("".join(lines[:-1]))
-    with pytest.raises(EvalkitError, match=r"lacks .* rows that its scores\.parquet has"):
+        elif spoil != "all":
+            file.write_text(spoil)
+    with pytest.raises(EvalkitError, match=says):
         ek.merge([shards[0], copy, shards[2]], name="lost", include_path=folder, output_path=tmp_path / "out")
 
 

@@ -12,6 +12,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -20,6 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from evalkit.engines.ray import nearby
 from evalkit.engines.ray.guard import Guard
 from evalkit.engines.ray.replica import Replica, Setup
 from evalkit.errors import EngineError, UsageError
@@ -30,6 +32,8 @@ _T = TypeVar("_T")
 
 _HEAD = 45.0
 """Seconds that a call to the cluster's head may take; starting a cluster takes up to 30 on a busy machine."""
+_ANSWER = 20.0
+"""Seconds that the head of a running cluster gets for its first answer."""
 _START = 90.0
 """Seconds that the daemons of a local cluster get to start."""
 _LEAVE = 6.0
@@ -154,11 +158,6 @@ class Cluster:
     @classmethod
     def running(cls, address: str, gpus_each: int) -> Cluster:
         """A cluster that runs already. `auto` finds the one that this machine belongs to."""
-        if "://" in address:
-            raise UsageError(
-                f"--cluster {address}: Ray Client is not supported; run evalkit on a machine of the cluster and give "
-                "--cluster auto, or HOST:PORT of its head"
-            )
         variables = _Variables(_OURS)
         try:
             ray = _connect({"address": address})
@@ -300,6 +299,8 @@ def _connect(options: dict[str, Any]) -> Any:
         if ray.is_initialized():
             raise EngineError("this process uses Ray already: --replicas needs a process of its own")
         _read_variables_again()
+        if "address" in options:
+            _check_answers(options["address"])
         try:
             with _needed_daemons(), _patient_start():
                 # In this thread, and without a deadline of ours: a thread that ends takes Ray's connection with it.
@@ -310,6 +311,28 @@ def _connect(options: dict[str, Any]) -> Any:
         except Exception as error:
             raise EngineError(f"Ray could not be started: {_short(error)}") from error
     return ray
+
+
+def _check_answers(address: str) -> None:
+    """UsageError if no head of a cluster answers there: Ray would wait for it for ever."""
+    where = (nearby.address() or address) if address == "auto" else address
+    host, _, port = where.rpartition(":")
+    if not (host and port.isdigit()):
+        return  # a cluster that Ray has to find
+    named = f"--cluster {address}" if where == address else f"--cluster {address}, which is {where}"
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER).close()
+        _within(_ANSWER, "asking the head", lambda: _ask_head(where))
+    except (OSError, EngineError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"{named}: no Ray cluster answers there ({reason})") from None
+
+
+def _ask_head(address: str) -> None:
+    """Return once the head has answered. An error is left to Ray, which says later what is wrong."""
+    raylet: Any = importlib.import_module("ray._raylet")
+    with contextlib.suppress(Exception):
+        raylet.GcsClient(address=address).check_alive([], timeout=5)
 
 
 def _with_token(token: str) -> dict[str, str]:

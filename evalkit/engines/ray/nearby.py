@@ -8,7 +8,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-__all__ = ["describe"]
+__all__ = ["address", "describe"]
 
 _PATIENCE = 30.0
 _ASK = """
@@ -23,8 +23,8 @@ print(f"{len(alive)} nodes, {int(ray.cluster_resources().get('CPU', 0))} CPUs, {
 def describe() -> str:
     """Whether a cluster runs that `--cluster auto` would use, and what it has."""
     version = f"Ray {metadata.version('ray')}"
-    address = _address()
-    if address is None:
+    found = address()
+    if found is None:
         return f"{version}; no cluster runs here, --replicas starts one for the run"
     quiet = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}
     try:
@@ -32,11 +32,11 @@ def describe() -> str:
             [sys.executable, "-c", _ASK], capture_output=True, text=True, timeout=_PATIENCE, env=quiet, check=True
         )
     except (OSError, subprocess.SubprocessError):
-        return f"{version}; a cluster should run at {address}, and does not answer"
-    return f"{version}; cluster at {address}: {answer.stdout.strip().splitlines()[-1]}"
+        return f"{version}; a cluster should run at {found}, and does not answer"
+    return f"{version}; cluster at {found}: {answer.stdout.strip().splitlines()[-1]}"
 
 
-def _address() -> str | None:
+def address() -> str | None:
     """As Ray finds it: the variable RAY_ADDRESS, else the file that `ray start` leaves."""
     if named := os.environ.get("RAY_ADDRESS"):
         return named

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -81,6 +82,8 @@ def open_cluster(args: Mapping[str, object], settings: EngineSettings) -> tuple[
     if settings.cluster is None:
         gpus = 0 if on_cpu else visible_gpus()
         count = _count(asked, gpus, each, "this machine")
+        if not gpus:
+            _check_cores(count)
         cluster = Cluster.local(count, each if gpus else 0)
     else:
         cluster = Cluster.running(settings.cluster, each)
@@ -98,8 +101,21 @@ def gpus_each(args: Mapping[str, object]) -> int:
     """The GPUs of one replica: tensor times pipeline parallel size."""
     count = 1
     for name in _PARALLEL:
-        count *= int(str(args.get(name, 1)))
+        value = str(args.get(name, 1)).strip()
+        if not (value.isascii() and value.isdigit() and int(value[:9]) > 0):
+            raise UsageError(f"--model-args {name}={value}: a number of GPUs, 1 or more")
+        count *= int(value)
     return count
+
+
+def _check_cores(count: int) -> None:
+    """UsageError where so many replicas on the CPU would only exhaust the machine."""
+    cores = os.cpu_count() or 1
+    if count > max(8, 4 * cores):
+        raise UsageError(
+            f"--replicas {count}: they run on the CPU, and this machine has {cores} cores;"
+            f" --replicas {cores} is as fast"
+        )
 
 
 def _count(asked: int | str, gpus: int, each: int, where: str) -> int:

@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from evalkit.engines.ray.cluster import Cluster
 from evalkit.engines.ray.engine import FleetEngine, _Member
 from evalkit.engines.ray.replica import Setup
 from evalkit.engines.spec import EngineSettings
-from evalkit.errors import EngineError, UsageError
+from evalkit.errors import EngineError
 from evalkit.types import Failed, ModelSpec, Scored, Work
 from tests.helpers.fleets import KeptCluster, counting_cluster, expected, fleet, items, pids, wait_for_all
 from tests.helpers.processes import wait_until_ended
@@ -222,12 +221,6 @@ def test_a_fleet_without_replicas_waits_as_long_as_one_loads(
     engine.lost, now = 1, now + 2
     with pytest.raises(EngineError, match=r"all replicas are lost \(1\)"):
         engine._check_not_alone()
-
-
-@pytest.mark.parametrize("address", ["ray://10.0.0.1:10001", "http://10.0.0.1"])
-def test_a_ray_client_address_is_refused(address: str) -> None:
-    with pytest.raises(UsageError, match="--cluster auto"):
-        Cluster.running(address, 1)
 
 
 def test_more_replicas_than_places_begin_with_those_that_have_one_and_closing_leaves_no_process(
