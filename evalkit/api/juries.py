@@ -12,7 +12,7 @@ from evalkit import safe
 from evalkit.api.jury_definitions import JuryArguments
 from evalkit.api.output import as_html_table, write_all
 from evalkit.api.runs import Run, RunLike, opened
-from evalkit.arguments import checked
+from evalkit.arguments import from_call
 from evalkit.errors import EvalkitError, UsageError
 from evalkit.reporting import judge_view
 from evalkit.types import JsonObject
@@ -89,17 +89,7 @@ def jury(
 
     All runs are given together, as only figures of the same jury can be compared. No judge is asked.
     """
-    asked = checked(
-        JuryArguments,
-        {
-            "judges": judges or None,
-            "labels": labels,
-            "rubric": rubric,
-            "include_path": include_path,
-            "output_path": output_path,
-            "json": json,
-        },
-    )
+    asked = from_call(JuryArguments, {**locals(), "judges": judges or None})
     from evalkit.judging.certificate import find_certificates
     from evalkit.judging.jury import learn_jury
     from evalkit.judging.records import read_labels
