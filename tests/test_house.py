@@ -16,7 +16,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "evalkit"
 
-GROUND = {"errors", "types", "validation", "yamlfile", "regularfile", "metrics"}
+GROUND = {"errors", "types", "validation", "yamlfile", "regularfile", "metrics", "timelimit"}
 READS_RESULTS = {"stats", "policy", "results"}
 READING_API = {"arguments", "parsing", "registry", "models", "comparison", "gating", "ranking", "curves", "reporting"}
 ABOVE_REGISTRY = GROUND | {"documents", "descriptions", "stats", "config", "policy", "models", "tokens"}
@@ -26,6 +26,7 @@ ARROWS: dict[str, set[str]] = {
     "metrics": set(),
     "types": set(),
     "regularfile": set(),
+    "timelimit": set(),
     "validation": {"errors"},
     "scrub": set(),
     "documents": set(),

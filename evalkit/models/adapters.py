@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from evalkit.errors import CheckpointError, UsageError
@@ -11,6 +11,7 @@ from evalkit.models.adaptersettings import check_adapter_settings
 from evalkit.models.checkpoint import first_few
 from evalkit.models.files import read_json
 from evalkit.models.header import read_header
+from evalkit.timelimit import TooSlow, at_most
 from evalkit.types import JsonObject
 
 __all__ = [
@@ -25,6 +26,10 @@ __all__ = [
 _CONFIG = "adapter_config.json"
 _HALF = re.compile(r"(?:base_model\.model\.)?(.*)\.lora_(?:embedding_)?([AB])(?:\.|$)")
 """A LoRA tensor's module, and which of its two matrices it is."""
+_EXPRESSIONS = ("target_modules", "exclude_modules", "layers_pattern")
+"""Settings that are names of modules in a list, or one regular expression."""
+_SECONDS = 5.0
+"""For matching one regular expression with the names of all modules, which takes milliseconds."""
 _NARROWING = ("layers_to_transform", "layers_pattern", "exclude_modules", "target_parameters", "layer_replication")
 """Settings with which an adapter has other modules than those in `target_modules`."""
 
@@ -87,6 +92,26 @@ def check_fits(base: str | Path, adapter: str | Path) -> None:
     _check_whole(weights, adapter)
 
 
+def _check_expressions(config: JsonObject, base: Iterable[str], adapter: str | Path) -> None:
+    """Refuse regular expressions that are none, or that take for ever on the names of the model's modules.
+
+    peft matches them in the same way, when nobody can stop it any more.
+    """
+    ways = [(name, str(config[name])) for name in _EXPRESSIONS if isinstance(config.get(name), str)]
+    for name in ("rank_pattern", "alpha_pattern"):
+        ways += [(name, rf"(?:.*\.)?(?:{part})$") for part in config.get(name) or ()]
+    modules = {name[:end] for name in base for end, letter in enumerate(f"{name}.") if letter == "."}
+    modules |= {part for module in modules for part in module.split(".")}
+    for name, expression in ways:
+        try:
+            with at_most(_SECONDS, f"the regular expression {expression!r:.80}"):
+                known = re.compile(expression)
+                for module in sorted(modules):
+                    known.fullmatch(module)
+        except (re.error, RecursionError, OverflowError, TooSlow) as error:
+            raise CheckpointError(f"--adapter {adapter}: {name} of its {_CONFIG}: {error}") from None
+
+
 def _check_whole(base: Mapping[str, tuple[int, ...]], adapter: str | Path) -> None:
     """Raise an error where the adapter's files lack a tensor that its configuration promises, or hold one too many.
 
@@ -98,6 +123,7 @@ def _check_whole(base: Mapping[str, tuple[int, ...]], adapter: str | Path) -> No
             sides.setdefault(half[1], set()).add(half[2])
     config = adapter_config(adapter)
     targets = config.get("target_modules")
+    _check_expressions(config, base, adapter)
     if not sides:
         return
     missing = [f"{module}.lora_{({'A', 'B'} - halves).pop()}" for module, halves in sides.items() if len(halves) == 1]

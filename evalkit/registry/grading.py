@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -11,6 +12,7 @@ from evalkit.registry.language import IN_KOREAN, in_korean
 from evalkit.registry.rows import Document, Given, arguments, code_columns, first_text, found_no_answer, give, make_row
 from evalkit.registry.sampling import scored_alone, several
 from evalkit.scoring import passk
+from evalkit.timelimit import at_most
 from evalkit.types import Answer, Program, RawValues, Row, Samples, Verdict
 
 __all__ = ["Answers", "Grader", "Scorer"]
@@ -18,6 +20,8 @@ __all__ = ["Answers", "Grader", "Scorer"]
 Answers: TypeAlias = "Sequence[Sequence[Answer | None]]"
 """For each request of a document, its `repeats` answers; None for a missing one."""
 
+_SECONDS = 10.0
+"""For the regular expressions of a task file on the answers to one document. They take milliseconds."""
 _TYPES = {"score": "loglikelihood", "rolling": "loglikelihood_rolling", "generate": "generate_until"}
 
 
@@ -137,7 +141,9 @@ class Grader:
         if not given.ended(0):  # of several answers lm-eval's own figures are about the first
             return self._null_row(document, given, ensemble.name, None, cut_tokens)
         try:
-            with lmeval.rendering():
+            kwargs = getattr(self.task, "_metric_fn_kwargs", {})
+            patterns = any("regexes_to_ignore" in (given or ()) for given in kwargs.values())
+            with lmeval.rendering(), at_most(_SECONDS, "regexes_to_ignore") if patterns else nullcontext():
                 metrics = self.task.process_results(document.doc, filtered)
         except Exception as error:
             return self._null_row(document, given, ensemble.name, lmeval.say(error), cut_tokens)
@@ -166,7 +172,9 @@ class Grader:
             instances.append(made)
         flat = [instance for made in instances for instance in made]
         if flat:
-            ensemble.apply(flat)
+            own_code = not all(map(_is_lmevals, ensemble.filters))
+            with nullcontext() if own_code else at_most(_SECONDS * len(given), f"the filter {ensemble.name}"):
+                ensemble.apply(flat)
         return [[instance.filtered_resps[ensemble.name] for instance in made] for made in instances]
 
     def _code_rows(self, document: Document, given: Given, verdicts: Sequence[Verdict], cut_tokens: int) -> list[Row]:
@@ -219,14 +227,9 @@ class Grader:
     @property
     def scores_together(self) -> bool:
         """Whether a filter may need all documents at once. Only lm-eval's own filters are known not to."""
-        for step in (step for ensemble in self.task._filters for step in ensemble.filters):
-            if (
-                getattr(step.func, "__module__", "").startswith("lm_eval.filters")
-                and step.func.__name__ != "CustomFilter"
-            ):
-                continue
-            return self.code is None
-        return False
+        return self.code is None and not all(
+            _is_lmevals(step) for ensemble in self.task._filters for step in ensemble.filters
+        )
 
 
 class Scorer:
@@ -251,6 +254,11 @@ class Scorer:
     def finish(self) -> list[Row]:
         waiting, self._waiting = sorted(self._waiting, key=lambda item: item[0].doc_id), []
         return self._grader.score_together(waiting) if waiting else []
+
+
+def _is_lmevals(step: Any) -> bool:
+    """Whether a filter's step is code of lm-eval's, with at most a regular expression from the task file."""
+    return getattr(step.func, "__module__", "").startswith("lm_eval.filters") and step.func.__name__ != "CustomFilter"
 
 
 def _any_ended(given: Given) -> bool:
