@@ -94,6 +94,7 @@ class VllmEngine:
                 if item is None:
                     nothing_yet = True
                 else:
+                    self.resting = False  # before more is asked for: whoever hands out work looks at it then
                     batch.append(item)
                     shares = dict(zip(item.ids, _requests(item), strict=True))
                     flight |= shares
@@ -101,7 +102,6 @@ class VllmEngine:
             if batch:
                 self._worker.send(("work", self._run, batch))
                 sent += 1
-                self.resting = False
             if flight:
                 message = self._worker.receive(_NOTHING_YET if nothing_yet else None)
                 answers, done = self._answers(*message) if message else ((), 0)

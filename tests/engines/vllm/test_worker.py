@@ -120,6 +120,7 @@ def ends_although_answers_are_lost(engine: VllmEngine, rng: random.Random) -> No
         while not engine.resting:
             yield None
         yield Score((9,), ids(5, 6), (ids(7),))
+        assert not engine.resting, "it has work from the moment it takes it"
 
     assert answers(engine, work()).keys() == {3, 4, 9}
 
