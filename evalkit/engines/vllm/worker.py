@@ -78,6 +78,7 @@ class _Loop:
         try:
             self._admit()
         except AskedWrong as error:
+            self._told = True  # what is missing was refused, not lost: the run must not end before that is heard
             self._report()
             self._drop()
             self._pipe.send(("trouble", "usage", str(error)))

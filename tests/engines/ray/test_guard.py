@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -20,14 +21,16 @@ def test_it_finds_processes_of_a_folder_that_a_link_leads_to(tmp_path: Path) -> 
     (tmp_path / "tmp").symlink_to(tmp_path / "disk")
     folder = tmp_path / "tmp" / "evalkit-ray-1"
     with (folder / "log").open("w") as log:
-        command = [sys.executable, "-c", "import sys; sys.stdin.read()", "/ray/core/src/daemon"]
+        command = [sys.executable, "-c", "import sys; print('up', flush=True); input()", "/ray/core/src/daemon"]
         daemon = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log)
     try:
+        while not (folder / "log").read_text() and daemon.poll() is None:
+            time.sleep(0.01)  # until it runs, the system may show no command line
         assert guard._users_of(str(folder)) == [daemon.pid]
         assert guard._users_of(f"{folder}/") == [daemon.pid]
         assert guard._users_of(str(tmp_path / "tmp" / "evalkit-ray")) == []
     finally:
-        daemon.communicate()
+        daemon.communicate(b"\n")
 
 
 def test_where_it_cannot_start_there_is_an_error_and_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
