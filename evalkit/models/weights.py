@@ -65,7 +65,9 @@ def _under_names_of_transformers(folder: Path) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="evalkit-weights-") as made:
         for file in folder.iterdir():
-            (Path(made) / file.name).symlink_to(file.absolute())
+            # What is no file cannot be read; an index that is a dead link or a pipe must not be written through.
+            if file.name != index and (file.is_file() or file.is_dir()):
+                (Path(made) / file.name).symlink_to(file.absolute())
         names = {tensor: file.name for file in files for tensor in read_header(file)}
         (Path(made) / index).write_text(json.dumps({"metadata": {}, "weight_map": names}), encoding="utf-8")
         yield Path(made)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -99,6 +100,19 @@ def test_an_index_cannot_name_files_elsewhere(tmp_path: Path) -> None:
     index.write_text(json.dumps(content))
     with pytest.raises(CheckpointError, match="outside of its folder"):
         checkpoint.resolve(str(folder))
+
+
+@pytest.mark.parametrize("kind", ["dead link", "pipe"])
+def test_an_index_that_is_no_file_is_neither_written_through_nor_waited_for(tmp_path: Path, kind: str) -> None:
+    folder = make_checkpoint(tmp_path / "model", shards=2, seed=5)
+    index, elsewhere = folder / "model.safetensors.index.json", tmp_path / "elsewhere"
+    index.unlink()
+    if kind == "pipe":
+        os.mkfifo(index)
+    else:
+        index.symlink_to(elsewhere)
+    check_against_architecture("m", checkpoint.inspect(folder))
+    assert not elsewhere.exists()
 
 
 def test_tied_weights_and_old_buffers_are_no_difference(tiny_model: Path, tmp_path: Path) -> None:
